@@ -1,0 +1,1 @@
+"""Calibration: from sample images to thresholds and corrections, as values."""

@@ -1,0 +1,102 @@
+"""The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seenn_convert.calibration.observe import observe
+from seenn_convert.calibration.rules import ThresholdRule
+from seenn_convert.calibration.statistics import ActivationStatistics
+from seenn_convert.errors import CalibrationDataError
+from seenn_convert.program import Program
+
+
+@dataclass(frozen=True)
+class LayerCalibration:
+    """Threshold and statistics of one activation.
+
+    Attributes:
+        v_threshold: One number a channel, or a single one for the layer, in units of the activation.
+        maximum: The largest activation seen.
+        firing_share: Share of activations that were positive.
+        dead_channels: Channels with no positive activation; they carry the layer's largest threshold.
+    """
+
+    v_threshold: tuple[float, ...]
+    maximum: float
+    firing_share: float
+    dead_channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds for a program; frozen and JSON-serialisable.
+
+    Attributes:
+        rule: The rule, with its options.
+        per_channel: One threshold a channel, or one a layer.
+        images: Number of images seen.
+        layers: Node name of the activation -> its calibration.
+    """
+
+    rule: str
+    per_channel: bool
+    images: int
+    layers: Mapping[str, LayerCalibration]
+
+    def v_thresholds(self) -> dict[str, Tensor]:
+        """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""
+        tensors = {name: torch.tensor(layer.v_threshold) for name, layer in self.layers.items()}
+        return tensors if self.per_channel else {name: value.reshape(()) for name, value in tensors.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        layers = {
+            name: {
+                "v_threshold": list(layer.v_threshold),
+                "maximum": layer.maximum,
+                "firing_share": layer.firing_share,
+                "dead_channels": list(layer.dead_channels),
+            }
+            for name, layer in self.layers.items()
+        }
+        return {"rule": self.rule, "per_channel": self.per_channel, "images": self.images, "layers": layers}
+
+
+def calibrate(
+    program: Program, batches: Iterable[Tensor], rule: ThresholdRule, per_channel: bool = True
+) -> Calibration:
+    """Run sample images through the ANN and choose a threshold for every activation.
+
+    Args:
+        program: Of stage ANN, in the form in which neurons will be inserted.
+        batches: Images ``(B, *input_shape)``, never the test set.
+        rule: From statistics to thresholds.
+        per_channel: One threshold a channel, else one a layer.
+
+    Raises:
+        CalibrationDataError: Data empty, mis-shaped or not finite; or activations that never fire, all listed.
+    """
+    statistics, images = observe(program, batches)
+    dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
+    if dead:
+        raise CalibrationDataError(
+            f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
+            "check the preprocessing (mean, std, resize) and that these images are the model's kind"
+        )
+    layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items()}
+    return Calibration(rule=rule.name, per_channel=per_channel, images=images, layers=layers)
+
+
+def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:
+    v_threshold = rule.v_threshold(found if per_channel else found.pooled())
+    alive = v_threshold > 0
+    v_threshold = torch.where(alive, v_threshold, v_threshold.max())
+    return LayerCalibration(
+        v_threshold=tuple(v_threshold.tolist()),
+        maximum=float(found.maxima.max()),
+        firing_share=float(found.counts.sum() / found.totals.sum()),
+        dead_channels=tuple((found.maxima <= 0).nonzero().flatten().tolist()),
+    )

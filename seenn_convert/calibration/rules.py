@@ -1,0 +1,118 @@
+"""Threshold rules: from the statistics of an activation to a firing threshold for each channel."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.calibration.statistics import BINS, ActivationStatistics
+
+
+class ThresholdRule(Protocol):
+    """Turns statistics into thresholds; one a channel of the statistics it is given."""
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        ...
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return ``(C,)`` thresholds in units of the activation; 0 where nothing positive was seen."""
+        ...
+
+
+@dataclass(frozen=True)
+class MaxRule:
+    """The largest activation seen: nothing is clipped, small activations wait longest.
+
+    Source: Diehl et al. 2015 (data-based normalisation).
+    """
+
+    @property
+    def name(self) -> str:
+        """The rule, for reports."""
+        return "max"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return the maxima ``(C,)``."""
+        return statistics.maxima.clone()
+
+
+@dataclass(frozen=True)
+class PercentileRule:
+    """The value that ``percentile`` per cent of all activations, zeros included, do not exceed.
+
+    Where so few activations are positive that this would be 0, the maximum is taken.
+
+    Source: Rueckauer et al. 2017 (robust normalisation).
+    """
+
+    percentile: float = 99.9
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        return f"percentile {self.percentile:g}"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return ``(C,)`` upper ends of the bins in which the percentile falls."""
+        positive = statistics.counts.sum(dim=1)
+        not_positive = statistics.totals - positive
+        rank = (statistics.totals.double() * self.percentile / 100).ceil().long() - not_positive
+        cumulative = statistics.counts.cumsum(dim=1)
+        index = (cumulative < rank.unsqueeze(1)).sum(dim=1).clamp(max=BINS - 1)
+        edge = torch.ldexp((index + 1).float() / BINS, statistics.exponents)
+        return torch.where(rank > 0, torch.minimum(edge, statistics.maxima), statistics.maxima)
+
+
+@dataclass(frozen=True)
+class MseRule:
+    """The threshold whose quantised activation has the smallest mean squared error to the activation.
+
+    Args:
+        levels: Levels L of the quantised activation: about the number of timesteps the network will take.
+        candidates: Fractions of the maximum that are tried, evenly spaced up to 1.
+
+    Source: Li et al. 2021 (SNN calibration), Bu et al. 2022 (quantised activation).
+    """
+
+    levels: int = 8
+    candidates: int = 100
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        return f"mse, {self.levels} levels"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return ``(C,)`` thresholds of least error."""
+        fractions = torch.arange(1, self.candidates + 1, dtype=torch.float64) / self.candidates
+        tried = statistics.maxima.double().unsqueeze(1) * fractions  # (C, candidates)
+        best = self._error(statistics, tried).argmin(dim=1, keepdim=True)
+        return tried.gather(1, best).squeeze(1).float()
+
+    def _error(self, statistics: ActivationStatistics, v_threshold: Tensor) -> Tensor:
+        """Return the sum of squared errors, ``(C, candidates)``, up to a term that does not depend on the threshold.
+
+        With the counts N, sums S and a level q for each segment of bins that is rounded to it, the sum of
+        ``(x - q)^2`` is ``sum x^2 + sum over segments of (q^2 N - 2 q S)``; N and S come from running sums.
+        """
+        level = torch.arange(1, self.levels + 1, dtype=torch.float64)
+        unit = (v_threshold / self.levels).unsqueeze(2)
+        width = torch.ldexp(torch.ones(statistics.channels, dtype=torch.float64) / BINS, statistics.exponents)
+        first = torch.ceil((level - 0.5) * unit / width.reshape(-1, 1, 1) - 0.5).clamp(0, BINS).long()
+        last = torch.cat([first[:, :, 1:], torch.full_like(first[:, :, :1], BINS)], dim=2)
+        counts = statistics.counts.double()
+        sums = counts * statistics.centres().double()
+        segment_n = _between(counts, first, last)
+        segment_s = _between(sums, first, last)
+        quantized = level * unit
+        return (quantized.square() * segment_n - 2 * quantized * segment_s).sum(dim=2)
+
+
+def _between(values: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Return the sum of ``values`` ``(C, BINS)`` over bins ``[first, last)``; both ``(C, candidates, L)``."""
+    running = nn.functional.pad(values.cumsum(dim=1), (1, 0))
+    flat_first, flat_last = first.flatten(1), last.flatten(1)
+    return (running.gather(1, flat_last) - running.gather(1, flat_first)).reshape(first.shape)

@@ -1,0 +1,100 @@
+"""Streaming statistics of an activation: exact to merge, the same for any batch size and order.
+
+A histogram a channel, whose range is a power of two that doubles when a larger value comes: two neighbouring bins
+become one, so the counts are those that the final range would have given from the start.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BINS = 2048
+
+
+@dataclass
+class ActivationStatistics:
+    """What was seen of one activation's input, channel by channel.
+
+    Attributes:
+        counts: ``(C, BINS)`` int64, positive values by bin.
+        exponents: ``(C,)`` int64; the bins of a channel span ``[0, 2**exponent)``.
+        totals: ``(C,)`` int64, all values, positive or not.
+        maxima: ``(C,)``, the largest value, 0 where none was positive.
+    """
+
+    counts: Tensor
+    exponents: Tensor
+    totals: Tensor
+    maxima: Tensor
+
+    @classmethod
+    def empty(cls, channels: int) -> "ActivationStatistics":
+        """Return the statistics of nothing."""
+        return cls(
+            counts=torch.zeros(channels, BINS, dtype=torch.int64),
+            exponents=torch.full((channels,), -126, dtype=torch.int64),
+            totals=torch.zeros(channels, dtype=torch.int64),
+            maxima=torch.zeros(channels),
+        )
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return self.counts.shape[0]
+
+    def update(self, values: Tensor) -> None:
+        """Add a batch of pre-activations ``(B, C, *)``."""
+        rows = values.detach().transpose(0, 1).reshape(self.channels, -1).float().cpu()
+        maxima = rows.amax(dim=1).clamp(min=0)
+        self._widen(_exponent(maxima))
+        self.maxima = torch.maximum(self.maxima, maxima)
+        self.totals += rows.shape[1]
+        scaled = rows * torch.ldexp(torch.full((self.channels, 1), float(BINS)), -self.exponents.unsqueeze(1))
+        bins = torch.where(rows > 0, scaled.clamp_(max=BINS - 1).add_(1), 0.0).to(torch.int32)  # bin 0: not positive
+        bins += torch.arange(self.channels, dtype=torch.int32).unsqueeze(1) * (BINS + 1)
+        counts = torch.bincount(bins.flatten(), minlength=self.channels * (BINS + 1))
+        self.counts += counts.reshape(self.channels, BINS + 1)[:, 1:]
+
+    def merge(self, other: "ActivationStatistics") -> None:
+        """Add what ``other`` has seen, exactly."""
+        copy = ActivationStatistics(other.counts.clone(), other.exponents.clone(), other.totals, other.maxima)
+        self._widen(copy.exponents)
+        copy._widen(self.exponents)
+        self.counts += copy.counts
+        self.totals += copy.totals
+        self.maxima = torch.maximum(self.maxima, copy.maxima)
+
+    def pooled(self) -> "ActivationStatistics":
+        """Return the statistics of all channels taken together, as one channel."""
+        copy = ActivationStatistics(self.counts.clone(), self.exponents.clone(), self.totals, self.maxima)
+        copy._widen(self.exponents.max().expand(self.channels))
+        return ActivationStatistics(
+            copy.counts.sum(dim=0, keepdim=True),
+            self.exponents.max().reshape(1),
+            self.totals.sum().reshape(1),
+            self.maxima.max().reshape(1),
+        )
+
+    def centres(self) -> Tensor:
+        """Return the middle of each bin, ``(C, BINS)``."""
+        width = torch.ldexp(torch.full((self.channels, 1), 1.0 / BINS), self.exponents.unsqueeze(1))
+        return (torch.arange(BINS) + 0.5) * width
+
+    def _widen(self, exponents: Tensor) -> None:
+        """Merge neighbouring bins until the range of each channel reaches ``exponents``."""
+        shift = (exponents - self.exponents).clamp(min=0)
+        self.exponents = self.exponents + shift
+        occupied = (self.counts.sum(dim=1) > 0) & (shift > 0)
+        shift = torch.where(occupied, shift.clamp(max=BINS.bit_length()), 0)
+        while bool((shift > 0).any()):
+            merged = torch.zeros_like(self.counts)
+            merged[:, : BINS // 2] = self.counts.reshape(self.channels, BINS // 2, 2).sum(dim=2)
+            self.counts = torch.where((shift > 0).unsqueeze(1), merged, self.counts)
+            shift = (shift - 1).clamp(min=0)
+
+
+def _exponent(maxima: Tensor) -> Tensor:
+    """Return the smallest ``e`` with ``2**e > maximum``, channel by channel."""
+    _, exponents = torch.frexp(maxima)
+    return torch.where(maxima > 0, exponents.long(), torch.full_like(exponents, -126, dtype=torch.int64)).clamp(min=-126)

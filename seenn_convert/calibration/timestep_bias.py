@@ -1,0 +1,107 @@
+"""Fit a bias for each timestep and channel, so that every layer's mean output is the ANN's from the first step on."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, fx
+
+from seenn_convert.program import Program, initial_state
+from seenn_convert.spiking import Neuron
+
+RATE = 0.4
+
+
+def fit_timestep_bias(
+    ann: Program, snn: Program, timesteps: int, batches: Iterable[Tensor], rate: float = RATE
+) -> dict[str, Tensor]:
+    """Return neuron layer -> bias ``(T, *shape of its threshold)``, in units of the current.
+
+    For each batch the spiking network runs with the biases so far; then every bias moves by ``rate`` times what the
+    layer's output at that timestep lacks, on average, to the ANN's activation. Forward passes only, no labels. The
+    bias at a timestep depends on nothing later, so it is fitted once for the whole run and good for every prefix.
+
+    Args:
+        ann: The program in which neurons were inserted.
+        snn: The spiking program with its stem, without a probe.
+        timesteps: The longest run T.
+        batches: Calibration images, one batch an update; about sixteen of 128 images settle it.
+        rate: Share of the gap that one update closes.
+
+    Source: Wu et al. 2024 (FTBC).
+    """
+    neurons = {node.name: module for node, module in snn.calls() if isinstance(module, Neuron)}
+    biases = {name: module.v_threshold.new_zeros(timesteps, *_row(module)) for name, module in neurons.items()}
+    with torch.no_grad():
+        for images in batches:
+            wanted = _activation_means(ann, images, neurons)
+            for name, gap in _gaps(snn, images, biases, wanted).items():
+                biases[name] += rate * gap
+    return biases
+
+
+def _gaps(
+    snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return what each layer's output lacks to the ANN's mean at each timestep, in the shape of its bias."""
+    assert snn.stem is not None
+    drives, state = snn.stem(images), initial_state(snn, len(images))
+    gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
+    runner = _BiasedStep(snn, biases)
+    for t in range(next(iter(biases.values())).shape[0]):
+        runner.t = t
+        following = runner.run(*drives, *state.values())[len(snn.results) :]
+        state = dict(zip(state, following, strict=True))
+        for name, mean in runner.means.items():
+            gaps[name][t] = wanted[name] - mean
+    return gaps
+
+
+def _activation_means(ann: Program, images: Tensor, neurons: dict[str, Neuron]) -> dict[str, Tensor]:
+    runner = _Means(ann.graph_module, neurons)
+    runner.run(images)
+    return runner.means
+
+
+class _Means(fx.Interpreter):
+    """Runs a graph and keeps the mean of every activation, in the shape of the layer's threshold."""
+
+    def __init__(self, graph_module: fx.GraphModule, neurons: dict[str, Neuron]) -> None:
+        super().__init__(graph_module)
+        self.neurons = neurons
+        self.means: dict[str, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        if n.name in self.neurons:
+            output = result[0] if isinstance(result, tuple) else result
+            self.means[n.name] = mean_over_row(output, self.neurons[n.name])  # type: ignore[arg-type]
+        return result
+
+
+class _BiasedStep(_Means):
+    """Runs one timestep with the biases so far added to the current of each neuron layer."""
+
+    def __init__(self, snn: Program, biases: dict[str, Tensor]) -> None:
+        super().__init__(snn.graph_module, {node.name: m for node, m in snn.calls() if isinstance(m, Neuron)})
+        self.biases, self.t = biases, 0
+
+    def call_module(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        module = self.fetch_attr(str(target))
+        if isinstance(module, Neuron):
+            current, *state = args
+            return module(current + self.biases[str(target)][self.t], *state)
+        return module(*args)
+
+
+def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:
+    """Return the mean of ``values`` ``(B, C, *)`` over the batch and all that the neuron's threshold broadcasts over."""
+    shape = _row(neuron)
+    if len(shape) < values.dim() - 1:
+        return values.mean().reshape(shape)
+    over = [0, *(axis + 1 for axis, size in enumerate(shape) if size == 1)]
+    return values.mean(dim=over).reshape(shape)
+
+
+def _row(neuron: Neuron) -> tuple[int, ...]:
+    return tuple(neuron.v_threshold.shape)
+

@@ -1,0 +1,111 @@
+"""The closed list of modules a program may hold, and their description as plain data."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert import operators
+from seenn_convert.spiking import BinaryNeuron, ExitProbe, SignedNeuron, TemporalDifference, Tick, TimestepBias
+
+_CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+_POOL = ("kernel_size", "stride", "padding", "ceil_mode")
+
+OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
+    nn.Conv1d: _CONVOLUTION,
+    nn.Conv2d: _CONVOLUTION,
+    nn.Linear: ("in_features", "out_features"),
+    nn.BatchNorm1d: ("num_features", "eps"),
+    nn.BatchNorm2d: ("num_features", "eps"),
+    nn.ReLU: (),
+    nn.LeakyReLU: ("negative_slope",),
+    nn.MaxPool1d: (*_POOL, "dilation"),
+    nn.MaxPool2d: (*_POOL, "dilation"),
+    nn.AvgPool1d: (*_POOL, "count_include_pad"),
+    nn.AvgPool2d: (*_POOL, "count_include_pad", "divisor_override"),
+    nn.AdaptiveAvgPool1d: ("output_size",),
+    nn.AdaptiveAvgPool2d: ("output_size",),
+    nn.AdaptiveMaxPool1d: ("output_size",),
+    nn.AdaptiveMaxPool2d: ("output_size",),
+    nn.Dropout: ("p",),
+    nn.Identity: (),
+    operators.Add: (),
+    operators.Subtract: (),
+    operators.Concatenate: ("dim",),
+    operators.Mean: ("dims", "keepdim"),
+    operators.Reshape: ("shape",),
+    operators.Permute: ("dims",),
+    operators.Slice: ("dim", "start", "end", "step"),
+    operators.Pad: ("amounts", "value"),
+    operators.Affine: (),
+    operators.ClippedReLU: ("maximum",),
+    BinaryNeuron: (),
+    SignedNeuron: (),
+    TemporalDifference: (),
+    TimestepBias: (),
+    Tick: (),
+    ExitProbe: ("score_name",),
+}
+"""Class -> constructor options, each also an attribute of the instance."""
+
+_BY_NAME = {kind.__name__: kind for kind in OPTIONS}
+_TENSOR_OPTIONS = {
+    operators.Affine: ("scale", "shift"),
+    BinaryNeuron: ("v_threshold", "v_initial"),
+    SignedNeuron: ("v_threshold", "v_initial"),
+    TimestepBias: ("bias",),
+    ExitProbe: ("temperatures",),
+}
+
+
+def describe_module(module: nn.Module) -> dict[str, object]:
+    """Return the module as plain data, without its tensors: class name, options, wrapped operator.
+
+    Raises:
+        TypeError: The module is not of the closed list.
+    """
+    kind = type(module)
+    if kind not in OPTIONS:
+        raise TypeError(f"{kind.__name__} is not an operator that an artifact may hold")
+    description: dict[str, object] = {
+        "operator": kind.__name__,
+        "options": {name: getattr(module, name) for name in OPTIONS[kind]},
+    }
+    if isinstance(module, TemporalDifference):
+        description["wrapped"] = describe_module(module.operator)
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+        description["options"]["bias"] = module.bias is not None  # type: ignore[index]
+    return description
+
+
+def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Return the module that ``describe_module`` described, holding ``tensors`` (name in the module -> value).
+
+    Raises:
+        KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit.
+    """
+    kind = _BY_NAME[str(description["operator"])]
+    options = description["options"]
+    if not isinstance(options, Mapping):
+        raise TypeError("options are not a mapping")
+    known = {name: _as_tuple(value) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
+    known |= {name: tensors[name] for name in _TENSOR_OPTIONS.get(kind, ())}
+    if kind is TemporalDifference:
+        wrapped = description["wrapped"]
+        if not isinstance(wrapped, Mapping):
+            raise TypeError("the wrapped operator is not described")
+        known = {"operator": build_module(wrapped, {})}
+    with torch.device("meta"):
+        module = kind(**known)
+    _restore(module, tensors)
+    return module.eval().requires_grad_(False)
+
+
+def _restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        module.num_batches_tracked = None
+    module.load_state_dict(dict(tensors), strict=True, assign=True)
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,278 @@
+"""A data set as the commands see it: preprocessed batches with labels, whatever the files are."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from seenn_convert.data.idx import read_idx
+from seenn_convert.data.image_folder import find_images
+from seenn_convert.data.npz import read_npz
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.errors import InputError
+
+
+class ImageSource(Protocol):
+    """Images as they were read, before any preprocessing; what a reader gives to a ``Dataset``."""
+
+    @property
+    def name(self) -> str:
+        """Path, for messages."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Class indices ``(N,)`` int64."""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, by label."""
+
+    @property
+    def paths(self) -> tuple[str, ...] | None:
+        """File name of each image, relative to ``name``."""
+
+    @property
+    def preprocessed(self) -> bool:
+        """Whether ``read`` gives what the model takes (float32) and not pixels (uint8)."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def read(self, index: int) -> Tensor:
+        """Return one image ``(C, H, W)``, uint8 or float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayImages:
+    """Images that are in memory as one array ``(N, C, H, W)``, uint8 or, if preprocessed, float32."""
+
+    name: str
+    pixels: Tensor
+    labels: Tensor | None
+
+    class_names = None
+    paths = None
+
+    @property
+    def preprocessed(self) -> bool:
+        """Whether the images are used as they are."""
+        return self.pixels.is_floating_point()
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    def read(self, index: int) -> Tensor:
+        """Return one image ``(C, H, W)``."""
+        return self.pixels[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images of one source, or some of them, with the preprocessing that makes them a model's input.
+
+    Images that were stored preprocessed (floating-point ``x`` of an npz file) are used as they are: ``preprocessing``
+    is not applied to them, and ``preprocessed`` is True so that a caller can say so.
+
+    Args:
+        source: Where the images come from.
+        preprocessing: Applied to every batch, unless ``preprocessed``.
+        indices: Which images of ``source``, in this order.
+        image_shape: ``(C, H, W)`` of every image after preprocessing.
+    """
+
+    source: ImageSource
+    preprocessing: Preprocessing
+    indices: Sequence[int]
+    image_shape: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        """Path of the source, for messages."""
+        return self.source.name
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Class indices ``(N,)`` int64, or None."""
+        return None if self.source.labels is None else self.source.labels[torch.tensor(self.indices)]
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, by label; None if the source has none."""
+        return self.source.class_names
+
+    @property
+    def paths(self) -> tuple[str, ...] | None:
+        """File name of each image relative to ``name``; None if the images are not files of their own."""
+        paths = self.source.paths
+        return None if paths is None else tuple(paths[index] for index in self.indices)
+
+    @property
+    def preprocessed(self) -> bool:
+        """Whether the images were stored preprocessed, so that ``preprocessing`` is not applied."""
+        return self.source.preprocessed
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.indices)
+
+    def batches(self, batch_size: int, indices: Sequence[int] | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Return an iterator over batches, the last of which may be smaller; a batch is read when its turn comes.
+
+        Args:
+            batch_size: Images per batch, at least 1.
+            indices: Positions in this data set, in the order wanted; None for all.
+
+        Returns:
+            Pairs of images ``(b, C, H, W)`` float32, preprocessed, and labels ``(b,)`` int64 or None.
+
+        Raises:
+            InputError: At once if ``batch_size`` or an index is out of range; while iterating if an image cannot be
+                read or has another shape than the first.
+        """
+        if batch_size < 1:
+            raise InputError(f"batch size must be at least 1, got {batch_size}")
+        return self._read_batches(batch_size, self.indices if indices is None else self._select(indices))
+
+    def subset(self, indices: Sequence[int]) -> "Dataset":
+        """Return the images at these positions, in this order.
+
+        Raises:
+            InputError: If there is no index, or one is out of range.
+        """
+        selected = self._select(indices)
+        if not selected:
+            raise InputError(f"{self.name}: a subset needs at least one image")
+        return replace(self, indices=selected)
+
+    def limit(self, count: int) -> "Dataset":
+        """Return the first ``count`` images, or all if there are fewer; of a class folder those are one class first."""
+        return self.subset(range(min(_positive(count), len(self))))
+
+    def take(self, count: int, seed: int = 0) -> "Dataset":
+        """Draw ``count`` images at random, or all if there are fewer, each class by its share; the order is kept.
+
+        Systematic sampling of the images shuffled within their classes: each image is drawn with the same probability,
+        none twice, and a class with a share of s images gets either the whole number below s or the one above.
+        """
+        size = len(self)
+        if _positive(count) >= size:
+            return self
+        generator = torch.Generator().manual_seed(seed)
+        shuffled = torch.randperm(size, generator=generator)
+        if self.labels is not None:
+            shuffled = shuffled[torch.argsort(self.labels[shuffled], stable=True)]
+        # one draw in every stretch of size / count, in whole numbers: position k is floor((k * size + offset) / count)
+        offset = torch.randint(size, (1,), generator=generator)
+        drawn = shuffled[(torch.arange(count) * size + offset) // count]
+        return self.subset(sorted(drawn.tolist()))
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the images as read, before preprocessing, and of the labels, in hexadecimal."""
+        digest = hashlib.sha256()
+        for index in self.indices:
+            image = self.source.read(index)
+            digest.update(f"{image.dtype} {tuple(image.shape)}".encode())
+            digest.update(image.contiguous().numpy().data)
+        if self.labels is not None:
+            digest.update(b"labels")
+            digest.update(self.labels.numpy().data)
+        return digest.hexdigest()
+
+    def _select(self, indices: Sequence[int]) -> list[int]:
+        """Return the positions in the source of positions in this data set."""
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise InputError(f"{self.name}: there is no image {index}; give positions from 0 to {len(self) - 1}")
+        return [self.indices[index] for index in indices]
+
+    def _read_batches(self, batch_size: int, indices: Sequence[int]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        labels = self.source.labels
+        for start in range(0, len(indices), batch_size):
+            chosen = list(indices[start : start + batch_size])
+            yield self._read_batch(chosen), None if labels is None else labels[chosen]
+
+    def _read_batch(self, indices: list[int]) -> Tensor:
+        """Return ``(b, C, H, W)``; images of one size are preprocessed together, of several sizes one by one."""
+        images = [self.source.read(index) for index in indices]
+        together = len({image.shape for image in images}) == 1
+        groups = [torch.stack(images)] if together else [image.unsqueeze(0) for image in images]
+        outputs = []
+        for index, group in zip(indices, groups, strict=False):  # one group for all stands for the first index
+            output = _preprocess(self.source, self.preprocessing, index, group)
+            if output.shape[1:] != self.image_shape:
+                raise InputError(_difference(self.source, index, tuple(output.shape[1:]), self.image_shape))
+            outputs.append(output)
+        return outputs[0] if together else torch.cat(outputs)
+
+
+def open_dataset(path: Path, preprocessing: Preprocessing, channels: int | None = None) -> Dataset:
+    """Open a data set by what the path is; the first image is read, to know the shape.
+
+    - A folder: class folders of images, or images without labels; see ``image_folder.find_images``.
+    - ``*.npz``: arrays ``x`` and, for labels, ``y``; see ``npz.read_npz``. Floating-point ``x`` is used as it is,
+      without any preprocessing, and the result says so in ``preprocessed``.
+    - ``*-images-idx3-ubyte`` or ``*.gz``: IDX images, with the labels that lie beside them; see ``idx.read_idx``.
+
+    Args:
+        path: File or folder.
+        preprocessing: What to do to pixels once they are scaled to [0, 1].
+        channels: How many channels the model takes; image files and IDX are converted, an npz file must fit.
+
+    Raises:
+        InputError: If there is nothing at ``path``, it is of no known kind, damaged or empty, or the preprocessing does
+            not fit the first image.
+    """
+    try:
+        source = _open_source(Path(path), channels)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    first = _preprocess(source, preprocessing, 0, source.read(0).unsqueeze(0))
+    _, found_channels, height, width = first.shape
+    return Dataset(source, preprocessing, range(len(source)), (found_channels, height, width))
+
+
+def _open_source(path: Path, channels: int | None) -> ImageSource:
+    if path.is_dir():
+        return find_images(path, channels)
+    if not path.exists():
+        raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
+    if path.suffix == ".npz":
+        return ArrayImages(str(path), *read_npz(path, channels))
+    if path.suffix == ".gz" or path.name.endswith("idx3-ubyte"):
+        return ArrayImages(str(path), *read_idx(path, channels))
+    raise InputError(f"{path}: not a data set; give an image folder, an .npz file or an IDX file (images-idx3-ubyte)")
+
+
+def _positive(count: int) -> int:
+    if count < 1:
+        raise InputError(f"the number of images must be at least 1, got {count}")
+    return count
+
+
+def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:
+    """Return ``(b, C, H', W')`` float32 from ``(b, C, H, W)`` as read; ``index`` is the first of them, for messages."""
+    if source.preprocessed:
+        return images
+    try:
+        return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format) / 255)
+    except InputError as error:
+        raise InputError(f"{_place(source, index)}: {error}") from error
+
+
+def _place(source: ImageSource, index: int) -> str:
+    return f"{source.name}, image {index}" if source.paths is None else str(Path(source.name) / source.paths[index])
+
+
+def _difference(source: ImageSource, index: int, shape: tuple[int, ...], first_shape: tuple[int, int, int]) -> str:
+    this, first = _place(source, index), _place(source, 0)
+    if shape[0] != first_shape[0]:
+        return f"{this} has {shape[0]} channels and {first} has {first_shape[0]}; say how many channels the model takes"
+    return (
+        f"{this} is {shape[1]} x {shape[2]} pixels and {first} is {first_shape[1]} x {first_shape[2]}; "
+        "give --resize N --crop N to make them alike"
+    )

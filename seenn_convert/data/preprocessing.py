@@ -1,0 +1,144 @@
+"""What is done to pixels before a model sees them: resize, centre crop, normalisation; a value that survives JSON."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seenn_convert.errors import InputError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize the shorter side, crop the centre, then subtract ``mean`` and divide by ``std``; None leaves a step out.
+
+    Sizes follow torchvision (``Resize``, ``CenterCrop``, ``Normalize``); resizing is bilinear with antialiasing on
+    float pixels, so it differs from torchvision on 8-bit images by at most the rounding to 1/255.
+
+    Args:
+        resize: New length of the shorter side in pixels; the aspect ratio is kept.
+        crop: Height and width in pixels of the square cut from the centre.
+        mean: One value per channel or one for all, in units of pixels scaled to [0, 1].
+        std: As ``mean``, positive.
+
+    Raises:
+        InputError: If a size is not a whole positive number, or a value is not finite, or a ``std`` is not positive.
+    """
+
+    resize: int | None = None
+    crop: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field, so that a value that exists can be applied."""
+        _check_size("resize", self.resize)
+        _check_size("crop", self.crop)
+        _check_values("mean", self.mean)
+        _check_values("std", self.std)
+        if self.std is not None and min(self.std) <= 0:
+            raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
+
+    def apply(self, pixels: Tensor) -> Tensor:
+        """Return the images as the model takes them; the input stays as it is.
+
+        Args:
+            pixels: ``(B, C, H, W)``, floating point in [0, 1].
+
+        Returns:
+            ``(B, C, H', W')`` of the same dtype, normalised.
+
+        Raises:
+            InputError: If the shape or dtype is another, the crop is larger than the (resized) image, or ``mean`` or
+                ``std`` has neither one value nor one per channel.
+        """
+        if pixels.ndim != 4 or not pixels.is_floating_point():
+            shape = tuple(pixels.shape)
+            raise InputError(f"preprocessing: needs floating-point (B, C, H, W) pixels, got {pixels.dtype} {shape}")
+        if self.resize is not None:
+            pixels = _resize_shorter_side(pixels, self.resize)
+        if self.crop is not None:
+            pixels = _crop_centre(pixels, self.crop)
+        if self.mean is not None:
+            pixels = pixels - _per_channel("mean", self.mean, pixels)
+        if self.std is not None:
+            pixels = pixels / _per_channel("std", self.std, pixels)
+        return pixels.contiguous()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the four fields as plain JSON values; ``from_json`` reads them back."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> "Preprocessing":
+        """Read what ``to_json`` wrote; a key that is left out is None.
+
+        Raises:
+            InputError: If a key is unknown or a value has the wrong type.
+        """
+        if not isinstance(data, Mapping):
+            raise InputError(f"preprocessing: expected a JSON object, got {type(data).__name__}")
+        known = [field.name for field in fields(cls)]
+        unknown = [str(key) for key in data if key not in known]
+        if unknown:
+            raise InputError(f"preprocessing: unknown key {', '.join(sorted(unknown))}; use {', '.join(known)}")
+        values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
+        return cls(**values)
+
+
+def _check_size(name: str, size: object) -> None:
+    if size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 1):
+        return
+    raise InputError(f"preprocessing: {name} must be a whole number of pixels, 1 or more, got {size!r}")
+
+
+def _check_values(name: str, values: object) -> None:
+    if values is None or (isinstance(values, tuple) and values and all(_is_finite_number(value) for value in values)):
+        return
+    shown = list(values) if isinstance(values, tuple) else values
+    raise InputError(f"preprocessing: {name} must be a list of finite numbers, one per channel, got {shown!r}")
+
+
+def _is_finite_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
+
+
+def _resize_shorter_side(pixels: Tensor, size: int) -> Tensor:
+    """Resize ``(B, C, H, W)``; the longer side is rounded down, as torchvision does."""
+    height, width = pixels.shape[-2:]
+    shorter = min(height, width)
+    if shorter == size:
+        return pixels
+    target = [size * height // shorter, size * width // shorter]
+    return F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _crop_centre(pixels: Tensor, size: int) -> Tensor:
+    height, width = pixels.shape[-2:]
+    if size > min(height, width):
+        raise InputError(
+            f"crop {size} is larger than the image of {height} x {width} pixels; give a smaller crop or --resize {size}"
+        )
+    # round, not floor, and halves to even: torchvision places the window so
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return pixels[..., top : top + size, left : left + size]
+
+
+def _per_channel(name: str, values: tuple[float, ...], pixels: Tensor) -> Tensor:
+    """Return ``(C, 1, 1)``, or ``(1, 1, 1)`` for one value, to broadcast over ``pixels``."""
+    channels = pixels.shape[1]
+    if len(values) not in (1, channels):
+        raise InputError(
+            f"{name} has {len(values)} values and the image {channels} channel{'s' if channels > 1 else ''}; "
+            "give one value per channel or one for all"
+        )
+    return torch.tensor(values, dtype=pixels.dtype, device=pixels.device).reshape(-1, 1, 1)

@@ -1,0 +1,1 @@
+"""Write a converted network and read it back."""

@@ -1,0 +1,175 @@
+"""The artifact: a converted network as a folder of data, written whole or not at all, loaded without any user code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.errors import ArtifactError, SeennConvertError
+from seenn_convert.export.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
+from seenn_convert.export.graphs import graph_from_json, graph_to_json
+from seenn_convert.program import Program, Stage, StateSpec
+from seenn_convert.runtime.policies import ExitPolicy, policy_from_json
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+FORMAT, SCHEMA_VERSION = "seenn-artifact", 1
+MANIFEST, PROGRAM, WEIGHTS, REPORT = "manifest.json", "program.json", "weights.safetensors", "report.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A converted network with all it needs to run, to be judged and to be calibrated again.
+
+    Attributes:
+        ann: The ANN in the form in which neurons were inserted.
+        snn: The spiking program with stem and exit probe.
+        timesteps: The longest run T.
+        policy: Who leaves when.
+        preprocessing: What turns pixels into the model's input.
+        class_names: Names by label, where the data had them.
+        provenance: Where model and data came from, with hashes, versions, options and seed.
+        report: The conversion report, and the evaluation once there is one.
+    """
+
+    ann: Program
+    snn: Program
+    timesteps: int
+    policy: ExitPolicy
+    preprocessing: Preprocessing = Preprocessing()
+    class_names: tuple[str, ...] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def model(self) -> SpikingModel:
+        """Return the spiking network as a module."""
+        return SpikingModel(self.snn, self.timesteps, self.policy)
+
+    def save(self, path: Path) -> None:
+        """Write the artifact to the folder ``path``; a crash leaves what was there before.
+
+        Raises:
+            InputError: ``path`` exists and is not an artifact.
+        """
+        with replaced_folder(path, MANIFEST) as folder:
+            store: dict[str, torch.Tensor] = {}
+            write_json(folder / PROGRAM, _program_to_json(self, store))
+            save_file({key: value.cpu().contiguous() for key, value in store.items()}, folder / WEIGHTS)
+            manifest = self._manifest({name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)})
+            write_json(folder / MANIFEST, {**manifest, "checksum": sha256_of_json(manifest)})
+            if self.report:
+                write_json(folder / REPORT, self.report)
+
+    def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "timesteps": self.timesteps,
+            "policy": self.policy.to_json(),
+            "preprocessing": self.preprocessing.to_json(),
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "provenance": dict(self.provenance),
+            "files": dict(files),
+        }
+
+
+def load_artifact(path: Path) -> Artifact:
+    """Return the artifact in the folder ``path``; nothing is unpickled and no code that the files name is imported.
+
+    Raises:
+        ArtifactError: The folder is missing, of another version, incomplete, or was changed.
+    """
+    manifest = _read_manifest(path)
+    for name, expected in manifest["files"].items():
+        _check_file(path / name, expected)
+    try:
+        store = load_file(path / WEIGHTS)
+        ann, snn = _programs_from_json(read_json(path / PROGRAM), store)
+        names = manifest["class_names"]
+        artifact = Artifact(
+            ann=ann,
+            snn=snn,
+            timesteps=int(manifest["timesteps"]),
+            policy=policy_from_json(manifest["policy"]),
+            preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
+            class_names=None if names is None else tuple(str(name) for name in names),
+            provenance=manifest["provenance"],
+            report=read_json(path / REPORT) if (path / REPORT).is_file() else {},
+        )
+        artifact.model()
+    except ArtifactError:
+        raise
+    except (SeennConvertError, SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError,
+            IndexError, StopIteration) as error:  # fmt: skip
+        raise ArtifactError(f"{path} is damaged ({type(error).__name__}: {error}); convert the model again") from error
+    return artifact
+
+
+def is_artifact(path: Path) -> bool:
+    """Return whether ``path`` looks like an artifact folder."""
+    return path.is_dir() and (path / MANIFEST).is_file()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise ArtifactError(f"{path} is not an artifact folder; give the folder that 'convert' wrote")
+    manifest = read_json(path / MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise ArtifactError(f"{path / MANIFEST} is not the manifest of an artifact; convert the model again")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {manifest.get('schema_version')}, this program reads {SCHEMA_VERSION}; "
+            "convert the model again or use the version that wrote it"
+        )
+    checksum = manifest.pop("checksum", None)
+    if checksum != sha256_of_json(manifest) or set(manifest.get("files", ())) != {PROGRAM, WEIGHTS}:  # type: ignore[call-overload]
+        raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
+    return manifest
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing; convert the model again")
+    if sha256_of(path) != expected:
+        raise ArtifactError(f"{path} was changed or truncated (checksum); convert the model again")
+
+
+def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict[str, Any]:
+    snn = artifact.snn
+    if snn.stem is None:
+        raise ValueError("the spiking program has no stem")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "input_shape": list(snn.input_shape),
+        "input_dtype": str(snn.input_dtype).removeprefix("torch."),
+        "ann": graph_to_json(artifact.ann.graph_module, store, "ann"),
+        "stem": graph_to_json(snn.stem, store, "stem"),
+        "step": graph_to_json(snn.graph_module, store, "step"),
+        "results": list(snn.results),
+        "states": [{"name": s.name, "shape": list(s.shape), "initial": s.initial} for s in snn.states],
+        "sources": dict(snn.sources),
+    }
+
+
+def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tensor]) -> tuple[Program, Program]:
+    shape = tuple(int(size) for size in data["input_shape"])
+    dtype = getattr(torch, data["input_dtype"])
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError("the input type is not a type of number")
+    sources = tuple((str(name), str(source)) for name, source in data["sources"].items())
+    ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources)
+    snn = Program(
+        graph_from_json(data["step"], store),
+        Stage.SNN,
+        shape,
+        dtype,
+        results=tuple(data["results"]),
+        states=tuple(StateSpec(s["name"], tuple(s["shape"]), s["initial"]) for s in data["states"]),
+        stem=graph_from_json(data["stem"], store),
+        sources=sources,
+    )
+    return ann, snn

@@ -1,0 +1,1 @@
+"""Read a model, whatever it is, into a program."""

@@ -1,0 +1,151 @@
+"""One aten call of an exported graph, with its arguments by name and its constants resolved."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, fx, nn
+
+
+class Refusal(Exception):
+    """A call site has no conversion; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """A module call that stands for (part of) an aten call: ``module(*inputs)``, inputs from the exported graph."""
+
+    module: nn.Module
+    inputs: tuple[fx.Node, ...]
+
+
+@dataclass(frozen=True)
+class Same:
+    """The call returns its input unchanged."""
+
+    node: fx.Node
+
+
+@dataclass
+class Call:
+    """An aten call under lifting.
+
+    Attributes:
+        node: The node of the exported graph.
+        constants: Value of every exported node that depends on parameters and literals only.
+    """
+
+    node: fx.Node
+    constants: dict[fx.Node, Tensor]
+    arguments: dict[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Bind the arguments to the names of the operator's schema, defaults included."""
+        schema = self.node.target._schema.arguments  # type: ignore[union-attr]
+        bound: dict[str, object] = {a.name: a.default_value for a in schema if a.has_default_value()}
+        bound.update({a.name: value for a, value in zip(schema, self.node.args, strict=False)})
+        bound.update(self.node.kwargs)
+        self.arguments = bound
+
+    def value(self, name: str) -> object:
+        """Return the argument ``name`` as the graph has it."""
+        return self.arguments.get(name)
+
+    def number(self, name: str) -> float | None:
+        """Return the number ``name``, None where it is not given."""
+        value = self.arguments.get(name)
+        if value is None or isinstance(value, (int, float)):
+            return value
+        raise Refusal(f"its argument '{name}' is computed, not a number; make it a constant")
+
+    def integer(self, name: str) -> int:
+        """Return the integer ``name``."""
+        value = self.arguments.get(name)
+        if isinstance(value, int):
+            return value
+        raise Refusal(f"its argument '{name}' is computed, not an integer; make it a constant")
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """Return the integers of the list ``name``; a single integer counts as a list of one."""
+        value = self.arguments.get(name)
+        items = [value] if isinstance(value, int) else value
+        if isinstance(items, Sequence) and all(isinstance(item, int) for item in items):
+            return tuple(items)
+        raise Refusal(f"its argument '{name}' is computed, not a list of integers; make it a constant")
+
+    def flag(self, name: str) -> bool:
+        """Return the truth of ``name``, False where it is not given."""
+        return bool(self.arguments.get(name))
+
+    def tensor(self, name: str) -> fx.Node:
+        """Return the node of the activation ``name``."""
+        value = self.arguments.get(name)
+        if isinstance(value, fx.Node) and value not in self.constants:
+            return value
+        raise Refusal(f"its argument '{name}' is a constant, not an activation")
+
+    def is_activation(self, name: str) -> bool:
+        """Return whether ``name`` is a tensor that depends on the image."""
+        value = self.arguments.get(name)
+        return isinstance(value, fx.Node) and value not in self.constants
+
+    def constant(self, name: str) -> Tensor | None:
+        """Return the value of the parameter or literal ``name``, None where it is not given."""
+        value = self.arguments.get(name)
+        if value is None or isinstance(value, (int, float)):
+            return None if value is None else torch.tensor(float(value))
+        if isinstance(value, fx.Node) and value in self.constants:
+            return self.constants[value]
+        raise Refusal(f"its argument '{name}' is computed from the image; only constants can be converted there")
+
+    def weight(self, name: str) -> Tensor:
+        """Return the value of the parameter ``name``, which must be given."""
+        value = self.constant(name)
+        if value is None:
+            raise Refusal(f"its argument '{name}' is missing")
+        return value
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """Return the shape of a node's result without the batch; refuses where an axis is not fixed."""
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor):
+        raise Refusal("its result is not a single tensor")
+    if any(not isinstance(size, int) for size in value.shape[1:]):
+        raise Refusal("its result has an axis other than the batch whose size depends on the input")
+    return tuple(int(size) for size in value.shape[1:])
+
+
+def rank_of(node: fx.Node) -> int:
+    """Return the number of axes of a node's result, the batch included."""
+    return len(node.meta["val"].shape)
+
+
+def operator_name(node: fx.Node) -> str:
+    """Return the short name of an aten call: ``relu`` for ``aten.relu_.default``."""
+    return str(node.target).split(".")[1].rstrip("_") if "." in str(node.target) else str(node.target)
+
+
+def module_path(node: fx.Node) -> tuple[str, str]:
+    """Return the path and the class of the module a node was traced in, empty strings where unknown."""
+    stack = node.meta.get("nn_module_stack") or {}
+    for path, kind in reversed(list(stack.values())):
+        name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+        return str(path), name
+    return "", ""
+
+
+def source_line(node: fx.Node) -> str:
+    """Return ``file.py:line`` of the user's code that made the node, an empty string where unknown."""
+    frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    if not frames:
+        return ""
+    file, line = frames[-1]
+    return f"{file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{line}"
+
+
+def describe_source(node: fx.Node) -> str:
+    """Return where a node comes from: module path and source line, as far as known."""
+    path, line = module_path(node)[0], source_line(node)
+    return f"{path} ({line})" if path and line else path or line

@@ -1,0 +1,166 @@
+"""Read MODEL, whatever it is: an ``.onnx`` file, a ``.pt2`` file, ``package.module:factory``, or a module."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from seenn_convert.errors import InputError, PostconditionError
+from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2
+from seenn_convert.program import Program
+
+TORCH_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was read.
+
+    Attributes:
+        program: What will be converted, at stage ANN.
+        name: File name, factory or class.
+        format: ``"onnx"``, ``"pt2"`` or ``"module"``.
+        path: The file, where there is one.
+        reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
+    """
+
+    program: Program
+    name: str
+    format: str
+    path: Path | None = None
+    reference: Callable[[Tensor], Tensor] | None = None
+
+    def check(self, images: Tensor) -> float:
+        """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
+
+        Raises:
+            PostconditionError: The error is above 1e-5 (1e-4 against onnxruntime); names the first node that differs.
+        """
+        if self.format == "onnx" and self.path is not None:
+            return self._check_onnx(self.path, images)
+        if self.reference is None:
+            return 0.0
+        with torch.no_grad():
+            error = _relative_error(self.program(images), self.reference(images))
+        if not error <= TORCH_TOLERANCE:
+            raise PostconditionError(
+                f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
+            )
+        return error
+
+    def _check_onnx(self, path: Path, images: Tensor) -> float:
+        from seenn_convert.frontend.onnx_parity import check_against_onnxruntime
+        from seenn_convert.frontend.onnx_reader import read_onnx
+
+        check_against_onnxruntime(path, read_onnx(path), images)
+        return check_against_onnxruntime(path, self.program, images)
+
+
+def read_model(
+    model: nn.Module | ExportedProgram | Path | str,
+    input_shape: Sequence[int] | None = None,
+    weights: Path | None = None,
+) -> Source:
+    """Read a classifier into a program.
+
+    Args:
+        model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, or ``package.module:factory``.
+        input_shape: Shape of one image; needed for modules and factories, files know theirs.
+        weights: A ``.safetensors`` file with the state of the factory's module.
+
+    Raises:
+        InputError: The model cannot be read; says what to do.
+        UnsupportedOperatorError: Lists every call that has no conversion.
+    """
+    if isinstance(model, nn.Module):
+        return _from_module(model, type(model).__name__, input_shape)
+    if isinstance(model, ExportedProgram):
+        return Source(from_exported(model), "exported program", "pt2", reference=model.module(check_guards=False))
+    path = Path(model)
+    if weights is not None and path.suffix in (".onnx", ".pt2"):
+        raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
+    if path.suffix == ".onnx":
+        return _from_onnx(path)
+    if path.suffix == ".pt2":
+        _check_file(path)
+        return Source(read_pt2(path), path.name, "pt2", path, _exported_reference(path))
+    if ":" in str(model) and not path.exists():
+        return _from_module(_call_factory(str(model), weights), str(model), input_shape)
+    _check_file(path)
+    raise InputError(f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory")
+
+
+def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None) -> Source:
+    if input_shape is None:
+        raise InputError(f"{name}: the shape of its input is not known; give sample data or input_shape")
+    return Source(from_torch(module, input_shape), name, "module", reference=module)
+
+
+def _from_onnx(path: Path) -> Source:
+    from seenn_convert.frontend.onnx_reader import read_onnx
+
+    _check_file(path)
+    network = read_onnx(path)
+    return Source(from_torch(network, network.input_shape, network.input_dtype), path.name, "onnx", path)
+
+
+def _exported_reference(path: Path) -> Callable[[Tensor], Tensor]:
+    """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
+    exported = torch.export.load(path)
+    module = exported.module(check_guards=False)
+    image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
+    batch = image.meta["val"].shape[0]
+    if not isinstance(batch, int):
+        return module
+
+    def run(images: Tensor) -> Tensor:
+        whole = images.repeat(-(-batch // images.shape[0]), *[1] * (images.dim() - 1)) if batch > len(images) else images
+        parts = [module(whole[i : i + batch]) for i in range(0, len(whole) - batch + 1, batch)]
+        return torch.cat(parts)[: images.shape[0]]
+
+    return run
+
+
+def _inputs(exported: ExportedProgram) -> tuple[str, ...]:
+    return tuple(str(name) for name in exported.graph_signature.user_inputs)
+
+
+def _call_factory(spec: str, weights: Path | None) -> nn.Module:
+    module_name, _, factory_name = spec.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        factory = getattr(importlib.import_module(module_name), factory_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{spec}: cannot be imported ({error}); give package.module:factory") from error
+    try:
+        model = factory()
+    except Exception as error:
+        raise InputError(f"{spec}: calling it without arguments fails ({error})") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
+    if weights is not None:
+        _check_file(weights)
+        try:
+            model.load_state_dict(load_file(weights))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{weights}: does not fit {spec} ({reason})") from error
+    return model.eval()
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+
+
+def _relative_error(actual: Tensor, expected: Tensor) -> float:
+    scale = expected.abs().max().clamp(min=1e-12)
+    return float((actual[: expected.shape[0]] - expected).abs().max() / scale)

@@ -1,0 +1,142 @@
+"""Check that a network computes what onnxruntime computes from the file it was read from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
+import torch
+from torch import Tensor
+
+from seenn_convert.errors import InputError, PostconditionError
+from seenn_convert.frontend.onnx_reader import OnnxNetwork
+
+_ERRORS_ONLY = 3  # onnxruntime's logging levels: 0 verbose, 1 info, 2 warning, 3 error
+Array = npt.NDArray[Any]
+
+
+def check_against_onnxruntime(
+    path: Path, network: Callable[[Tensor], Any], images: Tensor, tolerance: float = 1e-4
+) -> float:
+    """Compare a network with onnxruntime on the CPU.
+
+    Args:
+        path: The ONNX file.
+        network: What was made of it; maps images to a tensor, or to a tuple where the file has several outputs.
+        images: ``(B, *F)``, any B, also where the file fixes the batch.
+        tolerance: The largest relative error to accept.
+
+    Returns:
+        The relative error: largest absolute difference / largest absolute reference, the worst of the outputs.
+
+    Raises:
+        InputError: If onnxruntime cannot run the file.
+        PostconditionError: If the error is above the tolerance; names the first ONNX node that differs.
+    """
+    expected = _run(_session(str(path), path), images, path)
+    with torch.no_grad():
+        found = network(images)
+    outputs = found if isinstance(found, tuple) else (found,)
+    errors = [_relative_error(a.cpu().numpy(), b) for a, b in zip(outputs, expected, strict=True)]
+    error = max(errors)
+    if error <= tolerance:
+        return error
+    where = _first_difference(path, network, images, tolerance) if isinstance(network, OnnxNetwork) else ""
+    raise PostconditionError(
+        f"{path}: the network differs from onnxruntime by {error:.3g} (relative), above the tolerance {tolerance:.3g}"
+        f"{where}; report the file"
+    )
+
+
+def _session(model: str | bytes, path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = torch.get_num_threads()
+    # Its constant folding drops unread outputs first, which turns an old batch norm in training mode into another one.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has one exception class per status code, without a public root
+        raise InputError(f"{path}: onnxruntime cannot load it ({_reason(error)}); check the file") from error
+
+
+def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
+    """Run all images, in groups where the file fixes the batch; the last group is filled up with its last image."""
+    image = session.get_inputs()[0]
+    group = image.shape[0] if image.shape and isinstance(image.shape[0], int) else len(images)
+    missing = -len(images) % group
+    filled = np.concatenate([images.cpu().numpy(), np.repeat(images[-1:].cpu().numpy(), missing, axis=0)])
+    try:
+        runs = [session.run(None, {image.name: part}) for part in np.split(filled, len(filled) // group)]
+    except Exception as error:  # as above
+        raise InputError(
+            f"{path}: onnxruntime cannot run it on images {tuple(images.shape)} ({_reason(error)}); check their shape"
+        ) from error
+    return [
+        np.concatenate(parts)[: len(images)] for parts in zip(*(map(np.atleast_1d, run) for run in runs), strict=True)
+    ]
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _relative_error(found: Array, expected: Array) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)
+    largest = np.abs(expected.astype(np.float64)).max(initial=0.0)
+    error = float(difference / max(largest, np.finfo(np.float32).tiny))
+    return error if np.isfinite(error) else float("inf")
+
+
+def _first_difference(path: Path, network: OnnxNetwork, images: Tensor, tolerance: float) -> str:
+    """Return a clause naming the first node whose output differs, or nothing if the file cannot be taken apart."""
+    names = [name for step in network.steps for name in step.outputs]
+    model = onnx.load(path)
+    known = {name for node in model.graph.node for name in node.output}
+    names = [name for name in names if name in known]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    try:
+        session = _session(model.SerializeToString(), path)
+        group = session.get_inputs()[0].shape[0]
+        few = images[: group if isinstance(group, int) else 2]
+        expected = dict(zip(names, _run(session, few, path), strict=True))
+    except (InputError, ValueError):  # above 2 GiB, or a value onnxruntime does not hand out
+        return ""
+    for module, name, value in _values_of(network, few):
+        if name in expected and _relative_error(value.numpy(), expected[name]) > tolerance:
+            return f"; the first node that differs is '{module}' (output '{name}')"
+    return ""
+
+
+def _values_of(network: OnnxNetwork, images: Tensor) -> list[tuple[str, str, Tensor]]:
+    """Return every value of a forward pass as (submodule, name in the file, value)."""
+    recorded: list[tuple[str, str, Tensor]] = []
+    with _recording(network, recorded), torch.no_grad():
+        network(images)
+    return recorded
+
+
+@contextmanager
+def _recording(network: OnnxNetwork, recorded: list[tuple[str, str, Tensor]]) -> Iterator[None]:
+    outputs = {step.module: step.outputs for step in network.steps}
+
+    def record(name: str, result: Any) -> None:
+        results: Sequence[Tensor] = result if isinstance(result, tuple) else (result,)
+        recorded.extend((name, output, value.clone()) for output, value in zip(outputs[name], results, strict=False))
+
+    def hook_for(name: str) -> Callable[[Any, Any, Any], None]:
+        return lambda module, inputs, result: record(name, result)
+
+    handles = [network.get_submodule(name).register_forward_hook(hook_for(name)) for name in outputs]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,119 @@
+"""What every pass shares: copy, rewrite, check; and how a sequence of passes is run and held to its law."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.errors import PostconditionError, PreconditionError
+from seenn_convert.program import Program, Stage, format_program
+
+TOLERANCE = 1e-5
+
+
+class Pass(ABC):
+    """A step of the compilation: program in, new program out; the input is never modified.
+
+    A pass states what it ``accepts`` and ``yields``, may narrow that in ``requires``, does one thing in ``rewrite``,
+    and may state what then holds in ``ensures``. A pass that yields stage ANN keeps the numbers.
+    """
+
+    accepts: ClassVar[Stage] = Stage.ANN
+    yields: ClassVar[Stage] = Stage.ANN
+
+    @property
+    def name(self) -> str:
+        """The name shown in reports."""
+        return type(self).__name__
+
+    def requires(self, program: Program) -> None:
+        """Raise PreconditionError where ``program`` is not what this pass can work on."""
+
+    @abstractmethod
+    def rewrite(self, draft: Draft) -> None:
+        """Change the draft."""
+
+    def ensures(self, program: Program) -> None:
+        """Raise PostconditionError where the new program is not what this pass promises."""
+
+    def __call__(self, program: Program) -> Program:
+        """Return the rewritten program."""
+        if program.stage is not self.accepts:
+            raise PreconditionError(f"{self.name} takes a program of stage {self.accepts.value}, not {program.stage.value}")
+        self.requires(program)
+        draft = Draft(program)
+        draft.stage = self.yields
+        self.rewrite(draft)
+        result = draft.finish(self.name)
+        self.ensures(result)
+        return result
+
+
+def run_passes(program: Program, passes: Sequence[Pass], image: Tensor | None = None) -> Program:
+    """Run ``passes`` in order; with an ``image`` batch, check that each keeps the ANN's outputs to 1e-5 relative.
+
+    Raises:
+        PostconditionError: Names the pass, the error and the first node that differs.
+    """
+    for one in passes:
+        before, program = program, one(program)
+        if image is not None and one.accepts is one.yields is Stage.ANN:
+            check_same(before, program, image)
+    return program
+
+
+def check_same(before: Program, after: Program, image: Tensor, tolerance: float = TOLERANCE) -> None:
+    """Raise PostconditionError unless both ANN programs give the same logits for ``image`` up to ``tolerance``."""
+    with torch.no_grad():
+        error = relative_error(after(image), before(image))
+    if not error <= tolerance:
+        record = after.history[-1]
+        where = _first_difference(before, after, image, tolerance)
+        raise PostconditionError(
+            f"{record.name} changed the outputs by {error:.2g} relative (at most {tolerance:g} is allowed); "
+            f"first node that differs: {where}\n{format_program(after)}"
+        )
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest absolute difference, as a share of the largest expected magnitude."""
+    scale = expected.abs().max().clamp(min=1e-12)
+    return float((actual - expected).abs().max() / scale)
+
+
+def _first_difference(before: Program, after: Program, image: Tensor, tolerance: float) -> str:
+    """Return the first node of ``after``, untouched by the pass, whose result is not what it was."""
+    old, new = _Recorder(before.graph_module), _Recorder(after.graph_module)
+    with torch.no_grad():
+        old.run(image)
+        new.run(image)
+    for name, value in new.results.items():
+        if name in old.results and name not in after.history[-1].changed:
+            known = old.results[name]
+            if known.shape != value.shape or not relative_error(value, known) <= tolerance:
+                source = after.source_of(name)
+                return f"{name} ({source})" if source else name
+    return "the output"
+
+
+class _Recorder(fx.Interpreter):
+    """Keeps every tensor result of one run."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__(graph_module)
+        self.results: dict[str, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            self.results[n.name] = result
+        return result
+
+
+def channel_scale(values: Tensor, module: nn.Module) -> Tensor:
+    """Return per-output-channel ``values`` shaped to multiply the weight of a convolution or linear layer."""
+    weight = module.get_parameter("weight")
+    return values.reshape(-1, *[1] * (weight.dim() - 1))

@@ -1,0 +1,67 @@
+"""Fold batch norm into the layer before it; a batch norm that stands alone becomes a per-channel affine."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.errors import PostconditionError
+from seenn_convert.operators import Affine
+from seenn_convert.passes.base import Pass, channel_scale
+from seenn_convert.program import Program
+
+
+class FoldBatchNorm(Pass):
+    """Replace ``BatchNorm(Conv(x))`` and ``BatchNorm(Linear(x))`` by one layer with scaled weights.
+
+    Before: ``x -> conv -> bn -> y``     After: ``x -> conv -> y``
+    Where the layer before has other users they would see the folded weights, so the batch norm becomes an affine.
+    """
+
+    def rewrite(self, draft: Draft) -> None:
+        """Fold where possible, otherwise turn the batch norm into an affine and say why."""
+        for node, module in draft.modules_of(nn.BatchNorm1d, nn.BatchNorm2d):
+            scale, shift = batch_norm_affine(module)
+            source = draft.source_of(node)
+            layer = draft.module_at(source)
+            if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)) and len(source.users) == 1:
+                draft.replace_module(source, _folded(layer, scale, shift))
+                draft.bypass(node)
+                continue
+            reason = "its input is used elsewhere too" if isinstance(layer, (nn.Conv2d, nn.Linear)) else (
+                "its input is not a convolution or linear layer"
+            )
+            draft.decline(node, f"{reason}; it became a per-channel affine")
+            ones = [1] * (len(draft_shape(draft, node)) - 1)
+            draft.replace_module(node, Affine(scale.reshape(-1, *ones), shift.reshape(-1, *ones)))
+
+    def ensures(self, program: Program) -> None:
+        """No batch norm is left."""
+        left = [node.name for node, module in program.calls() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+        if left:
+            raise PostconditionError(f"FoldBatchNorm left {', '.join(left)}")
+
+
+def batch_norm_affine(bn: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return ``(scale, shift)``, each ``(C,)``, with ``bn(x) == scale * x + shift`` in eval mode."""
+    assert isinstance(bn, (nn.BatchNorm1d, nn.BatchNorm2d))
+    assert bn.running_mean is not None and bn.running_var is not None
+    scale = bn.weight.detach().double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    shift = bn.bias.detach().double() - bn.running_mean.double() * scale
+    return scale.to(bn.weight.dtype), shift.to(bn.weight.dtype)
+
+
+def draft_shape(draft: Draft, node: object) -> tuple[int, ...]:
+    """Return the shape of the batch norm's result without the batch."""
+    return draft.shapes()[node.name]  # type: ignore[attr-defined]
+
+
+def _folded(layer: nn.Module, scale: Tensor, shift: Tensor) -> nn.Module:
+    folded = copy.copy(layer)
+    folded._parameters = dict(layer._parameters)
+    weight, bias = layer.get_parameter("weight"), layer._parameters.get("bias")
+    folded.weight = nn.Parameter(weight.detach() * channel_scale(scale, layer), requires_grad=False)
+    old = torch.zeros_like(shift) if bias is None else bias.detach()
+    folded.bias = nn.Parameter(old * scale + shift, requires_grad=False)
+    return folded

@@ -1,0 +1,81 @@
+"""Move what is the same at every timestep out of the step: it runs once for an image."""
+
+from torch import fx
+
+from seenn_convert.draft import Draft
+from seenn_convert.errors import PostconditionError, PreconditionError
+from seenn_convert.passes.base import Pass
+from seenn_convert.passes.time_invariance import IMAGE, time_varying
+from seenn_convert.program import Program, Stage
+
+
+class HoistStem(Pass):
+    """Cut the graph where time enters: ``stem(image) -> drives`` once, ``step(drives, state)`` at each timestep.
+
+    Before: ``(image, v) -> conv -> neuron -> ...``
+    After:  stem ``image -> conv -> drive``, step ``(drive, v) -> neuron -> ...``
+    """
+
+    accepts = yields = Stage.SNN
+
+    def requires(self, program: Program) -> None:
+        """The stem was not hoisted before."""
+        if program.stem is not None:
+            raise PreconditionError("the program has a stem already")
+
+    def rewrite(self, draft: Draft) -> None:
+        """Copy the time-invariant part into the stem and feed its results to the step as inputs."""
+        varying = time_varying(draft.graph)
+        cut = [
+            node
+            for node in draft.graph.nodes
+            if node not in varying and node.op != "output" and any(_varies(user, varying) for user in node.users)
+        ]
+        draft.stem = _stem(draft, cut)
+        for index, node in enumerate(cut):
+            _feed(draft, node, f"drive_{index}" if len(cut) > 1 else "drive", varying)
+        draft.graph.eliminate_dead_code()
+        for node in [n for n in draft.graph.nodes if n.op == "placeholder" and n.name == IMAGE]:
+            draft.graph.erase_node(node)
+
+    def ensures(self, program: Program) -> None:
+        """The step does not read the image."""
+        if any(node.op == "placeholder" and node.name == IMAGE for node in program.graph_module.graph.nodes):
+            raise PostconditionError("the step still reads the image")
+
+
+def _varies(node: fx.Node, varying: set[fx.Node]) -> bool:
+    return node in varying or node.op == "output"
+
+
+def _stem(draft: Draft, cut: list[fx.Node]) -> fx.GraphModule:
+    graph, values = fx.Graph(), {}
+    needed = _ancestors(cut)
+    for node in draft.graph.nodes:
+        if node in needed:
+            values[node] = graph.node_copy(node, lambda source: values[source])
+    graph.output(tuple(values[node] for node in cut))
+    return fx.GraphModule(draft.graph_module, graph).eval()
+
+
+def _ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
+    found, open_nodes = set(nodes), list(nodes)
+    while open_nodes:
+        for source in open_nodes.pop().all_input_nodes:
+            if source not in found:
+                found.add(source)
+                open_nodes.append(source)
+    return found
+
+
+def _feed(draft: Draft, node: fx.Node, name: str, varying: set[fx.Node]) -> None:
+    first = next(iter(draft.graph.nodes))
+    with draft.graph.inserting_before(first):
+        drive = draft.graph.create_node("placeholder", name, (), {}, name=name)
+    drive_position = [n for n in draft.graph.nodes if n.op == "placeholder" and n.name.startswith("drive") and n is not drive]
+    if drive_position:
+        drive_position[-1].append(drive)
+    for user in list(node.users):
+        if _varies(user, varying):
+            user.replace_input_with(node, drive)
+    draft.changed(drive)

@@ -1,0 +1,43 @@
+"""The passes in order, each with the reason for its place."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from seenn_convert.draft import Draft
+from seenn_convert.passes.base import Pass
+from seenn_convert.passes.canonicalize import Canonicalize
+from seenn_convert.passes.drop_no_ops import DropNoOps
+from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
+from seenn_convert.passes.hoist_stem import HoistStem
+from seenn_convert.passes.insert_exit_probe import InsertExitProbe
+from seenn_convert.passes.insert_neurons import InsertNeurons
+from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
+from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
+from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
+from seenn_convert.program import Program
+from seenn_convert.scores import ScoreName
+from seenn_convert.spiking import Neuron
+
+ANN_PASSES: tuple[Pass, ...] = (
+    Canonicalize(),  # first: every later pass may assume one call a module
+    DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
+    FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
+    SplitLeakyReLU(),  # before pooling moves: a split activation is not monotone in one call
+    PoolBeforeReLU(),  # last: it looks for the final activations
+)
+
+
+def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: type[Neuron]) -> tuple[Pass, ...]:
+    """Return the passes from the ANN to the step: neurons, then what depends on them, then the cut."""
+    return (
+        InsertNeurons(v_thresholds, kind),  # first: it decides what varies in time
+        LowerTemporalDifference(Draft(ann).shapes()),  # only where the input varies in time
+        HoistStem(),  # after lowering: what stays the same then is all the stem
+    )
+
+
+def probe_pass(ann: Program, score_name: ScoreName, temperatures: Tensor) -> Pass:
+    """Return the pass that adds the exit probe: last, once its temperatures are known."""
+    classes = Draft(ann).shapes()["output"][0]
+    return InsertExitProbe(score_name, temperatures, classes)

@@ -1,0 +1,98 @@
+"""The conversion part of the report: what was converted, how, and how the exit was chosen."""
+
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.program import Program
+from seenn_convert.report.coverage import call_sites, spiking_share
+from seenn_convert.spiking import Neuron
+from seenn_convert.tuning.tune import ExitTuning, Split
+
+SCHEMA_VERSION = 1
+PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
+
+
+def conversion_report(
+    ann: Program, snn: Program, calibration: Calibration, tuning: ExitTuning, split: Split, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the ``conversion`` part of ``report.json``.
+
+    Args:
+        ann: The program in which neurons were inserted.
+        snn: The spiking program.
+        calibration: Thresholds.
+        tuning: The exit decision.
+        split: Which calibration images served which purpose.
+        options: ``timesteps``, ``neuron``, ``target``, ``data`` (name of the calibration set) and ``parity``.
+    """
+    sites = call_sites(ann)
+    neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
+    return {
+        "timesteps": options["timesteps"],
+        "neuron": {"kind": options["neuron"], "alphabet": list(neuron.alphabet)},
+        "threshold_rule": calibration.rule,
+        "per_channel": calibration.per_channel,
+        "calibration": {
+            "name": options["data"],
+            "images": len(set(split.fitting) | set(split.held_out)),
+            "labelled": tuning.labelled,
+            "fitting_images": len(split.fitting),
+            "held_out_images": len(split.held_out),
+        },
+        "operators": [site.to_json() for site in sites],
+        "spiking_share": spiking_share(sites),
+        "passes": [
+            {"name": record.name, "changed": len(record.changed), "declined": [list(pair) for pair in record.declined]}
+            for record in snn.history
+        ],
+        "parity": options["parity"],
+        "exit": {
+            "policy": tuning.policy.to_json(),
+            "target": options["target"],
+            "temperatures": tuning.temperatures.tolist(),
+            "held_out": {
+                **tuning.held_out,
+                "expected_drop": tuning.choice.expected_drop,
+                "average_timesteps": tuning.choice.average_timesteps,
+                "reached": tuning.choice.reached,
+            },
+        },
+        "dead_channels": {name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
+        "warnings": _warnings(calibration, tuning, split),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, machine and date."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    machine = f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"
+    return {"versions": versions, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
+
+
+def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> list[str]:
+    warnings = []
+    if not tuning.choice.reached:
+        warnings.append(
+            "the exit target was not reached on the held-out calibration images; raise -T, or accept a larger drop"
+        )
+    if len(split.held_out) < 100:
+        warnings.append(
+            f"the exit threshold was chosen on only {len(split.held_out)} held-out images; give some hundreds"
+        )
+    if not tuning.labelled:
+        warnings.append("the calibration data has no labels: the ANN's answers stood in for them")
+    dead = {name: len(layer.dead_channels) for name, layer in calibration.layers.items() if layer.dead_channels}
+    if dead:
+        listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
+        warnings.append(f"channels that no calibration image activated carry their layer's largest threshold: {listed}")
+    return warnings

@@ -1,0 +1,32 @@
+"""An energy estimate from operation counts, with its assumptions spelled out."""
+
+from dataclasses import dataclass
+
+MULTIPLY_ACCUMULATE_PJ = 4.6
+ACCUMULATE_PJ = 0.9
+
+ASSUMPTIONS = (
+    f"45 nm CMOS, 32-bit floating point: {MULTIPLY_ACCUMULATE_PJ} pJ a multiply-accumulate, {ACCUMULATE_PJ} pJ an "
+    "accumulate (Horowitz, ISSCC 2014)",
+    "the first layer sees analog input: its multiply-accumulates are paid once for each image",
+    "a nonzero input of a layer costs one accumulate for each connection it has on average",
+    "pooling, neuron updates, memory access and control are not counted: on real hardware they can dominate",
+)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Operations for one image, on average.
+
+    Attributes:
+        macs: Multiply-accumulates: of the whole ANN, or of the stem of a spiking network.
+        accumulates: Synaptic operations, 0 for the ANN.
+    """
+
+    macs: float
+    accumulates: float = 0.0
+
+    @property
+    def nanojoule(self) -> float:
+        """Estimated energy for one image in nJ, under ``ASSUMPTIONS``."""
+        return (self.macs * MULTIPLY_ACCUMULATE_PJ + self.accumulates * ACCUMULATE_PJ) / 1000

@@ -1,0 +1,47 @@
+"""Easy and hard examples as pictures: who left first, who stayed to the end."""
+
+import base64
+import io
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.runtime.early_exit import ExitTrace
+
+COUNT = 8
+
+
+def examples(trace: ExitTrace, data: Dataset) -> dict[str, list[dict[str, object]]]:
+    """Return up to eight samples that left first and eight that left last, with their pictures."""
+    order = torch.argsort(trace.exit_step.double() - trace.confidence.double().clamp(0, 1).cpu(), stable=True).tolist()
+    count = min(COUNT, len(order) // 2)
+    return {
+        "easy": [_example(index, trace, data) for index in order[:count]],
+        "hard": [_example(index, trace, data) for index in reversed(order[len(order) - count :])],
+    }
+
+
+def _example(index: int, trace: ExitTrace, data: Dataset) -> dict[str, object]:
+    labels = data.labels
+    return {
+        "image": picture(data.source.read(data.indices[index])),
+        "label": None if labels is None else int(labels[index]),
+        "prediction": int(trace.predictions[index]),
+        "exit_step": int(trace.exit_step[index]),
+        "confidence": float(trace.confidence[index]),
+    }
+
+
+def picture(pixels: Tensor, side: int = 96) -> str:
+    """Return an image ``(C, H, W)``, uint8 or any floating-point range, as a PNG data URL of at most ``side`` pixels."""
+    if pixels.is_floating_point():
+        low, high = pixels.min(), pixels.max()
+        pixels = ((pixels - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)
+    array = pixels.expand(3, -1, -1) if pixels.shape[0] == 1 else pixels[:3]
+    image = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

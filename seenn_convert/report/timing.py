@@ -1,0 +1,66 @@
+"""Wall time of the three ways to answer, measured in one run, interleaved, as medians."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from seenn_convert.program import Program
+from seenn_convert.progress import Counter, Progress, silent
+from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+REPEATS = 3
+
+
+def time_three_ways(
+    ann: Program,
+    model: SpikingModel,
+    batches: Sequence[Tensor],
+    repeats: int = REPEATS,
+    progress: Progress = silent,
+) -> dict[str, float]:
+    """Return milliseconds an image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
+
+    The three are run in turn, so that a change of the machine's speed meets all of them; one short run warms up.
+
+    Args:
+        ann: The ANN.
+        model: Its spiking network.
+        batches: Images already in memory.
+        repeats: Runs of each.
+        progress: Told after each run.
+    """
+    images = sum(len(batch) for batch in batches)
+    capacity = max(len(batch) for batch in batches)
+    ways: dict[str, Callable[[Sequence[Tensor]], object]] = {
+        "ann": lambda data: [ann(batch.to(model.device, model.dtype)) for batch in data],
+        "all_timesteps": lambda data: run_all_timesteps(model, data),
+        "early_exit": lambda data: run_early_exit(model, data, capacity),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    counter = Counter(progress, "timing", repeats * len(ways))
+    with torch.no_grad():
+        for way in ways.values():
+            way([batches[0][:1]])
+        for _ in range(repeats):
+            for name, way in ways.items():
+                seconds[name].append(_seconds(way, batches, model.device))
+                counter.add(1)
+    return {name: 1000 * statistics.median(values) / images for name, values in seconds.items()}
+
+
+def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    way(batches)
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,1 @@
+"""Run a spiking program: state as a value, early exit that saves work."""

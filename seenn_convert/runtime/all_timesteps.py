@@ -1,0 +1,65 @@
+"""Run every timestep for every image: an analysis tool, never inference."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seenn_convert.runtime.early_exit import ROW_FLOOR, Steppable, pad_rows
+
+
+@dataclass(frozen=True)
+class AllTimesteps:
+    """The readout of every timestep.
+
+    Attributes:
+        predictions: ``(T, N)`` int64 class of the mean logits.
+        scores: ``(T, N)`` exit score.
+        logits: ``(T, N, K)`` mean logits, where they were asked for.
+    """
+
+    predictions: Tensor
+    scores: Tensor
+    logits: Tensor | None
+
+
+def run_all_timesteps(
+    model: Steppable,
+    batches: Iterable[Tensor],
+    keep_logits: bool = False,
+    row_floor: int = ROW_FLOOR,
+    progress: Callable[[int], None] | None = None,
+    after_step: Callable[[int, int], None] | None = None,
+) -> AllTimesteps:
+    """Run all images for all timesteps and return the readout of each.
+
+    Args:
+        model: A spiking model.
+        batches: Images ``(B, *input_shape)``.
+        keep_logits: Keep the logits too; ``T * N * K`` numbers.
+        row_floor: Fewest rows in a batch, as in ``run_early_exit``.
+        progress: Called with the number of samples that have just finished.
+        after_step: Called with the timestep and the number of images after each step, for instruments.
+    """
+    predictions, scores, kept = [], [], []
+    for image in batches:
+        count = image.shape[0]
+        rows = pad_rows(image.to(model.device, model.dtype), row_floor)
+        drives, state = model.drive(rows), model.initial_state(rows.shape[0])
+        readouts = []
+        for t in range(1, model.timesteps + 1):
+            logits, score, state = model.step(drives, state)
+            readouts.append((logits[:count], score[:count]))
+            if after_step is not None:
+                after_step(t, count)
+        stacked = torch.stack([logits for logits, _ in readouts])
+        predictions.append(stacked.argmax(dim=-1).cpu())
+        scores.append(torch.stack([score for _, score in readouts]).cpu())
+        if keep_logits:
+            kept.append(stacked.cpu())
+        if progress is not None:
+            progress(count)
+    return AllTimesteps(
+        torch.cat(predictions, dim=1), torch.cat(scores, dim=1), torch.cat(kept, dim=1) if keep_logits else None
+    )

@@ -1,0 +1,127 @@
+"""Exit policies: who leaves now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from seenn_convert.errors import ArtifactError
+from seenn_convert.scores import ScoreName
+
+
+class Readout(NamedTuple):
+    """What a timestep shows of each row: mean logits ``(B, K)`` and exit score ``(B,)``."""
+
+    logits: Tensor
+    score: Tensor
+
+
+class ExitPolicy(Protocol):
+    """Decides, after each timestep, which rows have their answer."""
+
+    score_name: ClassVar[ScoreName]
+
+    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
+        """Return the mask ``(B,)`` of rows that leave.
+
+        ``t`` ``(B,)`` counts the timesteps each row has done, 1 after the first; ``index`` ``(B,)`` is the number of
+        the sample in the data, for policies that planned ahead.
+        """
+        ...
+
+    def to_json(self) -> dict[str, object]:
+        """Return the policy as plain data."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedPolicy:
+    """Every sample leaves after ``timesteps``."""
+
+    timesteps: int
+    score_name: ClassVar[ScoreName] = "confidence"
+
+    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
+        """Return the rows that have done all their timesteps."""
+        return t >= self.timesteps
+
+    def to_json(self) -> dict[str, object]:
+        """Return the policy as plain data."""
+        return {"policy": "fixed", "timesteps": self.timesteps}
+
+
+@dataclass(frozen=True)
+class ConfidencePolicy:
+    """A sample leaves at the first timestep whose largest softmax probability is above that timestep's threshold.
+
+    Attributes:
+        thresholds: One for each timestep; the last one holds for all later ones. Below 0 everybody leaves.
+
+    Source: Li et al. 2023 (SEENN-I), with a threshold for each timestep.
+    """
+
+    thresholds: tuple[float, ...]
+    score_name: ClassVar[ScoreName] = "confidence"
+
+    def __post_init__(self) -> None:
+        """Refuse a policy without thresholds."""
+        if not self.thresholds:
+            raise ValueError("give at least one threshold")
+
+    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
+        """Return the rows that are sure enough."""
+        thresholds = torch.tensor(self.thresholds, dtype=readout.score.dtype, device=readout.score.device)
+        return readout.score > thresholds[(t - 1).clamp(max=len(self.thresholds) - 1)]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the policy as plain data."""
+        return {"policy": self.score_name, "thresholds": list(self.thresholds)}
+
+
+@dataclass(frozen=True)
+class EntropyPolicy(ConfidencePolicy):
+    """A sample leaves at the first timestep whose ``1 - H / log K`` is above that timestep's threshold.
+
+    Source: Li et al. 2023 (DT-SNN).
+    """
+
+    score_name: ClassVar[ScoreName] = "entropy"
+
+
+SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {"confidence": ConfidencePolicy, "entropy": EntropyPolicy}
+
+
+def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:
+    """Return the policy that ``to_json`` wrote.
+
+    Raises:
+        ArtifactError: The data names no known policy or lacks its number.
+    """
+    kind = data.get("policy")
+    if kind == "fixed" and isinstance(data.get("timesteps"), int):
+        return FixedPolicy(int(data["timesteps"]))  # type: ignore[call-overload]
+    thresholds = data.get("thresholds")
+    if kind in SCORE_POLICIES and isinstance(thresholds, list) and thresholds:
+        if all(isinstance(threshold, (int, float)) for threshold in thresholds):
+            return SCORE_POLICIES[str(kind)](tuple(float(threshold) for threshold in thresholds))
+    raise ArtifactError(f"the exit policy {dict(data)!r} is not one this version knows; convert the model again")
+
+
+def exit_steps(policy: ExitPolicy, scores: Tensor, logits: Tensor | None = None) -> Tensor:
+    """Return the exit step ``(N,)``, 1-based, that ``policy`` would choose from the readouts of all timesteps.
+
+    Args:
+        policy: Who leaves when.
+        scores: ``(T, N)``, the exit score at every timestep.
+        logits: ``(T, N, K)`` where the policy reads them.
+    """
+    timesteps, samples = scores.shape
+    index = torch.arange(samples, device=scores.device)
+    steps = torch.full((samples,), timesteps, dtype=torch.int64, device=scores.device)
+    for t in range(timesteps, 0, -1):
+        at = scores[t - 1]
+        readout = Readout(at.unsqueeze(-1) if logits is None else logits[t - 1], at)
+        steps[policy.exits(readout, torch.full_like(index, t), index)] = t
+    return steps

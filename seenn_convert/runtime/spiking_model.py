@@ -1,0 +1,101 @@
+"""The spiking network as an ordinary module: a stem that runs once, a step that runs at each timestep."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.errors import InputError
+from seenn_convert.program import Program, Stage, initial_state
+from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
+from seenn_convert.runtime.policies import ExitPolicy
+from seenn_convert.spiking import ExitProbe, Neuron
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One layer of neurons: node name, class, thresholds."""
+
+    name: str
+    neuron: Neuron
+
+
+class SpikingModel(nn.Module):
+    """A converted network with early exit.
+
+    State is a value: ``step`` takes it and returns the next one, and nothing has to be reset. ``forward`` runs a
+    batch, drops each sample from it when the policy lets it go, and returns an ``ExitTrace``.
+
+    Args:
+        program: Of stage SNN, with stem and exit probe.
+        timesteps: The longest run T.
+        policy: Who leaves when.
+
+    Raises:
+        InputError: The program's probe does not compute the score that the policy reads.
+    """
+
+    def __init__(self, program: Program, timesteps: int, policy: ExitPolicy) -> None:
+        super().__init__()
+        if program.stage is not Stage.SNN or program.stem is None or program.results != ("logits", "score"):
+            raise InputError("a spiking model is made of a spiking program with its stem and its exit probe")
+        self.program = program
+        self.stem = program.stem
+        self.step_graph = program.graph_module
+        self.timesteps = timesteps
+        self.policy = policy
+        probe = next(module for _, module in program.calls() if isinstance(module, ExitProbe))
+        if probe.score_name != policy.score_name:
+            raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
+        self.drives = sum(
+            node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes
+        )
+        self.eval().requires_grad_(False)
+
+    def drive(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the time-invariant drives of ``image`` ``(B, *input_shape)``; computed once for an input."""
+        self.check_image(image)
+        drives: tuple[Tensor, ...] = self.stem(image)
+        return drives
+
+    def step(self, drives: Iterable[Tensor], state: State) -> tuple[Tensor, Tensor, State]:
+        """Advance one timestep; return ``(mean logits (B, K), score (B,), next state)``."""
+        logits, score, *following = self.step_graph(*drives, *state.values())
+        return logits, score, dict(zip(state, following, strict=True))
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state before the first timestep of ``batch_size`` rows."""
+        return initial_state(self.program, batch_size)
+
+    def forward(self, image: Tensor) -> ExitTrace:
+        """Run a batch ``(B, *input_shape)`` with early exit."""
+        self.check_image(image)
+        return run_early_exit(self, [image], capacity=max(1, image.shape[0]))
+
+    def check_image(self, image: Tensor) -> None:
+        """Raise InputError unless ``image`` is a batch the model takes."""
+        expected = self.program.input_shape
+        if not isinstance(image, Tensor) or tuple(image.shape[1:]) != expected or image.dim() != len(expected) + 1:
+            got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+            raise InputError(f"the model takes a batch of shape (B, {', '.join(map(str, expected))}), got {got}")
+
+    @property
+    def layers(self) -> list[LayerInfo]:
+        """The layers of neurons, in order."""
+        return [LayerInfo(node.name, module) for node, module in self.program.calls() if isinstance(module, Neuron)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._probe_buffer().device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of its state."""
+        return self._probe_buffer().dtype
+
+    def _probe_buffer(self) -> Tensor:
+        return next(module for module in self.step_graph.modules() if isinstance(module, ExitProbe)).temperatures

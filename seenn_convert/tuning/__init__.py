@@ -1,0 +1,1 @@
+"""Choose the exit decision from calibration data."""

@@ -1,0 +1,185 @@
+"""Choose exit thresholds, one for each timestep, for a target accuracy drop or average timesteps.
+
+The thresholds come from a dynamic programme on the fitting part of the calibration data, for a price of one timestep;
+the price is chosen on the held-out part.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seenn_convert.errors import InputError
+
+NEVER, ALWAYS = 2.0, -1.0
+"""Thresholds that no score, or every score, exceeds: scores lie in [0, 1]."""
+
+PRICES = tuple(float(p) for p in torch.logspace(-5, 0, 81, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class ExitTarget:
+    """What the user asked for; exactly one of the two is set.
+
+    Attributes:
+        drop: Points of accuracy that the spiking network may lose against the ANN, e.g. 0.5.
+        timesteps: Average timesteps to spend.
+
+    Raises:
+        InputError: Both or none are set, a drop below 0, or timesteps below 1.
+    """
+
+    drop: float | None = None
+    timesteps: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the target makes sense."""
+        if (self.drop is None) == (self.timesteps is None):
+            raise InputError("give either a target drop or target timesteps, not both and not none")
+        if self.drop is not None and self.drop < 0:
+            raise InputError(f"the target drop must be 0 or more points, got {self.drop}")
+        if self.timesteps is not None and self.timesteps < 1:
+            raise InputError(f"the target timesteps must be 1 or more, got {self.timesteps}")
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return plain data."""
+        return {"drop": self.drop, "timesteps": self.timesteps}
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """What some images showed at every timestep.
+
+    Attributes:
+        scores: ``(T, N)`` exit score.
+        worth: ``(T, N)`` probability that the ANN gives to the answer at that timestep.
+        best: ``(N,)`` probability that the ANN gives to its own answer.
+    """
+
+    scores: Tensor
+    worth: Tensor
+    best: Tensor
+
+
+@dataclass(frozen=True)
+class ExitChoice:
+    """Thresholds and what they do on the held-out images.
+
+    Attributes:
+        thresholds: Score above which a sample leaves, for each timestep.
+        expected_drop: Points of accuracy expected to be lost against the ANN.
+        average_timesteps: Mean exit step.
+        reached: Whether the target is met there.
+    """
+
+    thresholds: tuple[float, ...]
+    expected_drop: float
+    average_timesteps: float
+    reached: bool
+
+
+def choose_thresholds(fitting: Readouts, held_out: Readouts, target: ExitTarget) -> ExitChoice:
+    """Return the thresholds that meet ``target`` on the held-out images, from a path that was found without them.
+
+    The path goes from careful to fast. For a drop the fastest point that meets it is taken, for average timesteps the
+    most careful one. Where none meets it, the full run (for a drop) or the fastest point is returned, with
+    ``reached`` False.
+
+    The drop is an expectation: the probability that the ANN gives to its own answer less the one it gives to the
+    answer at the exit, averaged. It needs no labels, and a few hundred images tell it far more precisely than
+    counting right and wrong answers would.
+
+    Args:
+        fitting: Images that the thresholds are fitted to.
+        held_out: Images that choose among them.
+        target: What to reach.
+    """
+    path = careful_to_fast(fitting)
+    outcomes = [outcome(held_out, thresholds) for thresholds in path]
+    if target.drop is None:
+        ok = [average <= (target.timesteps or 1.0) + 1e-9 for _, average in outcomes]
+        chosen = ok.index(True) if any(ok) else len(path) - 1
+    else:
+        ok = [drop <= target.drop + 1e-9 for drop, _ in outcomes]
+        chosen = len(path) - 1 - ok[::-1].index(True) if any(ok) else 0
+    return ExitChoice(path[chosen], *outcomes[chosen], reached=ok[chosen])
+
+
+def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
+    """Return sets of thresholds from the full run to leaving at once.
+
+    Each price of a timestep gives one set; in front of the smallest price, its thresholds are moved towards
+    certainty in equal steps of log odds, since a few hundred images cannot tell small prices apart.
+    """
+    full = (NEVER,) * (len(fitting.scores) - 1) + (ALWAYS,)
+    priced = [price_thresholds(fitting.scores, fitting.worth, price) for price in PRICES]
+    return [full, *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
+
+
+def price_thresholds(scores: Tensor, worth: Tensor, price: float) -> tuple[float, ...]:
+    """Return the thresholds that maximise the worth of the answers minus ``price`` a timestep.
+
+    Backwards over the timesteps: the value of waiting is known for each image once the later thresholds are; the best
+    threshold now is the one below which waiting is worth more, in sum, than leaving.
+
+    Args:
+        scores: ``(T, N)``.
+        worth: ``(T, N)`` probability that the answer is right.
+        price: What a timestep costs, in answers.
+    """
+    worth = worth.double()
+    value = worth[-1]
+    thresholds = [ALWAYS]
+    for t in range(len(scores) - 2, -1, -1):
+        waiting = value - price
+        order = torch.argsort(scores[t], descending=True, stable=True)
+        gain = torch.cat([value.new_zeros(1), (worth[t] - waiting)[order].cumsum(0)])
+        ranked = scores[t][order]
+        gain[1:-1][ranked[:-1] == ranked[1:]] = -torch.inf  # equal scores leave together
+        leaving = int(gain.argmax())
+        thresholds.append(_between(ranked, leaving))
+        value = torch.where(scores[t] > thresholds[-1], worth[t], waiting)
+    return tuple(reversed(thresholds))
+
+
+def outcome(readouts: Readouts, thresholds: tuple[float, ...]) -> tuple[float, float]:
+    """Return the expected drop in points and the average timesteps that ``thresholds`` give."""
+    step = first_exit(readouts.scores, readouts.scores.new_tensor(thresholds).unsqueeze(1))
+    worth = readouts.worth.gather(0, step.unsqueeze(0)).squeeze(0)
+    return 100 * float((readouts.best - worth).double().mean()), float((step + 1).double().mean())
+
+
+def first_exit(scores: Tensor, threshold: Tensor | float) -> Tensor:
+    """Return the 0-based timestep at which each sample leaves, ``(N,)``: the first score above, else the last."""
+    leaves = scores > threshold
+    leaves[-1] = True
+    return leaves.to(torch.uint8).argmax(dim=0)
+
+
+def trade_off(scores: Tensor, right: Tensor, points: int = 60) -> list[tuple[float, float, float]]:
+    """Return (threshold, accuracy, average timesteps) of single thresholds, in rising order: for looking at only."""
+    candidates = torch.unique(scores.flatten())
+    chosen = candidates[torch.linspace(0, len(candidates) - 1, min(points, len(candidates))).long()].tolist()
+    curve = []
+    for threshold in [ALWAYS, *chosen, NEVER]:
+        step = first_exit(scores, threshold)
+        accuracy = float(right.gather(0, step.unsqueeze(0)).double().mean())
+        curve.append((threshold, accuracy, float((step + 1).double().mean())))
+    return curve
+
+
+def _surer(thresholds: tuple[float, ...], log_odds: float) -> tuple[float, ...]:
+    """Return the thresholds moved towards 1; those that nobody or everybody exceeds stay."""
+    moved = [math.log(x / (1 - x)) + log_odds if 0 < x < 1 else None for x in thresholds]
+    return tuple(x if odds is None else 1 / (1 + math.exp(-odds)) for x, odds in zip(thresholds, moved, strict=True))
+
+
+def _between(ranked: Tensor, leaving: int) -> float:
+    """Return a threshold that the first ``leaving`` of the falling scores exceed, and the others do not."""
+    if leaving == 0:
+        return NEVER
+    if leaving == len(ranked):
+        return ALWAYS
+    middle = (ranked[leaving - 1] + ranked[leaving]) / 2
+    return float(middle if middle < ranked[leaving - 1] else ranked[leaving])
