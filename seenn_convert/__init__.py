@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seenn_convert.compiler import Options, convert, load, recalibrate
+    from seenn_convert.compiler import convert, load, recalibrate
     from seenn_convert.data import Dataset, Preprocessing, open_dataset
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.export.artifact import Artifact, load_artifact
+    from seenn_convert.options import Options
     from seenn_convert.report.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
@@ -24,7 +25,7 @@ _HOMES = {
     "Dataset": "data",
     "ExitTarget": "tuning.exit_threshold",
     "ExitTrace": "runtime.early_exit",
-    "Options": "compiler",
+    "Options": "options",
     "Preprocessing": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
@@ -37,7 +38,24 @@ _HOMES = {
     "run_early_exit": "runtime.early_exit",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = [
+    "Artifact",
+    "Dataset",
+    "ExitTarget",
+    "ExitTrace",
+    "Options",
+    "Preprocessing",
+    "SeennConvertError",
+    "SpikingModel",
+    "__version__",
+    "convert",
+    "evaluate",
+    "load",
+    "load_artifact",
+    "open_dataset",
+    "recalibrate",
+    "run_early_exit",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,10 +37,9 @@ class Draft:
     def modules_of(self, *kinds: type[nn.Module]) -> Iterator[tuple[fx.Node, nn.Module]]:
         """Yield the calls of modules of ``kinds`` (all calls where none is named) in graph order."""
         for node in list(self.graph.nodes):
-            if node.op == "call_module":
-                module = self.module_at(node)
-                if not kinds or isinstance(module, kinds):
-                    yield node, module
+            module = self.module_at(node)
+            if module is not None and (not kinds or isinstance(module, kinds)):
+                yield node, module
 
     def module_at(self, node: fx.Node) -> nn.Module | None:
         """Return the module that ``node`` calls, None for any other node."""
@@ -99,9 +98,9 @@ class Draft:
 
     def clock(self) -> fx.Node:
         """Return the placeholder that counts the timesteps each row has done, added on first use."""
-        for node in self.graph.nodes:
-            if node.op == "placeholder" and node.name == CLOCK:
-                return node
+        found: list[fx.Node] = [n for n in self.graph.nodes if n.op == "placeholder" and n.name == CLOCK]
+        if found:
+            return found[0]
         placeholder = self.add_state(CLOCK, ())
         self.set_next(placeholder, self.insert_after(placeholder, "tick", Tick(), [placeholder]))
         return placeholder
@@ -154,7 +153,9 @@ class Draft:
 
     def _own_target(self, node: fx.Node) -> str:
         shared = any(other is not node and other.target == node.target for other in self.graph.nodes)
-        return self._fresh(node.name) if shared else str(node.target)
+        if not shared:
+            return str(node.target)
+        return self._fresh(node.name) if hasattr(self.graph_module, node.name) else node.name
 
     def _fresh(self, name: str) -> str:
         taken = {node.name for node in self.graph.nodes} | {str(node.target) for node in self.graph.nodes}

@@ -88,7 +88,7 @@ class Program:
 
 
 def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
-    """Return the state of a spiking program before the first timestep, ``(B, *shape)`` each, on the program's device."""
+    """Return the state of a spiking program before the first timestep, ``(B, *shape)`` each, on its device."""
     graph_module, state = program.graph_module, {}
     like = next(graph_module.buffers())
     for spec in program.states:

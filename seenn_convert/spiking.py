@@ -5,11 +5,10 @@ Each takes its input current and its state and returns its output and the next s
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from seenn_convert.neuron import if_step, signed_step
-from seenn_convert.scores import ScoreName, score
+from seenn_convert.scores import SCORE_NAMES, ScoreName, score
 
 
 class Neuron(nn.Module):
@@ -120,6 +119,8 @@ class ExitProbe(nn.Module):
 
     def __init__(self, score_name: ScoreName, temperatures: Tensor) -> None:
         super().__init__()
+        if score_name not in SCORE_NAMES:
+            raise ValueError(f"score_name must be one of {', '.join(SCORE_NAMES)}, got {score_name!r}")
         self.score_name = score_name
         self.register_buffer("temperatures", temperatures.detach().clone())
 

@@ -29,6 +29,8 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
     with torch.no_grad():
         for batch in batches:
             check_images(batch, program.input_shape, images)
+            if batch.shape[0] == 0:
+                continue
             observer.run(batch.to(device_of(program.graph_module), program.input_dtype))
             images += batch.shape[0]
     if images == 0:

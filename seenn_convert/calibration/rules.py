@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
+from seenn_convert.errors import InputError
 
 
 class ThresholdRule(Protocol):
@@ -50,6 +51,11 @@ class PercentileRule:
 
     percentile: float = 99.9
 
+    def __post_init__(self) -> None:
+        """Refuse what is no percentile."""
+        if not 0 < self.percentile <= 100:
+            raise InputError(f"the percentile must be above 0 and at most 100, got {self.percentile}")
+
     @property
     def name(self) -> str:
         """The rule with its options, for reports."""
@@ -79,6 +85,11 @@ class MseRule:
 
     levels: int = 8
     candidates: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse an activation without levels."""
+        if self.levels < 1 or self.candidates < 1:
+            raise InputError(f"levels and candidates must be at least 1, got {self.levels} and {self.candidates}")
 
     @property
     def name(self) -> str:

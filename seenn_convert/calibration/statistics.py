@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 BINS = 2048
+_LEAST_EXPONENT = -112
+"""Where an empty range starts: ``BINS / 2**exponent`` must stay finite in single precision."""
 
 
 @dataclass
@@ -33,7 +35,7 @@ class ActivationStatistics:
         """Return the statistics of nothing."""
         return cls(
             counts=torch.zeros(channels, BINS, dtype=torch.int64),
-            exponents=torch.full((channels,), -126, dtype=torch.int64),
+            exponents=torch.full((channels,), _LEAST_EXPONENT, dtype=torch.int64),
             totals=torch.zeros(channels, dtype=torch.int64),
             maxima=torch.zeros(channels),
         )
@@ -97,4 +99,4 @@ class ActivationStatistics:
 def _exponent(maxima: Tensor) -> Tensor:
     """Return the smallest ``e`` with ``2**e > maximum``, channel by channel."""
     _, exponents = torch.frexp(maxima)
-    return torch.where(maxima > 0, exponents.long(), torch.full_like(exponents, -126, dtype=torch.int64)).clamp(min=-126)
+    return torch.where(maxima > 0, exponents.long(), _LEAST_EXPONENT).clamp(min=_LEAST_EXPONENT)

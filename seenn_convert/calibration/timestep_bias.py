@@ -71,11 +71,15 @@ class _Means(fx.Interpreter):
         self.means: dict[str, Tensor] = {}
 
     def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
+        result = self.value_of(n)
         if n.name in self.neurons:
             output = result[0] if isinstance(result, tuple) else result
-            self.means[n.name] = mean_over_row(output, self.neurons[n.name])  # type: ignore[arg-type]
+            assert isinstance(output, Tensor)
+            self.means[n.name] = mean_over_row(output, self.neurons[n.name])
         return result
+
+    def value_of(self, n: fx.Node) -> object:
+        return super().run_node(n)
 
 
 class _BiasedStep(_Means):
@@ -85,16 +89,15 @@ class _BiasedStep(_Means):
         super().__init__(snn.graph_module, {node.name: m for node, m in snn.calls() if isinstance(m, Neuron)})
         self.biases, self.t = biases, 0
 
-    def call_module(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        module = self.fetch_attr(str(target))
-        if isinstance(module, Neuron):
-            current, *state = args
-            return module(current + self.biases[str(target)][self.t], *state)
-        return module(*args)
+    def value_of(self, n: fx.Node) -> object:
+        if n.name not in self.neurons:
+            return super().value_of(n)
+        current, *state = (self.env[source] for source in n.all_input_nodes)
+        return self.neurons[n.name](current + self.biases[n.name][self.t], *state)
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:
-    """Return the mean of ``values`` ``(B, C, *)`` over the batch and all that the neuron's threshold broadcasts over."""
+    """Return the mean of ``values`` ``(B, C, *)`` over the batch and all that shares a threshold."""
     shape = _row(neuron)
     if len(shape) < values.dim() - 1:
         return values.mean().reshape(shape)
@@ -104,4 +107,3 @@ def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:
 
 def _row(neuron: Neuron) -> tuple[int, ...]:
     return tuple(neuron.v_threshold.shape)
-

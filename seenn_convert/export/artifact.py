@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.errors import ArtifactError, SeennConvertError
+from seenn_convert.errors import ArtifactError
+from seenn_convert.export.check import check_runs
 from seenn_convert.export.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.export.graphs import graph_from_json, graph_to_json
 from seenn_convert.program import Program, Stage, StateSpec
 from seenn_convert.runtime.policies import ExitPolicy, policy_from_json
 from seenn_convert.runtime.spiking_model import SpikingModel
 
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 FORMAT, SCHEMA_VERSION = "seenn-artifact", 1
 MANIFEST, PROGRAM, WEIGHTS, REPORT = "manifest.json", "program.json", "weights.safetensors", "report.json"
 
@@ -40,7 +41,7 @@ class Artifact:
     snn: Program
     timesteps: int
     policy: ExitPolicy
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     class_names: tuple[str, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class Artifact:
         with replaced_folder(path, MANIFEST) as folder:
             store: dict[str, torch.Tensor] = {}
             write_json(folder / PROGRAM, _program_to_json(self, store))
-            save_file({key: value.cpu().contiguous() for key, value in store.items()}, folder / WEIGHTS)
+            save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
             manifest = self._manifest({name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)})
             write_json(folder / MANIFEST, {**manifest, "checksum": sha256_of_json(manifest)})
             if self.report:
@@ -83,28 +84,18 @@ def load_artifact(path: Path) -> Artifact:
     Raises:
         ArtifactError: The folder is missing, of another version, incomplete, or was changed.
     """
-    manifest = _read_manifest(path)
-    for name, expected in manifest["files"].items():
-        _check_file(path / name, expected)
     try:
-        store = load_file(path / WEIGHTS)
-        ann, snn = _programs_from_json(read_json(path / PROGRAM), store)
-        names = manifest["class_names"]
-        artifact = Artifact(
-            ann=ann,
-            snn=snn,
-            timesteps=int(manifest["timesteps"]),
-            policy=policy_from_json(manifest["policy"]),
-            preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
-            class_names=None if names is None else tuple(str(name) for name in names),
-            provenance=manifest["provenance"],
-            report=read_json(path / REPORT) if (path / REPORT).is_file() else {},
-        )
+        manifest = _read_manifest(path)
+        for name, expected in manifest["files"].items():
+            _check_file(path / name, expected)
+        program, store = read_json(path / PROGRAM), load_file(path / WEIGHTS)
+        check_runs(*_programs_from_json(program, {key: value.to("meta") for key, value in store.items()}))
+        ann, snn = _programs_from_json(program, store)
+        artifact = _artifact(manifest, ann, snn, read_json(path / REPORT) if (path / REPORT).is_file() else {})
         artifact.model()
     except ArtifactError:
         raise
-    except (SeennConvertError, SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError,
-            IndexError, StopIteration) as error:  # fmt: skip
+    except Exception as error:  # whatever the content of a damaged file may provoke
         raise ArtifactError(f"{path} is damaged ({type(error).__name__}: {error}); convert the model again") from error
     return artifact
 
@@ -125,10 +116,26 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{path} has schema version {manifest.get('schema_version')}, this program reads {SCHEMA_VERSION}; "
             "convert the model again or use the version that wrote it"
         )
-    checksum = manifest.pop("checksum", None)
-    if checksum != sha256_of_json(manifest) or set(manifest.get("files", ())) != {PROGRAM, WEIGHTS}:  # type: ignore[call-overload]
+    checksum, files = manifest.pop("checksum", None), manifest.get("files")
+    if checksum != sha256_of_json(manifest) or not isinstance(files, dict) or set(files) != {PROGRAM, WEIGHTS}:
         raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
     return manifest
+
+
+def _artifact(manifest: Mapping[str, Any], ann: Program, snn: Program, report: Mapping[str, Any]) -> Artifact:
+    names, provenance = manifest["class_names"], manifest["provenance"]
+    if not (names is None or isinstance(names, list)) or not isinstance(provenance, dict):
+        raise TypeError("class names or provenance are not what they should be")
+    return Artifact(
+        ann=ann,
+        snn=snn,
+        timesteps=_count(manifest["timesteps"]),
+        policy=policy_from_json(manifest["policy"]),
+        preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
+        class_names=None if names is None else tuple(str(name) for name in names),
+        provenance=provenance,
+        report=report,
+    )
 
 
 def _check_file(path: Path, expected: str) -> None:
@@ -156,10 +163,8 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
 
 
 def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tensor]) -> tuple[Program, Program]:
-    shape = tuple(int(size) for size in data["input_shape"])
-    dtype = getattr(torch, data["input_dtype"])
-    if not isinstance(dtype, torch.dtype):
-        raise TypeError("the input type is not a type of number")
+    shape = tuple(_count(size) for size in data["input_shape"])
+    dtype = DTYPES[data["input_dtype"]]
     sources = tuple((str(name), str(source)) for name, source in data["sources"].items())
     ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources)
     snn = Program(
@@ -168,8 +173,21 @@ def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tenso
         shape,
         dtype,
         results=tuple(data["results"]),
-        states=tuple(StateSpec(s["name"], tuple(s["shape"]), s["initial"]) for s in data["states"]),
+        states=tuple(
+            StateSpec(s["name"], tuple(_count(size) for size in s["shape"]), s["initial"]) for s in data["states"]
+        ),
         stem=graph_from_json(data["stem"], store),
         sources=sources,
     )
     return ann, snn
+
+
+def _own_memory(value: torch.Tensor) -> torch.Tensor:
+    """Return a copy on the CPU: tensors that are parts of one block of memory cannot be stored as they are."""
+    return value.cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{value!r} is not a whole number above 0")
+    return value

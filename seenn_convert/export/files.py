@@ -22,12 +22,13 @@ def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
     Raises:
         InputError: ``path`` exists and is something else, or its parent cannot be written.
     """
+    path = path.absolute()
     check_replaceable(path, marker)
     fresh = path.parent / f".{path.name}.writing-{os.getpid()}"
     old = path.parent / f".{path.name}.old-{os.getpid()}"
     try:
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        _make_folder(fresh, path)
         yield fresh
         if path.exists():
             path.rename(old)
@@ -40,6 +41,13 @@ def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _make_folder(fresh: Path, path: Path) -> None:
+    try:
+        fresh.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); choose another output folder") from error
 
 
 def check_replaceable(path: Path, marker: str) -> None:

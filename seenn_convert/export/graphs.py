@@ -46,13 +46,16 @@ def graph_from_json(data: Mapping[str, object], store: Mapping[str, Tensor]) -> 
         _check_name(target)
         tensors = {name: store[key] for name, key in description["tensors"].items()}
         root.add_module(target, build_module(description, tensors))
-    graph, values = fx.Graph(), {}
+    graph, values = fx.Graph(), dict[str, fx.Node]()
     nodes = data["nodes"]
     if not isinstance(nodes, list):
         raise TypeError("nodes are not a list")
     for node in nodes:
-        _check_name(node["name"])
-        values[node["name"]] = _node_from_json(graph, node, values, modules)
+        name = node["name"]
+        _check_name(name)
+        values[name] = _node_from_json(graph, node, values, modules)
+        if values[name].name != name and node["op"] != "output":
+            raise ValueError(f"{name!r} cannot be the name of a node, or is there twice")
     graph.lint()
     return fx.GraphModule(root, graph).eval()
 
@@ -63,7 +66,8 @@ def _node_to_json(node: fx.Node) -> Json:
         case "placeholder":
             return {"op": "input", "name": node.name}
         case "call_module":
-            return {"op": "call", "name": node.name, "module": str(node.target), "inputs": [_name(a) for a in node.args]}
+            inputs = [_name(argument) for argument in node.args]
+            return {"op": "call", "name": node.name, "module": str(node.target), "inputs": inputs}
         case "call_function":
             return {"op": "item", "name": node.name, "inputs": names, "index": node.args[1]}
         case _:
@@ -84,12 +88,13 @@ def _node_from_json(graph: fx.Graph, node: Json, values: dict[str, fx.Node], mod
             raise ValueError(f"{name} calls a module that is not described")
         return graph.create_node("call_module", target, inputs, {}, name=name)
     if node["op"] == "item":
-        if not isinstance(node["index"], int):
+        if type(node["index"]) is not int:
             raise TypeError(f"{name} takes an item that is not numbered")
         return graph.create_node("call_function", operator.getitem, (inputs[0], node["index"]), {}, name=name)
     if node["op"] != "output":
         raise ValueError(f"{name} is of unknown kind")
-    return graph.output(inputs[0] if node["single"] else inputs)
+    output: fx.Node = graph.output(inputs[0] if node["single"] else inputs)
+    return output
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

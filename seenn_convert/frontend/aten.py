@@ -7,8 +7,17 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.call import Call, Lifted, Refusal, Same, rank_of, shape_of
 from seenn_convert.operators import (
-    Add, Affine, ClippedReLU, Concatenate, Mean, Pad, Permute, Reshape, Slice, Subtract,
-)  # fmt: skip
+    Add,
+    Affine,
+    ClippedReLU,
+    Concatenate,
+    Mean,
+    Pad,
+    Permute,
+    Reshape,
+    Slice,
+    Subtract,
+)
 
 Result = Lifted | Same | list[Lifted]
 Handler = Callable[[Call], Result]
@@ -36,13 +45,15 @@ def convolution(call: Call) -> Result:
     dimensions = weight.dim() - 2
     if dimensions not in (1, 2):
         raise Refusal(f"convolution over {dimensions} axes has no conversion yet")
+    if rank_of(call.tensor("input")) != weight.dim():
+        raise Refusal("it takes the batch axis for channels; give it an input with a batch axis")
     padding = call.value("padding")
     groups = call.integer("groups")
-    kind = nn.Conv1d if dimensions == 1 else nn.Conv2d
+    kind: Callable[..., nn.Module] = nn.Conv1d if dimensions == 1 else nn.Conv2d
     layer = kind(
         weight.shape[1] * groups,
         weight.shape[0],
-        tuple(weight.shape[2:]),  # type: ignore[arg-type]
+        tuple(weight.shape[2:]),
         stride=_spread(call.integers("stride"), dimensions),
         padding=padding if isinstance(padding, str) else _spread(call.integers("padding"), dimensions),
         dilation=_spread(call.integers("dilation"), dimensions),
@@ -53,10 +64,14 @@ def convolution(call: Call) -> Result:
     return Lifted(_with_weights(layer, weight, bias), (call.tensor("input"),))
 
 
-@handles("linear")
+@handles("linear", "addmm", "mm")
 def linear(call: Call) -> Result:
-    """Fully connected layer."""
+    """Fully connected layer, also in its decomposed form, where the weight is transposed."""
+    if "mat2" in call.arguments:
+        return _matrix_product(call)
     weight, bias = call.weight("weight"), call.constant("bias")
+    if rank_of(call.tensor("input")) < 2:
+        raise Refusal("it takes the batch axis for features; give it an input with a batch axis")
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     return Lifted(_with_weights(layer, weight, bias), (call.tensor("input"),))
 
@@ -67,6 +82,8 @@ def batch_norm(call: Call) -> Result:
     if call.flag("training"):
         raise Refusal(TRAINING)
     source = call.tensor("input")
+    if rank_of(source) not in (2, 3, 4):
+        raise Refusal(f"batch norm over {rank_of(source) - 2} axes has no conversion yet")
     mean, variance = call.constant("running_mean"), call.constant("running_var")
     if mean is None or variance is None:
         raise Refusal("it normalises by the statistics of the batch; only running statistics can be converted")
@@ -97,10 +114,11 @@ def relu6(call: Call) -> Result:
 @handles("hardtanh", "clamp", "clamp_min", "clip")
 def clamp(call: Call) -> Result:
     """Clamp from 0, with or without an upper end."""
-    low = call.number("min_val" if "min_val" in call.arguments else "min")
-    high = call.number("max_val" if "max_val" in call.arguments else "max")
-    if low != 0:
-        raise Refusal(f"clamp from {low} has no conversion yet; only clamps from 0 have")
+    low = _scalar(call, "min_val" if "min_val" in call.arguments else "min")
+    high = _scalar(call, "max_val" if "max_val" in call.arguments else "max")
+    if low != 0 or (high is not None and high <= 0):
+        shown = f"from {'below' if low is None else low} to {'above' if high is None else high}"
+        raise Refusal(f"clamp {shown} has no conversion yet; only clamps from 0 to a positive number have")
     return Lifted(nn.ReLU() if high is None else ClippedReLU(high), (call.tensor("self"),))
 
 
@@ -110,10 +128,10 @@ def leaky_relu(call: Call) -> Result:
     return Lifted(nn.LeakyReLU(call.number("negative_slope") or 0.0), (call.tensor("self"),))
 
 
-@handles("max_pool1d", "max_pool2d")
+@handles("max_pool1d", "max_pool2d", "max_pool2d_with_indices")
 def max_pool(call: Call) -> Result:
     """Max pooling with all its options."""
-    kind = nn.MaxPool1d if call.node.target._schema.name.endswith("1d") else nn.MaxPool2d  # type: ignore[union-attr]
+    kind = nn.MaxPool1d if "1d" in _overload_name(call) else nn.MaxPool2d
     size = call.integers("kernel_size")
     layer = kind(
         _single(size),
@@ -143,10 +161,11 @@ def average_pool(call: Call) -> Result:
     return Lifted(pool, (call.tensor("self"),))
 
 
-@handles("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d")
+@handles("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d")
+@handles("adaptive_max_pool1d", "adaptive_max_pool2d")
 def adaptive_pool(call: Call) -> Result:
     """Adaptive pooling to a fixed size."""
-    name = call.node.target._schema.name.split("::")[1]  # type: ignore[union-attr]
+    name = _overload_name(call).lstrip("_")
     kinds: dict[str, type[nn.Module]] = {
         "adaptive_avg_pool1d": nn.AdaptiveAvgPool1d,
         "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
@@ -159,7 +178,7 @@ def adaptive_pool(call: Call) -> Result:
 @handles("add", "sub", "rsub")
 def add(call: Call) -> Result:
     """Sum or difference of two activations, or of an activation and a constant."""
-    name = call.node.target._schema.name.split("::")[1].rstrip("_")  # type: ignore[union-attr]
+    name = _overload_name(call)
     alpha = call.number("alpha")
     alpha = 1.0 if alpha is None else float(alpha)
     if name == "rsub":
@@ -171,13 +190,15 @@ def add(call: Call) -> Result:
         return _affine(call, "other", scale=torch.tensor(sign), shift=call.weight("self"))
     if abs(sign) != 1:
         raise Refusal("a sum with 'alpha' other than 1 has no conversion; multiply by the constant first")
+    if rank_of(call.tensor("self")) != rank_of(call.tensor("other")):
+        raise Refusal("it adds tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
     return Lifted(Add() if sign == 1 else Subtract(), (call.tensor("self"), call.tensor("other")))
 
 
 @handles("mul", "div")
 def multiply(call: Call) -> Result:
     """Product with, or quotient by, a constant."""
-    name = call.node.target._schema.name.split("::")[1].rstrip("_")  # type: ignore[union-attr]
+    name = _overload_name(call)
     if call.is_activation("self") and call.is_activation("other"):
         raise Refusal("a product of two activations has no conversion yet")
     if call.value("rounding_mode") is not None:
@@ -203,7 +224,7 @@ def concatenate(call: Call) -> Result:
     parts = call.value("tensors")
     if not isinstance(parts, (list, tuple)) or any(p in call.constants for p in parts):
         raise Refusal("it joins an activation with a constant, which has no conversion yet")
-    return Lifted(Concatenate(_axis(call, call.integer("dim"))), tuple(parts))
+    return Lifted(Concatenate(_axis(call.integer("dim"), parts[0])), tuple(parts))
 
 
 @handles("mean")
@@ -211,8 +232,9 @@ def mean(call: Call) -> Result:
     """Mean over axes other than the batch."""
     if call.value("dim") is None:
         raise Refusal("it takes the mean over the whole batch, so rows would depend on each other")
-    dims = tuple(_axis(call, dim) for dim in call.integers("dim"))
-    return Lifted(Mean(dims, call.flag("keepdim")), (call.tensor("self"),))
+    source = call.tensor("self")
+    dims = tuple(_axis(dim, source) for dim in call.integers("dim"))
+    return Lifted(Mean(dims, call.flag("keepdim")), (source,))
 
 
 @handles("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
@@ -234,7 +256,8 @@ def permute(call: Call) -> Result:
         dims = [dim % rank for dim in call.integers("dims")]
     else:
         dims = list(range(rank))
-        first, second = call.integer("dim0") % rank, call.integer("dim1") % rank
+        named = "dim0" in call.arguments  # ``t`` names no axes: it swaps the first two
+        first, second = (call.integer("dim0") % rank, call.integer("dim1") % rank) if named else (0, rank - 1)
         dims[first], dims[second] = dims[second], dims[first]
     if dims[0] != 0:
         raise Refusal("it moves the batch axis, so rows would depend on each other")
@@ -265,19 +288,19 @@ def slice_axis(call: Call) -> Result:
         return Same(source)
     if dim == 0:
         raise Refusal("it takes part of the batch")
-    start, length, last = call.number("start"), call.number("length"), call.number("end")
-    if length is not None:
-        last = int(start or 0) + length
-    bounds = slice(int(start or 0), None if last is None else int(last), int(call.number("step") or 1))
-    start, end, step = bounds.indices(shape_of(source)[dim - 1])
-    return Lifted(Slice(dim, start, end, step), (source,))
+    size, first, last = shape_of(source)[dim - 1], int(call.number("start") or 0), call.number("end")
+    if "length" in call.arguments:
+        first %= size
+        last = first + call.integer("length")
+    bounds = slice(first, None if last is None else int(last), int(call.number("step") or 1))
+    return Lifted(Slice(dim, *bounds.indices(size)), (source,))
 
 
 @handles("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk")
 def split(call: Call) -> Result:
     """Parts along any axis but the batch, one slice a part."""
     source = call.tensor("self")
-    dim = _axis(call, call.integer("dim"), source)
+    dim = _axis(call.integer("dim"), source)
     parts, start = [], 0
     for part in call.node.meta["val"]:
         size = part.shape[dim]
@@ -297,24 +320,19 @@ def dropout(call: Call) -> Result:
 @handles("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy")
 def copy(call: Call) -> Result:
     """A copy, or a cast to the type the tensor has."""
-    source = call.tensor("self")
-    if source.meta["val"].dtype != call.node.meta["val"].dtype:
-        raise Refusal("it changes the type of the numbers; convert the model in one floating-point type")
-    return Same(source)
+    return Same(call.tensor("self"))
 
 
 def _affine(call: Call, name: str, scale: Tensor, shift: Tensor) -> Lifted:
     source = call.tensor(name)
-    rank = rank_of(source)
-    shape_of(call.node)
+    rank, dtype = rank_of(source), source.meta["val"].dtype
     if rank_of(call.node) != rank:
         raise Refusal("its constant has more axes than the activation")
-    return Lifted(Affine(_row(scale, rank), _row(shift, rank)), (source,))
+    return Lifted(Affine(_row(scale, rank).to(dtype), _row(shift, rank).to(dtype)), (source,))
 
 
 def _row(constant: Tensor, rank: int) -> Tensor:
     """Drop the batch axis of a constant, so that it broadcasts against one row."""
-    constant = constant.detach().float()
     if constant.dim() == rank:
         if constant.shape[0] != 1:
             raise Refusal("its constant differs between the rows of the batch")
@@ -322,11 +340,35 @@ def _row(constant: Tensor, rank: int) -> Tensor:
     return constant
 
 
-def _axis(call: Call, dim: int, source: fx.Node | None = None) -> int:
-    if source is None:
-        first = call.value("tensors") or [call.value("self")]
-        source = first[0]  # type: ignore[index]
-    axis = dim % rank_of(source)  # type: ignore[arg-type]
+def _matrix_product(call: Call) -> Result:
+    """Return the layer of ``beta * self + alpha * mat1 @ mat2`` with a constant ``mat2``."""
+    name = "mat1" if "mat1" in call.arguments else "self"
+    bias = call.constant("self") if name == "mat1" else None
+    if {call.number("alpha"), call.number("beta")} - {None, 1}:
+        raise Refusal("a scaled matrix product has no conversion; scale the weight instead")
+    if bias is not None and bias.dim() != 1:
+        raise Refusal("its bias differs between the rows of the batch")
+    weight = call.weight("mat2").t().contiguous()
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    return Lifted(_with_weights(layer, weight, bias), (call.tensor(name),))
+
+
+def _overload_name(call: Call) -> str:
+    """Return the name of the aten operator, that of its in-place form included: ``add`` for ``aten::add_``."""
+    name: str = call.node.target._schema.name.split("::")[1]  # type: ignore[union-attr]
+    return name.rstrip("_")
+
+
+def _scalar(call: Call, name: str) -> float | None:
+    """Return the number ``name``, also where it is given as a constant tensor of one element."""
+    constant = call.constant(name)
+    if constant is not None and constant.numel() != 1:
+        raise Refusal(f"its argument '{name}' differs between neurons, which has no conversion yet")
+    return None if constant is None else float(constant)
+
+
+def _axis(dim: int, source: fx.Node) -> int:
+    axis = dim % rank_of(source)
     if axis == 0:
         raise Refusal("it works along the batch axis, so rows would depend on each other")
     return axis

@@ -139,10 +139,9 @@ def module_path(node: fx.Node) -> tuple[str, str]:
 def source_line(node: fx.Node) -> str:
     """Return ``file.py:line`` of the user's code that made the node, an empty string where unknown."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-    if not frames:
-        return ""
-    file, line = frames[-1]
-    return f"{file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{line}"
+    paths = [(file.replace("\\", "/"), line) for file, line in frames]
+    own = [f"{path.rsplit('/', 1)[-1]}:{line}" for path, line in paths if "/torch/nn/" not in path]
+    return own[-1] if own else ""
 
 
 def describe_source(node: fx.Node) -> str:

@@ -40,15 +40,14 @@ def from_exported(exported: ExportedProgram) -> Program:
     return lift(exported)
 
 
-def read_pt2(path: Path) -> Program:
+def read_pt2(path: Path) -> ExportedProgram:
     """Read a ``.pt2`` file written by ``torch.export.save``."""
     try:
-        exported = torch.export.load(path)
+        return torch.export.load(path)
     except Exception as error:
         raise InputError(
             f"{path}: not a readable torch.export file (truncated, or not written by torch.export.save?); export again"
         ) from error
-    return lift(exported)
 
 
 def _export(module: nn.Module, image: torch.Tensor) -> ExportedProgram:

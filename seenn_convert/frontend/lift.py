@@ -1,22 +1,37 @@
 """Turn the aten calls of an exported graph into calls of a small set of modules, named after the source."""
 
+import builtins
+import keyword
 import re
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 
 from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.aten import HANDLERS, TRAINING
 from seenn_convert.frontend.call import (
-    Call, Lifted, Refusal, Same, describe_source, module_path, operator_name, shape_of,
-)  # fmt: skip
+    Call,
+    Lifted,
+    Refusal,
+    Same,
+    describe_source,
+    module_path,
+    operator_name,
+    shape_of,
+)
 from seenn_convert.program import Program, Stage
 
-VIEWS = ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "slice", "split",
-         "chunk", "narrow", "t", "getitem", "split_with_sizes")  # fmt: skip
+VIEWS = ("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t",
+         "slice", "narrow", "split", "split_with_sizes", "chunk", "tensor_split", "contiguous")  # fmt: skip
+"""Calls whose result shares memory with part of their input, or may share it; writing to it needs care."""
+DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
+RESERVED = ("image", "output", "clock", "readout", "logits", "score")
+"""Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
 
 
 def lift(exported: ExportedProgram) -> Program:
@@ -35,8 +50,9 @@ class _Lifter:
     def __init__(self, exported: ExportedProgram) -> None:
         self.exported = exported
         self.constants = _constants(exported)
+        self.weights = {value.untyped_storage().data_ptr() for value in self.constants.values()}
         self.graph = fx.Graph()
-        self.root = nn.Module()
+        self.root = fx.GraphModule(nn.Module(), fx.Graph())  # its attributes are the names a module cannot have
         self.values: dict[fx.Node, fx.Node | list[fx.Node]] = {}
         self.alias_root: dict[fx.Node, fx.Node] = {}
         self.views: set[fx.Node] = set()
@@ -67,7 +83,7 @@ class _Lifter:
     def _image(self) -> fx.Node:
         signature = self.exported.graph_signature
         names = [s.arg.name for s in signature.input_specs if s.kind is InputKind.USER_INPUT]
-        nodes = [node for node in self.exported.graph.nodes if node.op == "placeholder" and node.name in names]
+        nodes: list[fx.Node] = [n for n in self.exported.graph.nodes if n.op == "placeholder" and n.name in names]
         if len(nodes) != 1:
             raise InputError(f"the model takes {len(nodes)} inputs ({', '.join(names)}); give one that takes one image")
         value = nodes[0].meta.get("val")
@@ -81,14 +97,15 @@ class _Lifter:
         specs = self.exported.graph_signature.output_specs
         if any(spec.kind is OutputKind.BUFFER_MUTATION for spec in specs):
             raise InputError(f"the model changes its buffers as it runs: {TRAINING}")
-        outputs = [node for node in self.exported.graph.output_node().args[0] if isinstance(node, fx.Node)]  # type: ignore[union-attr]
+        results = self.exported.graph.output_node().args[0]
+        outputs = [node for node in results if isinstance(node, fx.Node)]
         if len(outputs) != 1:
             raise InputError(f"the model returns {len(outputs)} tensors; wrap it to return the logits alone")
         value, shape = self.values.get(outputs[0]), outputs[0].meta["val"].shape
         if not isinstance(value, fx.Node):
             raise InputError("the model's output does not depend on its input")
         if len(shape) != 2:
-            raise InputError(f"the model's output has shape {tuple(shape)}; a classifier returns logits (batch, classes)")
+            raise InputError(f"the model's output has shape {tuple(shape)}; a classifier returns (batch, classes)")
         return value
 
     def _visit(self, node: fx.Node) -> None:
@@ -96,30 +113,34 @@ class _Lifter:
         inputs = node.all_input_nodes
         if any(source in self.broken for source in inputs):
             self.broken.add(node)
-        elif name == "getitem" or "getitem" in str(node.target):
-            self._item(node)
+        elif "getitem" in str(node.target):
+            self._guarded(node, self._item)
         elif name.startswith(IGNORED) or not isinstance(node.meta.get("val"), (Tensor, list, tuple)):
             return
         elif all(source in self.constants for source in inputs):
-            self._fold(node)
+            self._guarded(node, self._fold)
         else:
-            self._lift(node, name)
+            self._guarded(node, self._lift)
 
-    def _lift(self, node: fx.Node, name: str) -> None:
+    def _guarded(self, node: fx.Node, visit: Callable[[fx.Node], None]) -> None:
+        """Visit a node; note a refusal as a problem and go on, so that every problem is listed."""
         try:
-            if name not in HANDLERS:
-                raise Refusal("this operator has no conversion yet; replace it or convert the part before it")
-            call = Call(node, self.constants)
-            result = HANDLERS[name](call)
-            if isinstance(node.meta["val"], Tensor):
-                self._check_batch(node)
-            self._enter(node, name, result)
-            self._note_alias(node, name, result)
+            visit(node)
         except Refusal as refusal:
             where = describe_source(node)
             at = f" at {where}" if where else ""
             self.problems.append(f"{node.name} ({str(node.target).removesuffix('.default')}){at}: {refusal}")
             self.broken.add(node)
+
+    def _lift(self, node: fx.Node) -> None:
+        name = operator_name(node)
+        if name not in HANDLERS:
+            raise Refusal("this operator has no conversion yet; replace it or convert the part before it")
+        result = HANDLERS[name](Call(node, self.constants))
+        if isinstance(node.meta["val"], Tensor):
+            self._check_result(node)
+        self._enter(node, name, result)
+        self._note_alias(node, name, result)
 
     def _enter(self, node: fx.Node, name: str, result: Lifted | Same | list[Lifted]) -> None:
         if isinstance(result, Same):
@@ -134,8 +155,8 @@ class _Lifter:
         if any(isinstance(value, list) for value in inputs):
             raise Refusal("it takes a list of tensors where one is expected")
         target = self._target(node, name)
+        call = self.graph.create_node("call_module", target, inputs, {}, name=target)
         self.root.add_module(target, lifted.module)
-        call = self.graph.create_node("call_module", target, inputs, {}, name=target)  # type: ignore[arg-type]
         self.sources[call.name] = describe_source(node)
         return call
 
@@ -145,9 +166,10 @@ class _Lifter:
         leaf = kind.startswith("torch.nn.modules.") and "container" not in kind
         stem = path if path and leaf else f"{path}.{name}" if path else name
         stem = re.sub(r"\W+", "_", stem).strip("_") or name
-        stem = f"layer_{stem}" if stem[0].isdigit() else stem
+        taken = stem in RESERVED or stem.startswith("drive") or keyword.iskeyword(stem) or hasattr(builtins, stem)
+        stem = f"layer_{stem}" if taken or stem[0].isdigit() or hasattr(fx.GraphModule, stem) else stem
         candidate, number = stem, 1
-        while hasattr(self.root, candidate) or candidate == "image":
+        while hasattr(self.root, candidate):
             candidate, number = f"{stem}_{number}", number + 1
         return candidate
 
@@ -158,50 +180,78 @@ class _Lifter:
             self.values[node] = values[index]  # type: ignore[index]
             self.views.add(node)
             self.alias_root[node] = self._root(source)  # type: ignore[arg-type]
+        elif isinstance(values, fx.Node) and index == 0:  # the other results of such a call are side products
+            self.values[node] = values
+            self.alias_root[node] = self._root(source)  # type: ignore[arg-type]
         elif source in self.constants:
             self.constants[node] = self.constants[source][index]  # type: ignore[index]
+        elif node.users:
+            raise Refusal("it uses a side product of a layer, as the places of the maxima, which has no conversion")
 
     def _fold(self, node: fx.Node) -> None:
         """Evaluate a call that depends on parameters only, once."""
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise Refusal("it draws random numbers; make them a buffer")
+        written = self.constants.get(_written(node))  # type: ignore[arg-type]
+        if isinstance(written, Tensor) and written.untyped_storage().data_ptr() in self.weights:
+            raise Refusal("it changes a parameter or buffer as the model runs; call model.eval() before it is exported")
         arguments = fx.map_arg(node.args, lambda source: self.constants[source])
         options = fx.map_arg(node.kwargs, lambda source: self.constants[source])
         with torch.no_grad():
-            self.constants[node] = node.target(*arguments, **options)  # type: ignore[operator,misc]
+            self.constants[node] = node.target(*arguments, **options)  # type: ignore[operator]
 
-    def _check_batch(self, node: fx.Node) -> None:
-        batch = self._image().meta["val"].shape[0]
-        shape = node.meta["val"].shape
-        if not shape or (shape[0] != batch and str(shape[0]) != str(batch)):
+    def _check_result(self, node: fx.Node) -> None:
+        image, value = self._image().meta["val"], node.meta["val"]
+        if not value.shape or (value.shape[0] != image.shape[0] and str(value.shape[0]) != str(image.shape[0])):
             raise Refusal("its result does not begin with the batch axis, so rows would depend on each other")
+        if value.dtype != image.dtype:
+            raise Refusal("it changes the type of the numbers; convert the model in one floating-point type")
+        shape_of(node)
 
     def _root(self, node: fx.Node) -> fx.Node:
         return self.alias_root.get(node, node)
 
     def _note_alias(self, node: fx.Node, name: str, result: Lifted | Same | list[Lifted]) -> None:
         """Keep track of which tensors share memory, so that an in-place call changes what it changes in PyTorch."""
-        written = [a for a in node.target._schema.arguments if a.alias_info is not None and a.alias_info.is_write]  # type: ignore[union-attr]
-        if written:
-            self._write(node, Call(node, self.constants).tensor(written[0].name))
-        elif isinstance(result, Same) or name in VIEWS or name in ("dropout", "feature_dropout"):
+        written = _written(node)
+        if written is not None:
+            self._write(node, written)
+        elif name in VIEWS or name in DROPOUTS or (isinstance(result, Same) and not _copies(node, name)):
             self.alias_root[node] = self._root(node.all_input_nodes[0])
-            if name in VIEWS and not isinstance(result, Same):
+            if name in VIEWS and (not isinstance(result, Same) or name == "contiguous"):
                 self.views.add(node)
 
     def _write(self, node: fx.Node, target: fx.Node) -> None:
         """Let every later use of the written tensor, under any of its names, see the result of ``node``."""
+        if target in self.constants:
+            raise Refusal("it writes the activation into a constant; use a call that returns its result")
         root = self._root(target)
         names = [other for other in self.values if self._root(other) is root and other is not node]
-        later = {user for other in names for user in other.users if user is not node and not self._done(user)}
         if any(other in self.views for other in names):
-            if later:
+            if any(self._is_ahead(user) for other in names for user in other.users if user is not node):
                 raise Refusal("it writes in place into a tensor that is also seen through a view; use a copy")
             return
         for other in names:
             self.values[other] = self.values[node]
         self.alias_root[node] = root
 
-    def _done(self, node: fx.Node) -> bool:
-        return node in self.values or node in self.broken
+    def _is_ahead(self, node: fx.Node) -> bool:
+        """Return whether a node reads numbers (not just a shape) and was not visited yet."""
+        reads = node.op == "output" or isinstance(node.meta.get("val"), (Tensor, list, tuple))
+        return reads and node not in self.values and node not in self.broken
+
+
+def _written(node: fx.Node) -> fx.Node | None:
+    """Return the tensor that a call writes into, None where it returns a new one."""
+    arguments = node.target._schema.arguments if isinstance(node.target, OpOverload) else []
+    names = [a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write]
+    value = Call(node, {}).value(names[0]) if names else None
+    return value if isinstance(value, fx.Node) else None
+
+
+def _copies(node: fx.Node, name: str) -> bool:
+    """Return whether a call that returns its input's numbers puts them into new memory."""
+    return name in ("clone", "_to_copy", "lift_fresh_copy") or Call(node, {}).flag("copy")
 
 
 def _constants(exported: ExportedProgram) -> dict[fx.Node, Tensor]:

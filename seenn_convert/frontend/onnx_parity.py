@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime  # type: ignore[import-untyped]  # ships no types
+import onnxruntime
 import torch
 from torch import Tensor
 

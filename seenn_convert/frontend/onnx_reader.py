@@ -5,7 +5,7 @@ from pathlib import Path
 
 import onnx
 import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
+from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, inliner, numpy_helper
 from torch import Tensor, nn
 

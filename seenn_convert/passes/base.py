@@ -29,20 +29,21 @@ class Pass(ABC):
         """The name shown in reports."""
         return type(self).__name__
 
-    def requires(self, program: Program) -> None:
+    def requires(self, program: Program) -> None:  # noqa: B027  # nothing more, unless a pass says so
         """Raise PreconditionError where ``program`` is not what this pass can work on."""
 
     @abstractmethod
     def rewrite(self, draft: Draft) -> None:
         """Change the draft."""
 
-    def ensures(self, program: Program) -> None:
+    def ensures(self, program: Program) -> None:  # noqa: B027  # nothing more, unless a pass says so
         """Raise PostconditionError where the new program is not what this pass promises."""
 
     def __call__(self, program: Program) -> Program:
         """Return the rewritten program."""
         if program.stage is not self.accepts:
-            raise PreconditionError(f"{self.name} takes a program of stage {self.accepts.value}, not {program.stage.value}")
+            accepted, given = self.accepts.value, program.stage.value
+            raise PreconditionError(f"{self.name} takes a program of stage {accepted}, not {given}")
         self.requires(program)
         draft = Draft(program)
         draft.stage = self.yields
@@ -67,6 +68,7 @@ def run_passes(program: Program, passes: Sequence[Pass], image: Tensor | None = 
 
 def check_same(before: Program, after: Program, image: Tensor, tolerance: float = TOLERANCE) -> None:
     """Raise PostconditionError unless both ANN programs give the same logits for ``image`` up to ``tolerance``."""
+    image = image.to(before.input_dtype)
     with torch.no_grad():
         error = relative_error(after(image), before(image))
     if not error <= tolerance:
@@ -80,6 +82,8 @@ def check_same(before: Program, after: Program, image: Tensor, tolerance: float 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """Return the largest absolute difference, as a share of the largest expected magnitude."""
+    if actual.shape != expected.shape:
+        return float("inf")
     scale = expected.abs().max().clamp(min=1e-12)
     return float((actual - expected).abs().max() / scale)
 
@@ -93,7 +97,7 @@ def _first_difference(before: Program, after: Program, image: Tensor, tolerance:
     for name, value in new.results.items():
         if name in old.results and name not in after.history[-1].changed:
             known = old.results[name]
-            if known.shape != value.shape or not relative_error(value, known) <= tolerance:
+            if not relative_error(value, known) <= tolerance:
                 source = after.source_of(name)
                 return f"{name} ({source})" if source else name
     return "the output"

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from seenn_convert.draft import Draft
-from seenn_convert.operators import Affine, Concatenate, Pad, Permute, Reshape
+from seenn_convert.operators import Affine, Concatenate, Pad, Permute, Reshape, Slice
 from seenn_convert.passes.base import Pass
 
 
@@ -26,7 +26,7 @@ def _does_nothing(module: nn.Module, before: tuple[int, ...], after: tuple[int, 
     match module:
         case nn.Dropout() | nn.Identity():
             return True
-        case Reshape() | nn.AdaptiveAvgPool1d() | nn.AdaptiveAvgPool2d():
+        case Reshape() | Slice() | Concatenate() | nn.AdaptiveAvgPool1d() | nn.AdaptiveAvgPool2d():
             return before == after
         case nn.AvgPool1d() | nn.AvgPool2d() | nn.MaxPool1d() | nn.MaxPool2d():
             return before == after and _all_ones(module.kernel_size) and not getattr(module, "divisor_override", None)
@@ -36,8 +36,6 @@ def _does_nothing(module: nn.Module, before: tuple[int, ...], after: tuple[int, 
             return module.dims == tuple(range(len(module.dims)))
         case Affine():
             return before == after and bool(torch.all(module.scale == 1) and torch.all(module.shift == 0))
-        case Concatenate():
-            return before == after
         case _:
             return False
 

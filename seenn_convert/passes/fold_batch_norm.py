@@ -21,20 +21,19 @@ class FoldBatchNorm(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Fold where possible, otherwise turn the batch norm into an affine and say why."""
+        shapes = draft.shapes()
         for node, module in draft.modules_of(nn.BatchNorm1d, nn.BatchNorm2d):
             scale, shift = batch_norm_affine(module)
-            source = draft.source_of(node)
+            source, axes = draft.source_of(node), len(shapes[node.name])
             layer = draft.module_at(source)
-            if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)) and len(source.users) == 1:
+            reason = _obstacle(layer, axes, len(source.users))
+            if reason is None and layer is not None:
                 draft.replace_module(source, _folded(layer, scale, shift))
                 draft.bypass(node)
                 continue
-            reason = "its input is used elsewhere too" if isinstance(layer, (nn.Conv2d, nn.Linear)) else (
-                "its input is not a convolution or linear layer"
-            )
             draft.decline(node, f"{reason}; it became a per-channel affine")
-            ones = [1] * (len(draft_shape(draft, node)) - 1)
-            draft.replace_module(node, Affine(scale.reshape(-1, *ones), shift.reshape(-1, *ones)))
+            row = (-1, *[1] * (axes - 1))
+            draft.replace_module(node, Affine(scale.reshape(row), shift.reshape(row)))
 
     def ensures(self, program: Program) -> None:
         """No batch norm is left."""
@@ -52,9 +51,13 @@ def batch_norm_affine(bn: nn.Module) -> tuple[Tensor, Tensor]:
     return scale.to(bn.weight.dtype), shift.to(bn.weight.dtype)
 
 
-def draft_shape(draft: Draft, node: object) -> tuple[int, ...]:
-    """Return the shape of the batch norm's result without the batch."""
-    return draft.shapes()[node.name]  # type: ignore[attr-defined]
+def _obstacle(layer: nn.Module | None, axes: int, users: int) -> str | None:
+    """Return why a batch norm over rows of ``axes`` axes cannot be folded into ``layer``, None where it can."""
+    if not isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+        return "its input is not a convolution or linear layer"
+    if isinstance(layer, nn.Linear) and axes > 1:
+        return "its channels are not the features of the linear layer"
+    return "its input is used elsewhere too" if users > 1 else None
 
 
 def _folded(layer: nn.Module, scale: Tensor, shift: Tensor) -> nn.Module:

@@ -49,8 +49,8 @@ def _varies(node: fx.Node, varying: set[fx.Node]) -> bool:
 
 
 def _stem(draft: Draft, cut: list[fx.Node]) -> fx.GraphModule:
-    graph, values = fx.Graph(), {}
-    needed = _ancestors(cut)
+    graph, needed = fx.Graph(), _ancestors(cut)
+    values: dict[fx.Node, fx.Node] = {}
     for node in draft.graph.nodes:
         if node in needed:
             values[node] = graph.node_copy(node, lambda source: values[source])
@@ -69,12 +69,9 @@ def _ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
 
 
 def _feed(draft: Draft, node: fx.Node, name: str, varying: set[fx.Node]) -> None:
-    first = next(iter(draft.graph.nodes))
-    with draft.graph.inserting_before(first):
+    first_state = next(n for n in draft.graph.nodes if n.op == "placeholder" and n in varying)
+    with draft.graph.inserting_before(first_state):
         drive = draft.graph.create_node("placeholder", name, (), {}, name=name)
-    drive_position = [n for n in draft.graph.nodes if n.op == "placeholder" and n.name.startswith("drive") and n is not drive]
-    if drive_position:
-        drive_position[-1].append(drive)
     for user in list(node.users):
         if _varies(user, varying):
             user.replace_input_with(node, drive)

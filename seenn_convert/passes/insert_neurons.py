@@ -32,10 +32,13 @@ class InsertNeurons(Pass):
         self.kind = kind
 
     def requires(self, program: Program) -> None:
-        """Every activation has a positive threshold, and there is at least one."""
+        """Every activation is a ReLU with a positive threshold, and there is at least one."""
         names = [node.name for node, module in program.calls() if isinstance(module, RELU_FAMILY)]
         if not names:
             raise PreconditionError("the program has no ReLU-family activation: nothing would spike")
+        leaky = [node.name for node, module in program.calls() if isinstance(module, nn.LeakyReLU)]
+        if leaky:
+            raise PreconditionError(f"{', '.join(leaky)}: no neuron has negative outputs; run SplitLeakyReLU before")
         missing = [name for name in names if name not in self.v_thresholds]
         if missing:
             raise PreconditionError(f"no threshold for {', '.join(missing)}; calibrate this very program")
@@ -82,4 +85,5 @@ def _row(v_threshold: Tensor, shape: tuple[int, ...], activation: nn.Module) -> 
     """Shape a threshold to broadcast against one row, and cap it where the activation is clipped."""
     if isinstance(activation, ClippedReLU):
         v_threshold = torch.clamp(v_threshold, max=activation.maximum)
-    return v_threshold.reshape(-1, *[1] * (len(shape) - 1)) if v_threshold.dim() else v_threshold
+    channels = v_threshold if v_threshold.dim() else v_threshold.expand(shape[0])
+    return channels.reshape(-1, *[1] * (len(shape) - 1))

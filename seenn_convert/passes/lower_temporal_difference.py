@@ -61,4 +61,4 @@ class LowerTemporalDifference(Pass):
 
 def _origin(node: fx.Node) -> str:
     """Return the name the value had before the neurons: an item belongs to the call it is taken from."""
-    return node.args[0].name if node.op == "call_function" else node.name  # type: ignore[union-attr]
+    return node.all_input_nodes[0].name if node.op == "call_function" else node.name

@@ -1,6 +1,7 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.program import Program
 from seenn_convert.report.coverage import call_sites, spiking_share
+from seenn_convert.report.user_data import classes_of
 from seenn_convert.spiking import Neuron
 from seenn_convert.tuning.tune import ExitTuning, Split
 
@@ -17,8 +19,29 @@ SCHEMA_VERSION = 1
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
 
 
+def report_of(model: Mapping[str, Any], conversion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``report.json`` of a network that was not evaluated yet."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": dict(model),
+        "conversion": dict(conversion),
+        "evaluation": None,
+        "environment": environment(),
+    }
+
+
+def model_facts(provenance: Mapping[str, Any], snn: Program, class_names: Sequence[str] | None) -> dict[str, Any]:
+    """Return the ``model`` part of ``report.json``."""
+    return {
+        **provenance,
+        "input_shape": list(snn.input_shape),
+        "classes": classes_of(snn),
+        "class_names": None if class_names is None else list(class_names),
+    }
+
+
 def conversion_report(
-    ann: Program, snn: Program, calibration: Calibration, tuning: ExitTuning, split: Split, options: dict[str, Any]
+    ann: Program, snn: Program, calibration: Calibration, tuning: ExitTuning, split: Split, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the ``conversion`` part of ``report.json``.
 

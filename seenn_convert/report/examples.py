@@ -35,11 +35,11 @@ def _example(index: int, trace: ExitTrace, data: Dataset) -> dict[str, object]:
 
 
 def picture(pixels: Tensor, side: int = 96) -> str:
-    """Return an image ``(C, H, W)``, uint8 or any floating-point range, as a PNG data URL of at most ``side`` pixels."""
+    """Return an image ``(C, H, W)``, uint8 or of any range, as a PNG data URL of at most ``side`` pixels a side."""
     if pixels.is_floating_point():
         low, high = pixels.min(), pixels.max()
         pixels = ((pixels - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)
-    array = pixels.expand(3, -1, -1) if pixels.shape[0] == 1 else pixels[:3]
+    array = pixels[:3] if pixels.shape[0] >= 3 else pixels[:1].expand(3, -1, -1)
     image = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     image.thumbnail((side, side))
     buffer = io.BytesIO()

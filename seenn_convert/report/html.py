@@ -95,9 +95,9 @@ def trade_off_section(report: Mapping[str, Any]) -> str:
         return section("trade-off", title, not_measured())
     plot = trade_off_plot(curve, _fixed_points(report), _timesteps(report), _ann_percent(report), _early_exit(report))
     words = (
-        "The line shows what early exit would give on this data at every threshold, the circles what stopping all "
-        "images at one timestep gives. The threshold of the diamond was chosen on held-out calibration images, "
-        "not on this curve: the curve is for looking only. The bar through the diamond is the 95\u00a0% interval; "
+        "The line shows what early exit would give on this data with one threshold for all timesteps, the circles what "
+        "stopping all images at one timestep gives. The thresholds of the diamond, one for each timestep, were chosen "
+        "on calibration images, not on this curve: the curve is for looking only. The bar through the diamond is the 95\u00a0% interval; "
         "accuracies far below it are cut off."
     )
     return section("trade-off", title, _figure(plot, words))
@@ -265,15 +265,22 @@ def _energy_verdict(report: Mapping[str, Any]) -> list[tuple[bool, str]]:
 def _exit_rule(report: Mapping[str, Any]) -> str:
     """Return when an image leaves, to be read after "it leaves"."""
     policy = dig(report, "conversion", "exit", "policy")
-    kind, threshold = dig(policy, "policy"), finite(dig(policy, "threshold"))
+    kind, given = dig(policy, "policy"), dig(policy, "thresholds")
     if kind == "fixed":
         return f"after {number(dig(policy, 'timesteps'))} timesteps, whatever its answer"
-    if threshold is not None and threshold >= 1:
-        return f"only at the end, because no {text(kind)} can be above the threshold {significant(threshold)}"
-    if threshold is not None and threshold < 0:
+    thresholds = [t for t in map(finite, given if isinstance(given, (list, tuple)) else []) if t is not None]
+    early = thresholds[:-1]  # at the last timestep every image leaves
+    if early and all(threshold >= 1 for threshold in early):
+        return f"only at the end, because no {text(kind)} can be above the thresholds before"
+    if early and early[0] < 0:
         return "after the first timestep, because any answer is above the threshold"
     name = {"confidence": "confidence", "entropy": "certainty (1 minus the normalized entropy)"}.get(str(kind))
-    return f"as soon as the network\u2019s {name or text(kind)} is above {significant(threshold, 4)}"
+    possible = [threshold for threshold in early or thresholds if 0 <= threshold <= 1]
+    if not possible:
+        return f"as soon as the network\u2019s {name or text(kind)} is high enough"
+    low, high = f"{min(possible):.4g}", f"{max(possible):.4g}"
+    values = low if low == high else f"{low} to {high}, depending on the timestep"
+    return f"as soon as the network\u2019s {name or text(kind)} is above a threshold ({values})"
 
 
 def _target_words(report: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Count what a spiking run does: spikes of every layer and the synaptic operations they cause, image by image."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -32,7 +34,7 @@ class CountingModel(nn.Module):
         """Return the state of fresh rows."""
         return self.model.initial_state(batch_size)
 
-    def step(self, drives: tuple[Tensor, ...], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Advance one timestep and count."""
         logits, score, *following = self._runner.run(*drives, *state.values())
         return logits, score, dict(zip(state, following, strict=True))
@@ -60,7 +62,7 @@ class _Runner(fx.Interpreter):
         module = self.modules.get(n)
         result = super().run_node(n)
         if isinstance(module, Neuron):
-            output: Tensor = result[0]  # type: ignore[index]
+            output: Tensor = result[0]
             self.counts.outputs[n.name] = output
             self.counts.spikes[n.name] = _nonzero(output)
         elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)) and isinstance(result, Tensor):

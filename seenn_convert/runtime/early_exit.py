@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from seenn_convert.errors import InputError
 from seenn_convert.runtime.policies import ExitPolicy, Readout
 
 ROW_FLOOR = 16
@@ -89,7 +90,12 @@ def run_early_exit(
         row_floor: Fewest rows in a batch; 1 is fastest for single images, but then results may differ from those of a
             larger batch by rounding.
         progress: Called with the number of samples that have just finished.
+
+    Raises:
+        InputError: ``capacity`` is below 1.
     """
+    if capacity < 1:
+        raise InputError(f"the capacity must be at least 1 row, got {capacity}")
     policy = policy or model.policy
     source = _Source(model, batches, row_floor)
     rows = _Rows(model, *source.take(capacity), row_floor=row_floor)
@@ -147,7 +153,11 @@ class _Source:
 
 
 class _Rows:
-    """The rows that run together: drives, state, which sample each is, and whether it still runs."""
+    """The rows that run together: drives, state, which sample each is, its timesteps so far, whether it still runs.
+
+    The timesteps are counted here too, in whole numbers: the clock in the state has the model's type of number, and
+    bfloat16 cannot count beyond 256.
+    """
 
     def __init__(self, model: Steppable, drives: list[Tensor], index: Tensor, row_floor: int) -> None:
         count = index.shape[0]
@@ -155,7 +165,8 @@ class _Rows:
         size = self.drives[0].shape[0] if self.drives else 0
         self.state = model.initial_state(size)
         self.alive = torch.arange(size, device=model.device) < count
-        self.index = torch.zeros(size, dtype=torch.int64, device=model.device)
+        self.t = torch.zeros(size, dtype=torch.int64, device=model.device)
+        self.index = torch.zeros_like(self.t)
         self.index[:count] = index
 
     def any_alive(self) -> bool:
@@ -163,7 +174,8 @@ class _Rows:
 
     def advance(self, model: Steppable) -> tuple[Tensor, Tensor, Tensor]:
         logits, score, self.state = model.step(self.drives, self.state)
-        return logits, score, self.state["clock"].long()
+        self.t = self.t + 1
+        return logits, score, self.t
 
     def refill(self, model: Steppable, source: _Source) -> None:
         """Put fresh samples into finished rows, in place: only those rows are written."""
@@ -176,7 +188,7 @@ class _Rows:
             mine[slots] = fresh
         for name, fresh in model.initial_state(1).items():
             self.state[name][slots] = fresh
-        self.index[slots], self.alive[slots] = index, True
+        self.index[slots], self.t[slots], self.alive[slots] = index, 0, True
 
     def compact(self, row_floor: int) -> None:
         """Remove finished rows once they are a tenth of the batch, keeping at least ``row_floor`` rows."""
@@ -188,7 +200,7 @@ class _Rows:
         keep = torch.argsort(~self.alive, stable=True)[:target]
         self.drives = [drive[keep] for drive in self.drives]
         self.state = {name: value[keep] for name, value in self.state.items()}
-        self.index, self.alive = self.index[keep], self.alive[keep]
+        self.index, self.t, self.alive = self.index[keep], self.t[keep], self.alive[keep]
 
 
 def pad_rows(rows: Tensor, floor: int) -> Tensor:

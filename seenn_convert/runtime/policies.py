@@ -1,8 +1,9 @@
 """Exit policies: who leaves now."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -69,6 +70,7 @@ class ConfidencePolicy:
         """Refuse a policy without thresholds."""
         if not self.thresholds:
             raise ValueError("give at least one threshold")
+        object.__setattr__(self, "thresholds", tuple(float(threshold) for threshold in self.thresholds))
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that are sure enough."""
@@ -97,15 +99,13 @@ def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:
     """Return the policy that ``to_json`` wrote.
 
     Raises:
-        ArtifactError: The data names no known policy or lacks its number.
+        ArtifactError: The data names no known policy, or lacks its number, or that makes no sense.
     """
-    kind = data.get("policy")
-    if kind == "fixed" and isinstance(data.get("timesteps"), int):
-        return FixedPolicy(int(data["timesteps"]))  # type: ignore[call-overload]
-    thresholds = data.get("thresholds")
-    if kind in SCORE_POLICIES and isinstance(thresholds, list) and thresholds:
-        if all(isinstance(threshold, (int, float)) for threshold in thresholds):
-            return SCORE_POLICIES[str(kind)](tuple(float(threshold) for threshold in thresholds))
+    kind, timesteps, thresholds = data.get("policy"), data.get("timesteps"), data.get("thresholds")
+    if kind == "fixed" and isinstance(timesteps, int) and not isinstance(timesteps, bool) and timesteps >= 1:
+        return FixedPolicy(timesteps)
+    if isinstance(kind, str) and kind in SCORE_POLICIES and _are_finite(thresholds):
+        return SCORE_POLICIES[kind](tuple(thresholds))
     raise ArtifactError(f"the exit policy {dict(data)!r} is not one this version knows; convert the model again")
 
 
@@ -125,3 +125,9 @@ def exit_steps(policy: ExitPolicy, scores: Tensor, logits: Tensor | None = None)
         readout = Readout(at.unsqueeze(-1) if logits is None else logits[t - 1], at)
         steps[policy.exits(readout, torch.full_like(index, t), index)] = t
     return steps
+
+
+def _are_finite(thresholds: object) -> TypeGuard[list[float]]:
+    if not isinstance(thresholds, list) or not thresholds:
+        return False
+    return all(isinstance(threshold, float) and math.isfinite(threshold) for threshold in thresholds)

@@ -35,13 +35,16 @@ class SpikingModel(nn.Module):
         policy: Who leaves when.
 
     Raises:
-        InputError: The program's probe does not compute the score that the policy reads.
+        InputError: The program has no stem or probe, its probe does not compute the score that the policy reads, or
+            ``timesteps`` is below 1.
     """
 
     def __init__(self, program: Program, timesteps: int, policy: ExitPolicy) -> None:
         super().__init__()
         if program.stage is not Stage.SNN or program.stem is None or program.results != ("logits", "score"):
             raise InputError("a spiking model is made of a spiking program with its stem and its exit probe")
+        if timesteps < 1:
+            raise InputError(f"a spiking model runs for at least 1 timestep, got {timesteps}")
         self.program = program
         self.stem = program.stem
         self.step_graph = program.graph_module

@@ -27,7 +27,7 @@ class ExitTarget:
         timesteps: Average timesteps to spend.
 
     Raises:
-        InputError: Both or none are set, a drop below 0, or timesteps below 1.
+        InputError: Both or none are set, a drop below 0, timesteps below 1, or no finite number.
     """
 
     drop: float | None = None
@@ -37,9 +37,9 @@ class ExitTarget:
         """Check that the target makes sense."""
         if (self.drop is None) == (self.timesteps is None):
             raise InputError("give either a target drop or target timesteps, not both and not none")
-        if self.drop is not None and self.drop < 0:
+        if self.drop is not None and not 0 <= self.drop < math.inf:
             raise InputError(f"the target drop must be 0 or more points, got {self.drop}")
-        if self.timesteps is not None and self.timesteps < 1:
+        if self.timesteps is not None and not 1 <= self.timesteps < math.inf:
             raise InputError(f"the target timesteps must be 1 or more, got {self.timesteps}")
 
     def to_json(self) -> dict[str, float | None]:
@@ -118,10 +118,12 @@ def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
 
 
 def price_thresholds(scores: Tensor, worth: Tensor, price: float) -> tuple[float, ...]:
-    """Return the thresholds that maximise the worth of the answers minus ``price`` a timestep.
+    """Return thresholds that weigh the worth of the answers against ``price`` a timestep.
 
     Backwards over the timesteps: the value of waiting is known for each image once the later thresholds are; the best
-    threshold now is the one below which waiting is worth more, in sum, than leaving.
+    threshold now is the one below which waiting is worth more, in sum over all images, than leaving. Each threshold
+    is thus the best there is given the later ones, if all images came that far. It is not fitted again to the few
+    that the earlier thresholds leave: for two timesteps the choice is the best of all, for more it need not be.
 
     Args:
         scores: ``(T, N)``.

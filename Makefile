@@ -1,0 +1,33 @@
+# make demo   set everything up and run the main job on the shipped sample
+# make test   set everything up, lint, check types and import floors, run all tests
+# make check  the same with the fast tests only
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lint setup clean
+
+demo: setup
+	$(BIN)/seenn-convert demo
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch .venv/ready
+
+clean:
+	rm -rf .venv demo-output

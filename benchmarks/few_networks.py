@@ -1,0 +1,83 @@
+"""Convert pretrained networks and write the table of accuracies, timesteps and times that the README shows.
+
+Run: ``python benchmarks/few_networks.py NAME=MODEL ... --calibration-data DATA --test-data DATA --mean a,b,c ...``.
+Each model is converted once for each ``--timesteps`` and evaluated on the same test images; the table is written to
+``--output`` as Markdown and JSON, with machine, versions and date. Nothing is chosen on the test images.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seenn_convert.cli.options import Numbers
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--calibration-data", type=click.Path(path_type=Path), required=True)
+@click.option("--calibration-images", type=int, default=1000, show_default=True)
+@click.option("--test-data", type=click.Path(path_type=Path), required=True)
+@click.option("--test-images", type=int, default=5000, show_default=True)
+@click.option("--mean", type=Numbers())
+@click.option("--std", type=Numbers())
+@click.option("--timesteps", type=int, multiple=True, default=(16,), show_default=True)
+@click.option("--target-drop", type=float, default=0.5, show_default=True)
+@click.option("--target-timesteps", type=float)
+@click.option("--neuron", default="signed", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
+def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], **given: Any) -> None:
+    """Measure MODELS, each as NAME=FILE."""
+    from seenn_convert.report.conversion import environment
+    from seenn_convert.runtime.memory import keep_pages
+
+    keep_pages()
+    rows = [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
+    data = {"rows": rows, "environment": environment(), "command": " ".join(Path(part).name for part in sys.argv)}
+    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    output.with_suffix(".md").write_text(_table(data))
+    click.echo(_table(data))
+
+
+def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> dict[str, Any]:
+    import seenn_convert as sc
+    from seenn_convert.evaluation import evaluate_artifact
+
+    preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
+    calibration = sc.open_dataset(given["calibration_data"], preprocessing).take(given["calibration_images"])
+    test = sc.open_dataset(given["test_data"], preprocessing).take(given["test_images"])
+    drop = None if given["target_timesteps"] is not None else given["target_drop"]
+    target = sc.ExitTarget(drop=drop, timesteps=given["target_timesteps"])
+    start = time.perf_counter()
+    artifact = sc.convert(model, calibration, sc.Options(timesteps=timesteps, neuron=given["neuron"], target=target))
+    seconds = time.perf_counter() - start
+    result = evaluate_artifact(artifact, test)
+    click.echo(f"{name} T={timesteps}: done", err=True)
+    kept = ("ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "energy")
+    return {"network": name, "timesteps": timesteps, "convert_seconds": seconds, **{key: result[key] for key in kept}}
+
+
+def _table(data: dict[str, Any]) -> str:
+    env = data["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
+    head = (
+        "| network | ANN | T | all T | early exit | average timesteps | ms/image: ANN | all T | early exit "
+        "| early exit time / (share of steps x all-T time) | convert s |\n|" + "---|" * 11
+    )
+    lines = [head]
+    for row in data["rows"]:
+        early, ms, t = row["early_exit"], row["milliseconds_per_image"], row["timesteps"]
+        ratio = ms["early_exit"] / ms["all_timesteps"] / (early["average_timesteps"] / t)
+        lines.append(
+            f"| {row['network']} | {row['ann_accuracy']:.2%} | {t} | {row['accuracy_at'][str(t)]:.2%} "
+            f"| {early['accuracy']:.2%} | {early['average_timesteps']:.2f} | {ms['ann']:.2f} "
+            f"| {ms['all_timesteps']:.2f} | {ms['early_exit']:.2f} | {ratio:.2f} | {row['convert_seconds']:.0f} |"
+        )
+    return "\n".join(lines) + f"\n\n{env['date']}, {env['machine']}; {versions}.\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""``seenn-convert calibrate``: an artifact again, with other data, another rule or another target."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seenn_convert.cli.console import conversion_text, progress_bars, say_json
+from seenn_convert.cli.options import calibration_options, existing, make_options
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Sample images, never the test set.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
+@calibration_options
+def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
+    """Calibrate ARTIFACT again, with the preprocessing it carries."""
+    from seenn_convert import compiler
+    from seenn_convert.data import open_dataset
+    from seenn_convert.export.artifact import MANIFEST, load_artifact
+    from seenn_convert.export.files import check_replaceable
+    from seenn_convert.runtime.memory import keep_pages
+
+    keep_pages()
+    output = output or artifact
+    old = load_artifact(artifact)
+    check_replaceable(output, MANIFEST)
+    options = make_options(given)
+    dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
+    with progress_bars() as progress:
+        fresh = compiler.recalibrate(old, dataset, options, progress)
+        fresh.save(output)
+    say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")

@@ -1,0 +1,90 @@
+"""What commands show: progress bars on a terminal, nothing in a pipe; tables a newcomer understands."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seenn_convert.progress import silent
+
+if TYPE_CHECKING:
+    from seenn_convert.progress import Progress
+
+
+@contextmanager
+def progress_bars() -> Iterator["Progress"]:
+    """Yield a progress function that draws a bar for each stage on a terminal and does nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, Any] = {}
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+def say_json(data: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(data, indent=1, allow_nan=False))
+
+
+def conversion_text(report: Mapping[str, Any]) -> str:
+    """Return what a conversion did, in a few lines."""
+    conversion = report["conversion"]
+    exit_, held_out = conversion["exit"], conversion["exit"]["held_out"]
+    layers = sum(site["treatment"] == "spiking" for site in conversion["operators"])
+    alphabet = ", ".join(f"{spike:+d}" if spike else "0" for spike in conversion["neuron"]["alphabet"])
+    lines = [
+        f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {alphabet}); spikes drive "
+        f"{conversion['spiking_share']:.1%} of the multiply-accumulates",
+        f"held-out calibration images: {held_out['average_timesteps']:.2f} of {conversion['timesteps']} timesteps on "
+        f"average, expected to lose {held_out['expected_drop']:.2f} points against the ANN "
+        f"(asked for: {_target(exit_['target'])})",
+    ]
+    return "\n".join(lines + [f"warning: {warning}" for warning in conversion["warnings"]])
+
+
+def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
+    """Return an evaluation as a table."""
+    early, time = evaluation["early_exit"], evaluation["milliseconds_per_image"]
+    energy = evaluation["energy"]["nanojoule_per_image"]
+    low, high = early["interval95"]
+    rows = [
+        ("", "accuracy", "timesteps", "ms/image", "energy*"),
+        ("ANN (the original)", f"{evaluation['ann_accuracy']:.2%}", "-", f"{time['ann']:.2f}", _joule(energy["ann"])),
+        ("spiking, all steps", f"{evaluation['accuracy_at'][str(timesteps)]:.2%}", f"{timesteps}",
+         f"{time['all_timesteps']:.2f}", _joule(energy["all_timesteps"])),
+        ("spiking, early exit", f"{early['accuracy']:.2%}", f"{early['average_timesteps']:.2f}",
+         f"{time['early_exit']:.2f}", _joule(energy["early_exit"])),
+    ]  # fmt: skip
+    table = "\n".join(f"{row[0]:<20}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows)
+    images = evaluation["data"]["images"]
+    lost = 100 * (evaluation["ann_accuracy"] - early["accuracy"])
+    return (
+        f"{images} images that were used for nothing else; each leaves as soon as the network is sure enough\n\n{table}"
+        f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
+        "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
+    )
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    if target["drop"] is not None:
+        return f"at most {target['drop']:g} points"
+    return f"{target['timesteps']:g} timesteps"
+
+
+def _joule(nanojoule: float) -> str:
+    return f"{nanojoule / 1000:.1f} µJ"

@@ -1,0 +1,48 @@
+"""``seenn-convert evaluate``: how good an artifact is on data it has not seen."""
+
+from pathlib import Path
+
+import click
+
+from seenn_convert.cli.console import evaluation_text, progress_bars, say_json
+from seenn_convert.cli.options import check_device, existing
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images used for nothing else.")
+@click.option("--against", help="The ANN to compare with: .onnx, .pt2 or package.module:factory [the artifact's own].")
+@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@click.option("--limit", type=click.IntRange(min=1), help="Evaluate N images, drawn at random over the classes.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
+@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw of --limit.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write report.json and report.html.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(
+    artifact: Path, data: Path, against: str | None, weights: Path | None, limit: int | None, batch_size: int,
+    device: str, seed: int, report: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Evaluate ARTIFACT and write its report."""
+    from seenn_convert.data import open_dataset
+    from seenn_convert.evaluation import evaluate_artifact
+    from seenn_convert.export.artifact import load_artifact
+    from seenn_convert.report.write import write_report
+    from seenn_convert.runtime.memory import keep_pages
+
+    keep_pages()
+    check_device(device)
+    loaded = load_artifact(artifact)
+    dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
+    dataset = dataset if limit is None else dataset.take(limit, seed)
+    with progress_bars() as progress:
+        result = evaluate_artifact(loaded, dataset, against, weights, batch_size, device, progress)
+        page = write_report(artifact, loaded, result) if report else None
+    if as_json:
+        say_json(result)
+        return
+    for warning in result["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(evaluation_text(result, loaded.timesteps))
+    if page is not None:
+        click.echo(f"\nwrote {page}")

@@ -1,0 +1,99 @@
+"""``seenn-convert inspect``: what a model holds and how each part is treated."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seenn_convert.cli.console import say_json
+
+if TYPE_CHECKING:
+    from seenn_convert.program import Program
+
+
+@click.command()
+@click.argument("model_or_artifact")
+@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@click.option("--input-shape", help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def inspect(model_or_artifact: str, weights: Path | None, input_shape: str | None, as_json: bool) -> None:
+    """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT."""
+    from seenn_convert.export.artifact import is_artifact
+
+    path = Path(model_or_artifact)
+    found = _inspect_artifact(path) if is_artifact(path) else _inspect_model(model_or_artifact, weights, input_shape)
+    if as_json:
+        say_json(found)
+    else:
+        click.echo(_text(found))
+
+
+def _inspect_model(model: str, weights: Path | None, input_shape: str | None) -> dict[str, Any]:
+    from seenn_convert.frontend.load import read_model
+    from seenn_convert.passes.base import run_passes
+    from seenn_convert.passes.sequence import ANN_PASSES
+
+    source = read_model(model, None if input_shape is None else _shape(input_shape), weights)
+    ann = run_passes(source.program, ANN_PASSES)
+    return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape)})
+
+
+def _inspect_artifact(path: Path) -> dict[str, Any]:
+    from seenn_convert.export.artifact import load_artifact
+
+    artifact = load_artifact(path)
+    facts = {
+        "input_shape": list(artifact.snn.input_shape),
+        "timesteps": artifact.timesteps,
+        "policy": artifact.policy.to_json(),
+        "preprocessing": artifact.preprocessing.to_json(),
+        "class_names": artifact.class_names,
+        "options": artifact.provenance["options"],
+        "model": artifact.provenance["model"],
+    }
+    found = _describe(str(path), artifact.ann, artifact.snn, facts)
+    return {**found, "passes": artifact.report.get("conversion", {}).get("passes", found["passes"])}
+
+
+def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]) -> dict[str, Any]:
+    from seenn_convert.program import format_program
+    from seenn_convert.report.coverage import call_sites, spiking_share
+
+    sites = call_sites(ann)
+    passes = [
+        {"name": r.name, "changed": len(r.changed), "declined": [list(pair) for pair in r.declined]}
+        for r in ann.history
+    ]
+    return {
+        "name": name,
+        **facts,
+        "spiking_share": spiking_share(sites),
+        "operators": [site.to_json() for site in sites],
+        "passes": passes,
+        "program": format_program(shown),
+    }
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a shape like 3,32,32", param_hint="--input-shape") from None
+
+
+def _text(found: dict[str, Any]) -> str:
+    rows = [("call site", "operator", "treatment", "share", "source")]
+    rows += [(s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["source"]) for s in found["operators"]]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    table = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+    passes = [f"  {p['name']}: {p['changed']} changed" for p in found["passes"]]
+    declined = [f"    declined {name}: {why}" for p in found["passes"] for name, why in p["declined"]]
+    facts = [
+        f"{key}: {found[key]}"
+        for key in ("input_shape", "timesteps", "policy", "preprocessing", "options")
+        if key in found
+    ]
+    share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
+    return "\n".join([found["name"], *facts, share, "", table, "", "passes", *passes, *declined, "", found["program"]])

@@ -1,0 +1,64 @@
+"""The group of commands: starts fast, turns library errors into one line and an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from seenn_convert import __version__
+from seenn_convert.cli.calibrate import calibrate
+from seenn_convert.cli.convert import convert
+from seenn_convert.cli.demo import demo
+from seenn_convert.cli.evaluate import evaluate
+from seenn_convert.cli.inspect import inspect
+from seenn_convert.errors import PassError, SeennConvertError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seenn-convert")
+def cli() -> None:
+    """Turn a pretrained classifier into a spiking network that leaves early (SEENN).
+
+    convert a model with sample images, evaluate the result on other images, look at its report.html.
+    """
+
+
+for command in (convert, calibrate, evaluate, inspect, demo):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done, 1 the user's model, data or options, 2 wrong usage, 3 a defect of the compiler, 130 interrupted.
+    """
+    try:
+        cli.main(arguments, prog_name="seenn-convert", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was left half-written", INTERRUPTED)
+    except PassError as error:
+        _fail(f"{error}\nThis is a defect of seenn_convert, not of your model; please report it.", error.exit_code)
+    except SeennConvertError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

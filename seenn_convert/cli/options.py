@@ -1,0 +1,134 @@
+"""Options that several commands share, and the objects they become."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from seenn_convert.errors import InputError
+
+if TYPE_CHECKING:
+    from seenn_convert.calibration.rules import ThresholdRule
+    from seenn_convert.data import Preprocessing
+    from seenn_convert.options import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Comma-separated numbers, one a channel or one for all."""
+
+    name = "a,b,c"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Return the numbers of ``value``."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers like 0.5,0.5,0.5", param, ctx)
+
+
+def preprocessing_options(function: F) -> F:
+    """Add the options that turn pixels into the model's input."""
+    for option in (
+        click.option("--crop", type=click.IntRange(min=1), help="Centre crop of N pixels."),
+        click.option("--resize", type=click.IntRange(min=1), help="Shorter side in pixels, before the crop."),
+        click.option("--std", type=Numbers(), help="Standard deviation of each channel, of pixels in [0, 1]."),
+        click.option("--mean", type=Numbers(), help="Mean of each channel, of pixels in [0, 1]."),
+    ):
+        function = option(function)
+    return function
+
+
+def calibration_options(function: F) -> F:
+    """Add the options of ``convert`` and ``calibrate``."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split of the data."),
+        click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1."),
+        click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
+        click.option("--score", type=click.Choice(["confidence", "entropy"]), default="confidence", show_default=True,
+                     help="What decides about leaving."),
+        click.option("--target-timesteps", type=float, help="Average timesteps to spend."),
+        click.option("--target-drop", type=float, help="Points of accuracy that may be lost against the ANN [0.5]."),
+        click.option("--timestep-bias/--no-timestep-bias", default=True, show_default=True,
+                     help="Correct every layer's mean output at every timestep."),
+        click.option("--per-layer", is_flag=True, help="One threshold a layer instead of one a channel."),
+        click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True,
+                     help="For --threshold percentile."),
+        click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True, help="For --threshold mse."),
+        click.option("--threshold", type=click.Choice(["max", "percentile", "mse"]), default="mse", show_default=True,
+                     help="Threshold rule."),
+        click.option("--neuron", type=click.Choice(["signed", "if"]), default="signed", show_default=True,
+                     help="Spikes are -1, 0, +1 (signed) or 0, +1 (if)."),
+        click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
+                     help="Longest run."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def make_preprocessing(
+    mean: tuple[float, ...] | None, std: tuple[float, ...] | None, resize: int | None, crop: int | None
+) -> "Preprocessing":
+    """Return the preprocessing that the options say."""
+    from seenn_convert.data import Preprocessing
+
+    return Preprocessing(resize=resize, crop=crop, mean=mean, std=std)
+
+
+def make_options(given: dict[str, Any]) -> "Options":
+    """Return the conversion options that the command line says."""
+    from seenn_convert.options import Options
+    from seenn_convert.tuning.exit_threshold import ExitTarget
+
+    drop, timesteps = given["target_drop"], given["target_timesteps"]
+    if drop is not None and timesteps is not None:
+        raise click.UsageError("give --target-drop or --target-timesteps, not both")
+    if drop is None and timesteps is None:
+        drop = 0.5
+    check_device(given["device"])
+    return Options(
+        timesteps=given["timesteps"],
+        neuron=given["neuron"],
+        rule=_rule(given),
+        per_channel=not given["per_layer"],
+        timestep_bias=given["timestep_bias"],
+        target=ExitTarget(drop=drop, timesteps=timesteps),
+        score=given["score"],
+        batch_size=given["batch_size"],
+        device=given["device"],
+        seed=given["seed"],
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise InputError unless tensors can be put on ``device``."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"device '{device}' cannot be used ({reason}); use --device cpu") from error
+
+
+def existing(path: Path) -> Path:
+    """Return ``path``; raises InputError where nothing is there."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    return path
+
+
+def _rule(given: dict[str, Any]) -> "ThresholdRule":
+    from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule
+
+    rules: dict[str, ThresholdRule] = {
+        "max": MaxRule(),
+        "percentile": PercentileRule(given["percentile"]),
+        "mse": MseRule(given["levels"]),
+    }
+    return rules[given["threshold"]]

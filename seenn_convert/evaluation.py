@@ -1,0 +1,59 @@
+"""Evaluate an artifact against its ANN, or against the model it was converted from."""
+
+from pathlib import Path
+from typing import Any
+
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.errors import InputError
+from seenn_convert.export.artifact import Artifact
+from seenn_convert.frontend.load import read_model
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.sequence import ANN_PASSES
+from seenn_convert.program import Program
+from seenn_convert.progress import Progress, silent
+from seenn_convert.report.evaluate import evaluate
+
+
+def evaluate_artifact(
+    artifact: Artifact,
+    data: Dataset,
+    against: str | None = None,
+    weights: Path | None = None,
+    batch_size: int = 256,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Return the evaluation as plain data, with the warnings a reader needs.
+
+    Args:
+        artifact: What ``convert`` made.
+        data: Labelled images that were used for nothing else.
+        against: The ANN to compare with, as ``convert`` takes it; the artifact's own where None.
+        weights: State of the factory's module.
+        batch_size: Rows that run together.
+        device: Where to run.
+        progress: Told about each stage.
+
+    Raises:
+        InputError: The data or the other model do not fit.
+    """
+    ann = None if against is None else _other(against, weights, artifact)
+    result = evaluate(artifact, data, batch_size, device, ann, progress)
+    return {**result, "warnings": _warnings(artifact, result)}
+
+
+def _other(against: str, weights: Path | None, artifact: Artifact) -> Program:
+    source = read_model(against, artifact.snn.input_shape, weights)
+    if source.program.input_shape != artifact.snn.input_shape:
+        raise InputError(
+            f"{against}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "
+            "give the model that it was converted from"
+        )
+    return run_passes(source.program, ANN_PASSES)
+
+
+def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
+    used = artifact.provenance.get("calibration", {}).get("fingerprint")
+    if used == result["data"]["fingerprint"]:
+        return ["these are the images that the network was calibrated on: the figures say nothing about new ones"]
+    return []

@@ -1,0 +1,38 @@
+"""Check that programs read from files fit together, by running them on shapes alone."""
+
+import torch
+
+from seenn_convert.program import Program, initial_state
+
+ROWS = 2
+
+
+def check_runs(ann: Program, snn: Program) -> None:
+    """Run the ANN, the stem and one timestep on the meta device, where tensors have shapes and no numbers.
+
+    Args:
+        ann: At stage ANN, with its tensors on the meta device.
+        snn: At stage SNN with its stem, likewise.
+
+    Raises:
+        ValueError: A result or a state has another shape or name than the program says.
+        Exception: Whatever else running a malformed graph raises.
+    """
+    assert snn.stem is not None
+    inputs = [node.name for node in snn.graph_module.graph.nodes if node.op == "placeholder"]
+    states = [spec.name for spec in snn.states]
+    if inputs[len(inputs) - len(states) :] != states or not {"readout", "clock"} <= set(states):
+        raise ValueError(f"the step takes {inputs}, which does not end with its states {states}")
+    image = torch.empty(ROWS, *snn.input_shape, dtype=snn.input_dtype, device="meta")
+    state = initial_state(snn, ROWS)
+    logits, score, *following = snn.graph_module(*snn.stem(image), *state.values())
+    _check_shape("score", score, (ROWS,))
+    _check_shape("logits", logits, tuple(ann(image).shape))
+    _check_shape("logits", logits, tuple(state["readout"].shape))
+    for (name, old), new in zip(state.items(), following, strict=True):
+        _check_shape(name, new, tuple(old.shape))
+
+
+def _check_shape(name: str, value: torch.Tensor, expected: tuple[int, ...]) -> None:
+    if tuple(value.shape) != expected:
+        raise ValueError(f"{name} has shape {tuple(value.shape)} where {expected} is expected")

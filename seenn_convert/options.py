@@ -1,0 +1,68 @@
+"""What a user may choose about a conversion, checked when it is chosen."""
+
+from dataclasses import dataclass, field
+
+from seenn_convert.calibration.rules import MseRule, ThresholdRule
+from seenn_convert.errors import InputError
+from seenn_convert.scores import SCORE_NAMES, ScoreName
+from seenn_convert.spiking import NEURON_KINDS
+from seenn_convert.tuning.exit_threshold import ExitTarget
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert.
+
+    Attributes:
+        timesteps: The longest run T.
+        neuron: ``"signed"`` (fires -1, 0, +1) or ``"if"`` (fires 0, +1).
+        rule: From activation statistics to thresholds.
+        per_channel: One threshold a channel, else one a layer.
+        timestep_bias: Correct each layer's mean output at every timestep.
+        target: What early exit has to reach on the held-out part of the calibration data.
+        score: ``"confidence"`` or ``"entropy"``.
+        batch_size: Images that run together.
+        device: Where to run.
+        seed: Of the split of the calibration data.
+
+    Raises:
+        InputError: An option is out of range or unknown; lists every such option.
+    """
+
+    timesteps: int = 16
+    neuron: str = "signed"
+    rule: ThresholdRule = field(default_factory=MseRule)
+    per_channel: bool = True
+    timestep_bias: bool = True
+    target: ExitTarget = field(default_factory=lambda: ExitTarget(drop=0.5))
+    score: ScoreName = "confidence"
+    batch_size: int = 128
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        problems = []
+        if self.timesteps < 1:
+            problems.append(f"timesteps must be at least 1, got {self.timesteps}")
+        if self.batch_size < 1:
+            problems.append(f"batch size must be at least 1, got {self.batch_size}")
+        if self.neuron not in NEURON_KINDS:
+            problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
+        if self.score not in SCORE_NAMES:
+            problems.append(f"score must be one of {', '.join(SCORE_NAMES)}, got {self.score!r}")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    def to_json(self) -> dict[str, object]:
+        """Return what decides about the result, as plain data; batch size and device do not."""
+        return {
+            "timesteps": self.timesteps,
+            "neuron": self.neuron,
+            "threshold": self.rule.name,
+            "per_channel": self.per_channel,
+            "timestep_bias": self.timestep_bias,
+            "target": self.target.to_json(),
+            "score": self.score,
+            "seed": self.seed,
+        }

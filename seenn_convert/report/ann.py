@@ -1,0 +1,19 @@
+"""Run the ANN over a data set."""
+
+import torch
+from torch import Tensor
+
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.draft import device_of
+from seenn_convert.program import Program
+from seenn_convert.progress import Counter, Progress, silent
+
+
+def run_ann(ann: Program, data: Dataset, batch_size: int, progress: Progress = silent) -> Tensor:
+    """Return the ANN's logits ``(N, K)``, on the CPU."""
+    counter, parts = Counter(progress, "ANN", len(data)), []
+    device = device_of(ann.graph_module)
+    for image, _ in data.batches(batch_size):
+        parts.append(ann(image.to(device, ann.input_dtype)).cpu())
+        counter.add(len(image))
+    return torch.cat(parts)

@@ -1,0 +1,128 @@
+"""What an answer costs: spikes, synaptic operations and energy, counted image by image and layer by layer."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from seenn_convert.export.artifact import Artifact
+from seenn_convert.program import Program
+from seenn_convert.report.coverage import call_sites
+from seenn_convert.report.energy import ASSUMPTIONS, Operations
+from seenn_convert.report.instruments import CountingModel
+from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.spiking import Neuron
+
+INPUT = "input"
+"""Where the operations are booked that no neuron causes."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run of all timesteps did.
+
+    Attributes:
+        spikes: ``(T, N)`` spikes of either sign up to each timestep, image by image.
+        accumulates: ``(T, N)`` synaptic operations up to each timestep.
+        by_layer: Weight layer -> synaptic operations for one image, over all timesteps, on average.
+    """
+
+    spikes: Tensor
+    accumulates: Tensor
+    by_layer: Mapping[str, float]
+
+
+def run_counted(
+    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None]
+) -> tuple[AllTimesteps, Counts]:
+    """Run all timesteps and count spikes and accumulates up to each of them."""
+    counting = CountingModel(model)
+    spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    by_layer: dict[str, float] = {}
+
+    def after_step(t: int, count: int) -> None:
+        spikes[t - 1].append(_sum(counting.spikes, count))
+        accumulates[t - 1].append(_sum(counting.operations, count))
+        for name, values in counting.operations.items():
+            by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
+
+    run = run_all_timesteps(counting, batches, progress=progress, after_step=after_step)
+    totals = [torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates)]
+    images = totals[0].shape[1]
+    return run, Counts(totals[0], totals[1], {name: total / images for name, total in by_layer.items()})
+
+
+def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
+    """Return the ``operations`` and the ``energy`` of an evaluation, for one image on average.
+
+    Args:
+        ann: The ANN, for its multiply-accumulates.
+        counts: Of all timesteps.
+        exit_step: ``(N,)``, 1-based.
+    """
+    sites = call_sites(ann)
+    total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
+    at_exit = (exit_step - 1).unsqueeze(0)
+    ways = {
+        "ann": Operations(total),
+        "all_timesteps": Operations(stem, float(counts.accumulates[-1].mean())),
+        "early_exit": Operations(stem, float(counts.accumulates.gather(0, at_exit).mean())),
+    }
+    return {
+        "operations": {
+            "ann_macs": total,
+            "stem_macs": stem,
+            "synaptic_operations": {name: ways[name].accumulates for name in ("all_timesteps", "early_exit")},
+            "spikes": {
+                "all_timesteps": float(counts.spikes[-1].mean()),
+                "early_exit": float(counts.spikes.gather(0, at_exit).mean()),
+            },
+        },
+        "energy": {
+            "assumptions": list(ASSUMPTIONS),
+            "nanojoule_per_image": {name: way.nanojoule for name, way in ways.items()},
+        },
+    }
+
+
+def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
+    """Return neuron layer -> share of all synaptic operations that its spikes cause.
+
+    A weight layer that several neuron layers feed is split between them evenly; what no neuron feeds is ``INPUT``.
+    """
+    total = max(sum(counts.by_layer.values()), 1e-12)
+    caused: dict[str, float] = {}
+    neurons = {node for node, module in artifact.snn.calls() if isinstance(module, Neuron)}
+    for node in artifact.snn.graph_module.graph.nodes:
+        if node.name in counts.by_layer:
+            sources = _neurons_before(node, neurons)
+            for source in sources:
+                caused[source] = caused.get(source, 0.0) + counts.by_layer[node.name] / len(sources) / total
+    return caused
+
+
+def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
+    """Return the sum over the layers for each of the first ``count`` rows; zeros where there is no layer."""
+    total = torch.zeros(count, dtype=torch.float64)
+    for values in counts.values():
+        total += values[:count].cpu()
+    return total
+
+
+def _neurons_before(node: fx.Node, neurons: set[fx.Node]) -> list[str]:
+    """Return the neuron layers whose spikes reach ``node`` without passing other neurons."""
+    found: dict[str, None] = {}
+    seen: set[fx.Node] = set()
+    open_nodes = list(node.all_input_nodes)
+    while open_nodes:
+        current = open_nodes.pop()
+        if current in neurons:
+            found[current.name] = None
+        elif current not in seen:
+            seen.add(current)
+            open_nodes.extend(current.all_input_nodes)
+    return list(found) or [INPUT]

@@ -1,0 +1,41 @@
+"""Where a converted network comes from: model, calibration data, options and environment, with hashes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.export.files import sha256_of
+from seenn_convert.frontend.load import Source
+from seenn_convert.report.conversion import environment
+
+
+def model_provenance(source: Source) -> dict[str, Any]:
+    """Return name, format and hash of the file that the model was read from."""
+    digest = sha256_of(source.path) if source.path is not None else None
+    return {"name": source.name, "format": source.format, "sha256": digest}
+
+
+def provenance(
+    model: Mapping[str, Any], data: Dataset, calibration: Calibration, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the ``provenance`` of an artifact.
+
+    Args:
+        model: As ``model_provenance`` gives it.
+        data: The calibration data.
+        calibration: The thresholds that came from it.
+        options: As plain data.
+    """
+    return {
+        "model": dict(model),
+        "calibration": {
+            "name": Path(data.name).name,
+            "images": len(data),
+            "fingerprint": data.fingerprint(),
+            "thresholds": calibration.to_json(),
+        },
+        "options": dict(options),
+        "environment": environment(),
+    }

@@ -1,0 +1,37 @@
+"""Checks of the data that a user gives for an artifact: shape and labels."""
+
+from torch import Tensor
+
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.errors import InputError
+from seenn_convert.export.artifact import Artifact
+from seenn_convert.program import Program
+
+
+def classes_of(snn: Program) -> int:
+    """Return the number of classes."""
+    return next(spec.shape[0] for spec in snn.states if spec.name == "readout")
+
+
+def checked_labels(data: Dataset, classes: int) -> Tensor:
+    """Return the labels of ``data``; raises InputError where there are none or one is out of range."""
+    labels = data.labels
+    if labels is None:
+        raise InputError(
+            f"{data.name} has no labels; evaluation needs an npz with 'y', class folders, or an IDX label file"
+        )
+    for label in (int(labels.min()), int(labels.max())):
+        if not 0 <= label < classes:
+            raise InputError(
+                f"{data.name}: label {label} is out of range, the model has {classes} classes (0 to {classes - 1})"
+            )
+    return labels
+
+
+def check_shape(data: Dataset, artifact: Artifact) -> None:
+    """Raise InputError unless the images of ``data`` have the shape the model takes."""
+    if tuple(data.image_shape) != artifact.snn.input_shape:
+        raise InputError(
+            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {artifact.snn.input_shape}; "
+            "give --resize and --crop to 'convert', or other data"
+        )

@@ -1,0 +1,105 @@
+"""Each threshold rule against the definition it approximates from a histogram."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule
+from seenn_convert.calibration.statistics import BINS, ActivationStatistics
+from seenn_convert.errors import InputError
+from seenn_convert.neuron import quantized_activation
+
+
+def seen(values: Tensor) -> ActivationStatistics:
+    """Return the statistics of ``values`` ``(N, C)``."""
+    statistics = ActivationStatistics.empty(values.shape[1])
+    statistics.update(values)
+    return statistics
+
+
+def sample(seed: int, size: int = 400) -> Tensor:
+    """Return pre-activations ``(N, 3)`` of different scale and shape."""
+    generator = torch.Generator().manual_seed(seed)
+    normal = torch.randn(size, 3, generator=generator)
+    return torch.stack([normal[:, 0], 7 * normal[:, 1].abs().square(), 0.01 * normal[:, 2].exp()], dim=1)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(deadline=None, max_examples=30)
+def test_max_is_the_maximum(seed: int) -> None:
+    values = sample(seed)
+    assert torch.equal(MaxRule().v_threshold(seen(values)), values.amax(dim=0))
+
+
+@given(seed=st.integers(0, 10**6), percentile=st.sampled_from([50.0, 75.0, 90.0, 99.0, 99.9, 100.0]))
+@settings(deadline=None, max_examples=60)
+def test_percentile_is_the_quantile_up_to_a_bin(seed: int, percentile: float) -> None:
+    """The upper end of the bin that holds the percentile; ``higher`` is the definition without interpolation."""
+    values = sample(seed)
+    statistics = seen(values)
+    found = PercentileRule(percentile).v_threshold(statistics)
+    low = torch.quantile(values.relu(), percentile / 100 - 1 / len(values), dim=0, interpolation="lower")
+    high = torch.quantile(values.relu(), percentile / 100, dim=0, interpolation="higher")
+    width = torch.ldexp(torch.ones(3) / BINS, statistics.exponents)
+    positive = high > 0
+    assert bool(((low <= found) & (found <= high + width))[positive].all())
+    share = (values <= found).double().mean(dim=0)
+    assert bool((share >= percentile / 100 - 1e-9).all())
+
+
+def test_percentile_counts_exactly() -> None:
+    """Of 1,000 values, 99.9 per cent are 999: the threshold is the second largest, to a bin."""
+    values = torch.arange(1, 1001).reshape(-1, 1) / 1000
+    assert PercentileRule(99.9).v_threshold(seen(values)).item() == pytest.approx(0.999, abs=1 / BINS)
+    assert PercentileRule(100).v_threshold(seen(values)).item() == 1.0
+
+
+def test_percentile_takes_the_maximum_where_nearly_nothing_is_positive() -> None:
+    values = torch.full((1000, 1), -1.0)
+    values[0] = 3.0
+    assert PercentileRule(99.0).v_threshold(seen(values)).item() == 3.0
+
+
+@given(seed=st.integers(0, 10**6), levels=st.sampled_from([1, 2, 4, 8, 16]))
+@settings(deadline=None, max_examples=25)
+def test_mse_finds_the_candidate_of_least_error(seed: int, levels: int) -> None:
+    """Brute force over all candidates with the values at their bins' centres, by the activation's own definition."""
+    statistics, rule = seen(sample(seed, 200)), MseRule(levels, candidates=40)
+    found = rule.v_threshold(statistics).double()
+    for channel in range(3):
+        centres, counts = statistics.centres()[channel].double(), statistics.counts[channel].double()
+        tried = statistics.maxima[channel].double() * torch.arange(1, 41, dtype=torch.float64) / 40
+        errors = torch.stack([
+            ((quantized_activation(centres, theta, levels) - centres).square() * counts).sum() for theta in tried
+        ])  # fmt: skip
+        at = (tried - found[channel]).abs().argmin()
+        assert tried[at] == pytest.approx(found[channel].item(), rel=1e-6)
+        assert errors[at] <= errors.min() * (1 + 1e-9) + 1e-12
+
+
+def test_mse_of_many_levels_clips_nothing_that_matters() -> None:
+    """With levels without end the error is the clipping alone, so the maximum wins."""
+    values = torch.linspace(0.01, 1, 500).reshape(-1, 1)
+    assert MseRule(levels=512).v_threshold(seen(values)).item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rule", [MaxRule(), PercentileRule(99.0), MseRule()])
+def test_a_channel_that_never_fires_gets_zero(rule: MaxRule | PercentileRule | MseRule) -> None:
+    values = torch.stack([torch.rand(64), -torch.rand(64), torch.zeros(64)], dim=1)
+    found = rule.v_threshold(seen(values))
+    assert found[0] > 0
+    assert found[1:].tolist() == [0, 0]
+    assert found.shape == (3,)
+
+
+def test_rules_say_their_options() -> None:
+    assert [MaxRule().name, PercentileRule(99.9).name, MseRule(4).name] == ["max", "percentile 99.9", "mse, 4 levels"]
+
+
+@pytest.mark.parametrize("make", [lambda: PercentileRule(0), lambda: PercentileRule(101), lambda: MseRule(0),
+                                  lambda: PercentileRule(float("nan")), lambda: MseRule(8, 0)])  # fmt: skip
+def test_options_without_sense_are_refused(make: object) -> None:
+    with pytest.raises(InputError, match="got"):
+        make()  # type: ignore[operator]

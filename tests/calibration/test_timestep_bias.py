@@ -1,0 +1,99 @@
+"""Timestep biases close the gap to the ANN's mean, and know nothing of the future."""
+
+import small_artifacts as small
+import torch
+from torch import nn
+
+from seenn_convert.calibration.calibration import calibrate
+from seenn_convert.calibration.rules import MaxRule
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias, mean_over_row
+from seenn_convert.frontend.from_torch import from_torch
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
+from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
+from seenn_convert.program import Program, initial_state
+from seenn_convert.spiking import NEURON_KINDS, BinaryNeuron
+
+
+def batches(updates: int, size: int = 64) -> list[torch.Tensor]:
+    images, _ = small.draw(size, 1)
+    return [images] * updates
+
+
+def gap(snn: Program, timesteps: int) -> float:
+    """Return the mean distance, over layers and channels, of mean outputs from the ANN's mean activations."""
+    images, total = batches(1)[0], 0.0
+    net = small.trained_net()
+    with torch.no_grad():
+        first = nn.functional.max_pool2d(net.norm1(net.conv1(images)), 2).relu()
+        wanted = {"relu": first, "relu_1": net.conv2(first).relu()}
+        drives, state = snn.stem(images), initial_state(snn, len(images))
+        for _ in range(timesteps):
+            interpreter = torch.fx.Interpreter(snn.graph_module, garbage_collect_values=False)
+            following = interpreter.run(*drives, *state.values())[1:]
+            values = {node.name: value for node, value in interpreter.env.items()}
+            state = dict(zip(state, following, strict=True))
+            for name, activation in wanted.items():
+                output = values[f"{name}_out"]
+                total += float((output.mean(dim=(0, 2, 3)) - activation.mean(dim=(0, 2, 3))).abs().mean())
+    return total / timesteps
+
+
+def test_it_closes_the_gap_to_the_mean() -> None:
+    plain = small.spiking_program()
+    biases = fit_timestep_bias(small.ann_program(), plain, 6, batches(30))
+    assert {name: tuple(bias.shape) for name, bias in biases.items()} == {"relu": (6, 5, 1, 1), "relu_1": (6, 5, 1, 1)}
+    assert gap(run_passes(plain, [InsertTimestepBias(biases)]), 6) < 0.3 * gap(plain, 6)
+
+
+def test_it_depends_on_nothing_later() -> None:
+    short = fit_timestep_bias(small.ann_program(), small.spiking_program(), 4, batches(3))
+    long = fit_timestep_bias(small.ann_program(), small.spiking_program(), 8, batches(3))
+    assert all(torch.equal(short[name], long[name][:4]) for name in short)
+
+
+def test_at_rate_zero_nothing_moves() -> None:
+    biases = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, batches(2), rate=0.0)
+    assert all(not bias.any() for bias in biases.values())
+    assert not any(bias.any() for bias in fit_timestep_bias(
+        small.ann_program(), small.spiking_program(), 3, []).values())  # fmt: skip
+
+
+def test_thresholds_of_a_whole_layer_get_biases_too() -> None:
+    ann = small.ann_program()
+    thresholds = calibrate(ann, batches(1), MaxRule(), per_channel=False).v_thresholds()
+    snn = run_passes(ann, spiking_passes(ann, thresholds, BinaryNeuron))
+    biases = fit_timestep_bias(ann, snn, 4, batches(3))
+    neurons = {node.name: module for node, module in snn.calls() if isinstance(module, BinaryNeuron)}
+    assert {name: tuple(bias.shape) for name, bias in biases.items()} == {
+        name: (4, *neuron.v_threshold.shape) for name, neuron in neurons.items()
+    }
+    run_passes(snn, [InsertTimestepBias(biases)])
+
+
+def test_a_reused_activation_has_a_bias_for_each_call() -> None:
+    """Call sites that share one ReLU get neurons of their own, whatever they are called in the graph."""
+
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.a, self.b, self.c = nn.ReLU(), nn.Linear(64, 6), nn.Linear(6, 6), nn.Linear(6, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.c(self.act(self.b(self.act(self.a(x.flatten(1))))))
+
+    ann = run_passes(from_torch(Reused().eval(), small.SHAPE), ANN_PASSES)
+    images = torch.randn(32, *small.SHAPE, generator=torch.Generator().manual_seed(0))
+    snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [images], MaxRule()).v_thresholds(), NEURON_KINDS["if"]))
+    biases = fit_timestep_bias(ann, snn, 4, [images])
+    assert len(biases) == 2
+    run_passes(snn, [InsertTimestepBias(biases)])
+
+
+def test_the_mean_goes_over_all_that_shares_a_threshold() -> None:
+    values = torch.rand(4, 3, 2, 2)
+    channel, layer = (BinaryNeuron(torch.ones(shape), torch.ones(shape)) for shape in ((3, 1, 1), ()))
+    assert torch.allclose(mean_over_row(values, channel).flatten(), values.mean(dim=(0, 2, 3)))
+    assert torch.allclose(mean_over_row(values, layer), values.mean())
+    row = torch.rand(4, 3)
+    assert torch.allclose(mean_over_row(row, BinaryNeuron(torch.ones(3), torch.ones(3))), row.mean(dim=0))

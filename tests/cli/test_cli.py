@@ -1,0 +1,255 @@
+"""The command line keeps its contract: spellings, one clear sentence a mistake, exit codes, nothing half-written."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seenn_convert.cli.main import main
+
+SAMPLE = Path(__file__).parents[2] / "sample"
+SCALE = ["--mean", "0.2860", "--std", "0.3530"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run the command line; return exit code, standard output and standard error."""
+    code = 0
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred of the sample's calibration images, ten of each class."""
+    source = np.load(SAMPLE / "calibration.npz")
+    chosen = np.concatenate([np.flatnonzero(source["y"] == label)[:10] for label in range(10)])
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    np.savez(path, x=source["x"][chosen], y=source["y"][chosen])
+    return path
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
+    """The sample converted for four timesteps."""
+    path = tmp_path_factory.mktemp("artifact") / "out"
+    model = str(SAMPLE / "fashion_mnist.onnx")
+    main(["convert", model, "--calibration-data", str(few), "-T", "4", "-o", str(path), *SCALE])
+    return path
+
+
+def test_evaluate_json_has_the_keys_of_the_contract(
+    capsys: pytest.CaptureFixture[str], artifact: Path
+) -> None:
+    code, out, _ = run(capsys, "evaluate", artifact, "--data", SAMPLE / "test.npz", "--limit", "60", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert 0.8 <= found["ann_accuracy"] <= 1
+    assert list(found["accuracy_at"]) == ["1", "2", "3", "4"]
+    assert {"accuracy", "interval95", "average_timesteps", "exit_counts"} <= set(found["early_exit"])
+    assert sum(found["early_exit"]["exit_counts"].values()) == 60
+    assert set(found["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
+    assert found["operations"]["ann_macs"] > found["operations"]["stem_macs"] > 0
+    assert (artifact / "report.html").read_text().startswith("<!")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [
+    ["--neuron", "if"], ["--threshold", "max"], ["--threshold", "percentile"], ["--target-timesteps", "2"],
+    ["--score", "entropy"], ["--per-layer"], ["--no-timestep-bias"],
+])  # fmt: skip
+def test_every_option_of_convert_gives_an_artifact_that_evaluates(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, options: list[str]
+) -> None:
+    model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
+    assert run(capsys, "convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, *options)[0] == 0
+    code, text, _ = run(capsys, "evaluate", out, "--data", SAMPLE / "test.npz", "--limit", "50", "--json")
+    assert code == 0 and json.loads(text)["early_exit"]["average_timesteps"] <= 3
+
+
+def test_calibrate_again_changes_what_it_is_told(
+    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    arguments = ["calibrate", artifact, "--data", few, "-T", "2", "--threshold", "max", "-o", out, "--json"]
+    code, text, _ = run(capsys, *arguments)
+    assert code == 0 and json.loads(text)["conversion"]["threshold_rule"] == "max"
+    assert json.loads((out / "manifest.json").read_text())["timesteps"] == 2
+
+
+def test_inspect_names_every_call_site_of_model_and_artifact(
+    capsys: pytest.CaptureFixture[str], artifact: Path
+) -> None:
+    for path in (SAMPLE / "fashion_mnist.pt2", artifact):
+        code, out, _ = run(capsys, "inspect", path, "--json")
+        found = json.loads(out)
+        assert code == 0
+        assert sum(site["treatment"] == "spiking" for site in found["operators"]) == 5
+        assert {"linear", "stem", "temporal-difference"} <= {site["treatment"] for site in found["operators"]}
+    code, out, _ = run(capsys, "inspect", artifact)
+    assert code == 0 and "SignedNeuron" in out
+
+
+def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(
+    capsys: pytest.CaptureFixture[str], artifact: Path
+) -> None:
+    arguments = ["evaluate", artifact, "--data", SAMPLE / "test.npz", "--limit", "50", "--json", "--no-report"]
+    own = json.loads(run(capsys, *arguments)[1])
+    other = json.loads(run(capsys, *arguments, "--against", SAMPLE / "fashion_mnist.pt2")[1])
+    assert own["ann_accuracy"] == other["ann_accuracy"]
+
+
+def test_evaluating_on_the_calibration_images_is_said(
+    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
+) -> None:
+    _, _, err = run(capsys, "evaluate", artifact, "--data", few, "--no-report")
+    assert "calibrated on" in err
+
+
+def _mistakes(folder: Path) -> dict[str, list[str]]:
+    """Name of the mistake -> arguments; each must end in one sentence and exit code 1."""
+    model, data, out = str(SAMPLE / "fashion_mnist.onnx"), str(SAMPLE / "calibration.npz"), str(folder / "out")
+    cut = folder / "cut.onnx"
+    cut.write_bytes((SAMPLE / "fashion_mnist.onnx").read_bytes()[:5000])
+    cut_pt2 = folder / "cut.pt2"
+    cut_pt2.write_bytes((SAMPLE / "fashion_mnist.pt2").read_bytes()[:5000])
+    np.savez(folder / "nan.npz", x=np.full((20, 1, 28, 28), np.nan, np.float32), y=np.zeros(20, int))
+    np.savez(folder / "large.npz", x=np.zeros((20, 32, 32, 1), np.uint8), y=np.zeros(20, int))
+    np.savez(folder / "labels.npz", x=np.zeros((20, 28, 28, 1), np.uint8), y=np.full(20, 10))
+    np.savez(folder / "dead.npz", x=np.zeros((0, 28, 28, 1), np.uint8), y=np.zeros(0, int))
+    (folder / "full").mkdir()
+    (folder / "full" / "thesis.txt").write_text("precious")
+    convert = ["convert", model, "-o", out, "--calibration-data"]
+    return {
+        "no model": ["convert", str(folder / "no.onnx"), "-o", out, "--calibration-data", data],
+        "no data": [*convert, str(folder / "no.npz")],
+        "truncated onnx": ["convert", str(cut), "-o", out, "--calibration-data", data],
+        "truncated pt2": ["convert", str(cut_pt2), "-o", out, "--calibration-data", data],
+        "not a model": ["convert", data, "-o", out, "--calibration-data", data],
+        "no factory": ["convert", "nowhere.at.all:make", "-o", out, "--calibration-data", data],
+        "nan": [*convert, str(folder / "nan.npz")],
+        "shape": [*convert, str(folder / "large.npz")],
+        "labels": [*convert, str(folder / "labels.npz")],
+        "empty": [*convert, str(folder / "dead.npz")],
+        "device": [*convert, data, "--device", "quantum"],
+        "std": [*convert, data, "--std", "0"],
+        "target": [*convert, data, "--target-drop", "-1"],
+        "not an artifact": ["evaluate", str(folder / "full"), "--data", data],
+        "precious folder": ["convert", model, "-o", str(folder / "full"), "--calibration-data", data],
+    }
+
+
+def test_every_mistake_gives_one_sentence_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name, arguments in _mistakes(tmp_path).items():
+        code, out, err = run(capsys, *arguments)
+        assert code == 1, (name, out, err)
+        assert err.startswith("error: ") and len(err.strip().splitlines()) == 1, (name, err)
+        assert not (tmp_path / "out").exists(), name
+        assert not list(tmp_path.glob(".*writing*")), name
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "precious"
+
+
+def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(capsys, "convert")[0] == 2
+    assert run(capsys, "nothing")[0] == 2
+    both = ["--target-drop", "1", "--target-timesteps", "3"]
+    model, data = SAMPLE / "fashion_mnist.onnx", SAMPLE / "calibration.npz"
+    assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *both)[0] == 2
+
+
+def test_labels_out_of_range_and_missing_labels_are_said(
+    capsys: pytest.CaptureFixture[str], artifact: Path, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "wrong.npz", x=np.zeros((20, 28, 28, 1), np.uint8), y=np.full(20, 10))
+    np.savez(tmp_path / "none.npz", x=np.zeros((20, 28, 28, 1), np.uint8))
+    code, _, err = run(capsys, "evaluate", artifact, "--data", tmp_path / "wrong.npz")
+    assert code == 1 and "out of range" in err
+    code, _, err = run(capsys, "evaluate", artifact, "--data", tmp_path / "none.npz")
+    assert code == 1 and "labels" in err
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "program.json", "weights.safetensors"])
+def test_a_truncated_artifact_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], artifact: Path, tmp_path: Path, name: str
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(artifact, broken)
+    content = (broken / name).read_bytes()
+    (broken / name).write_bytes(content[: len(content) // 2])
+    code, _, err = run(capsys, "evaluate", broken, "--data", SAMPLE / "test.npz")
+    assert code == 1 and err.startswith("error: ") and len(err.strip().splitlines()) == 1
+
+
+def test_a_model_in_training_mode_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A factory's module is put into eval mode for the user; an exported file cannot be, and is refused."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10), torch.nn.ReLU(), torch.nn.Dropout())
+    exported = torch.export.export(model.train(), (torch.zeros(2, 1, 28, 28),))
+    torch.export.save(exported, tmp_path / "training.pt2")
+    data = SAMPLE / "calibration.npz"
+    code, _, err = run(
+        capsys, "convert", tmp_path / "training.pt2", "--calibration-data", data, "-o", tmp_path / "out"
+    )
+    assert code == 1 and "training mode" in err
+
+
+def test_a_factory_with_safetensors_weights_converts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import save_file
+
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import mine  # type: ignore[import-not-found]
+
+    save_file(mine.make().state_dict(), tmp_path / "w.safetensors")
+    arguments = ["convert", "mine:make", "--weights", tmp_path / "w.safetensors", "--calibration-data", few]
+    code, out, err = run(capsys, *arguments, "-T", "2", "-o", tmp_path / "out")
+    assert code == 0, err
+    assert "1 layers of signed neurons" in out or "1 layer of signed neurons" in out
+
+
+@pytest.mark.slow
+def test_interrupting_convert_leaves_nothing_behind(tmp_path: Path, few: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["convert", str(SAMPLE / "fashion_mnist.onnx"), "--calibration-data", str(few), "-o", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seenn_convert.cli.main", *arguments], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode != 0:  # on a very fast machine it may have finished
+        assert process.returncode == 130 and "interrupted" in err and "Traceback" not in err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_starts_in_half_a_second() -> None:
+    """Help needs neither torch nor onnx."""
+    start = time.perf_counter()
+    code = "import sys, seenn_convert.cli.main; assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
+    assert time.perf_counter() - start < 2.0  # generous for a loaded machine; what counts is what is not imported
+
+
+def test_pipes_get_no_progress_bars(capsys: pytest.CaptureFixture[str], artifact: Path) -> None:
+    _, out, err = run(capsys, "evaluate", artifact, "--data", SAMPLE / "test.npz", "--limit", "30", "--no-report")
+    assert err == "" and "\r" not in out

@@ -1,0 +1,129 @@
+"""The laws every pass is held to, and the short way from a toy to its spiking program and its timesteps."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.frontend.from_torch import from_torch
+from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.passes.base import Pass, relative_error, run_passes
+from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
+from seenn_convert.program import Program, Stage, format_program, initial_state
+from seenn_convert.spiking import Neuron, SignedNeuron
+
+TOLERANCE = 1e-5
+
+
+@cache
+def program_of(make: Callable[[], nn.Module]) -> Program:
+    """Return the program of a toy, read once for the whole session; programs are never changed."""
+    torch.manual_seed(0)
+    return as_program(make())
+
+
+def as_program(model: nn.Module | Program) -> Program:
+    return model if isinstance(model, Program) else from_torch(model, model.input_shape)
+
+
+def images(program: Program, count: int = 5) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(count, *program.input_shape, generator=generator, dtype=program.input_dtype)
+
+
+def assert_same(actual: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> None:
+    assert actual.shape == expected.shape
+    assert relative_error(actual, expected) <= tolerance
+
+
+def check_pass(one: Pass, model: nn.Module | Program) -> Program:
+    """Return what an ANN-stage pass makes of a model: same outputs, input untouched, a second run changes nothing."""
+    before = as_program(model)
+    batch, text = images(before), format_program(before)
+    weights = {name: value.clone() for name, value in before.graph_module.state_dict().items()}
+    expected = before(batch)
+    after = one(before)
+    assert after.stage is Stage.ANN
+    assert_same(after(batch), expected)
+    assert format_program(before) == text
+    assert torch.equal(before(batch), expected)
+    untouched = before.graph_module.state_dict()
+    assert untouched.keys() == weights.keys()
+    assert all(torch.equal(untouched[name], value) for name, value in weights.items())
+    again = one(after)
+    assert format_program(again) == format_program(after)
+    assert not again.history[-1].changed
+    assert_same(again(batch), expected)
+    return after
+
+
+def ann_program(model: nn.Module | Program) -> Program:
+    """Return the program after all passes of stage ANN, in the form in which neurons are inserted."""
+    program = as_program(model)
+    return run_passes(program, ANN_PASSES, images(program))
+
+
+def largest_activations(ann: Program, batch: Tensor, per_channel: bool = True) -> dict[str, Tensor]:
+    """Return a threshold for each activation: its largest output on ``batch``, with no channel at 0."""
+    found: dict[str, Tensor] = {}
+    values = record(ann.graph_module, batch)
+    for node, module in ann.calls():
+        if isinstance(module, RELU_FAMILY):
+            top = values[node.name].transpose(0, 1).flatten(1).amax(1)
+            found[node.name] = torch.where(top > 0, top, top.max()) if per_channel else top.max()
+    return found
+
+
+def spiking_program(model: nn.Module | Program, kind: type[Neuron] = SignedNeuron) -> Program:
+    """Return the spiking program of a model, without a probe, with thresholds from ``images``."""
+    ann = ann_program(model)
+    thresholds = largest_activations(ann, images(ann))
+    return run_passes(ann, spiking_passes(ann, thresholds, kind))
+
+
+@dataclass(frozen=True)
+class Timestep:
+    """One timestep: what the step returned, the value of every node, and the state after it."""
+
+    results: tuple[Tensor, ...]
+    values: dict[str, object]
+    state: dict[str, Tensor]
+
+
+def timesteps(program: Program, batch: Tensor, count: int) -> Iterator[Timestep]:
+    """Run a spiking program and yield each timestep."""
+    drives = (batch,) if program.stem is None else program.stem(batch)
+    state = initial_state(program, len(batch))
+    for _ in range(count):
+        recorder = _Recorder(program.graph_module)
+        with torch.no_grad():
+            outputs = recorder.run(*drives, *state.values())
+        split = len(program.results)
+        state = dict(zip(state, outputs[split:], strict=True))
+        yield Timestep(tuple(outputs[:split]), recorder.values, state)
+
+
+def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Tensor]:
+    """Return the value of every node of one run."""
+    recorder = _Recorder(graph_module)
+    with torch.no_grad():
+        recorder.run(*inputs)
+    return recorder.values  # type: ignore[return-value]
+
+
+def shapes(program: Program) -> dict[str, tuple[int, ...]]:
+    return Draft(program).shapes()
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__(graph_module, garbage_collect_values=False)
+        self.values: dict[str, object] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        self.values[n.name] = result
+        return result

@@ -1,0 +1,77 @@
+"""Exit policies let the right rows go, survive JSON, and refuse damaged JSON."""
+
+import json
+
+import pytest
+import torch
+
+from seenn_convert.errors import ArtifactError
+from seenn_convert.runtime.policies import (
+    ConfidencePolicy,
+    EntropyPolicy,
+    ExitPolicy,
+    FixedPolicy,
+    Readout,
+    exit_steps,
+    policy_from_json,
+)
+
+READOUT = Readout(torch.zeros(4, 3), torch.tensor([0.2, 0.5, 0.8, 1.0]))
+INDEX = torch.arange(4)
+
+
+def at(t: int | list[int]) -> torch.Tensor:
+    return torch.tensor([t] * 4 if isinstance(t, int) else t)
+
+
+def test_fixed_lets_everybody_go_at_its_time() -> None:
+    assert FixedPolicy(3).exits(READOUT, at([1, 2, 3, 4]), INDEX).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("kind", [ConfidencePolicy, EntropyPolicy])
+def test_a_score_must_be_above_the_threshold_of_its_own_timestep(kind: type[ConfidencePolicy]) -> None:
+    policy = kind((0.9, 0.5))
+    assert policy.exits(READOUT, at(1), INDEX).tolist() == [False, False, False, True]
+    assert policy.exits(READOUT, at(2), INDEX).tolist() == [False, False, True, True]  # 0.5 is not above 0.5
+    assert policy.exits(READOUT, at(7), INDEX).tolist() == [False, False, True, True]  # the last one goes on
+    assert policy.exits(READOUT, at([1, 2, 1, 2]), INDEX).tolist() == [False, False, False, True]
+
+
+def test_below_zero_everybody_leaves_and_above_one_nobody() -> None:
+    assert ConfidencePolicy((-1.0,)).exits(READOUT, at(1), INDEX).all()
+    assert not ConfidencePolicy((2.0,)).exits(READOUT, at(1), INDEX).any()
+
+
+def test_a_policy_needs_a_threshold() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        ConfidencePolicy(())
+
+
+@pytest.mark.parametrize("policy", [FixedPolicy(4), ConfidencePolicy((0.1, 2.0, -1.0)), ConfidencePolicy((1,)),
+                                    EntropyPolicy((0.30000001192092896,))])  # fmt: skip
+def test_json_round_trip(policy: ExitPolicy) -> None:
+    read = policy_from_json(json.loads(json.dumps(policy.to_json(), allow_nan=False)))
+    assert read == policy
+    assert type(read) is type(policy)
+
+
+@pytest.mark.parametrize("data", [
+    {}, {"policy": "fixed"}, {"policy": "fixed", "timesteps": 0}, {"policy": "fixed", "timesteps": True},
+    {"policy": "fixed", "timesteps": 2.5}, {"policy": "fixed", "timesteps": "3"}, {"policy": "patience"},
+    {"policy": ["fixed"], "timesteps": 1}, {"policy": {}, "thresholds": [0.5]}, {"policy": None},
+    {"policy": "confidence"}, {"policy": "confidence", "thresholds": []}, {"policy": "confidence", "thresholds": 0.5},
+    {"policy": "confidence", "thresholds": ["0.5"]}, {"policy": "confidence", "thresholds": [float("nan")]},
+    {"policy": "confidence", "thresholds": [float("inf")]}, {"policy": "entropy", "thresholds": [True]},
+    {"policy": "entropy", "thresholds": [10**400]}, {"policy": "__class__", "thresholds": [0.5]},
+])  # fmt: skip
+def test_damaged_json_is_an_artifact_error(data: dict[str, object]) -> None:
+    with pytest.raises(ArtifactError, match="exit policy"):
+        policy_from_json(data)
+
+
+def test_exit_steps_are_the_first_crossing_else_the_last_step() -> None:
+    scores = torch.tensor([[0.1, 0.9, 0.1, 0.6], [0.7, 0.1, 0.2, 0.9], [0.9, 0.9, 0.3, 0.1]])
+    assert exit_steps(ConfidencePolicy((0.5,)), scores).tolist() == [2, 1, 3, 1]
+    assert exit_steps(ConfidencePolicy((0.8, 0.8, 0.8)), scores).tolist() == [3, 1, 3, 2]
+    assert exit_steps(FixedPolicy(2), scores).tolist() == [2, 2, 2, 2]
+    assert exit_steps(FixedPolicy(9), scores, torch.zeros(3, 4, 5)).tolist() == [3, 3, 3, 3]

@@ -1,0 +1,105 @@
+"""The modules of a step: what they return, and that rows of different age may share a batch."""
+
+import pytest
+import torch
+from torch import nn
+
+from seenn_convert.neuron import if_step, signed_step
+from seenn_convert.scores import SCORE_NAMES, score
+from seenn_convert.spiking import (
+    NEURON_KINDS,
+    BinaryNeuron,
+    ExitProbe,
+    SignedNeuron,
+    TemporalDifference,
+    Tick,
+    TimestepBias,
+)
+
+
+def test_neurons_apply_the_arithmetic_with_their_threshold() -> None:
+    current, v, emitted = torch.randn(4, 2, 3), torch.randn(4, 2, 3), torch.ones(4, 2, 3)
+    v_threshold = torch.tensor([0.5, 2.0]).reshape(2, 1)
+    binary, signed = BinaryNeuron(v_threshold, v_threshold / 2), SignedNeuron(v_threshold, v_threshold / 2)
+
+    for got, expected in (
+        (binary(current, v), if_step(current, v, v_threshold)),
+        (signed(current, v, emitted), signed_step(current, v, emitted, v_threshold)),
+    ):
+        assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("kind", NEURON_KINDS.values())
+def test_a_neuron_takes_and_returns_the_state_it_names(kind: type[BinaryNeuron] | type[SignedNeuron]) -> None:
+    neuron = kind(torch.tensor(1.0), torch.tensor(0.5))
+    state = [torch.zeros(2, 3) for _ in kind.state_names]
+    output, *following = neuron(10 * torch.randn(2, 3), *state)
+
+    assert len(following) == len(state)
+    assert set(output.unique().tolist()) <= set(map(float, kind.alphabet))
+    assert list(dict(neuron.named_buffers())) == ["v_threshold", "v_initial"]
+
+
+def test_neurons_print_the_range_of_their_thresholds() -> None:
+    assert repr(BinaryNeuron(torch.tensor(2.0), torch.tensor(1.0))) == "BinaryNeuron(v_threshold=2)"
+    assert repr(SignedNeuron(torch.tensor([0.5, 2.0]), torch.zeros(2))) == "SignedNeuron(v_threshold=0.5..2)"
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.AdaptiveMaxPool2d((2, 3))], ids=repr)
+def test_mean_law_of_the_temporal_difference(pool: nn.Module) -> None:
+    """After every t, the mean output is the max pooling of the mean input."""
+    difference, currents = TemporalDifference(pool), torch.randn(9, 2, 3, 6, 6)
+    running_sum, previous = torch.zeros(2, 3, 6, 6), torch.zeros(pool(currents[0]).shape)
+    outputs = []
+    for t, current in enumerate(currents, start=1):
+        output, running_sum, previous = difference(current, running_sum, previous)
+        outputs.append(output)
+        assert torch.allclose(torch.stack(outputs).mean(0), pool(currents[:t].mean(0)), atol=1e-5)
+
+
+def test_timestep_bias_follows_the_clock_of_each_row() -> None:
+    """Rows of age 0, 2 and past the end get the bias of their own timestep, the last one from then on."""
+    bias = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]).unsqueeze(-1)
+    corrected = TimestepBias(bias)(torch.zeros(3, 2, 4), torch.tensor([0.0, 2.0, 9.0]))
+
+    assert corrected[:, :, 0].tolist() == [[1.0, 10.0], [3.0, 30.0], [3.0, 30.0]]
+    assert (corrected == corrected[..., :1]).all()
+
+
+def test_a_tick_advances_every_row() -> None:
+    assert Tick()(torch.tensor([0.0, 5.0])).tolist() == [1.0, 6.0]
+
+
+@pytest.mark.parametrize("name", SCORE_NAMES)
+def test_the_probe_returns_the_mean_and_its_score(name: str) -> None:
+    """Logits are the running mean; the score is that of ``scores`` with the temperature of the timestep."""
+    temperatures = torch.tensor([0.5, 1.0, 3.0])
+    probe, readout, clock = ExitProbe(name, temperatures), torch.zeros(2, 5), torch.zeros(2)
+    currents = torch.randn(3, 2, 5)
+    for t in range(3):
+        logits, value, readout = probe(currents[t], readout, clock)
+        clock = clock + 1
+        assert torch.allclose(logits, currents[: t + 1].mean(0), atol=1e-6)
+        assert torch.allclose(value, score(name, logits, float(temperatures[t])))
+
+
+def test_the_probe_serves_rows_of_different_age() -> None:
+    """A row's logits and score do not depend on how old its neighbours are."""
+    probe = ExitProbe("confidence", torch.tensor([0.5, 1.0, 3.0]))
+    current, readout, clock = torch.randn(4, 5), torch.randn(4, 5), torch.tensor([0.0, 1.0, 2.0, 7.0])
+    together = probe(current, readout, clock)
+
+    for row in range(4):
+        alone = probe(*(value[row : row + 1] for value in (current, readout, clock)))
+        assert all(torch.equal(a[row : row + 1], b) for a, b in zip(together, alone, strict=True))
+    assert torch.allclose(together[1][3], score("confidence", together[0][3], 3.0))
+
+
+def test_the_probe_refuses_a_score_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="must be one of confidence, entropy, got 'margin'"):
+        ExitProbe("margin", torch.ones(3))  # type: ignore[arg-type]
+
+
+def test_what_the_others_print() -> None:
+    assert repr(TimestepBias(torch.zeros(4, 2, 1))) == "TimestepBias(T=4)"
+    assert repr(ExitProbe("entropy", torch.tensor([1.0, 2.0]))) == "ExitProbe(entropy, temperatures=1..2, T=2)"
