@@ -102,9 +102,11 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
 
 
 def _restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+    is_batch_norm = isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
+    counter = {"num_batches_tracked": torch.tensor(0)} if is_batch_norm else {}  # PyTorch asks for it; nothing reads it
+    module.load_state_dict({**counter, **tensors}, strict=True, assign=True)
+    if is_batch_norm:
         module.num_batches_tracked = None
-    module.load_state_dict(dict(tensors), strict=True, assign=True)
 
 
 def _as_tuple(value: object) -> object:

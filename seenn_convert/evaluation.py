@@ -53,7 +53,13 @@ def _other(against: str, weights: Path | None, artifact: Artifact) -> Program:
 
 
 def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
+    warnings = []
+    if result["differs_from_hindsight"]:
+        warnings.append(
+            f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's kernels "
+            "round differently for batches of different size"
+        )
     used = artifact.provenance.get("calibration", {}).get("fingerprint")
     if used == result["data"]["fingerprint"]:
-        return ["these are the images that the network was calibrated on: the figures say nothing about new ones"]
-    return []
+        warnings.append("these are the images that the network was calibrated on: the figures say nothing about new ones")
+    return warnings

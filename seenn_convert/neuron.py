@@ -61,7 +61,7 @@ def signed_step(
     """
     v = v + current
     due = torch.div(v, v_threshold).floor_()  # whole spikes that the membrane holds; below 0 where it owes some
-    spike = torch.maximum(due, -emitted, out=due).clamp_(-1, 1)
+    spike = torch.maximum(due, -emitted).clamp_(-1, 1)
     emitted = emitted + spike
     output = spike.mul_(v_threshold)
     return output, v - output, emitted

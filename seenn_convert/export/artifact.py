@@ -1,5 +1,6 @@
 """The artifact: a converted network as a folder of data, written whole or not at all, loaded without any user code."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from seenn_convert.errors import ArtifactError
 from seenn_convert.export.check import check_runs
 from seenn_convert.export.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.export.graphs import graph_from_json, graph_to_json
-from seenn_convert.program import Program, Stage, StateSpec
+from seenn_convert.program import PassRecord, Program, Stage, StateSpec
 from seenn_convert.runtime.policies import ExitPolicy, policy_from_json
 from seenn_convert.runtime.spiking_model import SpikingModel
 
@@ -47,8 +48,8 @@ class Artifact:
     report: Mapping[str, Any] = field(default_factory=dict)
 
     def model(self) -> SpikingModel:
-        """Return the spiking network as a module."""
-        return SpikingModel(self.snn, self.timesteps, self.policy)
+        """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
+        return SpikingModel(copy.deepcopy(self.snn), self.timesteps, self.policy)
 
     def save(self, path: Path) -> None:
         """Write the artifact to the folder ``path``; a crash leaves what was there before.
@@ -60,6 +61,7 @@ class Artifact:
             store: dict[str, torch.Tensor] = {}
             write_json(folder / PROGRAM, _program_to_json(self, store))
             save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
+            (folder / WEIGHTS).chmod((folder / PROGRAM).stat().st_mode)  # safetensors writes for the owner alone
             manifest = self._manifest({name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)})
             write_json(folder / MANIFEST, {**manifest, "checksum": sha256_of_json(manifest)})
             if self.report:
@@ -159,6 +161,7 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
         "results": list(snn.results),
         "states": [{"name": s.name, "shape": list(s.shape), "initial": s.initial} for s in snn.states],
         "sources": dict(snn.sources),
+        "ann_passes": [[r.name, list(r.changed), [list(pair) for pair in r.declined]] for r in artifact.ann.history],
     }
 
 
@@ -166,7 +169,11 @@ def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tenso
     shape = tuple(_count(size) for size in data["input_shape"])
     dtype = DTYPES[data["input_dtype"]]
     sources = tuple((str(name), str(source)) for name, source in data["sources"].items())
-    ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources)
+    history = tuple(
+        PassRecord(str(name), tuple(changed), tuple((str(node), str(why)) for node, why in declined))
+        for name, changed, declined in data["ann_passes"]
+    )
+    ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources, history=history)
     snn = Program(
         graph_from_json(data["step"], store),
         Stage.SNN,

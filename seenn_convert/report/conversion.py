@@ -110,7 +110,7 @@ def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> lis
         )
     if len(split.held_out) < 100:
         warnings.append(
-            f"the exit threshold was chosen on only {len(split.held_out)} held-out images; give some hundreds"
+            f"how careful the exits are was chosen on only {len(split.held_out)} held-out images; give some hundreds"
         )
     if not tuning.labelled:
         warnings.append("the calibration data has no labels: the ANN's answers stood in for them")

@@ -8,8 +8,9 @@ ACCUMULATE_PJ = 0.9
 ASSUMPTIONS = (
     f"45 nm CMOS, 32-bit floating point: {MULTIPLY_ACCUMULATE_PJ} pJ a multiply-accumulate, {ACCUMULATE_PJ} pJ an "
     "accumulate (Horowitz, ISSCC 2014)",
-    "the first layer sees analog input: its multiply-accumulates are paid once for each image",
+    "the stem, up to the first neurons, sees analog input: its multiply-accumulates are paid once for each image",
     "a nonzero input of a layer costs one accumulate for each connection it has on average",
+    "a layer behind average pooling or a difference of maxima gets graded values; they are counted as accumulates too",
     "pooling, neuron updates, memory access and control are not counted: on real hardware they can dominate",
 )
 

@@ -1,6 +1,8 @@
 """Evaluate an artifact on data that it has not seen: accuracy, exits, time, operations, energy."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -26,8 +28,13 @@ from seenn_convert.tuning.exit_threshold import trade_off
 
 __all__ = ["check_shape", "checked_labels", "classes_of", "evaluate", "run_ann"]
 
-TIMED_IMAGES = 512
+TIMED_SECONDS, TIMED_IMAGES = 30.0, (512, 4096)
+"""How long one timed run of all timesteps may take, and the fewest and most images in it."""
+
 LAYER_IMAGES = 64
+ROUNDING_SHARE = 0.01
+"""Share of images at which early exit may differ from hindsight before it counts as a defect: kernels that sum in an
+order that depends on the batch flip a spike now and then."""
 
 
 def evaluate(
@@ -61,18 +68,21 @@ def evaluate(
     with torch.no_grad():
         ann_predictions = run_ann(ann, data, batch_size, progress).argmax(dim=-1)
         counter = Counter(progress, "all timesteps", len(data))
+        start = perf_counter()
         run, counts = run_counted(model, _images(data, batch_size), counter.add)
+        timed = data.take(_timed_images((perf_counter() - start) / len(data)))
         trace = _run_early_exit(model, data, batch_size, progress)
-        _check_hindsight(run, trace, artifact)
-        timed = data.take(TIMED_IMAGES)
+        differing = _compare_with_hindsight(run, trace, artifact)
         time = time_three_ways(ann, model, list(_images(timed, batch_size)), progress=progress)
         layers = _layers(artifact, model, data, counts)
     return {
-        "data": {"name": data.name, "images": len(data), "fingerprint": data.fingerprint()},
+        "data": {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()},
         "ann_accuracy": float((ann_predictions == labels).double().mean()),
         "accuracy_at": {str(t + 1): float((p == labels).double().mean()) for t, p in enumerate(run.predictions)},
         "early_exit": _early_exit(trace, labels, artifact.timesteps),
+        "differs_from_hindsight": differing,
         "milliseconds_per_image": time,
+        "timing": {"images": len(timed), "batch_size": batch_size, "threads": torch.get_num_threads()},
         **costs(artifact.ann, counts, trace.exit_step),
         "trade_off": _trade_off(run, labels),
         "layers": layers,
@@ -90,13 +100,19 @@ def _run_early_exit(model: SpikingModel, data: Dataset, batch_size: int, progres
     return ExitTrace(trace.predictions.cpu(), trace.logits.cpu(), trace.exit_step.cpu(), trace.confidence.cpu())
 
 
-def _check_hindsight(run: AllTimesteps, trace: ExitTrace, artifact: Artifact) -> None:
-    """Early exit must give the exit steps and predictions that running everything and choosing afterwards gives."""
+def _timed_images(seconds_per_image: float) -> int:
+    fewest, most = TIMED_IMAGES
+    return max(fewest, min(most, int(TIMED_SECONDS / max(seconds_per_image, 1e-9))))
+
+
+def _compare_with_hindsight(run: AllTimesteps, trace: ExitTrace, artifact: Artifact) -> int:
+    """Return for how many images early exit differs from running everything and choosing afterwards: 0 as a rule."""
     steps = exit_steps(artifact.policy, run.scores)
     predictions = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
     differing = int(((steps != trace.exit_step) | (predictions != trace.predictions)).sum())
-    if differing and run.scores.dtype == torch.float32 and trace.logits.device.type == "cpu":
-        raise PostconditionError(f"early exit and hindsight differ for {differing} of {len(steps)} images; report this")
+    if differing > ROUNDING_SHARE * len(steps):
+        raise PostconditionError(f"early exit and hindsight differ for {differing} of {len(steps)} images")
+    return differing
 
 
 def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> dict[str, Any]:

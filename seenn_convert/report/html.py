@@ -97,8 +97,8 @@ def trade_off_section(report: Mapping[str, Any]) -> str:
     words = (
         "The line shows what early exit would give on this data with one threshold for all timesteps, the circles what "
         "stopping all images at one timestep gives. The thresholds of the diamond, one for each timestep, were chosen "
-        "on calibration images, not on this curve: the curve is for looking only. The bar through the diamond is the 95\u00a0% interval; "
-        "accuracies far below it are cut off."
+        "on calibration images, not on this curve: the curve is for looking only. The bar through the diamond is the "
+        "95\u00a0% interval; accuracies far below it are cut off."
     )
     return section("trade-off", title, _figure(plot, words))
 
@@ -133,7 +133,7 @@ def conversion_section(report: Mapping[str, Any]) -> str:
         ("Driven by spikes", f"{percent(dig(conversion, 'spiking_share'))} of the multiply-accumulates"),
         (
             "Parity",
-            f"{significant(dig(conversion, 'parity'), 2)} relative difference between the ANN as read and as converted",
+            f"{significant(dig(conversion, 'parity'), 2)} relative difference of the ANN read to the original",
         ),
         ("Exit", f"An image leaves {_exit_rule(report)}."),
         ("Target", _target_words(report) or MISSING),

@@ -22,7 +22,7 @@ class LayerRow:
         firing_rate: Spikes, of either sign, a neuron and timestep.
         rate_error: Norm of (mean output - activation) over the norm of the activation, after all timesteps.
         spikes_per_image: Over all timesteps.
-        operation_share: Share of synaptic operations in the weight layers that this layer's position precedes.
+        operation_share: Share of all synaptic operations that this layer's spikes cause.
     """
 
     name: str

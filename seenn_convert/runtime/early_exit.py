@@ -97,6 +97,8 @@ def run_early_exit(
     if capacity < 1:
         raise InputError(f"the capacity must be at least 1 row, got {capacity}")
     policy = policy or model.policy
+    if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
+        raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
     source = _Source(model, batches, row_floor)
     rows = _Rows(model, *source.take(capacity), row_floor=row_floor)
     finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []

@@ -22,7 +22,8 @@ class Readout(NamedTuple):
 class ExitPolicy(Protocol):
     """Decides, after each timestep, which rows have their answer."""
 
-    score_name: ClassVar[ScoreName]
+    score_name: ClassVar[ScoreName | None]
+    """The score it reads, None where it reads none."""
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the mask ``(B,)`` of rows that leave.
@@ -42,7 +43,7 @@ class FixedPolicy:
     """Every sample leaves after ``timesteps``."""
 
     timesteps: int
-    score_name: ClassVar[ScoreName] = "confidence"
+    score_name: ClassVar[ScoreName | None] = None
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that have done all their timesteps."""
@@ -64,7 +65,7 @@ class ConfidencePolicy:
     """
 
     thresholds: tuple[float, ...]
-    score_name: ClassVar[ScoreName] = "confidence"
+    score_name: ClassVar[ScoreName | None] = "confidence"
 
     def __post_init__(self) -> None:
         """Refuse a policy without thresholds."""
@@ -89,7 +90,7 @@ class EntropyPolicy(ConfidencePolicy):
     Source: Li et al. 2023 (DT-SNN).
     """
 
-    score_name: ClassVar[ScoreName] = "entropy"
+    score_name: ClassVar[ScoreName | None] = "entropy"
 
 
 SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {"confidence": ConfidencePolicy, "entropy": EntropyPolicy}

@@ -51,7 +51,7 @@ class SpikingModel(nn.Module):
         self.timesteps = timesteps
         self.policy = policy
         probe = next(module for _, module in program.calls() if isinstance(module, ExitProbe))
-        if probe.score_name != policy.score_name:
+        if policy.score_name not in (None, probe.score_name):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
         self.drives = sum(
             node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes

@@ -1,4 +1,4 @@
-"""Fit the exit decision on calibration data: temperatures on one part, the threshold on the part held out."""
+"""Fit the exit decision on calibration data: temperatures and thresholds on one part, their price on the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

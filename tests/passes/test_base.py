@@ -1,0 +1,123 @@
+"""What every pass shares: it checks what it gets, leaves its input alone, and is held to its law."""
+
+import harness
+import pytest
+import torch
+import toys
+from torch import nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.errors import PostconditionError, PreconditionError
+from seenn_convert.operators import Affine
+from seenn_convert.passes.base import Pass, channel_scale, check_same, relative_error, run_passes
+from seenn_convert.passes.sequence import ANN_PASSES
+from seenn_convert.program import Program, Stage
+
+
+class DropActivations(Pass):
+    """A broken pass: it removes every ReLU."""
+
+    def rewrite(self, draft: Draft) -> None:
+        for node, _ in draft.modules_of(nn.ReLU):
+            draft.bypass(node)
+
+
+class SpoilHead(Pass):
+    """A broken pass that denies what it does: the head gets other weights, nothing is recorded."""
+
+    def rewrite(self, draft: Draft) -> None:
+        draft.graph_module.add_module("head", nn.Linear(4, 5))
+
+
+class Narrow(Pass):
+    """A pass with conditions of its own."""
+
+    def requires(self, program: Program) -> None:
+        if len(list(program.calls())) > 3:
+            raise PreconditionError("Narrow takes at most three calls")
+
+    def rewrite(self, draft: Draft) -> None:
+        draft.decline(next(iter(draft.graph.nodes)), "nothing to do")
+
+    def ensures(self, program: Program) -> None:
+        if program.input_shape == (7,):
+            raise PostconditionError("Narrow does not like sevens")
+
+
+@pytest.mark.parametrize("make", toys.ALL)
+def test_every_ann_pass_keeps_its_law_on_every_toy(make) -> None:
+    """Same outputs, input untouched, a second run changes nothing."""
+    program = harness.program_of(make)
+    for one in ANN_PASSES:
+        program = harness.check_pass(one, program)
+
+
+def test_a_pass_is_named_after_its_class() -> None:
+    assert Narrow().name == "Narrow"
+
+
+def test_a_program_of_another_stage_is_refused() -> None:
+    snn = harness.spiking_program(harness.program_of(toys.perceptron))
+
+    with pytest.raises(PreconditionError, match="DropActivations takes a program of stage ann, not snn"):
+        DropActivations()(snn)
+
+
+def test_conditions_are_checked_before_and_after() -> None:
+    with pytest.raises(PreconditionError, match="at most three"):
+        Narrow()(harness.program_of(toys.residual))
+    two_calls = harness.program_of(toys.relu_on_image)
+    assert Narrow()(two_calls).history[-1].declined == (("image", "nothing to do"),)
+
+    program = harness.program_of(toys.perceptron)
+    short = DropActivations()(program)
+    for name in ("bn", "drop"):
+        draft = Draft(short)
+        draft.bypass(next(node for node in draft.graph.nodes if node.name == name))
+        short = draft.finish("Test")
+    with pytest.raises(PostconditionError, match="does not like sevens"):
+        Narrow()(short)
+
+
+def test_a_pass_that_changes_the_numbers_is_caught() -> None:
+    """The error names the pass, the size of the error and the first node that differs."""
+    program = harness.program_of(toys.conv_bn_relu)
+
+    with pytest.raises(PostconditionError, match=r"DropActivations changed .*first node that differs: mean") as caught:
+        run_passes(program, [DropActivations()], harness.images(program))
+    assert "ann (3, 8, 8)" in str(caught.value)
+
+
+def test_the_first_difference_has_its_source_line() -> None:
+    program = harness.program_of(toys.conv_bn_relu)
+
+    with pytest.raises(PostconditionError, match=r"SpoilHead .*differs: head \(head \(toys.py:\d+\)\)"):
+        run_passes(program, [SpoilHead()], harness.images(program))
+
+
+def test_without_an_image_nothing_is_checked() -> None:
+    assert run_passes(harness.program_of(toys.conv_bn_relu), [DropActivations()]).stage is Stage.ANN
+
+
+def test_results_that_are_not_numbers_are_a_difference() -> None:
+    program = harness.program_of(toys.conv_bn_relu)
+    draft = Draft(program)
+    nothing = torch.tensor(float("nan"))
+    node = next(node for node in draft.graph.nodes if node.name == "relu")
+    draft.replace_module(node, Affine(nothing, nothing))
+
+    with pytest.raises(PostconditionError, match="changed the outputs by nan"):
+        check_same(program, draft.finish("Spoil"), harness.images(program))
+
+
+def test_relative_error_is_a_share_of_the_largest_expected_magnitude() -> None:
+    assert relative_error(torch.tensor([1.0, 10.1]), torch.tensor([1.0, 10.0])) == pytest.approx(0.01)
+    assert relative_error(torch.zeros(3), torch.zeros(3)) == 0.0
+    assert relative_error(torch.zeros(2, 1), torch.zeros(2)) == float("inf")
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(3, 2), nn.Conv1d(3, 2, 5), nn.Conv2d(3, 2, 5)])
+def test_channel_scale_scales_output_channels(layer: nn.Module) -> None:
+    scaled = layer.weight * channel_scale(torch.tensor([2.0, 5.0]), layer)
+
+    assert torch.equal(scaled[0], 2 * layer.weight[0]) and torch.equal(scaled[1], 5 * layer.weight[1])

@@ -1,0 +1,50 @@
+"""The report of a conversion says what was converted, and warns of what weakens it."""
+
+import json
+
+import small_artifacts as small
+
+from seenn_convert.compiler import convert
+from seenn_convert.options import Options
+from seenn_convert.report.conversion import environment
+from seenn_convert.tuning.exit_threshold import ExitTarget
+
+
+def test_the_report_is_plain_data_with_every_part() -> None:
+    artifact = small.artifact()
+    report = json.loads(json.dumps(artifact.report, allow_nan=False))
+    assert set(report) == {"schema_version", "model", "conversion", "evaluation", "environment"}
+    assert report["evaluation"] is None
+    assert report["model"] == {"name": "SmallNet", "format": "module", "sha256": None, "input_shape": [1, 8, 8],
+                               "classes": 3, "class_names": None}  # fmt: skip
+    conversion = report["conversion"]
+    assert conversion["timesteps"] == 8
+    assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1]}
+    assert conversion["calibration"] == {"name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58,
+                                         "held_out_images": 38}  # fmt: skip
+    assert len(conversion["operators"]) == 9
+    assert [entry["name"] for entry in conversion["passes"]][-1] == "InsertExitProbe"
+    assert conversion["exit"]["policy"] == artifact.policy.to_json()
+    assert len(conversion["exit"]["temperatures"]) == 8
+    assert set(conversion["exit"]["held_out"]) == {
+        "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached"
+    }  # fmt: skip
+    assert conversion["dead_channels"] == {"relu": 0, "relu_1": len(
+        artifact.provenance["calibration"]["thresholds"]["layers"]["relu_1"]["dead_channels"])}  # fmt: skip
+    assert 0 <= conversion["parity"] < 1e-5
+
+
+def test_warnings_say_what_weakens_the_result() -> None:
+    data = small.dataset(40, labelled=False)
+    warned = convert(small.trained_net(), data, Options(timesteps=2, target=ExitTarget(drop=0.0)))
+    warnings = "\n".join(warned.report["conversion"]["warnings"])
+    assert "no labels" in warnings
+    assert "only 16 held-out images" in warnings
+    reached = warned.report["conversion"]["exit"]["held_out"]["reached"]
+    assert ("not reached" in warnings) is not reached
+
+
+def test_the_environment_names_versions() -> None:
+    found = environment()
+    assert set(found) == {"versions", "machine", "date"}
+    assert {"python", "torch", "safetensors", "seenn_convert"} <= set(found["versions"])

@@ -1,0 +1,71 @@
+"""Costs are the counts of the run, up to where each image left."""
+
+from dataclasses import replace
+
+import pytest
+import small_artifacts as small
+import torch
+from torch import nn
+
+from seenn_convert.compiler import convert
+from seenn_convert.options import Options
+from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
+from seenn_convert.report.instruments import CountingModel
+
+IMAGES = small.draw(30, 51)[0]
+
+
+def test_counts_add_up_step_by_step_whatever_the_batches() -> None:
+    model = small.model(5)
+    done: list[int] = []
+    run, counts = run_counted(model, IMAGES.split(7), done.append)
+    counting = CountingModel(model)
+    drives, state = counting.drive(IMAGES), counting.initial_state(30)
+    spikes, accumulates, by_layer = torch.zeros(30), torch.zeros(30), {"conv2": 0.0, "head": 0.0}
+    for t in range(5):
+        _, _, state = counting.step(drives, state)
+        spikes = spikes + sum(counting.spikes.values())
+        accumulates = accumulates + sum(counting.operations.values())
+        assert torch.equal(counts.spikes[t].float(), spikes.float())
+        assert torch.equal(counts.accumulates[t].float(), accumulates.float())
+        for name in by_layer:
+            by_layer[name] += float(counting.operations[name].mean())
+    assert counts.by_layer == pytest.approx(by_layer)
+    assert done == [7, 7, 7, 7, 2]
+    assert run.predictions.shape == (5, 30)
+
+
+def test_costs_by_hand() -> None:
+    """Two images that leave after 1 and 3 steps: (10 + 60) / 2 accumulates; the stem is paid once, the ANN has all."""
+    accumulates = torch.tensor([[10.0, 20.0], [15.0, 40.0], [30.0, 60.0]])
+    found = costs(small.ann_program(), Counts(accumulates / 10, accumulates, {}), torch.tensor([1, 3]))
+    operations, energy = found["operations"], found["energy"]["nanojoule_per_image"]
+    assert (operations["ann_macs"], operations["stem_macs"]) == (2880 + 3600 + 60, 2880)
+    assert operations["synaptic_operations"] == {"all_timesteps": 45.0, "early_exit": 35.0}
+    assert operations["spikes"] == pytest.approx({"all_timesteps": 4.5, "early_exit": 3.5})
+    assert energy == pytest.approx({
+        "ann": 6540 * 4.6e-3, "all_timesteps": 2880 * 4.6e-3 + 45 * 0.9e-3, "early_exit": 2880 * 4.6e-3 + 35 * 0.9e-3
+    })  # fmt: skip
+
+
+def test_shares_go_to_the_layers_whose_spikes_cause_the_work() -> None:
+    """conv2 reads relu alone; the head reads, through the pooling, the sum of both layers: half each."""
+    shares = operation_shares(small.artifact(), Counts(torch.zeros(1, 1), torch.zeros(1, 1), {"conv2": 30.0, "head": 10.0}))
+    assert shares == pytest.approx({"relu": 0.875, "relu_1": 0.125})
+    assert operation_shares(small.artifact(), Counts(torch.zeros(1, 1), torch.zeros(1, 1), {})) == {}
+
+
+def test_a_network_without_weights_after_its_neurons() -> None:
+    class AllStem(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x).relu().mean(dim=(2, 3))
+
+    artifact = convert(AllStem().eval(), small.dataset(), Options(timesteps=3))
+    _, counts = run_counted(artifact.model(), [IMAGES], lambda count: None)
+    assert not counts.accumulates.any()
+    assert counts.spikes[-1].sum() > 0
+    assert operation_shares(replace(artifact), counts) == {}

@@ -1,0 +1,186 @@
+"""The whole journey: any form of a model becomes a network that tends to its ANN, reproducibly."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import small_artifacts as small
+import torch
+from torch import nn
+
+from seenn_convert.calibration.rules import MaxRule, MseRule
+from seenn_convert.compiler import Options, convert, load, recalibrate
+from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.export.artifact import Artifact, load_artifact
+from seenn_convert.frontend.load import read_model
+from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.policies import EntropyPolicy, FixedPolicy
+from seenn_convert.tuning.exit_threshold import ExitTarget
+
+IMAGES = small.draw(100, 81)[0]
+
+
+def same_bits(a: Artifact, b: Artifact) -> bool:
+    one, other = a.model()(IMAGES), b.model()(IMAGES)
+    return a.policy == b.policy and torch.equal(one.logits, other.logits) and torch.equal(one.exit_step, other.exit_step)
+
+
+def agreement(artifact: Artifact) -> float:
+    """Return the share of images on which the full run answers as the original network does."""
+    trace = run_early_exit(artifact.model(), [IMAGES], 100, FixedPolicy(artifact.timesteps))
+    with torch.no_grad():
+        return float((trace.predictions == small.trained_net()(IMAGES).argmax(dim=-1)).double().mean())
+
+
+@pytest.mark.parametrize("neuron", ["signed", "if"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, bias: bool) -> None:
+    options = Options(timesteps=64, neuron=neuron, rule=MaxRule(), timestep_bias=bias, target=ExitTarget(timesteps=64))
+    assert agreement(convert(small.trained_net(), small.dataset(), options)) >= 0.97
+
+
+def test_the_mean_logits_close_in_on_the_ann() -> None:
+    with torch.no_grad():
+        wanted = small.trained_net()(IMAGES)
+    errors = []
+    for timesteps in (8, 64, 256):
+        options = Options(timesteps=timesteps, rule=MaxRule(), timestep_bias=False)
+        model = convert(small.trained_net(), small.dataset(), options).model()
+        errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(timesteps)).logits - wanted).abs().mean()))
+    assert errors[1] < errors[0] / 3
+    assert errors[2] < errors[1] / 2
+
+
+def test_every_form_of_the_model_gives_the_same_network(tmp_path: Path) -> None:
+    net = small.trained_net()
+    options = Options(timesteps=4)
+    exported = torch.export.export(net, (torch.zeros(2, *small.SHAPE),), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    torch.export.save(exported, tmp_path / "net.pt2")
+    forms = [net, exported, tmp_path / "net.pt2", str(tmp_path / "net.pt2"), read_model(net, small.SHAPE)]
+    artifacts = [convert(form, small.dataset(), options) for form in forms]
+    assert all(same_bits(artifacts[0], other) for other in artifacts[1:])
+    assert artifacts[2].provenance["model"]["format"] == "pt2"
+    assert len(artifacts[2].provenance["model"]["sha256"]) == 64
+
+
+def test_an_onnx_file_gives_the_network_too(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    program = torch.onnx.export(
+        small.trained_net(), (torch.zeros(2, *small.SHAPE),), dynamo=True, verbose=False,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+    )  # fmt: skip
+    assert program is not None
+    program.save(str(path))
+    artifact = convert(path, small.dataset(), Options(timesteps=64, target=ExitTarget(timesteps=64)))
+    assert agreement(artifact) >= 0.97
+    assert artifact.provenance["model"]["name"] == "net.onnx"
+    assert artifact.report["conversion"]["parity"] < 1e-4
+
+
+def test_without_labels_the_ann_stands_in() -> None:
+    artifact = convert(small.trained_net(), small.dataset(labelled=False), Options(timesteps=16))
+    conversion = artifact.report["conversion"]
+    assert conversion["calibration"]["labelled"] is False
+    assert conversion["exit"]["held_out"]["reference"] == 1.0
+    assert agreement(artifact) >= 0.9
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -> None:
+    options = Options(timesteps=4)
+    a, b = (convert(small.trained_net(), small.dataset(), options) for _ in range(2))
+    assert same_bits(a, b)
+    assert a.provenance == b.provenance
+    other = convert(small.trained_net(), small.dataset(), Options(timesteps=4, seed=1))
+    assert other.provenance["calibration"]["thresholds"] != a.provenance["calibration"]["thresholds"]
+
+
+def test_the_batch_size_decides_about_nothing() -> None:
+    """58 images are fitted to; all batch sizes leave last batches of 16 rows and more, or are that small."""
+    artifacts = [
+        convert(small.trained_net(), small.dataset(), Options(timesteps=4, batch_size=size)) for size in (96, 29, 20, 7, 1)
+    ]
+    first = artifacts[0]
+    for other in artifacts[1:]:
+        a, b = (found.provenance["calibration"]["thresholds"]["layers"] for found in (first, other))
+        for name in a:
+            assert a[name]["v_threshold"] == pytest.approx(b[name]["v_threshold"], rel=1e-5)
+        assert first.policy.thresholds == pytest.approx(other.policy.thresholds, rel=1e-3)
+
+
+def test_the_model_that_was_given_stays_as_it_was() -> None:
+    net = copy.deepcopy(small.trained_net())
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    convert(net, small.dataset(), Options(timesteps=2))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(parameter.requires_grad for parameter in net.parameters())
+    assert isinstance(net.relu, nn.ReLU)
+
+
+def test_options_reach_the_network() -> None:
+    options = Options(timesteps=3, neuron="if", per_channel=False, score="entropy", rule=MseRule(4), timestep_bias=False)
+    artifact = convert(small.trained_net(), small.dataset(), options)
+    assert isinstance(artifact.policy, EntropyPolicy)
+    assert artifact.timesteps == 3
+    assert artifact.provenance["options"] == options.to_json()
+    assert artifact.report["conversion"]["neuron"]["alphabet"] == [0, 1]
+    assert all(len(set(layer.neuron.v_threshold.flatten().tolist())) == 1 for layer in artifact.model().layers)
+    assert "bias" not in {node.name.rsplit("_")[-1] for node in artifact.snn.graph_module.graph.nodes}
+
+
+def test_a_model_without_relu_is_refused_in_one_sentence() -> None:
+    class Smooth(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(x.flatten(1))
+
+    with pytest.raises(InputError, match=r"no ReLU, ReLU6 or LeakyReLU.*; give a model") as caught:
+        convert(Smooth().eval(), small.dataset())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pixels", [torch.zeros(1, 1, 8, 8), torch.full((8, 1, 8, 8), float("nan"))])
+def test_data_that_cannot_calibrate(pixels: torch.Tensor) -> None:
+    with pytest.raises((CalibrationDataError, InputError)):
+        convert(small.trained_net(), small.as_dataset(pixels, None))
+
+
+def test_a_file_of_another_input_shape(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(small.trained_net(), (torch.zeros(2, *small.SHAPE),)), tmp_path / "net.pt2")
+    with pytest.raises(CalibrationDataError, match=r"\(1, 16, 16\), the model takes \(1, 8, 8\)"):
+        convert(tmp_path / "net.pt2", small.as_dataset(torch.zeros(8, 1, 16, 16), None))
+
+
+def test_labels_out_of_range_are_refused() -> None:
+    pixels, labels = small.draw(40, 1)
+    with pytest.raises(InputError, match="out of range"):
+        convert(small.trained_net(), small.as_dataset(pixels, labels + 1))
+
+
+def test_recalibrating_an_artifact_gives_what_converting_gives(tmp_path: Path) -> None:
+    small.artifact().save(tmp_path / "net")
+    options = Options(timesteps=5, neuron="if", batch_size=32)
+    again = recalibrate(load_artifact(tmp_path / "net"), small.dataset(), options)
+    assert same_bits(again, convert(small.trained_net(), small.dataset(), options))
+    assert again.provenance["model"] == small.artifact().provenance["model"]
+    assert again.report["conversion"]["parity"] == small.artifact().report["conversion"]["parity"]
+    again.save(tmp_path / "net")
+    assert load(tmp_path / "net").timesteps == 5
+    with pytest.raises(CalibrationDataError, match="the model takes"):
+        recalibrate(again, small.as_dataset(torch.zeros(8, 1, 9, 9), None), options)
+
+
+def test_load_gives_a_model_that_runs(tmp_path: Path) -> None:
+    small.artifact().save(tmp_path / "net")
+    model = load(str(tmp_path / "net"))
+    assert torch.equal(model(IMAGES).logits, small.artifact().model()(IMAGES).logits)
+
+
+def test_progress_goes_through_the_stages() -> None:
+    stages: dict[str, tuple[int, int]] = {}
+    convert(small.trained_net(), small.dataset(), Options(timesteps=2),
+            progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
+    assert list(stages) == ["reading the model", "calibrating", "timestep bias", "ANN", "tuning the exit"]
+    assert all(done == total for done, total in stages.values())

@@ -1,0 +1,34 @@
+"""The names that users may rely on, and that nothing is imported before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+import seenn_convert
+
+PUBLIC = [
+    "Artifact", "Dataset", "ExitTarget", "ExitTrace", "Options", "Preprocessing", "SeennConvertError", "SpikingModel",
+    "__version__", "convert", "evaluate", "load", "load_artifact", "open_dataset", "recalibrate", "run_early_exit",
+]  # fmt: skip
+
+
+def test_the_public_names() -> None:
+    assert sorted(seenn_convert.__all__) == PUBLIC
+    assert dir(seenn_convert) == sorted(seenn_convert.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_is_there(name: str) -> None:
+    assert getattr(seenn_convert, name) is not None
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = seenn_convert.nothing
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, seenn_convert; dir(seenn_convert); print([m for m in ('torch', 'numpy', 'onnx') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,51 @@
+"""The stages read each part of the calibration data for its purpose, and no other part."""
+
+import small_artifacts as small
+import torch
+
+from seenn_convert.calibration.calibration import calibrate
+from seenn_convert.options import Options
+from seenn_convert.stages import BIAS_UPDATES, calibrate_thresholds, fit_bias, tune
+from seenn_convert.tuning.tune import Split, split_calibration
+
+SPLIT = split_calibration(96, 0)
+
+
+def damaged_held_out() -> tuple[torch.Tensor, torch.Tensor]:
+    pixels, labels = small.draw(96, 1)
+    pixels[list(SPLIT.held_out)] = 1000.0
+    return pixels, labels
+
+
+def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
+    ann, options, told = small.ann_program(), Options(timesteps=3, batch_size=29), list[tuple[str, int, int]]()
+
+    def progress(*what: object) -> None:
+        told.append(what)  # type: ignore[arg-type]
+
+    clean, other = small.dataset(), small.as_dataset(*damaged_held_out())
+    found = calibrate_thresholds(ann, clean, SPLIT, options, progress)
+    assert found == calibrate(ann, [small.draw(96, 1)[0][list(SPLIT.fitting)]], options.rule)
+    assert found == calibrate_thresholds(ann, other, SPLIT, options, progress)
+    assert told[2] == ("calibrating", 58, 58)
+    biases = [fit_bias(ann, small.spiking_program(), data, SPLIT, options, progress) for data in (clean, other)]
+    assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
+    assert told[-1] == ("timestep bias", 58 * BIAS_UPDATES, 58 * BIAS_UPDATES)
+
+
+def test_biases_do_not_depend_on_the_batch_size() -> None:
+    ann, spiking, data = small.ann_program(), small.spiking_program(), small.dataset()
+    a, b = (
+        fit_bias(ann, spiking, data, SPLIT, Options(timesteps=3, batch_size=size), lambda *what: None)
+        for size in (1, 500)
+    )
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_tuning_leaves_the_spiking_program_as_it_was() -> None:
+    spiking = small.spiking_program()
+    before = list(spiking.graph_module.graph.nodes)
+    tuning = tune(small.ann_program(), spiking, small.dataset(), SPLIT, Options(timesteps=3), lambda *what: None)
+    assert list(spiking.graph_module.graph.nodes) == before
+    assert tuning.temperatures.shape == (3,)
+    assert isinstance(SPLIT, Split)
