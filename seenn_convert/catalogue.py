@@ -102,11 +102,11 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
 
 
 def _restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    is_batch_norm = isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
-    counter = {"num_batches_tracked": torch.tensor(0)} if is_batch_norm else {}  # PyTorch asks for it; nothing reads it
-    module.load_state_dict({**counter, **tensors}, strict=True, assign=True)
-    if is_batch_norm:
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):  # PyTorch asks for a counter that nothing reads
+        module.load_state_dict({"num_batches_tracked": torch.tensor(0), **tensors}, strict=True, assign=True)
         module.num_batches_tracked = None
+    else:
+        module.load_state_dict(dict(tensors), strict=True, assign=True)
 
 
 def _as_tuple(value: object) -> object:

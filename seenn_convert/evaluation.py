@@ -56,10 +56,10 @@ def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
     warnings = []
     if result["differs_from_hindsight"]:
         warnings.append(
-            f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's kernels "
-            "round differently for batches of different size"
+            f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's "
+            "kernels round differently for batches of different size"
         )
     used = artifact.provenance.get("calibration", {}).get("fingerprint")
     if used == result["data"]["fingerprint"]:
-        warnings.append("these are the images that the network was calibrated on: the figures say nothing about new ones")
+        warnings.append("these are the calibration images: the figures say nothing about new ones")
     return warnings

@@ -114,7 +114,7 @@ def test_evaluating_on_the_calibration_images_is_said(
     capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
 ) -> None:
     _, _, err = run(capsys, "evaluate", artifact, "--data", few, "--no-report")
-    assert "calibrated on" in err
+    assert "calibration images" in err
 
 
 def _mistakes(folder: Path) -> dict[str, list[str]]:
