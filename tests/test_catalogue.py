@@ -64,7 +64,9 @@ def rebuilt(module: nn.Module) -> nn.Module:
     return build_module(json.loads(json.dumps(describe_module(module))), tensors_of(module))
 
 
-@pytest.mark.parametrize(("module", "inputs"), EXAMPLES, ids=lambda value: repr(value) if isinstance(value, nn.Module) else "")
+@pytest.mark.parametrize(
+    ("module", "inputs"), EXAMPLES, ids=lambda value: repr(value) if isinstance(value, nn.Module) else ""
+)
 def test_round_trip(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     toys.warm(module).eval()
     back = rebuilt(module)

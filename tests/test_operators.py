@@ -9,8 +9,9 @@ from seenn_convert.operators import HOMOGENEOUS_OPERATORS, LINEAR_OPERATORS, REL
 
 X = torch.arange(24.0).reshape(1, 2, 3, 4)
 LINEAR = [
-    operators.Mean((2, 3)), operators.Mean((1,), keepdim=True), operators.Reshape((6, 4)), operators.Permute((0, 3, 1, 2)),
-    operators.Slice(2, 0, 3, 2), operators.Pad((1, 2, 0, 1)), nn.Conv2d(2, 3, 2), nn.AvgPool2d(2), nn.BatchNorm2d(2),
+    operators.Mean((2, 3)), operators.Mean((1,), keepdim=True), operators.Reshape((6, 4)),
+    operators.Permute((0, 3, 1, 2)), operators.Slice(2, 0, 3, 2), operators.Pad((1, 2, 0, 1)),
+    nn.Conv2d(2, 3, 2), nn.AvgPool2d(2), nn.BatchNorm2d(2),
     nn.AdaptiveAvgPool2d(2), operators.Affine(torch.randn(2, 1, 1), torch.randn(4)), operators.Pad((0, 1), 2.0),
 ]  # fmt: skip
 

@@ -182,12 +182,12 @@ def add(call: Call) -> Result:
     alpha = call.number("alpha")
     alpha = 1.0 if alpha is None else float(alpha)
     if name == "rsub":
-        return _affine(call, "self", scale=torch.tensor(-alpha), shift=call.weight("other"))
+        return _affine(call, "self", scale=_exact(-alpha), shift=call.weight("other"))
     sign = alpha if name == "add" else -alpha
     if not call.is_activation("other"):
-        return _affine(call, "self", scale=torch.tensor(1.0), shift=sign * call.weight("other"))
+        return _affine(call, "self", scale=_exact(1.0), shift=sign * call.weight("other"))
     if not call.is_activation("self"):
-        return _affine(call, "other", scale=torch.tensor(sign), shift=call.weight("self"))
+        return _affine(call, "other", scale=_exact(sign), shift=call.weight("self"))
     if abs(sign) != 1:
         raise Refusal("a sum with 'alpha' other than 1 has no conversion; multiply by the constant first")
     if rank_of(call.tensor("self")) != rank_of(call.tensor("other")):
@@ -203,7 +203,7 @@ def multiply(call: Call) -> Result:
         raise Refusal("a product of two activations has no conversion yet")
     if call.value("rounding_mode") is not None:
         raise Refusal("a rounded quotient has no conversion")
-    zero = torch.tensor(0.0)
+    zero = _exact(0.0)
     if name == "div":
         if call.is_activation("other"):
             raise Refusal("a constant divided by an activation has no conversion yet")
@@ -215,7 +215,7 @@ def multiply(call: Call) -> Result:
 @handles("neg")
 def negate(call: Call) -> Result:
     """Change of sign."""
-    return _affine(call, "self", scale=torch.tensor(-1.0), shift=torch.tensor(0.0))
+    return _affine(call, "self", scale=_exact(-1.0), shift=_exact(0.0))
 
 
 @handles("cat", "concat", "concatenate")
@@ -314,7 +314,8 @@ def dropout(call: Call) -> Result:
     """Dropout, which is nothing at inference."""
     if call.flag("train"):
         raise Refusal(TRAINING)
-    return Lifted(nn.Dropout(float(call.number("p") or 0.0)), (call.tensor("input"),))
+    source = call.tensor("input" if "input" in call.arguments else "self")  # ``dropout_`` calls it ``self``
+    return Lifted(nn.Dropout(float(call.number("p") or 0.0)), (source,))
 
 
 @handles("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy")
@@ -329,6 +330,11 @@ def _affine(call: Call, name: str, scale: Tensor, shift: Tensor) -> Lifted:
     if rank_of(call.node) != rank:
         raise Refusal("its constant has more axes than the activation")
     return Lifted(Affine(_row(scale, rank).to(dtype), _row(shift, rank).to(dtype)), (source,))
+
+
+def _exact(value: float) -> Tensor:
+    """Return a number as a tensor that loses nothing of it; ``_affine`` gives it the type of the activation."""
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def _row(constant: Tensor, rank: int) -> Tensor:

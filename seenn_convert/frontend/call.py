@@ -94,7 +94,7 @@ class Call:
         """Return the value of the parameter or literal ``name``, None where it is not given."""
         value = self.arguments.get(name)
         if value is None or isinstance(value, (int, float)):
-            return None if value is None else torch.tensor(float(value))
+            return None if value is None else torch.tensor(float(value), dtype=torch.float64)
         if isinstance(value, fx.Node) and value in self.constants:
             return self.constants[value]
         raise Refusal(f"its argument '{name}' is computed from the image; only constants can be converted there")

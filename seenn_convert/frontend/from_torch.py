@@ -52,15 +52,16 @@ def read_pt2(path: Path) -> ExportedProgram:
 
 def _export(module: nn.Module, image: torch.Tensor) -> ExportedProgram:
     """Export with a dynamic batch, or with a fixed one where the model's own code fixes it."""
-    try:
-        return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
-    except Exception:  # the second attempt raises if the model cannot be exported at all
-        pass
-    try:
-        return torch.export.export(module, (image,), strict=False)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"torch.export cannot trace the model: {reason}") from error
+    with torch.no_grad():  # a region without gradients in the model's own code then makes no difference
+        try:
+            return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
+        except Exception:  # the second attempt raises if the model cannot be exported at all
+            pass
+        try:
+            return torch.export.export(module, (image,), strict=False)
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"torch.export cannot trace the model: {reason}") from error
 
 
 def _check_eval(module: nn.Module) -> None:

@@ -21,8 +21,10 @@ from seenn_convert.frontend.call import (
     describe_source,
     module_path,
     operator_name,
+    rank_of,
     shape_of,
 )
+from seenn_convert.operators import RELU_FAMILY
 from seenn_convert.program import Program, Stage
 
 VIEWS = ("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t",
@@ -139,6 +141,8 @@ class _Lifter:
         result = HANDLERS[name](Call(node, self.constants))
         if isinstance(node.meta["val"], Tensor):
             self._check_result(node)
+        if isinstance(result, Lifted) and isinstance(result.module, RELU_FAMILY) and rank_of(node) < 2:
+            raise Refusal("it acts on one number a row; unsqueeze its input behind the batch")
         self._enter(node, name, result)
         self._note_alias(node, name, result)
 
@@ -156,7 +160,8 @@ class _Lifter:
             raise Refusal("it takes a list of tensors where one is expected")
         target = self._target(node, name)
         call = self.graph.create_node("call_module", target, inputs, {}, name=target)
-        self.root.add_module(target, lifted.module)
+        call.target = call.name  # fx adds a number to names it keeps for itself
+        self.root.add_module(call.name, lifted.module)
         self.sources[call.name] = describe_source(node)
         return call
 

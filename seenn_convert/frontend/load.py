@@ -41,6 +41,7 @@ class Source:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
 
         Raises:
+            InputError: The original itself returns NaN or infinity for these images.
             PostconditionError: The error is above 1e-5, or that of float32 against onnxruntime, which names the node.
         """
         if self.format == "onnx" and self.path is not None:
@@ -49,7 +50,10 @@ class Source:
             return 0.0
         images = images.to(self.program.input_dtype)
         with torch.no_grad():
-            error = _relative_error(self.program(images), self.reference(images.clone()))  # it may write to its input
+            expected = self.reference(images.clone())  # it may write to its input
+            if not bool(torch.isfinite(expected).all()):
+                raise InputError(f"{self.name}: its logits are NaN or infinite; check the images and the weights")
+            error = _relative_error(self.program(images), expected)
         if not error <= TORCH_TOLERANCE:
             raise PostconditionError(
                 f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"

@@ -1,0 +1,143 @@
+"""Modules and ``.pt2`` files become programs; what stands in the way is said in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import harness
+import pytest
+import torch
+import toys
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seenn_convert.errors import InputError
+from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2
+
+
+@pytest.mark.parametrize("make", toys.ALL)
+def test_the_program_computes_what_the_module_computes(make: Any) -> None:
+    torch.manual_seed(0)
+    model, program = make(), harness.program_of(make)
+    for count in (1, 2, 7):
+        batch = harness.images(program, count)
+        with torch.no_grad():
+            harness.assert_same(program(batch), model(batch))
+
+
+def test_training_mode_is_refused_with_the_modules_that_are() -> None:
+    with pytest.raises(InputError, match=r"in training mode \(Toy, conv, bn, ...\); call model\.eval\(\)"):
+        from_torch(toys.conv_bn_relu().train(), toys.IMAGE)
+
+    model = toys.conv_bn_relu()
+    model.bn.train()
+    with pytest.raises(InputError, match=r"in training mode \(bn\)"):
+        from_torch(model, toys.IMAGE)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 8), (3, 8), (3, 9, 9)])
+def test_an_image_the_model_does_not_accept(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="does not accept an image of shape") as caught:
+        from_torch(toys.no_relu(), shape)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_inputs_are_refused() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+    with pytest.raises(InputError, match="missing 1 required positional argument"):
+        from_torch(Two().eval(), (3,))
+
+
+def test_an_optional_second_input_is_left_out() -> None:
+    class Optional(nn.Module):
+        def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+            return F.relu(x) if scale is None else x * scale
+
+    program = from_torch(Optional().eval(), (3,))
+    assert torch.equal(program(-torch.ones(2, 3)), torch.zeros(2, 3))
+
+
+def test_a_module_that_fixes_its_batch_is_read_for_any() -> None:
+    """Code that writes the batch size down as a number is exported for that size and lifted for all."""
+
+    def body(m: Any, x: Tensor) -> Tensor:
+        return m.head(F.relu(x).reshape(int(x.shape[0]), -1))
+
+    model = toys.toy(body, head=nn.Linear(192, 5))
+    program = from_torch(model, toys.IMAGE)
+    batch = harness.images(program, 7)
+
+    harness.assert_same(program(batch), model(batch))
+
+
+def test_a_model_that_turns_gradients_off_itself() -> None:
+    """As inference code often does, for the whole forward pass or for a part."""
+
+    def body(m: Any, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            x = m.conv(x)
+        with torch.inference_mode():
+            return m.head(F.relu(x).flatten(1))
+
+    model = toys.toy(torch.no_grad()(body), conv=toys.conv(), head=nn.Linear(256, 5))
+    program = from_torch(model, toys.IMAGE)
+
+    assert [node.name for node, _ in program.calls()] == ["conv", "relu", "flatten", "head"]
+    harness.assert_same(program(harness.images(program)), model(harness.images(program)))
+
+
+def test_a_model_that_branches_on_its_data_cannot_be_traced() -> None:
+    def body(m: Any, x: Tensor) -> Tensor:
+        return F.relu(x).flatten(1) if x.sum() > 0 else x.flatten(1)
+
+    with pytest.raises(InputError, match=r"torch\.export cannot trace the model: ") as caught:
+        from_torch(toys.toy(body), toys.IMAGE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_type_of_the_image_is_kept(dtype: torch.dtype) -> None:
+    program = from_torch(toys.conv_bn_relu().to(dtype), toys.IMAGE, dtype)
+
+    assert program.input_dtype is dtype
+    assert program(harness.images(program)).dtype is dtype
+
+
+def test_a_pt2_file(tmp_path: Path) -> None:
+    model = toys.residual()
+    torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
+    program = from_exported(read_pt2(tmp_path / "net.pt2"))
+    batch = harness.images(program, 3)
+
+    with torch.no_grad():
+        harness.assert_same(program(batch), model(batch))
+    assert program.source_of("stem").startswith("stem (toys.py:")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 truncated"])
+def test_an_unreadable_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"net\.pt2: not a readable torch\.export file .*; export again"):
+        read_pt2(path)
+
+
+def test_a_truncated_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(toys.perceptron(), (torch.zeros(2, 7),)), path)
+    path.write_bytes(path.read_bytes()[:-200])
+
+    with pytest.raises(InputError, match="export again"):
+        read_pt2(path)
+
+
+def test_a_pickled_module_is_not_a_program(tmp_path: Path) -> None:
+    """Nothing is unpickled: a file that torch.save wrote is refused."""
+    path = tmp_path / "net.pt2"
+    torch.save(nn.Linear(2, 2), path)
+
+    with pytest.raises(InputError, match="not written by torch"):
+        read_pt2(path)

@@ -1,0 +1,71 @@
+"""Max pooling behind neurons becomes its temporal difference; before them it stays what it is."""
+
+import harness
+import pytest
+import torch
+import toys
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from seenn_convert.errors import PreconditionError
+from seenn_convert.passes.insert_neurons import InsertNeurons
+from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
+from seenn_convert.program import Program, Stage, format_program
+from seenn_convert.spiking import SignedNeuron, TemporalDifference
+
+
+def lowered(model: nn.Module | Program) -> Program:
+    ann = harness.ann_program(model)
+    thresholds = harness.largest_activations(ann, harness.images(ann), per_channel=False)
+    ones = {name: torch.ones_like(value) for name, value in thresholds.items()}
+    return LowerTemporalDifference(harness.shapes(ann))(InsertNeurons(ones, SignedNeuron)(ann))
+
+
+def test_lower_temporal_difference(golden) -> None:
+    golden.check(
+        "lower_temporal_difference.txt", format_program(lowered(harness.program_of(toys.pool_between_neurons)))
+    )
+
+
+@pytest.mark.parametrize("make", [toys.pool_between_neurons, toys.residual, toys.leaky, toys.adaptive, toys.assembly])
+def test_mean_law_of_every_pooling_at_every_timestep(make) -> None:
+    """After t steps the mean output is the pooling of the mean input, whatever neurons feed it."""
+    program = harness.spiking_program(harness.program_of(make))
+    calls = {node.name: (node.all_input_nodes[0].name, module) for node, module in program.calls()}
+    pools = {name: call for name, call in calls.items() if isinstance(call[1], TemporalDifference)}
+    assert pools or make in (toys.assembly, toys.adaptive)
+    taken: dict[str, Tensor] = {}
+    sent: dict[str, Tensor] = {}
+    for t, step in enumerate(harness.timesteps(program, harness.images(program), 8), start=1):
+        for name, (source, module) in pools.items():
+            taken[name] = taken.get(name, 0) + step.values[source]
+            sent[name] = sent.get(name, 0) + step.values[f"{name}_out"]
+            assert torch.allclose(sent[name] / t, module.operator(taken[name] / t), atol=1e-5)
+
+
+def test_pooling_before_the_neurons_is_declined() -> None:
+    """There the input is the same at every timestep: the pooling itself is right, and belongs to the stem."""
+    model = toys.toy(lambda m, x: F.relu(m.conv(F.max_pool2d(x, 2))).flatten(1), conv=toys.conv())
+    program = lowered(model)
+
+    assert program.history[-1].declined == (("max_pool2d", "its input is the same at every timestep"),)
+    assert not any(isinstance(module, TemporalDifference) for _, module in program.calls())
+
+
+def test_state_has_the_shape_of_what_goes_in_and_what_comes_out() -> None:
+    program = lowered(harness.program_of(toys.pool_between_neurons))
+    shapes = {spec.name: spec.shape for spec in program.states}
+
+    assert shapes["max_pool2d_sum"] == (4, 8, 8)
+    assert shapes["max_pool2d_previous"] == (4, 4, 4)
+    assert not any(spec.initial for spec in program.states if spec.name.startswith("max_pool2d"))
+
+
+def test_other_operators_are_refused() -> None:
+    graph, root = fx.Graph(), nn.Module()
+    root.gate = nn.Sigmoid()
+    graph.output((graph.call_module("gate", (graph.placeholder("image"),)),))
+    program = Program(fx.GraphModule(root, graph), Stage.SNN, (3,), results=("current",))
+
+    with pytest.raises(PreconditionError, match=r"no temporal difference for gate \(Sigmoid\)"):
+        LowerTemporalDifference({})(program)
