@@ -50,6 +50,11 @@ def load_split(folder: Path, name: str) -> Split:
     return Split(images, labels)
 
 
+def hold_out(split: Split, count: int) -> tuple[Split, Split]:
+    """Part a split into the images to train on and its last `count`, which training never sees."""
+    return Split(split.images[:-count], split.labels[:-count]), Split(split.images[-count:], split.labels[-count:])
+
+
 def normalise(images: torch.Tensor) -> torch.Tensor:
     """Turn uint8 pixels (N, 28, 28) into the network's float input (N, 1, 28, 28)."""
     return ((images.float() / 255.0 - MEAN) / STD).unsqueeze(1)

@@ -10,13 +10,14 @@ IMAGE_SIZE = 28
 MEAN = 0.2860
 STD = 0.3530
 WIDTHS = (24, 48, 96)
+DROPOUT = 0.1
 
 
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions with batch norm, added to a shortcut, ReLU after the sum.
 
     The shortcut is the identity where the channel count stays, otherwise a 1 x 1 convolution
-    with batch norm. Height and width stay as they are: (N, inputs, H, W) -> (N, outputs, H, W).
+    with batch norm. Dropout follows each ReLU. Height and width stay as they are: (N, inputs, H, W) -> (N, outputs, H, W).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -25,17 +26,19 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.relu1 = nn.ReLU()
+        self.dropout1 = nn.Dropout(DROPOUT)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
         self.relu2 = nn.ReLU()
+        self.dropout2 = nn.Dropout(DROPOUT)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H, W)."""
-        branch = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-        result: torch.Tensor = self.relu2(branch + self.shortcut(x))
+        branch = self.bn2(self.conv2(self.dropout1(self.relu1(self.bn1(self.conv1(x))))))
+        result: torch.Tensor = self.dropout2(self.relu2(branch + self.shortcut(x)))
         return result
 
 
@@ -53,6 +56,7 @@ class SampleNetwork(nn.Module):
         self.stem = nn.Conv2d(1, first, 3, padding=1, bias=False)
         self.stem_bn = nn.BatchNorm2d(first)
         self.stem_relu = nn.ReLU()
+        self.stem_dropout = nn.Dropout(DROPOUT)
         self.pool1 = nn.MaxPool2d(2)
         self.block1 = ResidualBlock(first, second)
         self.pool2 = nn.MaxPool2d(2)
@@ -63,7 +67,7 @@ class SampleNetwork(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map normalised images (N, 1, 28, 28) to logits (N, 10)."""
-        x = self.pool1(self.stem_relu(self.stem_bn(self.stem(image))))
+        x = self.pool1(self.stem_dropout(self.stem_relu(self.stem_bn(self.stem(image)))))
         x = self.pool2(self.block1(x))
         x = self.block2(x)
         logits: torch.Tensor = self.classifier(self.flatten(self.average(x)))

@@ -69,7 +69,7 @@ figure in it; `provenance.json` holds the same figures and more.
 |---|---|
 | `fashion_mnist.onnx` | the network in ONNX, weights inside; input `image`, output `logits`, any batch size |
 | `fashion_mnist.pt2` | the same network from `torch.export`, any batch size |
-| `calibration.npz` | {calibration_images:,} images of the training split, {calibration_per_class} of each class |
+| `calibration.npz` | {calibration_images:,} images of the training split that training did not see, {calibration_per_class} of each class |
 | `test.npz` | {subset_images:,} images of the test split, {test_per_class} of each class |
 | `provenance.json` | source, recipe, versions, accuracy, and the SHA-256 of the model and data files |
 | `LICENSE-fashion-mnist.txt` | the data set's licence |
@@ -93,17 +93,22 @@ the shortcut, then a ReLU after the sum. See `network.py`.
 
 Fashion-MNIST by Zalando Research, <https://github.com/zalandoresearch/fashion-mnist>, under the
 MIT licence, as packaged by Debian in `{package}` version `{package_version}`. The calibration
-images come from the training split and the test images from the test split.
+images come from the last 5,000 images of the training split, which are not trained on, and the test images
+from the test split.
 
 ## Rebuild
 
 ```sh
 apt-get install {package}
-python sample/train.py --data /usr/share/datasets/fashion-mnist --output sample
+python sample/train.py --data /usr/share/datasets/fashion-mnist --output first
+python sample/train.py --data /usr/share/datasets/fashion-mnist --output sample \\
+    --continue-from first/fashion_mnist.pt2 --epochs {epochs} --peak-learning-rate {rate} --dropout {dropout}
 ```
 
+The second run lowers dropout and learning rate; `provenance.json` has both recipes.
+
 It needs torch, onnx, onnxscript, onnxruntime and numpy (the versions used are in
-`provenance.json`). Training uses the whole training split and keeps the network of the last
+`provenance.json`). Training uses the first 55,000 images of the training split and keeps the network of the last
 epoch; the test split is read only after training. The seed fixes the order of the images, the
 augmentation and the choice of the images in the `.npz` files. With the
 versions in `provenance.json` the seed gives the same images; the weights can differ in detail on

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from dataset import FILES, Split, balanced_subset, load_split
+from dataset import FILES, Split, balanced_subset, hold_out, load_split
 from export import check_exports, export_onnx, export_pt2, multiply_accumulates, onnx_accuracy
 from network import MEAN, STD, WIDTHS, SampleNetwork
 from record import LICENSE, PACKAGE, README, digests, package_version, software_versions, write_json
@@ -22,6 +23,7 @@ from torch import nn
 from training import Recipe, accuracy, train
 
 CALIBRATION_PER_CLASS = 100
+HELD_OUT = 5000
 TEST_PER_CLASS = 200
 ONNX_FILE = "fashion_mnist.onnx"
 PT2_FILE = "fashion_mnist.pt2"
@@ -41,8 +43,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--epochs", type=int, default=usual.epochs)
     parser.add_argument("--threads", type=int, default=usual.threads)
+    parser.add_argument("--peak-learning-rate", type=float, default=usual.peak_learning_rate)
+    parser.add_argument("--dropout", type=float, default=usual.dropout)
+    parser.add_argument("--continue-from", type=Path, help="a .pt2 that an earlier run wrote")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default=usual.precision)
     return parser.parse_args()
+
+
+def earlier_training(exported: Path) -> dict[str, Any] | None:
+    """Return what the provenance beside an earlier run's export says of its training."""
+    record = exported.parent / PROVENANCE_FILE
+    return json.loads(record.read_text(encoding="utf-8"))["training"] if record.is_file() else None
 
 
 def save_images(path: Path, split: Split) -> None:
@@ -56,11 +67,11 @@ def load_images(path: Path) -> Split:
         return Split(arrays["x"][..., 0], arrays["y"])
 
 
-def write_artefacts(network: SampleNetwork, train_split: Split, test_split: Split, seed: int, output: Path) -> None:
+def write_artefacts(network: SampleNetwork, held_out: Split, test_split: Split, seed: int, output: Path) -> None:
     """Write both exports, both sets of images and the data set's licence."""
     export_onnx(network, output / ONNX_FILE)
     export_pt2(network, output / PT2_FILE)
-    save_images(output / CALIBRATION_FILE, balanced_subset(train_split, CALIBRATION_PER_CLASS, seed))
+    save_images(output / CALIBRATION_FILE, balanced_subset(held_out, CALIBRATION_PER_CLASS, seed))
     save_images(output / TEST_FILE, balanced_subset(test_split, TEST_PER_CLASS, seed))
     (output / LICENSE_FILE).write_text(LICENSE, encoding="utf-8")
 
@@ -106,7 +117,7 @@ def provenance(
         },
         "input": {"mean": MEAN, "std": STD, "scale": "pixels / 255"},
         "images": {
-            CALIBRATION_FILE: {"split": "train", "per_class": CALIBRATION_PER_CLASS, "seed": recipe.seed},
+            CALIBRATION_FILE: {"split": f"train, the last {HELD_OUT}, not trained on", "per_class": CALIBRATION_PER_CLASS, "seed": recipe.seed},
             TEST_FILE: {"split": "test", "per_class": TEST_PER_CLASS, "seed": recipe.seed},
         },
         "network": network_facts(network),
@@ -121,7 +132,8 @@ def readme(record: dict[str, Any]) -> str:
     found, facts, training = record["results"], record["network"], record["training"]
     return README.format(
         **{key: found[key] for key in ("test_images", "test_accuracy", "subset_images", "subset_accuracy")},
-        **{key: training[key] for key in ("seed", "epochs", "threads")},
+        **{key: training[key] for key in ("seed", "epochs", "threads", "dropout")},
+        rate=training["peak_learning_rate"],
         parameters=facts["parameters"],
         macs=facts["multiply_accumulates"],
         relus=facts["relu_layers"],
@@ -141,16 +153,30 @@ def readme(record: dict[str, Any]) -> str:
 def main() -> None:
     """Train, export, choose the images, check and record."""
     options = arguments()
-    recipe = Recipe(seed=options.seed, epochs=options.epochs, threads=options.threads, precision=options.precision)
+    recipe = Recipe(
+        seed=options.seed,
+        epochs=options.epochs,
+        peak_learning_rate=options.peak_learning_rate,
+        precision=options.precision,
+        threads=options.threads,
+        dropout=options.dropout,
+        continued=options.continue_from is not None,
+    )
+    earlier = None if options.continue_from is None else torch.export.load(options.continue_from).state_dict
+    before = None if options.continue_from is None else earlier_training(options.continue_from)
     torch.set_num_threads(recipe.threads)
     options.output.mkdir(parents=True, exist_ok=True)
-    train_split = load_split(options.data, "train")
+    train_split, held_out = hold_out(load_split(options.data, "train"), HELD_OUT)
     start = time.perf_counter()
-    network = train(train_split, recipe)
+    network = train(train_split, recipe, earlier)
     seconds = time.perf_counter() - start
     test_split = load_split(options.data, "test")
-    write_artefacts(network, train_split, test_split, recipe.seed, options.output)
+    write_artefacts(network, held_out, test_split, recipe.seed, options.output)
     record = provenance(network, test_split, recipe, seconds, options)
+    record["training_before"] = before
+    held = accuracy(network, held_out)
+    record["results"]["held_out_accuracy"] = held
+    print(f"accuracy on the {HELD_OUT:,} training images that were held out: {held:.2%}")
     (options.output / README_FILE).write_text(readme(record), encoding="utf-8")
     shipped = [ONNX_FILE, PT2_FILE, CALIBRATION_FILE, TEST_FILE, LICENSE_FILE, README_FILE]
     record["files"] = digests(options.output, shipped)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from dataset import Split, normalise, training_batches
-from network import SampleNetwork
+from network import DROPOUT, SampleNetwork
 from torch import nn
 
 
@@ -16,7 +16,7 @@ class Recipe:
     """Everything that decides the trained weights, besides the data and the software."""
 
     seed: int = 0
-    epochs: int = 32
+    epochs: int = 18
     batch_size: int = 128
     peak_learning_rate: float = 0.1
     momentum: float = 0.9
@@ -24,6 +24,8 @@ class Recipe:
     label_smoothing: float = 0.05
     precision: str = "bfloat16"
     threads: int = 1
+    dropout: float = DROPOUT
+    continued: bool = False
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -69,11 +71,16 @@ def run_epoch(
     return sum(losses) / len(losses)
 
 
-def train(split: Split, recipe: Recipe) -> SampleNetwork:
-    """Train a fresh network on the split and return the one of the last epoch, in eval mode."""
+def train(split: Split, recipe: Recipe, start_from: dict[str, torch.Tensor] | None = None) -> SampleNetwork:
+    """Train a network, fresh or from given weights, and return the one of the last epoch, in eval mode."""
     torch.manual_seed(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     network = SampleNetwork()
+    if start_from is not None:
+        network.load_state_dict(start_from)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = recipe.dropout
     lay_out(network, torch.channels_last)
     optimizer = make_optimizer(network, recipe)
     steps = max(1, recipe.epochs * (len(split.labels) // recipe.batch_size))

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.export import ExportedProgram
 
+from seenn_convert.calibration.observe import check_images
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
@@ -57,6 +58,7 @@ def convert(
     source = read_model(model, calibration_data.image_shape, weights)
     _check_data(source.program, calibration_data)
     images = next(calibration_data.batches(CHECKED_IMAGES))[0]
+    check_images(images, source.program.input_shape)
     parity = source.check(images)
     ann = run_passes(source.program, ANN_PASSES, images)
     progress("reading the model", 1, 1)

@@ -102,7 +102,8 @@ def model(
 ) -> SpikingModel:
     """Return a spiking model of its own, with a probe of the score that ``policy`` reads."""
     temperatures = torch.linspace(2.0, 1.0, timesteps)
-    probed = run_passes(spiking_program(neuron), [probe_pass(ann_program(), policy.score_name or "confidence", temperatures)])
+    probe = probe_pass(ann_program(), policy.score_name or "confidence", temperatures)
+    probed = run_passes(spiking_program(neuron), [probe])
     return SpikingModel(probed, timesteps, policy)
 
 

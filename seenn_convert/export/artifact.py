@@ -94,7 +94,7 @@ def load_artifact(path: Path) -> Artifact:
         check_runs(*_programs_from_json(program, {key: value.to("meta") for key, value in store.items()}))
         ann, snn = _programs_from_json(program, store)
         artifact = _artifact(manifest, ann, snn, read_json(path / REPORT) if (path / REPORT).is_file() else {})
-        artifact.model()
+        SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
     except ArtifactError:
         raise
     except Exception as error:  # whatever the content of a damaged file may provoke

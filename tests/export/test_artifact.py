@@ -70,7 +70,18 @@ def test_save_load_run_gives_the_same_bits(saved: Path) -> None:
         assert getattr(read, name) == getattr(given, name), name
     assert read.snn.sources == given.snn.sources
     assert read.snn.states == given.snn.states
+    assert read.ann.history == given.ann.history
     assert is_artifact(saved)
+
+
+def test_a_model_is_a_copy_of_its_own() -> None:
+    before = small.artifact().model()(IMAGES).logits
+    small.artifact().model().to(torch.float64)
+    assert torch.equal(small.artifact().model()(IMAGES).logits, before)
+
+
+def test_all_files_may_be_read_by_whom_the_program_may(saved: Path) -> None:
+    assert len({(saved / name).stat().st_mode for name in (MANIFEST, PROGRAM, WEIGHTS, REPORT)}) == 1
 
 
 def test_everything_a_user_may_have_survives(tmp_path: Path) -> None:
@@ -315,6 +326,7 @@ PROGRAM_DAMAGE: dict[str, Callable[[Json], object]] = {
     "state that starts nowhere": lambda p: p["states"][0].update(initial="nowhere.v"),
     "state that starts in code": lambda p: p["states"][0].update(initial="__class__.__init__"),
     "states of nothing": lambda p: p.update(states=None),
+    "passes of text": lambda p: p.update(ann_passes="abc"),
     "sources of a list": lambda p: p.update(sources=[]),
     "item out of range": lambda p: next(n for n in p["step"]["nodes"] if n["op"] == "item").update(index=7),
     "huge padding": lambda p: p["stem"]["modules"]["conv1"]["options"].update(padding=[10**9, 10**9]),

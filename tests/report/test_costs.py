@@ -50,9 +50,10 @@ def test_costs_by_hand() -> None:
 
 def test_shares_go_to_the_layers_whose_spikes_cause_the_work() -> None:
     """conv2 reads relu alone; the head reads, through the pooling, the sum of both layers: half each."""
-    shares = operation_shares(small.artifact(), Counts(torch.zeros(1, 1), torch.zeros(1, 1), {"conv2": 30.0, "head": 10.0}))
+    nothing = torch.zeros(1, 1)
+    shares = operation_shares(small.artifact(), Counts(nothing, nothing, {"conv2": 30.0, "head": 10.0}))
     assert shares == pytest.approx({"relu": 0.875, "relu_1": 0.125})
-    assert operation_shares(small.artifact(), Counts(torch.zeros(1, 1), torch.zeros(1, 1), {})) == {}
+    assert operation_shares(small.artifact(), Counts(nothing, nothing, {})) == {}
 
 
 def test_a_network_without_weights_after_its_neurons() -> None:

@@ -52,7 +52,9 @@ def test_the_numbers_are_those_of_hindsight(found: dict) -> None:
     assert found["accuracy_at"] == {str(t + 1): int((run.predictions[t] == labels).sum()) / 70 for t in range(8)}
     with torch.no_grad():
         assert found["ann_accuracy"] == int((small.trained_net()(pixels).argmax(1) == labels).sum()) / 70
-    assert [point["average_timesteps"] for point in found["trade_off"]][0] == 1.0
+    assert found["trade_off"][0]["average_timesteps"] == 1.0
+    assert found["differs_from_hindsight"] == 0
+    assert found["timing"]["images"] == 70
 
 
 def test_early_exit_does_less_and_shares_add_up(found: dict) -> None:

@@ -24,7 +24,8 @@ def test_the_first_and_the_last_to_leave() -> None:
     trace = ExitTrace(torch.arange(20) % 3, torch.zeros(20, 3), steps, confidence)
     found = examples(trace, small.dataset(20))
     easy, hard = ([(e["exit_step"], round(e["confidence"], 6)) for e in found[key]] for key in ("easy", "hard"))
-    order = sorted(zip(steps.tolist(), [round(c, 6) for c in confidence.tolist()], strict=True), key=lambda x: x[0] - x[1])
+    pairs = zip(steps.tolist(), [round(c, 6) for c in confidence.tolist()], strict=True)
+    order = sorted(pairs, key=lambda pair: pair[0] - pair[1])
     assert easy == order[:COUNT]
     assert hard == order[::-1][:COUNT]
     first = found["easy"][0]

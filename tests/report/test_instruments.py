@@ -31,7 +31,7 @@ def test_counts_equal_a_run_by_hand(neuron: str) -> None:
 
     total = previous = torch.zeros(())
     for _ in range(6):
-        logits, _, state = counting.step(drives, state)
+        _, _, state = counting.step(drives, state)
         first = fire("relu", drives[0])
         second = fire("relu_1", net.conv2(first))
         total = total + first + second
