@@ -17,7 +17,8 @@ class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions with batch norm, added to a shortcut, ReLU after the sum.
 
     The shortcut is the identity where the channel count stays, otherwise a 1 x 1 convolution
-    with batch norm. Dropout follows each ReLU. Height and width stay as they are: (N, inputs, H, W) -> (N, outputs, H, W).
+    with batch norm. Dropout follows each ReLU. Height and width stay as they are:
+    (N, inputs, H, W) -> (N, outputs, H, W).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -69,7 +69,7 @@ figure in it; `provenance.json` holds the same figures and more.
 |---|---|
 | `fashion_mnist.onnx` | the network in ONNX, weights inside; input `image`, output `logits`, any batch size |
 | `fashion_mnist.pt2` | the same network from `torch.export`, any batch size |
-| `calibration.npz` | {calibration_images:,} images of the training split that training did not see, {calibration_per_class} of each class |
+| `calibration.npz` | {calibration_images:,} images that training did not see, {calibration_per_class} of each class |
 | `test.npz` | {subset_images:,} images of the test split, {test_per_class} of each class |
 | `provenance.json` | source, recipe, versions, accuracy, and the SHA-256 of the model and data files |
 | `LICENSE-fashion-mnist.txt` | the data set's licence |

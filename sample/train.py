@@ -117,7 +117,11 @@ def provenance(
         },
         "input": {"mean": MEAN, "std": STD, "scale": "pixels / 255"},
         "images": {
-            CALIBRATION_FILE: {"split": f"train, the last {HELD_OUT}, not trained on", "per_class": CALIBRATION_PER_CLASS, "seed": recipe.seed},
+            CALIBRATION_FILE: {
+                "split": f"train, the last {HELD_OUT}, not trained on",
+                "per_class": CALIBRATION_PER_CLASS,
+                "seed": recipe.seed,
+            },
             TEST_FILE: {"split": "test", "per_class": TEST_PER_CLASS, "seed": recipe.seed},
         },
         "network": network_facts(network),
