@@ -58,7 +58,7 @@ def convert(
     source = read_model(model, calibration_data.image_shape, weights)
     _check_data(source.program, calibration_data)
     images = next(calibration_data.batches(CHECKED_IMAGES))[0]
-    check_images(images, source.program.input_shape)
+    check_images(images, source.program.input_shape, range(len(images)))
     parity = source.check(images)
     ann = run_passes(source.program, ANN_PASSES, images)
     progress("reading the model", 1, 1)

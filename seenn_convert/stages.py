@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.calibration.calibration import Calibration, calibrate
+from seenn_convert.calibration.observe import check_images
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.options import Options
@@ -32,6 +33,7 @@ def calibrate_thresholds(
 
     def images() -> Iterator[Tensor]:
         for image, _ in data.batches(options.batch_size, split.fitting):
+            check_images(image, ann.input_shape, split.fitting[counter.done : counter.done + len(image)])
             yield image
             counter.add(len(image))
 

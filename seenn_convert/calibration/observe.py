@@ -1,6 +1,6 @@
 """Run an ANN program on batches and hand the input of every activation to its statistics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, fx
@@ -28,7 +28,7 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
     images = 0
     with torch.no_grad():
         for batch in batches:
-            check_images(batch, program.input_shape, images)
+            check_images(batch, program.input_shape, range(images, images + len(batch)))
             if batch.shape[0] == 0:
                 continue
             observer.run(batch.to(device_of(program.graph_module), program.input_dtype))
@@ -38,15 +38,15 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
     return observer.statistics, images
 
 
-def check_images(batch: Tensor, input_shape: tuple[int, ...], first: int = 0) -> None:
-    """Raise CalibrationDataError unless ``batch`` is ``(B, *input_shape)`` and finite; ``first`` numbers its rows."""
+def check_images(batch: Tensor, input_shape: tuple[int, ...], numbers: Sequence[int]) -> None:
+    """Raise CalibrationDataError unless ``batch`` is ``(B, *input_shape)`` and finite; ``numbers`` names its rows."""
     if tuple(batch.shape[1:]) != input_shape:
         raise CalibrationDataError(
             f"images have shape {tuple(batch.shape[1:])}, the model takes {input_shape}; resize or crop them"
         )
     if not bool(torch.isfinite(batch).all()):
         finite = torch.isfinite(batch).flatten(1).all(dim=1)
-        raise CalibrationDataError(f"image {first + int((~finite).nonzero()[0])} holds NaN or infinity; remove it")
+        raise CalibrationDataError(f"image {numbers[int((~finite).nonzero()[0])]} holds NaN or infinity; remove it")
 
 
 class _Observer(fx.Interpreter):

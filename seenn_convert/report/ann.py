@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from seenn_convert.calibration.observe import check_images
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.draft import device_of
 from seenn_convert.program import Program
@@ -10,10 +11,11 @@ from seenn_convert.progress import Counter, Progress, silent
 
 
 def run_ann(ann: Program, data: Dataset, batch_size: int, progress: Progress = silent) -> Tensor:
-    """Return the ANN's logits ``(N, K)``, on the CPU."""
+    """Return the ANN's logits ``(N, K)``, on the CPU; raises InputError where an image is not finite."""
     counter, parts = Counter(progress, "ANN", len(data)), []
     device = device_of(ann.graph_module)
     for image, _ in data.batches(batch_size):
+        check_images(image, ann.input_shape, range(counter.done, counter.done + len(image)))
         parts.append(ann(image.to(device, ann.input_dtype)).cpu())
         counter.add(len(image))
     return torch.cat(parts)
