@@ -6,7 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert import operators
-from seenn_convert.spiking import BinaryNeuron, ExitProbe, SignedNeuron, TemporalDifference, Tick, TimestepBias
+from seenn_convert.spiking import (
+    BinaryNeuron,
+    EncodingNeuron,
+    ExitProbe,
+    MeanDifference,
+    SignedNeuron,
+    TemporalDifference,
+    Tick,
+    TimestepBias,
+    TrackingEncoder,
+    TrackingNeuron,
+)
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
@@ -14,11 +25,17 @@ _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Conv1d: _CONVOLUTION,
     nn.Conv2d: _CONVOLUTION,
+    nn.Conv3d: _CONVOLUTION,
+    nn.ConvTranspose1d: (*_CONVOLUTION, "output_padding"),
+    nn.ConvTranspose2d: (*_CONVOLUTION, "output_padding"),
     nn.Linear: ("in_features", "out_features"),
     nn.BatchNorm1d: ("num_features", "eps"),
     nn.BatchNorm2d: ("num_features", "eps"),
+    nn.LayerNorm: ("normalized_shape", "eps", "elementwise_affine"),
+    nn.GroupNorm: ("num_groups", "num_channels", "eps", "affine"),
     nn.ReLU: (),
     nn.LeakyReLU: ("negative_slope",),
+    nn.PReLU: ("num_parameters",),
     nn.MaxPool1d: (*_POOL, "dilation"),
     nn.MaxPool2d: (*_POOL, "dilation"),
     nn.AvgPool1d: (*_POOL, "count_include_pad"),
@@ -36,23 +53,44 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Reshape: ("shape",),
     operators.Permute: ("dims",),
     operators.Slice: ("dim", "start", "end", "step"),
-    operators.Pad: ("amounts", "value"),
+    operators.Expand: ("shape",),
+    operators.Pad: ("amounts", "value", "mode"),
+    operators.PaddedMaxPool: ("amounts",),
+    operators.ConstantRow: (),
+    operators.PerPart: (),
+    operators.AtenOperator: ("operator", "arguments", "keywords"),
+    operators.Encode: (),
     operators.Affine: (),
     operators.ClippedReLU: ("maximum",),
     BinaryNeuron: (),
     SignedNeuron: (),
+    TrackingNeuron: ("maximum",),
+    EncodingNeuron: (),
+    TrackingEncoder: (),
     TemporalDifference: (),
+    MeanDifference: ("varying",),
     TimestepBias: (),
     Tick: (),
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""
 
+_WRAPPED: dict[type[nn.Module], str] = {
+    operators.PaddedMaxPool: "pool",
+    operators.PerPart: "operator",
+    TemporalDifference: "operator",
+    MeanDifference: "operator",
+}
+"""Class -> the option that is a module of the closed list itself."""
+
 _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
 _TENSOR_OPTIONS = {
     operators.Affine: ("scale", "shift"),
-    BinaryNeuron: ("v_threshold", "v_initial"),
-    SignedNeuron: ("v_threshold", "v_initial"),
+    operators.ConstantRow: ("value",),
+    **{
+        neuron: ("v_threshold", "v_initial")
+        for neuron in (BinaryNeuron, SignedNeuron, TrackingNeuron, EncodingNeuron, TrackingEncoder)
+    },
     TimestepBias: ("bias",),
     ExitProbe: ("temperatures",),
 }
@@ -71,9 +109,9 @@ def describe_module(module: nn.Module) -> dict[str, object]:
         "operator": kind.__name__,
         "options": {name: getattr(module, name) for name in OPTIONS[kind]},
     }
-    if isinstance(module, TemporalDifference):
-        description["wrapped"] = describe_module(module.operator)
-    if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+    if kind in _WRAPPED:
+        description["wrapped"] = describe_module(getattr(module, _WRAPPED[kind]))
+    if isinstance(module, (*operators.CONVOLUTIONS, nn.Linear)):
         description["options"]["bias"] = module.bias is not None  # type: ignore[index]
     return description
 
@@ -90,11 +128,14 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
         raise TypeError("options are not a mapping")
     known = {name: _as_tuple(value) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
     known |= {name: tensors[name] for name in _TENSOR_OPTIONS.get(kind, ())}
-    if kind is TemporalDifference:
-        wrapped = description["wrapped"]
+    if kind is operators.AtenOperator:
+        known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
+    if kind in _WRAPPED:
+        wrapped, option = description["wrapped"], _WRAPPED[kind]
         if not isinstance(wrapped, Mapping):
             raise TypeError("the wrapped operator is not described")
-        known = {"operator": build_module(wrapped, {})}
+        inner = {name.removeprefix(f"{option}."): value for name, value in tensors.items()}
+        known[option] = build_module(wrapped, inner)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)

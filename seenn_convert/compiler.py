@@ -13,17 +13,16 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
 from seenn_convert.frontend.load import Source, read_model
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
-from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
 from seenn_convert.report.conversion import conversion_report, model_facts, report_of
 from seenn_convert.report.provenance import model_provenance, provenance
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import NEURON_KINDS
 from seenn_convert.stages import calibrate_thresholds, fit_bias, tune
 from seenn_convert.tuning.tune import split_calibration
 
@@ -61,6 +60,7 @@ def convert(
     check_images(images, source.program.input_shape, range(len(images)))
     parity = source.check(images)
     ann = run_passes(source.program, ANN_PASSES, images)
+    ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
     return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress)
 
@@ -82,7 +82,7 @@ def compile_ann(
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
-    spiking = run_passes(ann, spiking_passes(ann, calibration.v_thresholds(), NEURON_KINDS[options.neuron]))
+    spiking = run_passes(ann, spiking_passes(ann, calibration.v_thresholds(), options.kind))
     if options.timestep_bias:
         spiking = run_passes(spiking, [InsertTimestepBias(fit_bias(ann, spiking, data, split, options, progress))])
     tuning = tune(ann, spiking, data, split, options, progress)
@@ -136,7 +136,7 @@ def _check_data(program: Program, data: Dataset) -> None:
 
 
 def _check_spiking(ann: Program) -> None:
-    if not any(isinstance(module, RELU_FAMILY) for _, module in ann.calls()):
+    if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         raise InputError(
             "the model has no ReLU, ReLU6 or LeakyReLU, so nothing in it would spike; give a model that has some"
         )

@@ -67,6 +67,42 @@ def signed_step(
     return output, v - output, emitted
 
 
+def tracking_step(
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, most: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Advance tracking neurons: as ``signed_step``, but all spikes that are due leave at once, as one graded spike.
+
+    After every step the emitted sum is the running input sum, rectified and rounded to whole thresholds. So the mean
+    output is off by at most half a threshold divided by the number of timesteps, whatever the order of the input:
+    the reference that binary and signed neurons are judged against.
+
+    Shapes: ``current``, ``v`` and ``emitted`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most``, broadcastable, is
+    the largest net number of spikes allowed so far. Returns ``(output, v_next, emitted_next)``.
+    """
+    v = v + current
+    total = torch.div(v, v_threshold).floor_().add_(emitted).clamp_(min=0)
+    if most is not None:
+        total = torch.minimum(total, most)
+    output = (total - emitted).mul_(v_threshold)
+    return output, v - output, total
+
+
+def encoding_step(
+    current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Advance encoding neurons: they send a graded signal of either sign as spikes of either sign.
+
+    Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most`` is the largest spike in units of
+    the threshold, None for any. Returns ``(output, v_next)``.
+    """
+    v = v + current
+    spike = torch.div(v, v_threshold).floor_()
+    if most is not None:
+        spike.clamp_(-most, most)
+    output = spike.mul_(v_threshold)
+    return output, v - output
+
+
 def quantized_activation(x: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
     """Return what a neuron's mean output tends to: ``theta / L * clip(floor(L * x / theta + 1/2), 0, L)``.
 

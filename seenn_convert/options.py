@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from seenn_convert.calibration.rules import MseRule, ThresholdRule
 from seenn_convert.errors import InputError
+from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
+from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
 from seenn_convert.scores import SCORE_NAMES, ScoreName
-from seenn_convert.spiking import NEURON_KINDS
 from seenn_convert.tuning.exit_threshold import ExitTarget
 
 
@@ -15,7 +16,7 @@ class Options:
 
     Attributes:
         timesteps: The longest run T.
-        neuron: ``"signed"`` (fires -1, 0, +1) or ``"if"`` (fires 0, +1).
+        neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1) or ``"tracking"`` (graded spikes, the reference).
         rule: From activation statistics to thresholds.
         per_channel: One threshold a channel, else one a layer.
         timestep_bias: Correct each layer's mean output at every timestep.
@@ -24,6 +25,10 @@ class Options:
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the split of the calibration data.
+        neuron_levels: Levels of a tracking neuron.
+        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network that has
+            no ReLU; ``"always"``; ``"never"``.
+        require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
 
     Raises:
         InputError: An option is out of range or unknown; lists every such option.
@@ -39,6 +44,9 @@ class Options:
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
+    neuron_levels: int = 32
+    encode: Encode = "auto"
+    require_spiking: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -49,16 +57,29 @@ class Options:
             problems.append(f"batch size must be at least 1, got {self.batch_size}")
         if self.neuron not in NEURON_KINDS:
             problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
+        if self.neuron_levels < 1:
+            problems.append(f"neuron levels must be at least 1, got {self.neuron_levels}")
+        if self.encode not in ENCODE_NAMES:
+            problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
+        if not 0 <= self.require_spiking <= 1:
+            problems.append(f"the spiking share to require must be in [0, 1], got {self.require_spiking}")
         if self.score not in SCORE_NAMES:
             problems.append(f"score must be one of {', '.join(SCORE_NAMES)}, got {self.score!r}")
         if problems:
             raise InputError("; ".join(problems))
+
+    @property
+    def kind(self) -> NeuronKind:
+        """What makes the neurons."""
+        return Tracking(self.neuron_levels) if self.neuron == "tracking" else NEURON_KINDS[self.neuron]
 
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data; batch size and device do not."""
         return {
             "timesteps": self.timesteps,
             "neuron": self.neuron,
+            **({"neuron_levels": self.neuron_levels} if self.neuron == "tracking" else {}),
+            "encode": self.encode,
             "threshold": self.rule.name,
             "per_channel": self.per_channel,
             "timestep_bias": self.timestep_bias,

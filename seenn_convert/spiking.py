@@ -3,11 +3,13 @@
 Each takes its input current and its state and returns its output and the next state; none keeps anything.
 """
 
+import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from seenn_convert.neuron import if_step, signed_step
+from seenn_convert.neuron import encoding_step, if_step, signed_step, tracking_step
 from seenn_convert.scores import SCORE_NAMES, ScoreName, score
 
 
@@ -15,11 +17,13 @@ class Neuron(nn.Module):
     """A layer of integrate-and-fire neurons; ``v_threshold`` and ``v_initial`` broadcast against one row ``(*F)``.
 
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
-    at zero. ``alphabet`` lists what a spike may be, in units of the threshold.
+    at zero. ``alphabet`` lists what a spike may be, in units of the threshold; None where it is any whole number.
+    Where ``reads_clock`` holds, the neuron takes the clock behind its current.
     """
 
     state_names: ClassVar[tuple[str, ...]]
-    alphabet: ClassVar[tuple[int, ...]]
+    alphabet: ClassVar[tuple[int, ...] | None]
+    reads_clock: ClassVar[bool] = False
     v_threshold: Tensor
     v_initial: Tensor
 
@@ -56,7 +60,48 @@ class SignedNeuron(Neuron):
         return signed_step(current, v, emitted, self.v_threshold)
 
 
-NEURON_KINDS: dict[str, type[Neuron]] = {"signed": SignedNeuron, "if": BinaryNeuron}
+class TrackingNeuron(Neuron):
+    """Fires any whole number; its emitted sum is the rounded, rectified sum of its input at every timestep.
+
+    ``maximum`` is where the activation it stands for is clipped, infinity where it is not.
+    """
+
+    state_names = ("v", "emitted")
+    alphabet = None
+    reads_clock = True
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, maximum: float = math.inf) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.maximum = maximum
+
+    def forward(self, current: Tensor, clock: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``; ``clock`` ``(B,)`` counts the steps done."""
+        most = None
+        if self.maximum < math.inf:
+            most = (per_row(clock + 1, current) * self.maximum / self.v_threshold + 0.5).floor()
+        return tracking_step(current, v, emitted, self.v_threshold, most)
+
+
+class EncodingNeuron(Neuron):
+    """Sends a graded signal of either sign as spikes -1, 0 or +1; it rectifies nothing."""
+
+    state_names = ("v",)
+    alphabet = (-1, 0, 1)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return encoding_step(current, v, self.v_threshold)
+
+
+class TrackingEncoder(Neuron):
+    """Sends a graded signal of either sign as whole numbers of spikes of either sign."""
+
+    state_names = ("v",)
+    alphabet = None
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return encoding_step(current, v, self.v_threshold, most=None)
 
 
 class TimestepBias(nn.Module):
@@ -90,10 +135,15 @@ class Tick(nn.Module):
         return clock + 1
 
 
-class TemporalDifference(nn.Module):
-    """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
+def per_row(values: Tensor, like: Tensor) -> Tensor:
+    """Return ``values`` ``(B,)`` so that they broadcast against the rows of ``like`` ``(B, *F)``."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))
 
-    For a homogeneous operator (max pooling) this is ``f(S_t) - f(S_{t-1})`` of the running sum ``S``.
+
+class TemporalDifference(nn.Module):
+    """Emit, at each step, the change of ``f(S_t)`` of the running input sum ``S``, for a homogeneous operator ``f``.
+
+    With ``f(t * x) = t * f(x)`` (max pooling) the mean output is then f of the mean input, at every timestep.
     """
 
     def __init__(self, operator: nn.Module) -> None:
@@ -105,6 +155,43 @@ class TemporalDifference(nn.Module):
         running_sum = running_sum + current
         value: Tensor = self.operator(running_sum)
         return value - previous, running_sum, value
+
+
+class MeanDifference(nn.Module):
+    """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
+
+    Args:
+        operator: Any operator f of one or more inputs.
+        varying: For each input, whether it changes in time; one that does not is its own mean.
+    """
+
+    def __init__(self, operator: nn.Module, varying: Sequence[bool] = (True,)) -> None:
+        super().__init__()
+        self.operator, self.varying = operator, tuple(varying)
+
+    def forward(self, clock: Tensor, previous: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(output, value, *sums_next)``.
+
+        Args:
+            clock: ``(B,)``, the steps each row has done.
+            previous: ``(B, *G)``, the last ``value``, zero at the start.
+            inputs: The operator's inputs at this step, then the running sum of each one that varies.
+        """
+        t, count = clock + 1, len(self.varying)
+        sums, means, following = iter(inputs[count:]), [], []
+        for current, varies in zip(inputs[:count], self.varying, strict=True):
+            if varies:
+                following.append(next(sums) + current)
+                means.append(following[-1] / per_row(t, current))
+            else:
+                means.append(current)
+        result: Tensor = self.operator(*means)
+        value = result * per_row(t, result)
+        return value - previous, value, *following
+
+    def extra_repr(self) -> str:
+        """Show which inputs vary, where not all do."""
+        return "" if all(self.varying) else f"varying={self.varying}"
 
 
 class ExitProbe(nn.Module):
@@ -142,5 +229,6 @@ class ExitProbe(nn.Module):
 
 
 __all__ = [
-    "NEURON_KINDS", "BinaryNeuron", "ExitProbe", "Neuron", "SignedNeuron", "TemporalDifference", "Tick", "TimestepBias",
+    "BinaryNeuron", "EncodingNeuron", "ExitProbe", "MeanDifference", "Neuron", "SignedNeuron", "TemporalDifference",
+    "Tick", "TimestepBias", "TrackingEncoder", "TrackingNeuron",
 ]  # fmt: skip

@@ -9,11 +9,11 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.draft import Draft
 from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.kinds import NeuronKind, Signed
+from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import Pass, relative_error, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
 from seenn_convert.program import Program, Stage, format_program, initial_state
-from seenn_convert.spiking import Neuron, SignedNeuron
 
 TOLERANCE = 1e-5
 
@@ -71,13 +71,13 @@ def largest_activations(ann: Program, batch: Tensor, per_channel: bool = True) -
     found: dict[str, Tensor] = {}
     values = record(ann.graph_module, batch)
     for node, module in ann.calls():
-        if isinstance(module, RELU_FAMILY):
+        if isinstance(module, SPIKING_OPERATORS):
             top = values[node.name].transpose(0, 1).flatten(1).amax(1)
             found[node.name] = torch.where(top > 0, top, top.max()) if per_channel else top.max()
     return found
 
 
-def spiking_program(model: nn.Module | Program, kind: type[Neuron] = SignedNeuron) -> Program:
+def spiking_program(model: nn.Module | Program, kind: NeuronKind = Signed()) -> Program:
     """Return the spiking program of a model, without a probe, with thresholds from ``images``."""
     ann = ann_program(model)
     thresholds = largest_activations(ann, images(ann))

@@ -18,7 +18,7 @@ from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import NEURON_KINDS
+from seenn_convert.kinds import NEURON_KINDS
 
 torch.set_num_threads(1)
 

@@ -36,10 +36,10 @@ def test_a_spiking_program_as_text(golden) -> None:
     """Stem, step and state; thresholds are set by hand, so that the text does not depend on numbers."""
     from seenn_convert.passes.base import run_passes
     from seenn_convert.passes.sequence import probe_pass, spiking_passes
-    from seenn_convert.spiking import SignedNeuron
+    from seenn_convert.kinds import Signed
 
     ann = harness.ann_program(harness.program_of(toys.pool_between_neurons))
-    snn = run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(2.0)}, SignedNeuron))
+    snn = run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(2.0)}, Signed()))
     golden.check("program_snn.txt", format_program(run_passes(snn, [probe_pass(ann, "confidence", torch.ones(4))])))
 
 

@@ -8,13 +8,14 @@ from torch import Tensor, fx
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.draft import device_of
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.operators import SPIKING_OPERATORS, Encode
 from seenn_convert.program import Program
 
 
 def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, ActivationStatistics], int]:
     """Return the statistics of each activation's input, by node name, and the number of images.
 
+    Where graded values of either sign become spikes, the statistics are of their magnitude.
     Memory does not grow with the data: each value is dropped after its last use.
 
     Args:
@@ -54,7 +55,7 @@ class _Observer(fx.Interpreter):
 
     def __init__(self, program: Program) -> None:
         super().__init__(program.graph_module)
-        self.activations = {node.name for node, module in program.calls() if isinstance(module, RELU_FAMILY)}
+        self.activations = {node.name: m for node, m in program.calls() if isinstance(m, SPIKING_OPERATORS)}
         self.statistics: dict[str, ActivationStatistics] = {}
 
     def run_node(self, n: fx.Node) -> object:
@@ -64,5 +65,5 @@ class _Observer(fx.Interpreter):
                 raise CalibrationDataError(f"{n.name}: the model's own activations are NaN or infinite on this data")
             if n.name not in self.statistics:
                 self.statistics[n.name] = ActivationStatistics.empty(values.shape[1])
-            self.statistics[n.name].update(values)
+            self.statistics[n.name].update(values.abs() if isinstance(self.activations[n.name], Encode) else values)
         return super().run_node(n)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.frontend.layout import PLAIN, Layout, sizes_of
+
 
 class Refusal(Exception):
     """A call site has no conversion; the text says why and what to do."""
@@ -14,10 +16,24 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Lifted:
-    """A module call that stands for (part of) an aten call: ``module(*inputs)``, inputs from the exported graph."""
+    """A module call that stands for (part of) an aten call: ``module(*inputs)``.
+
+    Attributes:
+        module: What is called.
+        inputs: Nodes of the exported graph, or calls that come before this one.
+        layout: Of the result, where it is not that of the inputs.
+    """
 
     module: nn.Module
-    inputs: tuple[fx.Node, ...]
+    inputs: "tuple[fx.Node | Lifted, ...]"
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The call's result does not depend on the image's numbers, only on its shape."""
+
+    value: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,10 +50,16 @@ class Call:
     Attributes:
         node: The node of the exported graph.
         constants: Value of every exported node that depends on parameters and literals only.
+        batch: Size of the batch in the exported graph, or what stands for it.
+        batch_is_open: Whether the graph takes any batch, and ``batch`` only stands for its size.
+        per_part: The module will be applied to each part of a row, so the exported axes are its own.
     """
 
     node: fx.Node
     constants: dict[fx.Node, Tensor]
+    batch: int = 1
+    batch_is_open: bool = False
+    per_part: bool = False
     arguments: dict[str, object] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +96,36 @@ class Call:
             return tuple(items)
         raise Refusal(f"its argument '{name}' is computed, not a list of integers; make it a constant")
 
+    def sizes(self, node: fx.Node) -> tuple[int, ...]:
+        """Return the exported sizes of a node's result."""
+        try:
+            return sizes_of(node, self.batch)
+        except ValueError as error:
+            raise Refusal(str(error)) from error
+
+    def image(self) -> fx.Node:
+        """Return the node of the image."""
+        found: fx.Node = next(n for n in self.node.graph.nodes if n.op == "placeholder" and n not in self.constants)
+        return found
+
+    def layout(self, source: fx.Node) -> Layout:
+        """Return how the program holds ``source``, as the module will see it."""
+        return PLAIN if self.per_part else layout_of(source)
+
+    def axis(self, dim: int, source: fx.Node) -> int:
+        """Return the program's axis for the exported axis ``dim`` of ``source``; refuses the one with the batch."""
+        layout, rank = self.layout(source), rank_of(source)
+        if dim % rank == layout.axis:
+            raise Refusal("it works along the batch axis, so rows would depend on each other")
+        return layout.positions(rank)[dim % rank][0]
+
+    def row(self, constant: Tensor, source: fx.Node) -> Tensor:
+        """Return ``constant`` so that it broadcasts against a row of ``source``."""
+        found = self.layout(source).row(constant, rank_of(source))
+        if found is None:
+            raise Refusal("its constant differs between the rows of the batch")
+        return found
+
     def flag(self, name: str) -> bool:
         """Return the truth of ``name``, False where it is not given."""
         return bool(self.arguments.get(name))
@@ -107,14 +159,10 @@ class Call:
         return value
 
 
-def shape_of(node: fx.Node) -> tuple[int, ...]:
-    """Return the shape of a node's result without the batch; refuses where an axis is not fixed."""
-    value = node.meta.get("val")
-    if not isinstance(value, Tensor):
-        raise Refusal("its result is not a single tensor")
-    if any(not isinstance(size, int) for size in value.shape[1:]):
-        raise Refusal("its result has an axis other than the batch whose size depends on the input")
-    return tuple(int(size) for size in value.shape[1:])
+def layout_of(node: fx.Node) -> Layout:
+    """Return how the program holds the result of an exported node."""
+    layout: Layout = node.meta.get("layout", PLAIN)
+    return layout
 
 
 def rank_of(node: fx.Node) -> int:

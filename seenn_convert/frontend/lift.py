@@ -3,89 +3,105 @@
 import builtins
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, fx, nn
-from torch._ops import OpOverload
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
+from torch.export.graph_signature import InputKind
 
 from seenn_convert.errors import InputError, UnsupportedOperatorError
-from seenn_convert.frontend.aten import HANDLERS, TRAINING
+from seenn_convert.frontend.aliasing import Aliases, written
+from seenn_convert.frontend.aten import AWARE, HANDLERS, elementwise
 from seenn_convert.frontend.call import (
     Call,
+    Constant,
     Lifted,
     Refusal,
     Same,
     describe_source,
+    layout_of,
     module_path,
     operator_name,
-    rank_of,
-    shape_of,
 )
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.frontend.layout import PLAIN, STAND_IN, Layout, batch_of, sizes_of
+from seenn_convert.frontend.outputs import output_of
+from seenn_convert.operators import SPIKING_OPERATORS, ConstantRow, PerPart
 from seenn_convert.program import Program, Stage
 
-VIEWS = ("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t",
-         "slice", "narrow", "split", "split_with_sizes", "chunk", "tensor_split", "contiguous")  # fmt: skip
-"""Calls whose result shares memory with part of their input, or may share it; writing to it needs care."""
-DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
 RESERVED = ("image", "output", "clock", "readout", "logits", "score")
 """Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
 
+Result = Lifted | Same | Constant | list[Lifted]
 
-def lift(exported: ExportedProgram) -> Program:
+
+def lift(exported: ExportedProgram, output_name: str | None = None) -> Program:
     """Return the program of stage ANN that computes what ``exported`` computes, for any batch size.
+
+    Args:
+        exported: A classifier.
+        output_name: Which of its results are the logits; needed where there are several.
 
     Raises:
         UnsupportedOperatorError: Lists every call that has no conversion, with its source line.
-        InputError: The model does not take one image and return one tensor of logits, or is in training mode.
+        InputError: The model does not take one image and return logits, or is in training mode.
     """
-    return _Lifter(exported).program()
+    return _Lifter(exported, output_name).program()
 
 
 class _Lifter:
     """The walk over the exported graph; ``values`` maps its nodes to the nodes of the new graph."""
 
-    def __init__(self, exported: ExportedProgram) -> None:
-        self.exported = exported
-        self.constants = _constants(exported)
+    def __init__(self, exported: ExportedProgram, output_name: str | None) -> None:
+        self.exported, self.output_name = exported, output_name
+        self.source = fx.Graph()  # a copy: layouts are noted on its nodes
+        copies: dict[fx.Node, fx.Node] = {}
+        self.source.output(self.source.graph_copy(exported.graph, copies))
+        self.inputs = {old.name: new for old, new in copies.items() if old.op == "placeholder"}
+        self.constants = _constants(exported, self.inputs)
         self.weights = {value.untyped_storage().data_ptr() for value in self.constants.values()}
+        self.numbers: dict[fx.Node, int] = {}
         self.graph = fx.Graph()
         self.root = fx.GraphModule(nn.Module(), fx.Graph())  # its attributes are the names a module cannot have
         self.values: dict[fx.Node, fx.Node | list[fx.Node]] = {}
-        self.alias_root: dict[fx.Node, fx.Node] = {}
-        self.views: set[fx.Node] = set()
+        self.aliases = Aliases(self.values, self.constants)
         self.sources: dict[str, str] = {}
-        self.problems: list[str] = []
+        self.problems: dict[fx.Node, str] = {}
         self.broken: set[fx.Node] = set()
+        self.image = self._find_image()
+        self.batch = batch_of(self.image)
+        self.is_open = self.batch == STAND_IN
 
     def program(self) -> Program:
-        image = self._image()
-        self.values[image] = self.graph.placeholder("image")
-        for node in self.exported.graph.nodes:
+        self.values[self.image] = self.graph.placeholder("image")
+        output = output_of(self.exported, self.source, self.output_name)
+        for node in self.source.nodes:
             if node.op == "call_function":
                 self._visit(node)
-        if self.problems:
-            raise UnsupportedOperatorError(self.problems)
-        self.graph.output(self._logits())
-        value = image.meta["val"]
+        needed = _needed(output)
+        problems = [text for node, text in self.problems.items() if node in needed or written(node) is not None]
+        if problems:
+            raise UnsupportedOperatorError(problems)
+        self.graph.output(self._logits(output))
+        graph_module = fx.GraphModule(self.root, self.graph).eval()
+        graph_module.graph.eliminate_dead_code()
+        graph_module.delete_all_unused_submodules()
+        graph_module.recompile()
         program = Program(
-            graph_module=fx.GraphModule(self.root, self.graph).eval(),
+            graph_module=graph_module,
             stage=Stage.ANN,
-            input_shape=shape_of(image),
-            input_dtype=value.dtype,
+            input_shape=sizes_of(self.image, self.batch)[1:],
+            input_dtype=self.image.meta["val"].dtype,
             sources=tuple(self.sources.items()),
         )
         program.graph_module.requires_grad_(False)
         return program
 
-    def _image(self) -> fx.Node:
+    def _find_image(self) -> fx.Node:
         signature = self.exported.graph_signature
         names = [s.arg.name for s in signature.input_specs if s.kind is InputKind.USER_INPUT]
-        nodes: list[fx.Node] = [n for n in self.exported.graph.nodes if n.op == "placeholder" and n.name in names]
+        nodes = [node for name, node in self.inputs.items() if name in names]
         if len(nodes) != 1:
             raise InputError(f"the model takes {len(nodes)} inputs ({', '.join(names)}); give one that takes one image")
         value = nodes[0].meta.get("val")
@@ -95,67 +111,101 @@ class _Lifter:
             raise InputError(f"the model's input has shape {tuple(value.shape)}; export it with only the batch dynamic")
         return nodes[0]
 
-    def _logits(self) -> fx.Node:
-        specs = self.exported.graph_signature.output_specs
-        if any(spec.kind is OutputKind.BUFFER_MUTATION for spec in specs):
-            raise InputError(f"the model changes its buffers as it runs: {TRAINING}")
-        results = self.exported.graph.output_node().args[0]
-        outputs = [node for node in results if isinstance(node, fx.Node)]
-        if len(outputs) != 1:
-            raise InputError(f"the model returns {len(outputs)} tensors; wrap it to return the logits alone")
-        value, shape = self.values.get(outputs[0]), outputs[0].meta["val"].shape
+    def _logits(self, output: fx.Node) -> fx.Node:
+        value, shape = self.values.get(output), output.meta["val"].shape
         if not isinstance(value, fx.Node):
             raise InputError("the model's output does not depend on its input")
-        if len(shape) != 2:
+        if len(shape) != 2 or not layout_of(output).is_plain:
             raise InputError(f"the model's output has shape {tuple(shape)}; a classifier returns (batch, classes)")
         return value
 
     def _visit(self, node: fx.Node) -> None:
-        name = operator_name(node)
+        name, value = operator_name(node), node.meta.get("val")
         inputs = node.all_input_nodes
         if any(source in self.broken for source in inputs):
             self.broken.add(node)
+        elif isinstance(value, (int, torch.SymInt)) and not isinstance(value, bool):
+            self._note_number(node, value)
         elif "getitem" in str(node.target):
             self._guarded(node, self._item)
-        elif name.startswith(IGNORED) or not isinstance(node.meta.get("val"), (Tensor, list, tuple)):
+        elif name.startswith(IGNORED) or not isinstance(value, (Tensor, list, tuple)):
             return
-        elif all(source in self.constants for source in inputs):
+        elif all(source in self.constants or source in self.numbers for source in inputs):
             self._guarded(node, self._fold)
         else:
             self._guarded(node, self._lift)
 
     def _guarded(self, node: fx.Node, visit: Callable[[fx.Node], None]) -> None:
-        """Visit a node; note a refusal as a problem and go on, so that every problem is listed."""
+        """Visit a node; note a refusal as a problem and go on behind it, so that every problem is listed."""
         try:
             visit(node)
         except Refusal as refusal:
             where = describe_source(node)
             at = f" at {where}" if where else ""
-            self.problems.append(f"{node.name} ({str(node.target).removesuffix('.default')}){at}: {refusal}")
+            self.problems[node] = f"{node.name} ({str(node.target).removesuffix('.default')}){at}: {refusal}"
+            self._stand_in(node)
+
+    def _stand_in(self, node: fx.Node) -> None:
+        """Let what comes behind a refused call be looked at too, where the batch is in front of its result."""
+        value, image = node.meta["val"], self.values[self.image]
+        assert isinstance(image, fx.Node)
+        first = value if isinstance(value, Tensor) else value[0]
+        if not first.shape or str(first.shape[0]) != str(self.image.meta["val"].shape[0]):
             self.broken.add(node)
+            return
+        self.values[node] = image if isinstance(value, Tensor) else [image] * len(value)
+
+    def _note_number(self, node: fx.Node, value: int | torch.SymInt) -> None:
+        """Keep a size; for a batch of one row where the batch is open, as constants are made for one row."""
+        if isinstance(value, int):
+            self.numbers[node] = value
+        elif len(value.node.expr.free_symbols) == 1:
+            self.numbers[node] = int(value.node.expr.subs({symbol: 1 for symbol in value.node.expr.free_symbols}))
 
     def _lift(self, node: fx.Node) -> None:
         name = operator_name(node)
-        if name not in HANDLERS:
-            raise Refusal("this operator has no conversion yet; replace it or convert the part before it")
-        result = HANDLERS[name](Call(node, self.constants))
-        if isinstance(node.meta["val"], Tensor):
-            self._check_result(node)
-        if isinstance(result, Lifted) and isinstance(result.module, RELU_FAMILY) and rank_of(node) < 2:
-            raise Refusal("it acts on one number a row; unsqueeze its input behind the batch")
+        handler = HANDLERS.get(name, elementwise)
+        first = next((layout_of(n) for n in node.all_input_nodes if n in self.values), PLAIN)
+        per_part = not first.is_plain and name in HANDLERS and name not in AWARE
+        if per_part and not first.has_parts:
+            raise Refusal("the batch axis was moved behind another one before it; put the batch first")
+        result = handler(Call(node, self.constants, self.batch, self.is_open, per_part))
+        if per_part:
+            result = _per_part(result)
         self._enter(node, name, result)
-        self._note_alias(node, name, result)
+        if not isinstance(result, Constant):
+            self.aliases.note(node, name, result, self.broken)
 
-    def _enter(self, node: fx.Node, name: str, result: Lifted | Same | list[Lifted]) -> None:
-        if isinstance(result, Same):
+    def _enter(self, node: fx.Node, name: str, result: Result) -> None:
+        if isinstance(result, Constant):
+            self.constants[node] = result.value
+        elif isinstance(result, Same):
             self.values[node] = self.values[result.node]
+            node.meta["layout"] = layout_of(result.node)
         elif isinstance(result, Lifted):
+            value = node.meta["val"]
+            self._check_result(node, value if isinstance(value, Tensor) else value[0], self._layout(result))
+            node.meta["layout"] = self._layout(result)
             self.values[node] = self._call(node, name, result)
         else:
+            node.meta["layouts"] = [self._layout(part) for part in result]
+            for value, layout in zip(node.meta["val"], node.meta["layouts"], strict=True):
+                self._check_result(node, value, layout)
             self.values[node] = [self._call(node, name, part) for part in result]
 
+    def _layout(self, lifted: Lifted) -> Layout:
+        """Return the layout of a call's result; refuses where its inputs differ in theirs."""
+        leaves = [node for node in _leaves(lifted) if node is not self.image] or [self.image]
+        layouts = {layout_of(node) for node in leaves}
+        if len(layouts) > 1:
+            raise Refusal("its inputs hold the batch on different axes, so rows would depend on each other")
+        return lifted.layout or layouts.pop()
+
     def _call(self, node: fx.Node, name: str, lifted: Lifted) -> fx.Node:
-        inputs = tuple(self.values[source] for source in lifted.inputs)
+        inputs = tuple(
+            self._call(node, name, source) if isinstance(source, Lifted) else self.values[source]
+            for source in lifted.inputs
+        )
         if any(isinstance(value, list) for value in inputs):
             raise Refusal("it takes a list of tensors where one is expected")
         target = self._target(node, name)
@@ -183,11 +233,12 @@ class _Lifter:
         values = self.values.get(source)  # type: ignore[arg-type]
         if isinstance(values, list):
             self.values[node] = values[index]  # type: ignore[index]
-            self.views.add(node)
-            self.alias_root[node] = self._root(source)  # type: ignore[arg-type]
+            node.meta["layout"] = source.meta.get("layouts", [PLAIN] * len(values))[index]  # type: ignore[union-attr]
+            self.aliases.share(node, source, as_view=True)  # type: ignore[arg-type]
         elif isinstance(values, fx.Node) and index == 0:  # the other results of such a call are side products
             self.values[node] = values
-            self.alias_root[node] = self._root(source)  # type: ignore[arg-type]
+            node.meta["layout"] = layout_of(source)  # type: ignore[arg-type]
+            self.aliases.share(node, source)  # type: ignore[arg-type]
         elif source in self.constants:
             self.constants[node] = self.constants[source][index]  # type: ignore[index]
         elif node.users:
@@ -197,75 +248,66 @@ class _Lifter:
         """Evaluate a call that depends on parameters only, once."""
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Refusal("it draws random numbers; make them a buffer")
-        written = self.constants.get(_written(node))  # type: ignore[arg-type]
-        if isinstance(written, Tensor) and written.untyped_storage().data_ptr() in self.weights:
+        target = self.constants.get(written(node))  # type: ignore[arg-type]
+        if isinstance(target, Tensor) and target.untyped_storage().data_ptr() in self.weights:
             raise Refusal("it changes a parameter or buffer as the model runs; call model.eval() before it is exported")
-        arguments = fx.map_arg(node.args, lambda source: self.constants[source])
-        options = fx.map_arg(node.kwargs, lambda source: self.constants[source])
+        known = {**self.constants, **self.numbers}
+        arguments = fx.map_arg(node.args, lambda source: known[source])
+        options = fx.map_arg(node.kwargs, lambda source: known[source])
         with torch.no_grad():
             self.constants[node] = node.target(*arguments, **options)  # type: ignore[operator]
 
-    def _check_result(self, node: fx.Node) -> None:
-        image, value = self._image().meta["val"], node.meta["val"]
-        if not value.shape or (value.shape[0] != image.shape[0] and str(value.shape[0]) != str(image.shape[0])):
-            raise Refusal("its result does not begin with the batch axis, so rows would depend on each other")
-        if value.dtype != image.dtype:
+    def _check_result(self, node: fx.Node, value: Tensor, layout: Layout) -> None:
+        if value.dtype != self.image.meta["val"].dtype:
             raise Refusal("it changes the type of the numbers; convert the model in one floating-point type")
-        shape_of(node)
-
-    def _root(self, node: fx.Node) -> fx.Node:
-        return self.alias_root.get(node, node)
-
-    def _note_alias(self, node: fx.Node, name: str, result: Lifted | Same | list[Lifted]) -> None:
-        """Keep track of which tensors share memory, so that an in-place call changes what it changes in PyTorch."""
-        written = _written(node)
-        if written is not None:
-            self._write(node, written)
-        elif name in VIEWS or name in DROPOUTS or (isinstance(result, Same) and not _copies(node, name)):
-            self.alias_root[node] = self._root(node.all_input_nodes[0])
-            if name in VIEWS and (not isinstance(result, Same) or name == "contiguous"):
-                self.views.add(node)
-
-    def _write(self, node: fx.Node, target: fx.Node) -> None:
-        """Let every later use of the written tensor, under any of its names, see the result of ``node``."""
-        if target in self.constants:
-            raise Refusal("it writes the activation into a constant; use a call that returns its result")
-        root = self._root(target)
-        names = [other for other in self.values if self._root(other) is root and other is not node]
-        if any(other in self.views for other in names):
-            if any(self._is_ahead(user) for other in names for user in other.users if user is not node):
-                raise Refusal("it writes in place into a tensor that is also seen through a view; use a copy")
-            return
-        for other in names:
-            self.values[other] = self.values[node]
-        self.alias_root[node] = root
-
-    def _is_ahead(self, node: fx.Node) -> bool:
-        """Return whether a node reads numbers (not just a shape) and was not visited yet."""
-        reads = node.op == "output" or isinstance(node.meta.get("val"), (Tensor, list, tuple))
-        return reads and node not in self.values and node not in self.broken
+        try:
+            sizes = sizes_of(value, self.batch)
+        except ValueError as error:
+            raise Refusal("its result has an axis other than the batch whose size depends on the input") from error
+        if len(sizes) <= layout.axis or sizes[layout.axis] != layout.outer * self.batch * layout.inner:
+            raise Refusal("its result does not hold the batch axis its input has, so rows would depend on each other")
 
 
-def _written(node: fx.Node) -> fx.Node | None:
-    """Return the tensor that a call writes into, None where it returns a new one."""
-    arguments = node.target._schema.arguments if isinstance(node.target, OpOverload) else []
-    names = [a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write]
-    value = Call(node, {}).value(names[0]) if names else None
-    return value if isinstance(value, fx.Node) else None
+def _leaves(lifted: Lifted) -> list[fx.Node]:
+    """Return the exported nodes that a call and the calls before it read."""
+    found = []
+    for source in lifted.inputs:
+        found += _leaves(source) if isinstance(source, Lifted) else [source]
+    return found
 
 
-def _copies(node: fx.Node, name: str) -> bool:
-    """Return whether a call that returns its input's numbers puts them into new memory."""
-    return name in ("clone", "_to_copy", "lift_fresh_copy") or Call(node, {}).flag("copy")
+def _per_part(result: Result) -> Result:
+    """Apply what was lifted to each part of a row."""
+    if isinstance(result, list):
+        return [_part_of(part) for part in result]
+    return _part_of(result) if isinstance(result, Lifted) else result
 
 
-def _constants(exported: ExportedProgram) -> dict[fx.Node, Tensor]:
+def _part_of(lifted: Lifted) -> Lifted:
+    if isinstance(lifted.module, ConstantRow):
+        raise Refusal("it joins a constant to parts of a row, which has no conversion yet")
+    inputs = tuple(_part_of(source) if isinstance(source, Lifted) else source for source in lifted.inputs)
+    module = lifted.module if isinstance(lifted.module, SPIKING_OPERATORS) else PerPart(lifted.module)
+    return Lifted(module, inputs, lifted.layout)
+
+
+def _needed(output: fx.Node) -> set[fx.Node]:
+    """Return the nodes that a result depends on."""
+    found, open_nodes = {output}, [output]
+    while open_nodes:
+        for source in open_nodes.pop().all_input_nodes:
+            if source not in found:
+                found.add(source)
+                open_nodes.append(source)
+    return found
+
+
+def _constants(exported: ExportedProgram, inputs: Mapping[str, fx.Node]) -> dict[fx.Node, Tensor]:
     """Return the value of every placeholder that is a parameter, a buffer or a literal tensor."""
     values: dict[fx.Node, Tensor] = {}
-    nodes = {node.name: node for node in exported.graph.nodes if node.op == "placeholder"}
     for spec in exported.graph_signature.input_specs:
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR) and spec.target:
             found = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
             if isinstance(found, Tensor):
-                values[nodes[spec.arg.name]] = found.detach()
+                values[inputs[spec.arg.name]] = found.detach()
     return values

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.draft import Draft, device_of
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.neuron import initial_membrane
-from seenn_convert.operators import RELU_FAMILY, ClippedReLU
+from seenn_convert.kinds import NeuronKind
+from seenn_convert.operators import SPIKING_OPERATORS, ClippedReLU, Encode
 from seenn_convert.passes.base import Pass
 from seenn_convert.program import Program, Stage
 from seenn_convert.spiking import Neuron
@@ -22,21 +21,21 @@ class InsertNeurons(Pass):
 
     Args:
         v_thresholds: Activation's node name -> threshold, ``(C,)`` for one a channel or ``()`` for one a layer.
-        kind: Class of neuron.
+        kind: Makes the neurons.
     """
 
     yields = Stage.SNN
 
-    def __init__(self, v_thresholds: Mapping[str, Tensor], kind: type[Neuron]) -> None:
+    def __init__(self, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> None:
         self.v_thresholds = dict(v_thresholds)
         self.kind = kind
 
     def requires(self, program: Program) -> None:
         """Every activation is a ReLU with a positive threshold, and there is at least one."""
-        names = [node.name for node, module in program.calls() if isinstance(module, RELU_FAMILY)]
+        names = [node.name for node, module in program.calls() if isinstance(module, SPIKING_OPERATORS)]
         if not names:
             raise PreconditionError("the program has no ReLU-family activation: nothing would spike")
-        leaky = [node.name for node, module in program.calls() if isinstance(module, nn.LeakyReLU)]
+        leaky = [node.name for node, module in program.calls() if isinstance(module, (nn.LeakyReLU, nn.PReLU))]
         if leaky:
             raise PreconditionError(f"{', '.join(leaky)}: no neuron has negative outputs; run SplitLeakyReLU before")
         missing = [name for name in names if name not in self.v_thresholds]
@@ -48,42 +47,43 @@ class InsertNeurons(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Turn the graph into one timestep: neurons in, their state as inputs and outputs."""
-        shapes = draft.shapes()
+        shapes, device = draft.shapes(), device_of(draft.graph_module)
         draft.results = ("current",)
         draft.set_outputs(draft.outputs)
-        for node, module in draft.modules_of(*RELU_FAMILY):
-            v_threshold = _row(self.v_thresholds[node.name], shapes[node.name], module)
-            self._insert(draft, node, shapes[node.name], v_threshold.to(device_of(draft.graph_module)))
+        for node, module in draft.modules_of(*SPIKING_OPERATORS):
+            v_threshold = _row(self.v_thresholds[node.name], shapes[node.name])
+            self._insert(draft, node, shapes[node.name], self._neuron(module, v_threshold.to(device)))
 
     def ensures(self, program: Program) -> None:
         """No activation is left."""
-        left = [node.name for node, module in program.calls() if isinstance(module, RELU_FAMILY)]
+        left = [node.name for node, module in program.calls() if isinstance(module, SPIKING_OPERATORS)]
         if left:
             raise PostconditionError(f"InsertNeurons left {', '.join(left)}")
 
-    def _insert(self, draft: Draft, node: fx.Node, shape: tuple[int, ...], v_threshold: Tensor) -> None:
-        neuron = self.kind(v_threshold, initial_membrane(v_threshold, v_threshold.shape))
-        name, users = node.name, list(node.users)
+    def _neuron(self, activation: nn.Module, v_threshold: Tensor) -> Neuron:
+        if isinstance(activation, Encode):
+            return self.kind.encoding(v_threshold)
+        if isinstance(activation, ClippedReLU):
+            return self.kind.rectifying(v_threshold, activation.maximum)
+        return self.kind.rectifying(v_threshold)
+
+    def _insert(self, draft: Draft, node: fx.Node, shape: tuple[int, ...], neuron: Neuron) -> None:
+        name, users, parts = node.name, list(node.users), neuron.state_names
         draft.replace_module(node, neuron)
+        clock = [draft.clock()] if neuron.reads_clock else []
         state = [
             draft.add_state(f"{name}_{part}", shape, f"{node.target}.v_initial" if part == "v" else None)
-            for part in self.kind.state_names
+            for part in parts
         ]
-        node.args = (draft.source_of(node), *state)
-        output, *following = draft.insert_items(node, [f"{name}_{part}" for part in ("out", *_next(self.kind))])
+        node.args = (draft.source_of(node), *clock, *state)
+        output, *following = draft.insert_items(node, [f"{name}_out", *(f"{name}_{part}_next" for part in parts)])
         for user in users:
             user.replace_input_with(node, output)
         for placeholder, successor in zip(state, following, strict=True):
             draft.set_next(placeholder, successor)
 
 
-def _next(kind: type[Neuron]) -> list[str]:
-    return [f"{part}_next" for part in kind.state_names]
-
-
-def _row(v_threshold: Tensor, shape: tuple[int, ...], activation: nn.Module) -> Tensor:
-    """Shape a threshold to broadcast against one row, and cap it where the activation is clipped."""
-    if isinstance(activation, ClippedReLU):
-        v_threshold = torch.clamp(v_threshold, max=activation.maximum)
+def _row(v_threshold: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Shape a threshold to broadcast against one row."""
     channels = v_threshold if v_threshold.dim() else v_threshold.expand(shape[0])
     return channels.reshape(-1, *[1] * (len(shape) - 1))

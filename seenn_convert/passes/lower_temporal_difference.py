@@ -1,21 +1,24 @@
 """Lower operators that are neither linear nor spiking, so that their mean output is exact at every timestep."""
 
-from torch import fx
+from torch import fx, nn
 
 from seenn_convert.draft import Draft
-from seenn_convert.errors import PreconditionError
-from seenn_convert.operators import HOMOGENEOUS_OPERATORS, Treatment, treatment_of
+from seenn_convert.operators import Treatment, is_homogeneous, treatment_of
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.time_invariance import time_varying
-from seenn_convert.program import Program, Stage
-from seenn_convert.spiking import ExitProbe, Neuron, TemporalDifference
+from seenn_convert.program import Stage
+from seenn_convert.spiking import ExitProbe, MeanDifference, Neuron, TemporalDifference, Tick, TimestepBias
+
+OF_THE_STEP = (Neuron, TemporalDifference, MeanDifference, ExitProbe, Tick, TimestepBias)
 
 
 class LowerTemporalDifference(Pass):
-    """Replace max pooling by the temporal difference of max pooling.
+    """Replace every operator that is neither linear nor spiking by its temporal difference.
 
+    Homogeneous, as max pooling, with ``S`` the running sum of its input:
     Before: ``x -> f -> y``     After: ``(x, S, F) -> difference -> (f(S + x) - F, S + x, f(S + x))``
-    Declines where the input is the same at every timestep: there f itself is right, and the stem takes it.
+    Any other, of one or more inputs, at timestep t: ``y = t * f(S / t) - F``, with ``F`` the value of a step before.
+    Declines where no input changes in time: there f itself is right, and the stem takes it.
 
     Args:
         shapes: Node name -> shape of its result without the batch, from the program before the neurons.
@@ -26,39 +29,59 @@ class LowerTemporalDifference(Pass):
     def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
         self.shapes = shapes
 
-    def requires(self, program: Program) -> None:
-        """Every such operator is homogeneous."""
-        other = [
-            f"{node.name} ({type(module).__name__})"
-            for node, module in program.calls()
-            if treatment_of(module) is Treatment.TEMPORAL_DIFFERENCE
-            and not isinstance(module, (*HOMOGENEOUS_OPERATORS, Neuron, TemporalDifference, ExitProbe))
-        ]
-        if other:
-            raise PreconditionError(f"no temporal difference for {', '.join(other)}")
-
     def rewrite(self, draft: Draft) -> None:
         """Wrap each operator whose input varies in time."""
         varying = time_varying(draft.graph)
-        for node, module in draft.modules_of(*HOMOGENEOUS_OPERATORS):
+        for node, module in draft.modules_of():
+            if isinstance(module, OF_THE_STEP) or treatment_of(module) is not Treatment.TEMPORAL_DIFFERENCE:
+                continue
             if node not in varying:
                 draft.decline(node, "its input is the same at every timestep")
-                continue
-            draft.replace_module(node, TemporalDifference(module))
-            self._add_state(draft, node)
+            elif is_homogeneous(module):
+                self._lower_homogeneous(draft, node, module)
+            else:
+                self._lower(draft, node, module, varying)
 
-    def _add_state(self, draft: Draft, node: fx.Node) -> None:
-        name, source, users = node.name, draft.source_of(node), list(node.users)
-        running_sum = draft.add_state(f"{name}_sum", self.shapes[_origin(source)])
+    def _lower_homogeneous(self, draft: Draft, node: fx.Node, module: nn.Module) -> None:
+        draft.replace_module(node, TemporalDifference(module))
+        name, source = node.name, draft.source_of(node)
+        running_sum = draft.add_state(f"{name}_sum", self._shape(source))
         previous = draft.add_state(f"{name}_previous", self.shapes[name])
+        users = list(node.users)
         node.args = (source, running_sum, previous)
         output, sum_next, value = draft.insert_items(node, [f"{name}_out", f"{name}_sum_next", f"{name}_value"])
-        for user in users:
-            user.replace_input_with(node, output)
+        _hand_over(users, node, output)
         draft.set_next(running_sum, sum_next)
         draft.set_next(previous, value)
 
+    def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
+        name, users = node.name, list(node.users)
+        sources: list[fx.Node] = list(node.args)  # type: ignore[arg-type]
+        changing = [_origin(source) in varying for source in sources]
+        draft.replace_module(node, MeanDifference(module, changing))
+        clock, previous = draft.clock(), draft.add_state(f"{name}_previous", self.shapes[name])
+        sums = [
+            draft.add_state(f"{name}_sum_{index}", self._shape(source))
+            for index, (source, changes) in enumerate(zip(sources, changing, strict=True))
+            if changes
+        ]
+        node.args = (clock, previous, *sources, *sums)
+        items = [f"{name}_out", f"{name}_value", *(f"{running_sum.name}_next" for running_sum in sums)]
+        output, value, *following = draft.insert_items(node, items)
+        _hand_over(users, node, output)
+        draft.set_next(previous, value)
+        for running_sum, successor in zip(sums, following, strict=True):
+            draft.set_next(running_sum, successor)
 
-def _origin(node: fx.Node) -> str:
-    """Return the name the value had before the neurons: an item belongs to the call it is taken from."""
-    return node.all_input_nodes[0].name if node.op == "call_function" else node.name
+    def _shape(self, node: fx.Node) -> tuple[int, ...]:
+        return self.shapes[_origin(node).name]
+
+
+def _origin(node: fx.Node) -> fx.Node:
+    """Return the call that made a value: an item belongs to the call it is taken from."""
+    return node.all_input_nodes[0] if node.op == "call_function" else node
+
+
+def _hand_over(users: list[fx.Node], node: fx.Node, output: fx.Node) -> None:
+    for user in users:
+        user.replace_input_with(node, output)

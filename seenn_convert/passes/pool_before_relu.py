@@ -3,10 +3,8 @@
 from torch import fx, nn
 
 from seenn_convert.draft import Draft
-from seenn_convert.operators import ClippedReLU
+from seenn_convert.operators import HOMOGENEOUS_OPERATORS, ClippedReLU
 from seenn_convert.passes.base import Pass
-
-MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
 
 
 class PoolBeforeReLU(Pass):
@@ -18,7 +16,7 @@ class PoolBeforeReLU(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Swap the two calls where the ReLU serves only the pooling."""
-        for node, _ in draft.modules_of(*MAX_POOLS):
+        for node, _ in draft.modules_of(*HOMOGENEOUS_OPERATORS):
             activation = draft.source_of(node)
             if not isinstance(draft.module_at(activation), (nn.ReLU, ClippedReLU)):
                 continue

@@ -1,15 +1,20 @@
 """The passes in order, each with the reason for its place."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor
 
 from seenn_convert.draft import Draft
+from seenn_convert.kinds import NeuronKind
+from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
+from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
 from seenn_convert.passes.hoist_stem import HoistStem
+from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
@@ -17,18 +22,30 @@ from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 from seenn_convert.program import Program
 from seenn_convert.scores import ScoreName
-from seenn_convert.spiking import Neuron
+
+Encode = Literal["auto", "always", "never"]
+ENCODE_NAMES: tuple[Encode, ...] = ("auto", "always", "never")
 
 ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # first: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
     SplitLeakyReLU(),  # before pooling moves: a split activation is not monotone in one call
+    FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
     PoolBeforeReLU(),  # last: it looks for the final activations
 )
 
 
-def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: type[Neuron]) -> tuple[Pass, ...]:
+def encoding_passes(ann: Program, encode: Encode) -> tuple[Pass, ...]:
+    """Return the passes that decide where graded values become spikes, after all others of stage ANN.
+
+    ``"auto"`` encodes only where the network has no activation that becomes neurons, so that nothing would spike.
+    """
+    has_neurons = any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls())
+    return (InsertEncoders(),) if encode == "always" or (encode == "auto" and not has_neurons) else ()
+
+
+def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> tuple[Pass, ...]:
     """Return the passes from the ANN to the step: neurons, then what depends on them, then the cut."""
     return (
         InsertNeurons(v_thresholds, kind),  # first: it decides what varies in time

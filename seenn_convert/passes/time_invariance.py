@@ -2,7 +2,7 @@
 
 from torch import fx
 
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.program import Program
 
 IMAGE = "image"
@@ -19,9 +19,9 @@ def time_varying(graph: fx.Graph) -> set[fx.Node]:
 
 
 def time_invariant_calls(ann: Program) -> set[str]:
-    """Return the names of the calls of an ANN that will be in the stem: those without an activation before them."""
+    """Return the names of the calls of an ANN that will be in the stem: those without a spiking operator before them."""
     varying: set[fx.Node] = set()
     for node, module in ann.calls():
-        if isinstance(module, RELU_FAMILY) or any(source in varying for source in node.all_input_nodes):
+        if isinstance(module, SPIKING_OPERATORS) or any(source in varying for source in node.all_input_nodes):
             varying.add(node)
     return {node.name for node, _ in ann.calls() if node not in varying}

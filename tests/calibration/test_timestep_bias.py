@@ -12,7 +12,8 @@ from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
 from seenn_convert.program import Program, initial_state
-from seenn_convert.spiking import NEURON_KINDS, BinaryNeuron
+from seenn_convert.kinds import NEURON_KINDS, Binary
+from seenn_convert.spiking import BinaryNeuron
 
 
 def batches(updates: int, size: int = 64) -> list[torch.Tensor]:
@@ -62,7 +63,7 @@ def test_at_rate_zero_nothing_moves() -> None:
 def test_thresholds_of_a_whole_layer_get_biases_too() -> None:
     ann = small.ann_program()
     thresholds = calibrate(ann, batches(1), MaxRule(), per_channel=False).v_thresholds()
-    snn = run_passes(ann, spiking_passes(ann, thresholds, BinaryNeuron))
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Binary()))
     biases = fit_timestep_bias(ann, snn, 4, batches(3))
     neurons = {node.name: module for node, module in snn.calls() if isinstance(module, BinaryNeuron)}
     assert {name: tuple(bias.shape) for name, bias in biases.items()} == {

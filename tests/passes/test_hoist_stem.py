@@ -10,13 +10,13 @@ from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.sequence import spiking_passes
 from seenn_convert.program import Program, format_program
-from seenn_convert.spiking import SignedNeuron
+from seenn_convert.kinds import Signed
 
 
 def before_and_after(make) -> tuple[Program, Program]:
     ann = harness.ann_program(harness.program_of(make))
     thresholds = harness.largest_activations(ann, harness.images(ann))
-    insert, lower, hoist = spiking_passes(ann, thresholds, SignedNeuron)
+    insert, lower, hoist = spiking_passes(ann, thresholds, Signed())
     before = run_passes(ann, [insert, lower])
     return before, hoist(before)
 
@@ -55,7 +55,7 @@ def test_hoist_stem(golden) -> None:
     ann = harness.ann_program(model)
     golden.check(
         "hoist_stem.txt",
-        format_program(run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(1.0)}, SignedNeuron))),
+        format_program(run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(1.0)}, Signed()))),
     )
 
 

@@ -10,32 +10,33 @@ from seenn_convert.errors import PreconditionError
 from seenn_convert.neuron import quantized_activation
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.program import Program, Stage, format_program, initial_state
-from seenn_convert.spiking import NEURON_KINDS, BinaryNeuron, Neuron, SignedNeuron
+from seenn_convert.spiking import Neuron
+from seenn_convert.kinds import NEURON_KINDS, Binary, NeuronKind, Signed
 
 
-def inserted(make, kind: type[Neuron], **thresholds: torch.Tensor) -> Program:
+def inserted(make, kind: NeuronKind, **thresholds: torch.Tensor) -> Program:
     return InsertNeurons(thresholds, kind)(harness.ann_program(harness.program_of(make)))
 
 
 def test_insert_binary_neurons(golden) -> None:
-    program = inserted(toys.perceptron, BinaryNeuron, relu=torch.tensor(2.0))
+    program = inserted(toys.perceptron, Binary(), relu=torch.tensor(2.0))
     golden.check("insert_neurons_binary.txt", format_program(program))
 
 
 def test_insert_signed_neurons(golden) -> None:
-    program = inserted(toys.conv_bn_relu, SignedNeuron, relu=torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    program = inserted(toys.conv_bn_relu, Signed(), relu=torch.tensor([1.0, 2.0, 3.0, 4.0]))
     golden.check("insert_neurons_signed.txt", format_program(program))
 
 
 def test_thresholds_are_shaped_to_the_row_and_start_at_one_half() -> None:
-    program = inserted(toys.conv_bn_relu, BinaryNeuron, relu=torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    program = inserted(toys.conv_bn_relu, Binary(), relu=torch.tensor([1.0, 2.0, 3.0, 4.0]))
     neuron = program.graph_module.relu
 
     assert neuron.v_threshold.shape == (4, 1, 1)
     state = initial_state(program, 2)
     assert state["relu_v"].shape == (2, 4, 8, 8)
     assert state["relu_v"][0, :, 0, 0].tolist() == [0.5, 1.0, 1.5, 2.0]
-    layerwise = inserted(toys.perceptron, BinaryNeuron, relu=torch.tensor(2.0)).graph_module.relu
+    layerwise = inserted(toys.perceptron, Binary(), relu=torch.tensor(2.0)).graph_module.relu
     assert layerwise.v_threshold.tolist() == [2.0] * 6  # one number for the layer is the same in every channel
 
 
@@ -44,7 +45,7 @@ def test_a_clipped_relu_caps_its_threshold() -> None:
     names = [node.name for node, _ in harness.ann_program(harness.program_of(toys.clipped)).calls()]
     six, half, clamp = names[1], names[3], names[4]
     thresholds = {six: torch.tensor([1.0, 6.0, 7.0, 100.0]), half: torch.tensor(3.0), clamp: torch.tensor(0.1)}
-    program = inserted(toys.clipped, SignedNeuron, **thresholds)
+    program = inserted(toys.clipped, Signed(), **thresholds)
 
     def threshold(name: str) -> list[float]:
         return program.graph_module.get_buffer(f"{name}.v_threshold").flatten().tolist()
@@ -54,8 +55,8 @@ def test_a_clipped_relu_caps_its_threshold() -> None:
     assert threshold(clamp) == pytest.approx([0.1] * 4)
 
 
-@pytest.mark.parametrize("kind", NEURON_KINDS.values())
-def test_the_first_layer_is_the_quantized_activation_at_every_timestep(kind: type[Neuron]) -> None:
+@pytest.mark.parametrize("kind", [Binary(), Signed()])
+def test_the_first_layer_is_the_quantized_activation_at_every_timestep(kind: NeuronKind) -> None:
     """Its current is constant, so after t steps its mean output is QCFS with t levels."""
     program = inserted(toys.perceptron, kind, relu=torch.tensor([0.5, 1.0, 2.0, 0.3, 1.5, 0.7]))
     image, total = harness.images(program), 0.0
@@ -68,7 +69,7 @@ def test_the_first_layer_is_the_quantized_activation_at_every_timestep(kind: typ
 
 @pytest.mark.parametrize("kind", NEURON_KINDS.values())
 @pytest.mark.parametrize("make", [toys.residual, toys.clipped, toys.leaky, toys.relu_last])
-def test_charge_is_conserved_in_every_layer(make, kind: type[Neuron]) -> None:
+def test_charge_is_conserved_in_every_layer(make, kind: NeuronKind) -> None:
     """v_t = v_0 + sum of currents - sum of outputs, at every step of a whole network."""
     program = harness.spiking_program(harness.program_of(make), kind)
     layers = {node.name: node for node, module in program.calls() if isinstance(module, Neuron)}
@@ -83,7 +84,7 @@ def test_charge_is_conserved_in_every_layer(make, kind: type[Neuron]) -> None:
 
 
 def test_the_relu_as_last_operator_gives_spikes_as_readout() -> None:
-    program = inserted(toys.relu_last, BinaryNeuron, relu=torch.tensor(0.5))
+    program = inserted(toys.relu_last, Binary(), relu=torch.tensor(0.5))
 
     assert program.results == ("current",)
     for step in harness.timesteps(program, harness.images(program), 3):
@@ -91,7 +92,7 @@ def test_the_relu_as_last_operator_gives_spikes_as_readout() -> None:
 
 
 def test_the_relu_on_the_image() -> None:
-    program = inserted(toys.relu_on_image, SignedNeuron, relu=torch.tensor([1.0, 2.0, 3.0]))
+    program = inserted(toys.relu_on_image, Signed(), relu=torch.tensor([1.0, 2.0, 3.0]))
 
     assert [spec.shape for spec in program.states] == [(3, 8, 8), (3, 8, 8)]
     assert program.stage is Stage.SNN
@@ -99,7 +100,7 @@ def test_the_relu_on_the_image() -> None:
 
 def test_thresholds_go_to_the_layer_of_their_name() -> None:
     relus = {f"relu{suffix}": torch.tensor(float(i + 1)) for i, suffix in enumerate(("", "_1", "_2", "_3"))}
-    program = inserted(toys.residual, BinaryNeuron, **relus)
+    program = inserted(toys.residual, Binary(), **relus)
 
     found = {name: program.graph_module.get_buffer(f"{name}.v_threshold").unique().item() for name in relus}
     assert found == {"relu": 1.0, "relu_1": 2.0, "relu_2": 3.0, "relu_3": 4.0}
@@ -118,20 +119,20 @@ def test_what_it_refuses(make, thresholds: dict[str, float], message: str) -> No
     values = {name: torch.tensor(value) for name, value in thresholds.items()}
 
     with pytest.raises(PreconditionError, match=message):
-        inserted(make, BinaryNeuron, **values)
+        inserted(make, Binary(), **values)
 
 
 def test_a_leaky_relu_must_be_split_before() -> None:
     """A neuron cannot send what a LeakyReLU sends for negative input."""
     with pytest.raises(PreconditionError, match="act: no neuron has negative outputs; run SplitLeakyReLU"):
-        InsertNeurons({"act": torch.tensor(1.0)}, SignedNeuron)(harness.program_of(toys.leaky))
+        InsertNeurons({"act": torch.tensor(1.0)}, Signed())(harness.program_of(toys.leaky))
 
 
 def test_the_ann_keeps_its_activations() -> None:
     ann = harness.ann_program(harness.program_of(toys.perceptron))
     image = harness.images(ann)
     before = ann(image)
-    InsertNeurons({"relu": torch.tensor(1.0)}, BinaryNeuron)(ann)
+    InsertNeurons({"relu": torch.tensor(1.0)}, Binary())(ann)
 
     assert isinstance(ann.graph_module.relu, nn.ReLU)
     assert torch.equal(ann(image), before)

@@ -11,14 +11,15 @@ from seenn_convert.errors import PreconditionError
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.program import Program, Stage, format_program
-from seenn_convert.spiking import SignedNeuron, TemporalDifference
+from seenn_convert.kinds import Signed
+from seenn_convert.spiking import TemporalDifference
 
 
 def lowered(model: nn.Module | Program) -> Program:
     ann = harness.ann_program(model)
     thresholds = harness.largest_activations(ann, harness.images(ann), per_channel=False)
     ones = {name: torch.ones_like(value) for name, value in thresholds.items()}
-    return LowerTemporalDifference(harness.shapes(ann))(InsertNeurons(ones, SignedNeuron)(ann))
+    return LowerTemporalDifference(harness.shapes(ann))(InsertNeurons(ones, Signed())(ann))
 
 
 def test_lower_temporal_difference(golden) -> None:

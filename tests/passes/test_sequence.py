@@ -9,7 +9,8 @@ from seenn_convert.operators import RELU_FAMILY
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.program import Stage
-from seenn_convert.spiking import NEURON_KINDS, Neuron
+from seenn_convert.kinds import NEURON_KINDS
+from seenn_convert.spiking import Neuron
 
 
 @pytest.mark.parametrize("make", toys.ALL)

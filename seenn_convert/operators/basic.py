@@ -1,22 +1,9 @@
-"""The operators a program may hold beside PyTorch's own layers, and how each kind is treated in spikes.
-
-Every node of a program calls a module. Linear operators act on each timestep's current as it stands, ReLU-family
-activations become neurons, everything else becomes a temporal difference.
-"""
+"""Operators with a module of their own: sums, shapes, constants, clips, and what acts on the parts of a row."""
 
 from collections.abc import Sequence
-from enum import Enum
 
 import torch
 from torch import Tensor, nn
-
-
-class Treatment(Enum):
-    """What the conversion makes of a call site."""
-
-    LINEAR = "linear"
-    SPIKING = "spiking"
-    TEMPORAL_DIFFERENCE = "temporal-difference"
 
 
 class Add(nn.Module):
@@ -83,6 +70,22 @@ class Reshape(nn.Module):
         return f"shape={self.shape}"
 
 
+class Expand(nn.Module):
+    """Repeat every row along its axes of size 1 until it has the shape ``shape``."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` as ``(B, *shape)``."""
+        return x.expand(x.shape[0], *self.shape)
+
+    def extra_repr(self) -> str:
+        """Show the options as the constructor takes them."""
+        return f"shape={self.shape}"
+
+
 class Permute(nn.Module):
     """Reorder the axes behind the batch; ``dims`` names all axes and begins with 0."""
 
@@ -118,19 +121,45 @@ class Slice(nn.Module):
 
 
 class Pad(nn.Module):
-    """Pad with a constant; ``amounts`` counts from the last axis, as ``torch.nn.functional.pad`` does."""
+    """Pad with a constant, or by ``mode`` with the tensor's own values.
 
-    def __init__(self, amounts: Sequence[int], value: float = 0.0) -> None:
+    ``amounts`` counts from the last axis, as ``torch.nn.functional.pad`` does.
+    """
+
+    def __init__(self, amounts: Sequence[int], value: float = 0.0, mode: str = "constant") -> None:
         super().__init__()
-        self.amounts, self.value = tuple(amounts), value
+        self.amounts, self.value, self.mode = tuple(amounts), value, mode
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the padded tensor."""
-        return nn.functional.pad(x, self.amounts, value=self.value)
+        if self.mode == "constant":
+            return nn.functional.pad(x, self.amounts, value=self.value)
+        return nn.functional.pad(x, self.amounts, mode=self.mode)
 
     def extra_repr(self) -> str:
         """Show the options as the constructor takes them."""
-        return f"amounts={self.amounts}, value={self.value}"
+        how = f"value={self.value}" if self.mode == "constant" else f"mode={self.mode}"
+        return f"amounts={self.amounts}, {how}"
+
+
+class PaddedMaxPool(nn.Module):
+    """Max pooling behind padding with minus infinity: ``pool`` is a max pooling, ``amounts`` as ``Pad`` takes them.
+
+    One operator, since infinity cannot be summed over timesteps.
+    """
+
+    def __init__(self, amounts: Sequence[int], pool: nn.Module) -> None:
+        super().__init__()
+        self.amounts, self.pool = tuple(amounts), pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled tensor."""
+        result: Tensor = self.pool(nn.functional.pad(x, self.amounts, value=float("-inf")))
+        return result
+
+    def extra_repr(self) -> str:
+        """Show the padding."""
+        return f"amounts={self.amounts}"
 
 
 class Affine(nn.Module):
@@ -169,20 +198,44 @@ class ClippedReLU(nn.Module):
         return f"maximum={self.maximum}"
 
 
-RELU_FAMILY = (nn.ReLU, ClippedReLU, nn.LeakyReLU)
-LINEAR_OPERATORS = (
-    nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool1d, nn.AvgPool2d,
-    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity,
-    Add, Subtract, Concatenate, Mean, Reshape, Permute, Slice, Pad, Affine,
-)  # fmt: skip
-HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
-"""Operators with ``f(t * x) == t * f(x)`` for ``t > 0``: their temporal difference needs no division."""
+class Encode(nn.Module):
+    """A place where graded values become spikes of either sign: nothing in the ANN, a layer of neurons in the SNN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``."""
+        return x
 
 
-def treatment_of(module: nn.Module) -> Treatment:
-    """Return how a call of ``module`` is converted; what is neither linear nor a ReLU is a temporal difference."""
-    if isinstance(module, RELU_FAMILY):
-        return Treatment.SPIKING
-    if isinstance(module, LINEAR_OPERATORS):
-        return Treatment.LINEAR
-    return Treatment.TEMPORAL_DIFFERENCE
+class ConstantRow(nn.Module):
+    """The same values for every row, whatever the input: a class token, a position code."""
+
+    value: Tensor
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``value`` once for each row of ``x``: ``(B, *value.shape)``."""
+        return self.value.expand(x.shape[0], *self.value.shape)
+
+    def extra_repr(self) -> str:
+        """Show the shape."""
+        return f"shape={tuple(self.value.shape)}"
+
+
+class PerPart(nn.Module):
+    """Apply an operator to each of the ``n`` parts of a row as if it were a row: ``(B, n, *F) -> (B, n, *G)``.
+
+    Windows of an image, or the heads of an attention, that the source folds into its batch axis.
+    """
+
+    def __init__(self, operator: nn.Module) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the results of all parts."""
+        parts = inputs[0].shape[:2]
+        result: Tensor = self.operator(*(x.flatten(0, 1) for x in inputs))
+        return result.unflatten(0, parts)

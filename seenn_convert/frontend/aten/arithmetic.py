@@ -1,0 +1,150 @@
+"""Sums, products, means and what joins tensors."""
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.frontend.aten.functional import as_it_stands, elementwise
+from seenn_convert.frontend.aten.registry import TRAINING, Result, handles, operator_of
+from seenn_convert.frontend.call import Call, Lifted, Refusal, Same, rank_of
+from seenn_convert.operators import Add, Affine, Concatenate, ConstantRow, Mean, Reshape, Subtract
+
+
+@handles("add", "sub", "rsub", any_layout=True)
+def add(call: Call) -> Result:
+    """Sum or difference of two activations, or of an activation and a constant."""
+    name = operator_of(call)
+    alpha = call.number("alpha")
+    alpha = 1.0 if alpha is None else float(alpha)
+    if name == "rsub":
+        return _affine(call, "self", scale=_exact(-alpha), shift=call.weight("other"))
+    sign = alpha if name == "add" else -alpha
+    if not call.is_activation("other"):
+        return _affine(call, "self", scale=_exact(1.0), shift=sign * call.weight("other"))
+    if not call.is_activation("self"):
+        return _affine(call, "other", scale=_exact(sign), shift=call.weight("self"))
+    first, second = call.tensor("self"), call.tensor("other")
+    if rank_of(first) != rank_of(second):
+        raise Refusal("it adds tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
+    if abs(sign) == 1:
+        return Lifted(Add() if sign == 1 else Subtract(), (first, second))
+    scale = torch.tensor(sign, dtype=second.meta["val"].dtype)
+    return Lifted(Add(), (first, Lifted(Affine(scale, torch.zeros_like(scale)), (second,))))
+
+
+@handles("mul", "div", any_layout=True)
+def multiply(call: Call) -> Result:
+    """Product with, or quotient by, a constant; between activations an elementwise operator."""
+    name = operator_of(call)
+    if call.is_activation("other") and (call.is_activation("self") or name == "div"):
+        return elementwise(call)
+    if call.value("rounding_mode") is not None:
+        return elementwise(call)
+    zero = _exact(0.0)
+    if name == "div":
+        return _affine(call, "self", scale=1.0 / call.weight("other"), shift=zero)
+    which, other = ("self", "other") if call.is_activation("self") else ("other", "self")
+    return _affine(call, which, scale=call.weight(other), shift=zero)
+
+
+@handles("neg", any_layout=True)
+def negate(call: Call) -> Result:
+    """Change of sign."""
+    return _affine(call, "self", scale=_exact(-1.0), shift=_exact(0.0))
+
+
+@handles("cat", "concat", "concatenate", any_layout=True)
+def concatenate(call: Call) -> Result:
+    """Join tensors along any axis but the batch; a constant joins every row."""
+    parts = call.value("tensors")
+    assert isinstance(parts, (list, tuple))
+    return _join(call, parts, call.integer("dim"))
+
+
+@handles("stack")
+def stack(call: Call) -> Result:
+    """Join tensors along a new axis behind the batch."""
+    parts = call.value("tensors")
+    assert isinstance(parts, (list, tuple))
+    rank = rank_of(call.node)
+    dim = call.integer("dim") % rank
+    if dim == 0:
+        raise Refusal("it puts an axis in front of the batch; stack along another axis")
+    shape = call.sizes(call.node)[1:]
+    single = (*shape[: dim - 1], 1, *shape[dim:])
+    columns = tuple(Lifted(Reshape(single), (_row_of(call, part, parts),)) for part in parts)
+    return Lifted(Concatenate(dim), columns)
+
+
+@handles("mean", any_layout=True)
+def mean(call: Call) -> Result:
+    """Mean over axes other than the batch."""
+    source, dims = _reduced(call)
+    return Lifted(Mean(dims, call.flag("keepdim")), (source,))
+
+
+@handles("sum", "amax", "amin", "linalg_vector_norm", "var", "std", "logsumexp", "prod", any_layout=True)
+def reduction(call: Call) -> Result:
+    """Any other reduction over axes other than the batch."""
+    _, dims = _reduced(call)
+    return as_it_stands(call, dim=dims if isinstance(call.value("dim"), (list, tuple)) else dims[0])
+
+
+@handles("softmax", "log_softmax", "cumsum", "glu", any_layout=True)
+def along_one_axis(call: Call) -> Result:
+    """What works along one axis other than the batch."""
+    return as_it_stands(call, dim=call.axis(call.integer("dim"), call.tensor("self")))
+
+
+@handles("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout", any_layout=True)
+def dropout(call: Call) -> Result:
+    """Dropout, which is nothing at inference."""
+    if call.flag("train"):
+        raise Refusal(TRAINING)
+    source = call.tensor("input" if "input" in call.arguments else "self")  # ``dropout_`` calls it ``self``
+    return Lifted(nn.Dropout(float(call.number("p") or 0.0)), (source,))
+
+
+@handles("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy", any_layout=True)
+def copy(call: Call) -> Result:
+    """A copy, or a cast to the type the tensor has."""
+    return Same(call.tensor("self"))
+
+
+def _reduced(call: Call) -> tuple[fx.Node, tuple[int, ...]]:
+    """Return what is reduced and over which of the program's axes."""
+    source = call.tensor("self")
+    if call.value("dim") is None:
+        raise Refusal("it works over the whole batch, so rows would depend on each other; name the axes")
+    dims = tuple(call.axis(dim, source) for dim in call.integers("dim"))
+    layout = call.layout(source)
+    if not call.flag("keepdim") and any(dim % rank_of(source) < layout.axis for dim in call.integers("dim")):
+        raise Refusal("it removes an axis in front of the batch; keep the axis, or put the batch first")
+    return source, dims
+
+
+def _join(call: Call, parts: "list[fx.Node] | tuple[fx.Node, ...]", dim: int) -> Lifted:
+    like = next(part for part in parts if part not in call.constants)
+    axis = call.axis(dim, like)
+    return Lifted(Concatenate(axis), tuple(_row_of(call, part, parts) for part in parts))
+
+
+def _row_of(call: Call, part: fx.Node, parts: "list[fx.Node] | tuple[fx.Node, ...]") -> fx.Node | Lifted:
+    """Return ``part``, or a call that gives it to every row where it is a constant."""
+    if part not in call.constants:
+        return part
+    like = next(other for other in parts if other not in call.constants)
+    value = call.row(call.constants[part], like).to(like.meta["val"].dtype)
+    return Lifted(ConstantRow(value), (call.image(),))
+
+
+def _affine(call: Call, name: str, scale: Tensor, shift: Tensor) -> Lifted:
+    source = call.tensor(name)
+    dtype = source.meta["val"].dtype
+    if rank_of(call.node) != rank_of(source):
+        raise Refusal("its constant has more axes than the activation")
+    return Lifted(Affine(call.row(scale, source).to(dtype), call.row(shift, source).to(dtype)), (source,))
+
+
+def _exact(value: float) -> Tensor:
+    """Return a number as a tensor that loses nothing of it; ``_affine`` gives it the type of the activation."""
+    return torch.tensor(value, dtype=torch.float64)

@@ -1,0 +1,117 @@
+"""One module for every operator that needs none of its own: a call of a functional ATen operator of a closed list."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+LINEAR = (
+    "roll", "flip", "sum", "cumsum", "repeat", "expand", "index_select", "select", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
+    "upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
+    "im2col", "unfold", "tril", "triu", "diagonal", "avg_pool3d", "adaptive_avg_pool3d",
+)  # fmt: skip
+"""Linear in the activation for each row: they act on each timestep's current as it stands."""
+
+GENERAL = (
+    "softmax", "log_softmax", "matmul", "bmm", "einsum", "scaled_dot_product_attention", "linalg_vector_norm", "amax",
+    "amin", "var", "std", "logsumexp", "hardswish", "log_sigmoid", "max_pool3d", "glu", "prod", "rms_norm",
+)  # fmt: skip
+"""Neither linear nor elementwise: they become temporal differences."""
+
+PRODUCTS = ("matmul", "bmm", "einsum", "scaled_dot_product_attention")
+"""Those of them that multiply two activations, with the accumulations of a matrix product."""
+
+_INPUT, _CONSTANT = re.compile(r"@\d+"), re.compile(r"#\d+")
+
+
+class AtenOperator(nn.Module):
+    """A call of one ATen operator of the closed list, with what it is given beside the activations.
+
+    The list holds the names above, and every operator that PyTorch itself tags as elementwise. So a new elementwise
+    operator needs no new code.
+
+    Args:
+        operator: Name and overload, as ``"silu.default"``.
+        arguments: What the operator takes, in order: ``"@0"`` for the first activation, ``"#0"`` for the first constant,
+            anything else as it is; tuples nest.
+        keywords: The same for what it takes by name.
+        constants: Tensors.
+
+    Raises:
+        ValueError: The operator is not of the closed list.
+    """
+
+    def __init__(
+        self,
+        operator: str,
+        arguments: Sequence[object],
+        keywords: Sequence[Sequence[object]] = (),
+        constants: Sequence[Tensor] = (),
+    ) -> None:
+        super().__init__()
+        resolve(operator)
+        self.operator, self.arguments = operator, _as_tuples(arguments)
+        self.keywords = tuple((str(name), _as_tuples(value)) for name, value in keywords)
+        self.constants = len(constants)
+        for index, constant in enumerate(constants):
+            self.register_buffer(f"constant_{index}", constant.detach().clone())
+
+    @property
+    def name(self) -> str:
+        """The operator without its overload."""
+        return self.operator.split(".")[0]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the operator's result."""
+        arguments = [self._value(argument, inputs) for argument in self.arguments]
+        keywords = {name: self._value(value, inputs) for name, value in self.keywords}
+        result: Tensor = resolve(self.operator)(*arguments, **keywords)
+        return result
+
+    def extra_repr(self) -> str:
+        """Show the operator and what is not an activation."""
+        shown = [self.operator.removesuffix(".default")]
+        shown += [str(a) for a in self.arguments if not (isinstance(a, str) and _INPUT.fullmatch(a))]
+        return ", ".join([*shown, *(f"{name}={value}" for name, value in self.keywords)])
+
+    def _value(self, argument: object, inputs: tuple[Tensor, ...]) -> object:
+        if isinstance(argument, tuple):
+            return [self._value(item, inputs) for item in argument]
+        if isinstance(argument, str) and _INPUT.fullmatch(argument):
+            return inputs[int(argument[1:])]
+        if isinstance(argument, str) and _CONSTANT.fullmatch(argument):
+            return self.get_buffer(f"constant_{argument[1:]}")
+        return argument
+
+
+@cache
+def resolve(operator: str) -> Callable[..., Any]:
+    """Return the ATen operator called ``operator``.
+
+    Raises:
+        ValueError: It is not of the closed list, or there is none of that name.
+    """
+    name, _, overload = operator.partition(".")
+    packet = getattr(torch.ops.aten, name, None)
+    found = getattr(packet, overload, None) if overload in (packet.overloads() if packet else ()) else None
+    if found is None or not (name in LINEAR or name in GENERAL or is_elementwise(found)):
+        raise ValueError(f"{operator!r} is not an operator that a program may hold")
+    call: Callable[..., Any] = found
+    return call
+
+
+def is_elementwise(operator: object) -> bool:
+    """Return whether PyTorch tags an ATen operator as elementwise, and it neither writes nor draws random numbers."""
+    tags = getattr(operator, "tags", ())
+    barred = (torch.Tag.inplace, torch.Tag.nondeterministic_seeded)
+    schema = getattr(operator, "_schema", None)
+    writes = schema is None or schema.is_mutable
+    return torch.Tag.pointwise in tags and not writes and not any(tag in tags for tag in barred)
+
+
+def _as_tuples(value: object) -> Any:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
