@@ -21,6 +21,7 @@ from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pas
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
 from seenn_convert.report.conversion import conversion_report, model_facts, report_of
+from seenn_convert.report.coverage import call_sites, spiking_share
 from seenn_convert.report.provenance import model_provenance, provenance
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.stages import calibrate_thresholds, fit_bias, tune
@@ -78,7 +79,7 @@ def compile_ann(
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
     """
-    _check_spiking(ann)
+    _check_spiking(ann, options.require_spiking)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
@@ -135,10 +136,17 @@ def _check_data(program: Program, data: Dataset) -> None:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
 
 
-def _check_spiking(ann: Program) -> None:
+def _check_spiking(ann: Program, least: float) -> None:
     if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         raise InputError(
-            "the model has no ReLU, ReLU6 or LeakyReLU, so nothing in it would spike; give a model that has some"
+            "the model has no ReLU-family activation, so nothing in it would spike; encode graded values as spikes "
+            "(--encode auto or always), or give a model that has some"
+        )
+    share = spiking_share(call_sites(ann))
+    if share < least:
+        raise InputError(
+            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
+            "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
         )
 
 

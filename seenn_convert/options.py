@@ -26,8 +26,8 @@ class Options:
         device: Where to run.
         seed: Of the split of the calibration data.
         neuron_levels: Levels of a tracking neuron.
-        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network that has
-            no ReLU; ``"always"``; ``"never"``.
+        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
+            without ReLUs; ``"always"``; ``"never"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
 
     Raises:

@@ -21,7 +21,8 @@ class LayerCalibration:
         v_threshold: One number a channel, or a single one for the layer, in units of the activation.
         maximum: The largest activation seen.
         firing_share: Share of activations that were positive.
-        dead_channels: Channels with no positive activation; they carry the layer's largest threshold.
+        dead_channels: Channels with no positive activation; they carry the layer's largest threshold, or where the
+            whole layer is dead the median of the other layers' largest.
     """
 
     v_threshold: tuple[float, ...]
@@ -77,17 +78,25 @@ def calibrate(
         per_channel: One threshold a channel, else one a layer.
 
     Raises:
-        CalibrationDataError: Data empty, mis-shaped or not finite; or activations that never fire, all listed.
+        CalibrationDataError: Data empty, mis-shaped or not finite; or most activations never fire, all listed.
     """
     statistics, images = observe(program, batches)
     dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
-    if dead:
+    if 2 * len(dead) > len(statistics):
         raise CalibrationDataError(
             f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
             "check the preprocessing (mean, std, resize) and that these images are the model's kind"
         )
-    layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items()}
-    return Calibration(rule=rule.name, per_channel=per_channel, images=images, layers=layers)
+    layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items() if name not in dead}
+    usual = float(torch.tensor([max(layer.v_threshold) for layer in layers.values()]).median()) if dead else 0.0
+    layers |= {name: _dead_layer(statistics[name], usual, per_channel) for name in dead}
+    return Calibration(rule.name, per_channel, images, {name: layers[name] for name in statistics})
+
+
+def _dead_layer(found: ActivationStatistics, v_threshold: float, per_channel: bool) -> LayerCalibration:
+    """Return the calibration of a layer in which nothing was positive: any threshold is right for what was seen."""
+    thresholds = (v_threshold,) * (found.channels if per_channel else 1)
+    return LayerCalibration(thresholds, maximum=0.0, firing_share=0.0, dead_channels=tuple(range(found.channels)))
 
 
 def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:

@@ -46,7 +46,8 @@ def conversion_text(report: Mapping[str, Any]) -> str:
     conversion = report["conversion"]
     exit_, held_out = conversion["exit"], conversion["exit"]["held_out"]
     layers = sum(site["treatment"] == "spiking" for site in conversion["operators"])
-    alphabet = ", ".join(f"{spike:+d}" if spike else "0" for spike in conversion["neuron"]["alphabet"])
+    spikes = conversion["neuron"]["alphabet"]
+    alphabet = "any whole number" if spikes is None else ", ".join(f"{s:+d}" if s else "0" for s in spikes)
     lines = [
         f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {alphabet}); spikes drive "
         f"{conversion['spiking_share']:.1%} of the multiply-accumulates",

@@ -82,9 +82,12 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    rows = [("call site", "operator", "treatment", "share", "source")]
-    rows += [(s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["source"]) for s in found["operators"]]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    rows = [("call site", "operator", "treatment", "share", "driven by", "source")]
+    rows += [
+        (s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["driven_by"], s["source"])
+        for s in found["operators"]
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )

@@ -57,7 +57,7 @@ def conversion_report(
     neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
     return {
         "timesteps": options["timesteps"],
-        "neuron": {"kind": options["neuron"], "alphabet": list(neuron.alphabet)},
+        "neuron": {"kind": options["neuron"], "alphabet": None if neuron.alphabet is None else list(neuron.alphabet)},
         "threshold_rule": calibration.rule,
         "per_channel": calibration.per_channel,
         "calibration": {
