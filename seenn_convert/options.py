@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from seenn_convert.calibration.rules import MseRule, ThresholdRule
+from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.errors import InputError
 from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
 from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
@@ -17,7 +17,7 @@ class Options:
     Attributes:
         timesteps: The longest run T.
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1) or ``"tracking"`` (graded spikes, the reference).
-        rule: From activation statistics to thresholds.
+        rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
         timestep_bias: Correct each layer's mean output at every timestep.
         target: What early exit has to reach on the held-out part of the calibration data.
@@ -36,7 +36,7 @@ class Options:
 
     timesteps: int = 16
     neuron: str = "signed"
-    rule: ThresholdRule = field(default_factory=MseRule)
+    rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
     timestep_bias: bool = True
     target: ExitTarget = field(default_factory=lambda: ExitTarget(drop=0.5))

@@ -1,7 +1,7 @@
 """The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -40,12 +40,14 @@ class Calibration:
         per_channel: One threshold a channel, or one a layer.
         images: Number of images seen.
         layers: Node name of the activation -> its calibration.
+        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs.
     """
 
     rule: str
     per_channel: bool
     images: int
     layers: Mapping[str, LayerCalibration]
+    choice: Mapping[str, float] = field(default_factory=dict)
 
     def v_thresholds(self) -> dict[str, Tensor]:
         """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""
@@ -63,7 +65,13 @@ class Calibration:
             }
             for name, layer in self.layers.items()
         }
-        return {"rule": self.rule, "per_channel": self.per_channel, "images": self.images, "layers": layers}
+        return {
+            "rule": self.rule,
+            "per_channel": self.per_channel,
+            "images": self.images,
+            "layers": layers,
+            "choice": dict(self.choice),
+        }
 
 
 def calibrate(
@@ -81,6 +89,17 @@ def calibrate(
         CalibrationDataError: Data empty, mis-shaped or not finite; or most activations never fire, all listed.
     """
     statistics, images = observe(program, batches)
+    return from_statistics(statistics, images, rule, per_channel)
+
+
+def from_statistics(
+    statistics: Mapping[str, ActivationStatistics], images: int, rule: ThresholdRule, per_channel: bool = True
+) -> Calibration:
+    """Return the calibration that ``rule`` makes of what was observed on ``images`` images.
+
+    Raises:
+        CalibrationDataError: Most activations never fire; lists them.
+    """
     dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
     if 2 * len(dead) > len(statistics):
         raise CalibrationDataError(

@@ -9,7 +9,7 @@ import click
 from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
-    from seenn_convert.calibration.rules import ThresholdRule
+    from seenn_convert.calibration.rules import AutoRule, ThresholdRule
     from seenn_convert.data import Preprocessing
     from seenn_convert.options import Options
 
@@ -60,8 +60,8 @@ def calibration_options(function: F) -> F:
         click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True,
                      help="For --threshold percentile."),
         click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True, help="For --threshold mse."),
-        click.option("--threshold", type=click.Choice(["max", "percentile", "mse"]), default="mse", show_default=True,
-                     help="Threshold rule."),
+        click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse"]), default="auto",
+                     show_default=True, help="Threshold rule; auto takes the one of least error at the outputs."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail where spikes drive a smaller share of the multiply-accumulates."),
         click.option("--encode", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
@@ -132,10 +132,11 @@ def existing(path: Path) -> Path:
     return path
 
 
-def _rule(given: dict[str, Any]) -> "ThresholdRule":
-    from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule
+def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
+    from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule
 
-    rules: dict[str, ThresholdRule] = {
+    rules: dict[str, ThresholdRule | AutoRule] = {
+        "auto": AutoRule(),
         "max": MaxRule(),
         "percentile": PercentileRule(given["percentile"]),
         "mse": MseRule(given["levels"]),

@@ -59,6 +59,7 @@ def conversion_report(
         "timesteps": options["timesteps"],
         "neuron": {"kind": options["neuron"], "alphabet": None if neuron.alphabet is None else list(neuron.alphabet)},
         "threshold_rule": calibration.rule,
+        "threshold_choice": dict(calibration.choice),
         "per_channel": calibration.per_channel,
         "calibration": {
             "name": options["data"],
