@@ -48,8 +48,8 @@ def _inspect_artifact(path: Path) -> dict[str, Any]:
         "policy": artifact.policy.to_json(),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
-        "options": artifact.provenance["options"],
-        "model": artifact.provenance["model"],
+        "options": artifact.provenance.get("options", {}),
+        "model": artifact.provenance.get("model", {}),
     }
     found = _describe(str(path), artifact.ann, artifact.snn, facts)
     return {**found, "passes": artifact.report.get("conversion", {}).get("passes", found["passes"])}
