@@ -62,3 +62,13 @@ class PostconditionError(PassError):
 
 class ExportError(SeennConvertError):
     """The target format cannot express the program."""
+
+
+NOT_FINITE = "its logits are NaN or infinite; check the images and the weights"
+"""What is said of a model that gives no numbers, whatever it was read from."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what a foreign exception says, or its class: for a sentence of this package."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -167,10 +167,13 @@ def test_weights_are_for_factories(model: Any) -> None:
         read_model(model, (2,), Path("net.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["nothing.pt2", "nothing.onnx", "nothing.h5", "folder"])
-def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder, and neither a file nor an artifact; check the path"):
+        read_model(tmp_path)
 
+
+@pytest.mark.parametrize("name", ["nothing.pt2", "nothing.onnx", "nothing.h5"])
+def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"{name}: no such file; check the path"):
         read_model(tmp_path / name)
 

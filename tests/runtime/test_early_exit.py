@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seenn_convert.errors import InputError
+from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.early_exit import ExitTrace, pad_rows, run_early_exit
+from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, ExitPolicy, FixedPolicy, exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
 
