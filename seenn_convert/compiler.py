@@ -88,11 +88,12 @@ def compile_ann(
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
-    spiking = run_passes(ann, spiking_passes(ann, calibration.v_thresholds(), NEURON_KINDS[options.neuron]))
+    thresholds = {name: value.to(ann.input_dtype) for name, value in calibration.v_thresholds().items()}
+    spiking = run_passes(ann, spiking_passes(ann, thresholds, NEURON_KINDS[options.neuron]))
     if options.timestep_bias:
         spiking = run_passes(spiking, [InsertTimestepBias(fit_bias(ann, spiking, data, split, options, progress))])
     tuning = tune(ann, spiking, data, split, options, progress)
-    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device))])
+    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")
     facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
     return Artifact(

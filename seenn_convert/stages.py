@@ -61,7 +61,7 @@ def tune(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
-    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps))])
+    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
     model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
     model.to(options.device)
     with torch.no_grad():

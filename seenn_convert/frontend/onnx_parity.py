@@ -65,7 +65,7 @@ def _session(model: str | bytes, path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has one exception class per status code, without a public root
-        raise InputError(f"{path}: onnxruntime cannot load it ({_reason(error)}); check the file") from error
+        raise InputError(f"{path}: onnxruntime cannot load it ({reason_of(error)}); check the file") from error
 
 
 def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
@@ -97,15 +97,9 @@ def _failure(session: Any, images: Array, path: Path, error: Exception) -> str:
     try:
         _run_once(session, images[:1])
     except Exception:  # as above
-        shape, reason = images.shape, _reason(error)
+        shape, reason = images.shape, reason_of(error)
         return f"{path}: onnxruntime cannot run it on images {shape}{where} ({reason}); check their shape"
     return f"{path}: its batch size is fixed inside the file{where}; export it with a dynamic batch"
-
-
-def _reason(error: Exception) -> str:
-    """Return what onnxruntime says, cut to the length of a sentence."""
-    reason = reason_of(error)
-    return reason if len(reason) <= 200 else f"{reason[:200]}..."
 
 
 def _relative_error(found: Array, expected: Array) -> float:
