@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
+from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
 from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
 from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.exit_threshold import ExitTarget
+
+SEEDS = (-(2**63), 2**64 - 1)
+"""Smallest and largest seed of PyTorch's generator."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,13 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         problems = []
-        if self.timesteps < 1:
-            problems.append(f"timesteps must be at least 1, got {self.timesteps}")
-        if self.batch_size < 1:
-            problems.append(f"batch size must be at least 1, got {self.batch_size}")
+        for name, value in (("timesteps", self.timesteps), ("batch size", self.batch_size)):
+            if not _is_whole(value):
+                problems.append(f"{name} must be a whole number, got {value!r}")
+            elif value < 1:
+                problems.append(f"{name} must be at least 1, got {value}")
+        if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
+            problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
         if self.neuron not in NEURON_KINDS:
             problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
         if self.neuron_levels < 1:
@@ -67,6 +74,7 @@ class Options:
             problems.append(f"score must be one of {', '.join(SCORE_NAMES)}, got {self.score!r}")
         if problems:
             raise InputError("; ".join(problems))
+        check_device(self.device)
 
     @property
     def kind(self) -> NeuronKind:
@@ -87,3 +95,7 @@ class Options:
             "score": self.score,
             "seed": self.seed,
         }
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -18,8 +18,8 @@ from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.user_data import checked_labels
+from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.early_exit import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER
@@ -67,7 +67,7 @@ def _best(
     count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
     counter = Counter(progress, "choosing thresholds", len(found))
     image = next(data.batches(count, _drawn(split, count, options.seed)))[0].to(options.device, ann.input_dtype)
-    images, errors = pad_rows(image, ROW_FLOOR), dict[str, float]()
+    images, errors = pad_rows(image), dict[str, float]()
     for one in found:
         errors[one.rule] = output_error(ann, one.v_thresholds(), options.kind, options.timesteps, images)
         counter.add(1)
@@ -106,7 +106,7 @@ def tune(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
-    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps))])
+    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
     model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
     model.to(options.device)
     with torch.no_grad():

@@ -75,7 +75,7 @@ def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
     images = evaluation["data"]["images"]
     lost = 100 * (evaluation["ann_accuracy"] - early["accuracy"])
     return (
-        f"{images} images that were used for nothing else; each leaves as soon as the network is sure enough\n\n{table}"
+        f"{images} images; each leaves as soon as the network is sure enough\n\n{table}"
         f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
         "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
     )
