@@ -18,7 +18,7 @@ from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
-from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
 from seenn_convert.report.conversion import conversion_report, model_facts, report_of
@@ -84,7 +84,7 @@ def compile_ann(
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
     """
-    _check_spiking(ann, options.require_spiking)
+    _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
@@ -160,11 +160,11 @@ def _checked_classes(ann: Program, data: Dataset) -> Dataset:
     return data
 
 
-def _check_spiking(ann: Program, least: float) -> None:
+def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
     if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         raise InputError(
-            "the model has no ReLU-family activation, so nothing in it would spike; encode graded values as spikes "
-            "(--encode auto or always), or give a model that has some"
+            "the model has no ReLU, ReLU6, LeakyReLU or PReLU, so nothing in it would spike; "
+            + ("encode graded values as spikes with --encode auto" if encode == "never" else "give a model that has some")
         )
     share = spiking_share(call_sites(ann))
     if share < least:

@@ -8,7 +8,7 @@ import small_artifacts as small
 import torch
 from torch import nn
 
-from seenn_convert.calibration.rules import MaxRule, MseRule
+from seenn_convert.calibration.rules import MaxRule, ScaledRule, MseRule
 from seenn_convert.compiler import Options, convert, load, recalibrate
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
@@ -41,12 +41,14 @@ def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, bias: bool) -> Non
 
 
 def test_the_mean_logits_close_in_on_the_ann() -> None:
+    """With headroom: a neuron whose threshold is its largest activation never catches up."""
+    net = small.trained_net()
     with torch.no_grad():
-        wanted = small.trained_net()(IMAGES)
+        wanted = net(IMAGES)
     errors = []
     for timesteps in (8, 64, 256):
-        options = Options(timesteps=timesteps, rule=MaxRule(), timestep_bias=False)
-        model = convert(small.trained_net(), small.dataset(), options).model()
+        options = Options(timesteps=timesteps, rule=ScaledRule(MaxRule(), 1.5), timestep_bias=False)
+        model = convert(net, small.dataset(), options).model()
         logits = run_early_exit(model, [IMAGES], 100, FixedPolicy(timesteps)).logits
         errors.append(float((logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 3
@@ -137,9 +139,57 @@ def test_a_model_without_relu_is_refused_in_one_sentence() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(x.flatten(1))
 
-    with pytest.raises(InputError, match=r"no ReLU, ReLU6 or LeakyReLU.*; give a model") as caught:
+    with pytest.raises(InputError, match=r"no ReLU, ReLU6, LeakyReLU or PReLU.*; give a model") as caught:
         convert(Smooth().eval(), small.dataset())
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"nothing in it would spike; encode graded values as spikes with --encode auto"):
+        convert(Smooth().eval(), small.dataset(), Options(encode="never"))
+
+
+class Gated(nn.Module):
+    """Smooth activations and a gate, no ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.gate, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.Linear(6, 6), nn.Linear(6 * 64, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.silu(self.first(x))
+        gate = torch.sigmoid(self.gate(x.mean((2, 3))))
+        return self.head((x * gate[:, :, None, None]).flatten(1))
+
+
+def test_a_model_without_relus_spikes_where_graded_values_enter_weights() -> None:
+    """Its report says so, it converges, and it goes through an artifact with the same bits."""
+    net, options = Gated().eval(), Options(timesteps=64, rule=MaxRule(), timestep_bias=False, require_spiking=0.25)
+    artifact = convert(net, small.dataset(), options)
+    conversion = artifact.report["conversion"]
+    driven = {site["name"]: site["driven_by"] for site in conversion["operators"] if site["driven_by"]}
+    assert driven == {"first": "image", "gate": "spikes", "head": "spikes"}
+    with torch.no_grad():
+        wanted = net(IMAGES)
+    errors = [
+        float((run_early_exit(artifact.model(), [IMAGES], 100, FixedPolicy(t)).logits - wanted).abs().mean())
+        for t in (4, 64)
+    ]
+    assert errors[1] < errors[0] / 8
+    with pytest.raises(InputError, match=r"spikes would drive 25\.6% of the multiply-accumulates, 90\.0% are required"):
+        convert(net, small.dataset(), Options(timesteps=4, require_spiking=0.9))
+    with pytest.raises(InputError, match="binary neurons cannot send graded signals"):
+        convert(net, small.dataset(), Options(timesteps=4, neuron="if"))
+
+
+def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
+    """Its error falls with timesteps times levels."""
+    with torch.no_grad():
+        wanted = small.trained_net()(IMAGES)
+    errors = []
+    for levels in (4, 64):
+        options = Options(timesteps=32, neuron="tracking", neuron_levels=levels, rule=MaxRule(), timestep_bias=False)
+        model = convert(small.trained_net(), small.dataset(), options).model()
+        errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(32)).logits - wanted).abs().mean()))
+    assert errors[1] < errors[0] / 8
 
 
 @pytest.mark.parametrize("row", [0, 5, 33, 40])
@@ -191,7 +241,7 @@ def test_progress_goes_through_the_stages() -> None:
     stages: dict[str, tuple[int, int]] = {}
     convert(small.trained_net(), small.dataset(), Options(timesteps=2),
             progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
-    assert list(stages) == ["reading the model", "calibrating", "timestep bias", "ANN", "tuning the exit"]
+    assert list(stages) == ["reading the model", "calibrating", "choosing thresholds", "timestep bias", "ANN", "tuning the exit"]
     assert all(done == total for done, total in stages.values())
 
 

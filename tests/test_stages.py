@@ -4,8 +4,9 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.calibration.calibration import calibrate
+from seenn_convert.calibration.rules import AutoRule, MseRule
 from seenn_convert.options import Options
-from seenn_convert.stages import BIAS_UPDATES, calibrate_thresholds, fit_bias, tune
+from seenn_convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES, calibrate_thresholds, fit_bias, tune
 from seenn_convert.tuning.tune import Split, split_calibration
 
 SPLIT = split_calibration(96, 0)
@@ -18,7 +19,7 @@ def damaged_held_out() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
-    ann, options, told = small.ann_program(), Options(timesteps=3, batch_size=29), list[tuple[str, int, int]]()
+    ann, options, told = small.ann_program(), Options(timesteps=3, rule=MseRule(), batch_size=29), list[tuple[str, int, int]]()
 
     def progress(*what: object) -> None:
         told.append(what)  # type: ignore[arg-type]
@@ -31,6 +32,33 @@ def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
     biases = [fit_bias(ann, small.spiking_program(), data, SPLIT, options, progress) for data in (clean, other)]
     assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
     assert told[-1] == ("timestep bias", 58 * BIAS_UPDATES, 58 * BIAS_UPDATES)
+
+
+def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:
+    """Every candidate is tried, the least error wins, and the held-out part has no say."""
+    ann, options = small.ann_program(), Options(timesteps=4)
+    found = [
+        calibrate_thresholds(ann, data, SPLIT, options, lambda *what: None)
+        for data in (small.dataset(), small.as_dataset(*damaged_held_out()))
+    ]
+    assert found[0] == found[1]
+    assert set(found[0].choice) == {rule.name for rule in AutoRule().candidates(4)}
+    best = min(found[0].choice, key=lambda name: found[0].choice[name])
+    assert found[0].rule == f"auto: {best}"
+    chosen = next(rule for rule in AutoRule().candidates(4) if rule.name == best)
+    wanted = calibrate(ann, [small.draw(96, 1)[0][list(SPLIT.fitting)]], chosen)
+    assert found[0].layers == wanted.layers
+
+
+def test_biases_end_where_the_start_up_does() -> None:
+    """A run longer than the fitted timesteps has no bias behind them."""
+    biases = fit_bias(
+        small.ann_program(), small.spiking_program(), small.dataset(), SPLIT, Options(timesteps=BIAS_TIMESTEPS + 9),
+        lambda *what: None,
+    )  # fmt: skip
+    for bias in biases.values():
+        assert len(bias) == BIAS_TIMESTEPS + 1
+        assert not bias[-1].any() and bias[:-1].any()
 
 
 def test_biases_do_not_depend_on_the_batch_size() -> None:

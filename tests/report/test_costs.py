@@ -36,24 +36,30 @@ def test_counts_add_up_step_by_step_whatever_the_batches() -> None:
 
 
 def test_costs_by_hand() -> None:
-    """Two images that leave after 1 and 3 steps: (10 + 60) / 2 accumulates; the stem is paid once, the ANN has all."""
-    accumulates = torch.tensor([[10.0, 20.0], [15.0, 40.0], [30.0, 60.0]])
-    found = costs(small.ann_program(), Counts(accumulates / 10, accumulates, {}), torch.tensor([1, 3]))
+    """Two images that leave after 1 and 3 steps: (10 + 60) / 2 operations; the stem is paid once, the ANN has all.
+
+    A fifth of the operations are caused by graded values and cost multiplications.
+    """
+    total = torch.tensor([[10.0, 20.0], [15.0, 40.0], [30.0, 60.0]])
+    found = costs(small.ann_program(), Counts(total / 10, total, total / 5, {}), torch.tensor([1, 3]))
     operations, energy = found["operations"], found["energy"]["nanojoule_per_image"]
     assert (operations["ann_macs"], operations["stem_macs"]) == (2880 + 3600 + 60, 2880)
     assert operations["synaptic_operations"] == {"all_timesteps": 45.0, "early_exit": 35.0}
+    assert operations["graded_operations"] == {"all_timesteps": 9.0, "early_exit": 7.0}
     assert operations["spikes"] == pytest.approx({"all_timesteps": 4.5, "early_exit": 3.5})
     assert energy == pytest.approx({
-        "ann": 6540 * 4.6e-3, "all_timesteps": 2880 * 4.6e-3 + 45 * 0.9e-3, "early_exit": 2880 * 4.6e-3 + 35 * 0.9e-3
+        "ann": 6540 * 4.6e-3,
+        "all_timesteps": (2880 + 9) * 4.6e-3 + 36 * 0.9e-3,
+        "early_exit": (2880 + 7) * 4.6e-3 + 28 * 0.9e-3,
     })  # fmt: skip
 
 
 def test_shares_go_to_the_layers_whose_spikes_cause_the_work() -> None:
     """conv2 reads relu alone; the head reads, through the pooling, the sum of both layers: half each."""
     nothing = torch.zeros(1, 1)
-    shares = operation_shares(small.artifact(), Counts(nothing, nothing, {"conv2": 30.0, "head": 10.0}))
+    shares = operation_shares(small.artifact(), Counts(nothing, nothing, nothing, {"conv2": 30.0, "head": 10.0}))
     assert shares == pytest.approx({"relu": 0.875, "relu_1": 0.125})
-    assert operation_shares(small.artifact(), Counts(nothing, nothing, {})) == {}
+    assert operation_shares(small.artifact(), Counts(nothing, nothing, nothing, {})) == {}
 
 
 def test_a_network_without_weights_after_its_neurons() -> None:
