@@ -14,6 +14,7 @@ from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.aliasing import Aliases, written
 from seenn_convert.frontend.aten import AWARE, HANDLERS, elementwise
 from seenn_convert.frontend.call import (
+    OTHER_TYPE,
     Call,
     Constant,
     Lifted,
@@ -195,8 +196,7 @@ class _Lifter:
 
     def _layout(self, lifted: Lifted) -> Layout:
         """Return the layout of a call's result; refuses where its inputs differ in theirs."""
-        leaves = [node for node in _leaves(lifted) if node is not self.image] or [self.image]
-        layouts = {layout_of(node) for node in leaves}
+        layouts = {layout_of(node) for node in _leaves(lifted)}
         if len(layouts) > 1:
             raise Refusal("its inputs hold the batch on different axes, so rows would depend on each other")
         return lifted.layout or layouts.pop()
@@ -259,7 +259,7 @@ class _Lifter:
 
     def _check_result(self, node: fx.Node, value: Tensor, layout: Layout) -> None:
         if value.dtype != self.image.meta["val"].dtype:
-            raise Refusal("it changes the type of the numbers; convert the model in one floating-point type")
+            raise Refusal(OTHER_TYPE)
         try:
             sizes = sizes_of(value, self.batch)
         except ValueError as error:
@@ -269,7 +269,9 @@ class _Lifter:
 
 
 def _leaves(lifted: Lifted) -> list[fx.Node]:
-    """Return the exported nodes that a call and the calls before it read."""
+    """Return the exported nodes whose numbers a call and the calls before it read."""
+    if isinstance(lifted.module, ConstantRow):
+        return []  # it takes the image for its number of rows only
     found = []
     for source in lifted.inputs:
         found += _leaves(source) if isinstance(source, Lifted) else [source]

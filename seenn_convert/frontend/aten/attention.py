@@ -1,7 +1,5 @@
 """Products of activations with the accumulations of a matrix product."""
 
-import torch
-
 from seenn_convert.frontend.aten.functional import as_it_stands
 from seenn_convert.frontend.aten.layers import linear_of
 from seenn_convert.frontend.aten.registry import Result, handles
@@ -53,7 +51,4 @@ def einsum(call: Call) -> Result:
     letter = next(iter(batch))
     if any(letter in term for term in fixed):
         raise Refusal("its constant differs between the rows of the batch")
-    if any(call.constants[node].dtype not in (torch.float32, torch.float64) for node in operands
-           if node in call.constants):  # fmt: skip
-        raise Refusal("its constant is not of a floating-point type")
-    return as_it_stands(call)
+    return as_it_stands(call, tensors=[call.constants.get(node, node) for node in operands])
