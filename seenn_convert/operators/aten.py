@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverloadPacket
 
 LINEAR = (
     "roll", "flip", "sum", "cumsum", "repeat", "expand", "index_select", "select", "pixel_shuffle", "pixel_unshuffle",
     "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
     "upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
-    "im2col", "unfold", "tril", "triu", "diagonal", "avg_pool3d", "adaptive_avg_pool3d",
+    "im2col", "unfold", "tril", "triu", "diagonal", "masked_fill", "where", "avg_pool3d", "adaptive_avg_pool3d",
 )  # fmt: skip
-"""Linear in the activation for each row: they act on each timestep's current as it stands."""
+"""Linear in the activation for each row: they act on each timestep's current as it stands.
+
+What ``masked_fill`` and ``where`` choose by is a constant. They may fill with minus infinity, which has no difference.
+"""
 
 GENERAL = (
     "softmax", "log_softmax", "matmul", "bmm", "einsum", "scaled_dot_product_attention", "linalg_vector_norm", "amax",
@@ -36,8 +40,8 @@ class AtenOperator(nn.Module):
 
     Args:
         operator: Name and overload, as ``"silu.default"``.
-        arguments: What the operator takes, in order: ``"@0"`` for the first activation, ``"#0"`` for the first constant,
-            anything else as it is; tuples nest.
+        arguments: What the operator takes, in order: ``"@0"`` for the first activation, ``"#0"`` for the first
+            constant, anything else as it is; tuples nest.
         keywords: The same for what it takes by name.
         constants: Tensors.
 
@@ -97,7 +101,8 @@ def resolve(operator: str) -> Callable[..., Any]:
     """
     name, _, overload = operator.partition(".")
     packet = getattr(torch.ops.aten, name, None)
-    found = getattr(packet, overload, None) if overload in (packet.overloads() if packet else ()) else None
+    is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()
+    found = getattr(packet, overload) if is_known else None
     if found is None or not (name in LINEAR or name in GENERAL or is_elementwise(found)):
         raise ValueError(f"{operator!r} is not an operator that a program may hold")
     call: Callable[..., Any] = found
