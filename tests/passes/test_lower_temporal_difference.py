@@ -8,10 +8,10 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import PreconditionError
+from seenn_convert.kinds import Signed
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.program import Program, Stage, format_program
-from seenn_convert.kinds import Signed
 from seenn_convert.spiking import TemporalDifference
 
 
