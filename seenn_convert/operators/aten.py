@@ -99,7 +99,7 @@ def resolve(operator: str) -> Callable[..., Any]:
     Raises:
         ValueError: It is not of the closed list, or there is none of that name.
     """
-    name, _, overload = operator.partition(".")
+    name, _, overload = str(operator).partition(".")
     packet = getattr(torch.ops.aten, name, None)
     is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()
     found = getattr(packet, overload) if is_known else None

@@ -12,7 +12,7 @@ LINEAR = [
     operators.Permute((0, 3, 1, 2)), operators.Slice(2, 0, 3, 2), operators.Pad((1, 2, 0, 1)),
     nn.Conv2d(2, 3, 2), nn.AvgPool2d(2), nn.BatchNorm2d(2),
     nn.AdaptiveAvgPool2d(2), operators.Affine(torch.randn(2, 1, 1), torch.randn(4)), operators.Pad((0, 1), 2.0),
-    operators.Pad((1, 1), mode="circular"), operators.PerPart(nn.Conv1d(3, 2, 2)), operators.ConstantRow(torch.randn(3)),
+    operators.Pad((1, 1, 0, 0), mode="circular"), operators.PerPart(nn.Conv1d(3, 2, 2)), operators.ConstantRow(torch.randn(3)),
     nn.ConvTranspose2d(2, 3, 2), operators.Encode(),
 ]  # fmt: skip
 
@@ -32,7 +32,7 @@ LINEAR = [
         (operators.Encode(), X),
         (operators.Expand((5, 3, 4)), X[:, :1].expand(1, 5, 3, 4)),
         (operators.ConstantRow(torch.ones(2)), torch.ones(1, 2)),
-        (operators.Pad((1, 1), mode="reflect"), nn.functional.pad(X, (1, 1), "reflect")),
+        (operators.Pad((1, 1, 0, 0), mode="reflect"), nn.functional.pad(X, (1, 1, 0, 0), "reflect")),
         (operators.PaddedMaxPool((1, 1, 1, 1), nn.MaxPool2d(2)), nn.functional.max_pool2d(X, 2, padding=1)),
     ],
 )
