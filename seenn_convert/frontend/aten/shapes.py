@@ -93,7 +93,7 @@ def expand(call: Call) -> Result:
     return Lifted(Expand(after[1:]), (source,))
 
 
-@handles("roll", "flip")
+@handles("roll", "flip", any_layout=True)
 def rearrange(call: Call) -> Result:
     """Rearrange places along axes other than the batch."""
     source = call.tensor("self")
@@ -111,14 +111,14 @@ def triangle(call: Call) -> Result:
     return as_it_stands(call)
 
 
-@handles("unfold")
+@handles("unfold", any_layout=True)
 def unfold(call: Call) -> Result:
     """Windows along an axis other than the batch."""
     dim = call.axis(call.integer("dimension"), call.tensor("self"))
     return as_it_stands(call, dimension=dim)
 
 
-@handles("index", "index_select")
+@handles("index", "index_select", any_layout=True)
 def index(call: Call) -> Result:
     """Constant places along one axis other than the batch."""
     source = call.tensor("self")
