@@ -275,7 +275,7 @@ def test_smooth_activations_stand_as_they_are(name: str) -> None:
         (lambda m, x: x @ m.square[None, None], "Linear"),
         (lambda m, x: m.square @ x, "matmul"),
         (lambda m, x: x @ x.transpose(2, 3), "Permute matmul"),
-        (lambda m, x: torch.bmm(x.mean(1), x.mean(2).transpose(1, 2)), "Mean Mean Permute bmm"),
+        (lambda m, x: torch.bmm(x.mean(1), x.mean(2).transpose(1, 2)), "Mean Mean Permute matmul"),
         (lambda m, x: torch.einsum("bchw,bcvw->bchv", x, x), "einsum"),
         (lambda m, x: torch.einsum("bchw,wk->bchk", x, m.square), "einsum"),
         (lambda m, x: torch.einsum("bchw,chwk->bck", x, m.table), "einsum"),  # a constant of the activation's rank
