@@ -41,8 +41,9 @@ def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, bias: bool) -> Non
 
 
 def test_the_mean_logits_close_in_on_the_ann() -> None:
+    net = small.trained_net()  # which trains it, so gradients must be on
     with torch.no_grad():
-        wanted = small.trained_net()(IMAGES)
+        wanted = net(IMAGES)
     errors = []
     for timesteps in (8, 64, 256):
         options = Options(timesteps=timesteps, rule=MaxRule(), timestep_bias=False)

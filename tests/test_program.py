@@ -95,6 +95,6 @@ def test_history_records_every_pass_in_order() -> None:
     ann = harness.ann_program(harness.program_of(toys.conv_bn_relu))
 
     assert [record.name for record in ann.history] == [
-        "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "PoolBeforeReLU",
+        "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "FusePaddedMaxPool", "PoolBeforeReLU",
     ]  # fmt: skip
     assert ann.history[2] == PassRecord("FoldBatchNorm", ("conv", "bn"))
