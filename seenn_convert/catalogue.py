@@ -84,7 +84,7 @@ _WRAPPED: dict[type[nn.Module], str] = {
 """Class -> the option that is a module of the closed list itself."""
 
 _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
-_TENSOR_OPTIONS = {
+_TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Affine: ("scale", "shift"),
     operators.ConstantRow: ("value",),
     **{

@@ -4,6 +4,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -251,7 +252,7 @@ class _Lifter:
         target = self.constants.get(written(node))  # type: ignore[arg-type]
         if isinstance(target, Tensor) and target.untyped_storage().data_ptr() in self.weights:
             raise Refusal("it changes a parameter or buffer as the model runs; call model.eval() before it is exported")
-        known = {**self.constants, **self.numbers}
+        known: dict[fx.Node, Any] = {**self.constants, **self.numbers}
         arguments = fx.map_arg(node.args, lambda source: known[source])
         options = fx.map_arg(node.kwargs, lambda source: known[source])
         with torch.no_grad():

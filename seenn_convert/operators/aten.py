@@ -101,7 +101,7 @@ def resolve(operator: str) -> Callable[..., Any]:
     """
     name, _, overload = str(operator).partition(".")
     packet = getattr(torch.ops.aten, name, None)
-    is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()
+    is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()  # type: ignore[no-untyped-call]
     found = getattr(packet, overload) if is_known else None
     if found is None or not (name in LINEAR or name in GENERAL or is_elementwise(found)):
         raise ValueError(f"{operator!r} is not an operator that a program may hold")

@@ -238,4 +238,4 @@ class PerPart(nn.Module):
         """Return the results of all parts."""
         parts = inputs[0].shape[:2]
         result: Tensor = self.operator(*(x.flatten(0, 1) for x in inputs))
-        return result.unflatten(0, parts)
+        return result.reshape(*parts, *result.shape[1:])
