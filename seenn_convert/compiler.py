@@ -164,7 +164,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
     if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         raise InputError(
             "the model has no ReLU, ReLU6, LeakyReLU or PReLU, so nothing in it would spike; "
-            + ("encode graded values as spikes with --encode auto" if encode == "never" else "give a model that has some")
+            + ("let graded values become spikes with --encode auto" if encode == "never" else "give a model with some")
         )
     share = spiking_share(call_sites(ann))
     if share < least:

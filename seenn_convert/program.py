@@ -131,9 +131,8 @@ def format_program(program: Program) -> str:
 
 
 def _describe(module: nn.Module) -> str:
-    children = ", ".join(_describe(child) for child in module.children())
-    options = children or module.extra_repr()
-    return f"{type(module).__name__}({options})"
+    parts = [*(_describe(child) for child in module.children()), module.extra_repr()]
+    return f"{type(module).__name__}({', '.join(part for part in parts if part)})"
 
 
 def _name(argument: object) -> str:

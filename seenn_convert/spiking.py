@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from seenn_convert.neuron import encoding_step, if_step, signed_step, tracking_step
@@ -160,6 +161,8 @@ class TemporalDifference(nn.Module):
 class MeanDifference(nn.Module):
     """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
 
+    Where f has no finite value, as ``1 / x`` before the first spike, it emits nothing, and catches up when f has one.
+
     Args:
         operator: Any operator f of one or more inputs.
         varying: For each input, whether it changes in time; one that does not is its own mean.
@@ -187,6 +190,7 @@ class MeanDifference(nn.Module):
                 means.append(current)
         result: Tensor = self.operator(*means)
         value = result * per_row(t, result)
+        value = torch.where(value.isfinite(), value, previous)
         return value - previous, value, *following
 
     def extra_repr(self) -> str:

@@ -67,12 +67,12 @@ def ann_program(model: nn.Module | Program) -> Program:
 
 
 def largest_activations(ann: Program, batch: Tensor, per_channel: bool = True) -> dict[str, Tensor]:
-    """Return a threshold for each activation: its largest output on ``batch``, with no channel at 0."""
+    """Return a threshold for each activation: its largest magnitude on ``batch``, with no channel at 0."""
     found: dict[str, Tensor] = {}
     values = record(ann.graph_module, batch)
     for node, module in ann.calls():
         if isinstance(module, SPIKING_OPERATORS):
-            top = values[node.name].transpose(0, 1).flatten(1).amax(1)
+            top = values[node.name].abs().transpose(0, 1).flatten(1).amax(1)
             found[node.name] = torch.where(top > 0, top, top.max()) if per_channel else top.max()
     return found
 

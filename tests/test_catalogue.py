@@ -5,11 +5,23 @@ import json
 import pytest
 import torch
 import toys
+from small_operators import OUTSIDE
 from torch import Tensor, nn
 
 from seenn_convert import operators
 from seenn_convert.catalogue import OPTIONS, build_module, describe_module
-from seenn_convert.spiking import BinaryNeuron, ExitProbe, SignedNeuron, TemporalDifference, Tick, TimestepBias
+from seenn_convert.spiking import (
+    BinaryNeuron,
+    EncodingNeuron,
+    ExitProbe,
+    MeanDifference,
+    SignedNeuron,
+    TemporalDifference,
+    Tick,
+    TimestepBias,
+    TrackingEncoder,
+    TrackingNeuron,
+)
 
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
 CLOCK = torch.tensor([0.0, 1.0])
@@ -19,6 +31,14 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (nn.Conv1d(4, 6, 3, padding="same", bias=False), (SIGNAL,)),
     (nn.Conv2d(4, 8, (3, 2), (2, 1), (1, 0), (1, 2), 4), (IMAGE,)),
     (nn.Conv2d(4, 8, 3, padding="same", bias=False), (IMAGE,)),
+    (nn.Conv3d(4, 2, (1, 2, 3), padding=1, groups=2), (IMAGE.unsqueeze(2),)),
+    (nn.ConvTranspose1d(4, 6, 3, 2, 1, 1, 2), (SIGNAL,)),
+    (nn.ConvTranspose2d(4, 6, 3, (2, 1), 1, (1, 0), 2, bias=False), (IMAGE,)),
+    (nn.LayerNorm((4, 9), eps=1e-3), (SIGNAL,)),
+    (nn.LayerNorm(9, elementwise_affine=False), (SIGNAL,)),
+    (nn.GroupNorm(2, 4, eps=1e-3), (IMAGE,)),
+    (nn.GroupNorm(4, 4, affine=False), (SIGNAL,)),
+    (nn.PReLU(4), (IMAGE,)),
     (nn.Linear(4, 3), (ROW,)),
     (nn.Linear(4, 3, bias=False), (ROW,)),
     (nn.BatchNorm1d(4, eps=1e-3), (SIGNAL,)),
@@ -43,10 +63,30 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Permute((0, 2, 1)), (SIGNAL,)),
     (operators.Slice(2, 1, 8, 3), (SIGNAL,)),
     (operators.Pad((1, 2), 0.5), (SIGNAL,)),
+    (operators.Pad((1, 2), mode="reflect"), (SIGNAL,)),
+    (operators.PaddedMaxPool((1, 0, 1, 0), nn.MaxPool2d(3, 2)), (IMAGE,)),
+    (operators.Expand((4, 9)), (SIGNAL[:, :1],)),
+    (operators.ConstantRow(THRESHOLD), (ROW,)),
+    (operators.PerPart(nn.Conv1d(9, 3, 2)), (IMAGE,)),
+    (operators.PerPart(operators.AtenOperator("add.Tensor", ("@0", "#0"), (), (torch.ones(9),))), (IMAGE,)),
+    (operators.AtenOperator("gelu.default", ("@0",), (("approximate", "tanh"),)), (ROW,)),
+    (operators.AtenOperator("index_select.default", ("@0", 1, "#0"), (), (torch.tensor([2, 0]),)), (SIGNAL,)),
+    (operators.AtenOperator("mul.Tensor", ("@0", "@0")), (ROW,)),
+    (operators.AtenOperator("einsum.default", ("bi,bj->bij", ("@0", "@1"))), (ROW, ROW)),
+    (operators.AtenOperator("masked_fill.Scalar", ("@0", "#0", float("-inf")), (), (torch.eye(9).bool(),)),
+     (IMAGE,)),
+    (operators.Encode(), (ROW,)),
     (operators.Affine(THRESHOLD, THRESHOLD + 1), (IMAGE,)),
     (operators.ClippedReLU(6.0), (IMAGE,)),
     (BinaryNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
     (SignedNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE, IMAGE.abs().round())),
+    (TrackingNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, CLOCK, IMAGE, IMAGE.abs().round())),
+    (TrackingNeuron(THRESHOLD, THRESHOLD / 2, 6.0), (IMAGE, CLOCK, IMAGE, IMAGE.abs().round())),
+    (EncodingNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
+    (TrackingEncoder(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
+    (MeanDifference(nn.LayerNorm(4)), (CLOCK, ROW, ROW, ROW)),
+    (MeanDifference(operators.AtenOperator("mul.Tensor", ("@0", "@1")), (True, False)), (CLOCK, ROW, ROW, ROW, ROW)),
+    (MeanDifference(operators.PerPart(nn.GroupNorm(1, 9))), (CLOCK, IMAGE, IMAGE, IMAGE)),
     (TemporalDifference(nn.MaxPool2d(3, 2, 1)), (IMAGE, IMAGE, torch.zeros(2, 4, 5, 5))),
     (TimestepBias(torch.randn(3, 4)), (ROW, CLOCK)),
     (Tick(), (CLOCK,)),
@@ -84,7 +124,7 @@ def test_every_module_of_the_list_has_an_example() -> None:
     assert {type(module) for module, _ in EXAMPLES} == set(OPTIONS)
 
 
-@pytest.mark.parametrize("module", [nn.Sigmoid(), nn.Conv3d(1, 1, 1), nn.Sequential(nn.ReLU())])
+@pytest.mark.parametrize("module", [nn.Sigmoid(), nn.Bilinear(1, 1, 1), nn.Sequential(nn.ReLU())])
 def test_other_modules_are_refused(module: nn.Module) -> None:
     with pytest.raises(TypeError, match="not an operator that an artifact may hold"):
         describe_module(module)
@@ -115,11 +155,25 @@ def test_a_subclass_is_not_the_class() -> None:
         ({"operator": "TemporalDifference", "options": {}, "wrapped": "MaxPool2d"}, {}),
         ({"operator": "ExitProbe", "options": {"score_name": "margin"}}, {"temperatures": torch.ones(2)}),
         ({"operator": "ReLU", "options": {}}, {"weight": torch.zeros(1)}),
+        ({"operator": "PerPart", "options": {}}, {}),
+        ({"operator": "PerPart", "options": {}, "wrapped": {"operator": "Sequential", "options": {}}}, {}),
+        ({"operator": "ConstantRow", "options": {}}, {}),
+        ({"operator": "AtenOperator", "options": {"arguments": ["@0"]}}, {}),
+        ({"operator": "AtenOperator", "options": {"operator": 3, "arguments": [], "keywords": []}}, {}),
     ],
 )  # fmt: skip
 def test_descriptions_that_do_not_fit_are_refused(description: dict, tensors: dict) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, RuntimeError)):
         build_module(description, tensors)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_an_aten_operator_outside_the_closed_list_is_refused(name: str) -> None:
+    """What writes, draws random numbers, or looks at other memory is no operator of a program, whoever names it."""
+    options = {"operator": name, "arguments": ["@0"], "keywords": []}
+
+    with pytest.raises(ValueError, match="is not an operator that a program may hold"):
+        build_module({"operator": "AtenOperator", "options": options}, {})
 
 
 def test_options_that_are_not_in_the_list_are_ignored() -> None:

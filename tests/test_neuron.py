@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seenn_convert.neuron import if_step, initial_membrane, quantized_activation, signed_step
+from seenn_convert.neuron import (
+    encoding_step,
+    if_step,
+    initial_membrane,
+    quantized_activation,
+    signed_step,
+    tracking_step,
+)
 
 ONE = torch.tensor(1.0)
 
@@ -158,3 +165,66 @@ def test_initial_membrane_is_a_share_of_the_threshold() -> None:
 def test_initial_membrane_refuses_other_fractions(fraction: float) -> None:
     with pytest.raises(ValueError, match="fraction must be in"):
         initial_membrane(ONE, (1,), fraction)
+
+
+def run_tracking(currents: Tensor, v_threshold: Tensor, most: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """Return all outputs ``(T, ...)`` and the net number of spikes after each step."""
+    v, emitted = initial_membrane(v_threshold, currents[0].shape), torch.zeros_like(currents[0])
+    outputs, counts = [], []
+    for t, current in enumerate(currents):
+        output, v, emitted = tracking_step(current, v, emitted, v_threshold, None if most is None else most[t])
+        outputs.append(output)
+        counts.append(emitted)
+    return torch.stack(outputs), torch.stack(counts)
+
+
+EIGHTHS = st.lists(st.integers(-20, 20).map(lambda n: n / 8), min_size=1, max_size=8)
+
+
+@given(charges=EIGHTHS, scale=st.sampled_from([0.25, 1.0, 4.0]))
+def test_a_tracking_neuron_has_sent_the_rounded_rectified_sum(charges: list[float], scale: float) -> None:
+    """After every step, whatever the order: theta * max(floor(S / theta + 1/2), 0); exact in floating point."""
+    v_threshold, currents = torch.tensor(scale), scale * torch.tensor(charges).unsqueeze(1)
+    outputs, _ = run_tracking(currents, v_threshold)
+
+    for t in range(len(charges)):
+        assert outputs[: t + 1].sum().item() == scale * max(math.floor(sum(charges[: t + 1]) + 0.5), 0)
+
+
+@given(charges=EIGHTHS, maximum=st.integers(1, 24).map(lambda n: n / 8))
+def test_a_clipped_tracking_neuron_has_sent_the_rounded_clipped_sum(charges: list[float], maximum: float) -> None:
+    """``most`` bounds the sum after each step; charge above it is not lost, but waits."""
+    currents = torch.tensor(charges).unsqueeze(1)
+    most = [torch.tensor(math.floor(t * maximum + 0.5)) for t in range(1, len(charges) + 1)]
+    _, counts = run_tracking(currents, ONE, most)
+
+    for t, allowed in enumerate(most):
+        wanted = max(math.floor(sum(charges[: t + 1]) + 0.5), 0)
+        assert counts[t].item() == min(wanted, allowed.item())
+
+
+@given(charges=EIGHTHS, most=st.sampled_from([1.0, 2.0, None]))
+def test_an_encoding_neuron_that_has_caught_up_is_off_by_half_a_threshold(
+    charges: list[float], most: float | None
+) -> None:
+    """|sum out - sum in| <= theta / 2, for sums of either sign; the last of the input may take quiet steps to leave."""
+    quiet = [0.0] * (24 if most else 0)
+    v, sent = initial_membrane(ONE, (1,)), torch.zeros(1)
+    for charge in [*charges, *quiet]:
+        output, v = encoding_step(torch.tensor([charge]), v, ONE, most)
+        sent = sent + output
+        assert most is None or abs(output.item()) <= most
+
+    assert sent.item() == math.floor(sum(charges) + 0.5)
+    assert abs(sent.item() - sum(charges)) <= 0.5
+    assert v.item() == 0.5 + sum(charges) - sent.item()
+
+
+def test_the_graded_steps_leave_their_arguments_alone() -> None:
+    arguments = [torch.randn(4, 3), torch.randn(4, 3), torch.randint(0, 3, (4, 3)).float(), torch.tensor(0.5)]
+    copies = [argument.clone() for argument in arguments]
+    tracking_step(*arguments)
+    tracking_step(*arguments, torch.ones(4, 3))
+    encoding_step(arguments[0], arguments[1], arguments[3])
+
+    assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True))

@@ -34,9 +34,9 @@ def test_an_ann_program_as_text(golden) -> None:
 
 def test_a_spiking_program_as_text(golden) -> None:
     """Stem, step and state; thresholds are set by hand, so that the text does not depend on numbers."""
+    from seenn_convert.kinds import Signed
     from seenn_convert.passes.base import run_passes
     from seenn_convert.passes.sequence import probe_pass, spiking_passes
-    from seenn_convert.kinds import Signed
 
     ann = harness.ann_program(harness.program_of(toys.pool_between_neurons))
     snn = run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(2.0)}, Signed()))
@@ -95,6 +95,6 @@ def test_history_records_every_pass_in_order() -> None:
     ann = harness.ann_program(harness.program_of(toys.conv_bn_relu))
 
     assert [record.name for record in ann.history] == [
-        "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "PoolBeforeReLU",
+        "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "FusePaddedMaxPool", "PoolBeforeReLU",
     ]  # fmt: skip
     assert ann.history[2] == PassRecord("FoldBatchNorm", ("conv", "bn"))

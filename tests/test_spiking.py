@@ -2,17 +2,21 @@
 
 import pytest
 import torch
+from small_operators import GENERAL
 from torch import nn
 
 from seenn_convert.neuron import if_step, signed_step
+from seenn_convert.operators import AtenOperator
 from seenn_convert.scores import SCORE_NAMES, score
 from seenn_convert.spiking import (
     BinaryNeuron,
     ExitProbe,
+    MeanDifference,
     SignedNeuron,
     TemporalDifference,
     Tick,
     TimestepBias,
+    TrackingNeuron,
 )
 
 
@@ -54,6 +58,79 @@ def test_mean_law_of_the_temporal_difference(pool: nn.Module) -> None:
         output, running_sum, previous = difference(current, running_sum, previous)
         outputs.append(output)
         assert torch.allclose(torch.stack(outputs).mean(0), pool(currents[:t].mean(0)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", GENERAL)
+@pytest.mark.parametrize("still", [None, 0])
+def test_mean_law_of_the_mean_difference(name: str, still: int | None) -> None:
+    """After every t, the mean output is the operator of the mean inputs; an input that does not vary is its own mean."""
+    operator, shapes = GENERAL[name]
+    varying = [index != still for index in range(len(shapes))]
+    currents = [torch.randn(8, 2, *shape) for shape in shapes]
+    for index, varies in enumerate(varying):
+        if not varies:
+            currents[index] = currents[index][:1].expand(8, 2, *shapes[index])
+    difference = MeanDifference(operator, varying)
+    sums = [torch.zeros(2, *shape) for shape, varies in zip(shapes, varying, strict=True) if varies]
+    previous, total = torch.zeros_like(operator(*(c[0] for c in currents))), 0.0
+    with torch.no_grad():
+        for t in range(1, 9):
+            inputs = [c[t - 1] for c in currents]
+            output, previous, *sums = difference(torch.full((2,), t - 1.0), previous, *inputs, *sums)
+            total = total + output
+            assert torch.allclose(total / t, operator(*(c[:t].mean(0) for c in currents)), atol=1e-5)
+
+
+def test_the_mean_difference_serves_rows_of_different_age() -> None:
+    """A row's output does not depend on how old its neighbours are."""
+    difference = MeanDifference(AtenOperator("mul.Tensor", ("@0", "@1")), (True, False))
+    clock = torch.tensor([0.0, 1.0, 5.0])
+    state = [torch.randn(3, 4) for _ in range(4)]
+    together = difference(clock, *state)
+
+    for row in range(3):
+        alone = difference(clock[row : row + 1], *(value[row : row + 1] for value in state))
+        assert all(torch.equal(a[row : row + 1], b) for a, b in zip(together, alone, strict=True))
+
+
+def test_where_an_operator_has_no_finite_value_its_difference_waits() -> None:
+    """1 / x of a mean of 0 sends nothing; as soon as there is a value, the mean law holds again."""
+    difference = MeanDifference(AtenOperator("reciprocal.default", ("@0",)))
+    previous, running_sum, total = torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1, 1)
+    for t, (current, wanted) in enumerate(((0.0, 0.0), (2.0, 2.0), (-2.0, 2.0), (4.0, 4.0))):
+        output, previous, running_sum = difference(
+            torch.tensor([float(t)]), previous, torch.tensor([[current]]), running_sum
+        )
+        total += output
+        assert total.item() == pytest.approx(wanted if t in (0, 2) else (t + 1) / (running_sum.item() / (t + 1)))
+
+
+def test_places_filled_with_minus_infinity_stay_out_of_a_softmax() -> None:
+    """Masked attention over timesteps: what is masked gets nothing at every step, the rest follows the mean law."""
+    mask = torch.ones(4, 4).triu(1).bool()
+    fill = AtenOperator("masked_fill.Scalar", ("@0", "#0", float("-inf")), (), (mask,))
+    softmax = MeanDifference(AtenOperator("softmax.int", ("@0", -1)))
+    currents, total = torch.randn(6, 2, 4, 4), 0.0
+    previous, running_sum = torch.zeros(2, 4, 4), torch.zeros(2, 4, 4)
+    for t, current in enumerate(currents):
+        output, previous, running_sum = softmax(torch.full((2,), float(t)), previous, fill(current), running_sum)
+        total = total + output
+        expected = currents[: t + 1].mean(0).masked_fill(mask, float("-inf")).softmax(-1)
+        assert torch.allclose(total / (t + 1), expected, atol=1e-5)
+
+
+def test_a_clipped_tracking_neuron_reads_the_clock_of_each_row() -> None:
+    """A row that has done 3 steps may have sent 4 times the maximum, a fresh one only once."""
+    neuron = TrackingNeuron(torch.tensor(0.5), torch.tensor(0.25), maximum=1.0)
+    output, *_ = neuron(torch.full((2, 1), 100.0), torch.tensor([0.0, 3.0]), torch.full((2, 1), 0.25), torch.zeros(2, 1))
+
+    assert output.flatten().tolist() == [1.0, 4.0]
+
+
+def test_mean_differences_print_which_inputs_vary() -> None:
+    assert repr(MeanDifference(nn.LayerNorm(2), [True, False])).startswith("MeanDifference(")
+    assert MeanDifference(nn.LayerNorm(2), [True, False]).extra_repr() == "varying=(True, False)"
+    assert MeanDifference(nn.LayerNorm(2)).extra_repr() == ""
 
 
 def test_timestep_bias_follows_the_clock_of_each_row() -> None:

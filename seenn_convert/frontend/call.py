@@ -10,6 +10,8 @@ from torch import Tensor, fx, nn
 from seenn_convert.frontend.layout import PLAIN, Layout, sizes_of
 from seenn_convert.operators import SPIKING_OPERATORS, ConstantRow, PerPart
 
+OTHER_TYPE = "it changes the type of the numbers; convert the model in one floating-point type"
+
 
 class Refusal(Exception):
     """A call site has no conversion; the text says why and what to do."""

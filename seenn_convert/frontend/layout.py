@@ -73,7 +73,9 @@ PLAIN = Layout()
 def after_view(layout: Layout, before: Sequence[int], after: Sequence[int], batch: int) -> Layout | None:
     """Return the layout of a view, None where it takes rows apart.
 
-    A view keeps the order of the numbers, so as many of them lie in front of the batch, and behind it, as before.
+    A view keeps the order of the numbers, so as many of them lie in front of the batch, and behind it, as before. Where
+    several axes may hold a batch of one row, it is the one with the least folded in front of the batch, and not the
+    last, which holds features.
 
     Args:
         layout: Of the tensor that is viewed.
@@ -81,18 +83,15 @@ def after_view(layout: Layout, before: Sequence[int], after: Sequence[int], batc
         after: Sizes of the view.
         batch: Size of the batch in both.
     """
-    front = math.prod(before[: layout.axis]) * layout.outer
+    if math.prod(before) != math.prod(after):
+        return None
+    front, found = math.prod(before[: layout.axis]) * layout.outer, []
     for axis, size in enumerate(after):
-        ahead = math.prod(after[:axis])
-        if front % ahead or size % batch:
-            continue
-        outer = front // ahead
-        if size % (batch * outer):
-            continue
-        found = Layout(axis, outer, size // (batch * outer))
-        if math.prod(before) == math.prod(after):
-            return found
-    return None
+        outer, rest = divmod(front, math.prod(after[:axis]))
+        if rest == 0 and size % (batch * outer) == 0:
+            found.append(Layout(axis, outer, size // (batch * outer)))
+    last = len(after) - 1
+    return min(found, key=lambda one: (one.axis == last, one.outer), default=None)
 
 
 def sizes_of(value: fx.Node | Tensor, batch: int) -> tuple[int, ...]:

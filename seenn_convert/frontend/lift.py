@@ -15,6 +15,7 @@ from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.aliasing import Aliases, written
 from seenn_convert.frontend.aten import AWARE, HANDLERS, elementwise
 from seenn_convert.frontend.call import (
+    OTHER_TYPE,
     Call,
     Constant,
     Lifted,
@@ -29,6 +30,7 @@ from seenn_convert.frontend.call import (
 )
 from seenn_convert.frontend.layout import PLAIN, STAND_IN, Layout, batch_of, sizes_of
 from seenn_convert.frontend.outputs import output_of
+from seenn_convert.operators import ConstantRow
 from seenn_convert.program import Program, Stage
 
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
@@ -195,13 +197,10 @@ class _Lifter:
 
     def _layout(self, lifted: Lifted) -> Layout:
         """Return the layout of a call's result; refuses where its inputs differ in theirs."""
-        leaves = [node for node in _leaves(lifted) if node is not self.image] or [self.image]
-        if lifted.layout is not None:
-            return lifted.layout
-        layouts = {layout_of(node) for node in leaves}
+        layouts = {layout_of(node) for node in _leaves(lifted)}
         if len(layouts) > 1:
             raise Refusal("its inputs hold the batch on different axes, so rows would depend on each other")
-        return layouts.pop()
+        return lifted.layout or layouts.pop()
 
     def _call(self, node: fx.Node, name: str, lifted: Lifted) -> fx.Node:
         inputs = tuple(
@@ -261,7 +260,7 @@ class _Lifter:
 
     def _check_result(self, node: fx.Node, value: Tensor, layout: Layout) -> None:
         if value.dtype != self.image.meta["val"].dtype:
-            raise Refusal("it changes the type of the numbers; convert the model in one floating-point type")
+            raise Refusal(OTHER_TYPE)
         try:
             sizes = sizes_of(value, self.batch)
         except ValueError as error:
@@ -271,10 +270,15 @@ class _Lifter:
 
 
 def _leaves(lifted: Lifted) -> list[fx.Node]:
-    """Return the exported nodes that a call and the calls before it read."""
+    """Return the exported nodes that a call and the calls before it read, but for those that state their own layout."""
+    if isinstance(lifted.module, ConstantRow):
+        return []
     found = []
     for source in lifted.inputs:
-        found += _leaves(source) if isinstance(source, Lifted) else [source]
+        if isinstance(source, fx.Node):
+            found.append(source)
+        elif source.layout is None:
+            found += _leaves(source)
     return found
 
 

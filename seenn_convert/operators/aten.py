@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverloadPacket
 
 LINEAR = (
     "roll", "flip", "sum", "cumsum", "repeat", "expand", "index_select", "select", "pixel_shuffle", "pixel_unshuffle",
     "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
     "upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
-    "im2col", "unfold", "tril", "triu", "diagonal", "avg_pool3d", "adaptive_avg_pool3d",
+    "im2col", "unfold", "tril", "triu", "diagonal", "masked_fill", "where", "avg_pool3d", "adaptive_avg_pool3d",
 )  # fmt: skip
-"""Linear in the activation for each row: they act on each timestep's current as it stands."""
+"""Linear in the activation for each row: they act on each timestep's current as it stands.
+
+What ``masked_fill`` and ``where`` choose by is a constant. They may fill with minus infinity, which has no difference.
+"""
 
 GENERAL = (
     "softmax", "log_softmax", "matmul", "bmm", "einsum", "scaled_dot_product_attention", "linalg_vector_norm", "amax",
@@ -95,9 +99,10 @@ def resolve(operator: str) -> Callable[..., Any]:
     Raises:
         ValueError: It is not of the closed list, or there is none of that name.
     """
-    name, _, overload = operator.partition(".")
+    name, _, overload = str(operator).partition(".")
     packet = getattr(torch.ops.aten, name, None)
-    found = getattr(packet, overload, None) if overload in (packet.overloads() if packet else ()) else None
+    is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()  # type: ignore[no-untyped-call]
+    found = getattr(packet, overload) if is_known else None
     if found is None or not (name in LINEAR or name in GENERAL or is_elementwise(found)):
         raise ValueError(f"{operator!r} is not an operator that a program may hold")
     call: Callable[..., Any] = found

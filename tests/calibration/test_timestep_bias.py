@@ -8,11 +8,11 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias, mean_over_row
 from seenn_convert.frontend.from_torch import from_torch
+from seenn_convert.kinds import NEURON_KINDS, Binary
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
 from seenn_convert.program import Program, initial_state
-from seenn_convert.kinds import NEURON_KINDS, Binary
 from seenn_convert.spiking import BinaryNeuron
 
 

@@ -20,7 +20,7 @@ def idx(*shape: int, body: bytes | None = None) -> bytes:
 
 
 def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     return path
 
 
@@ -34,7 +34,7 @@ def test_pixels_come_in_file_order(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_gzipped_is_told_by_the_bytes_not_by_the_name(tmp_path: Path) -> None:
-    (tmp_path / "a-images-idx3-ubyte").write_bytes(gzip.compress(idx(2, 4, 5)))
+    (tmp_path / "a-images-idx3-ubyte").write_bytes(gzip.compress(idx(2, 4, 5), mtime=0))
     (tmp_path / "b-images-idx3-ubyte.gz").write_bytes(idx(2, 4, 5))
 
     first, _ = read_idx(tmp_path / "a-images-idx3-ubyte")
@@ -93,8 +93,8 @@ def test_other_channel_counts_are_refused(tmp_path: Path, channels: int) -> None
         (idx(2, 4, 5) + b"\x00", r"announces \(2, 4, 5\) bytes and holds 41"),
         (idx(2, 4, 5)[:4] + b"\xff" * 12 + idx(2, 4, 5)[16:], "announces .* bytes and holds 40"),
         (idx(0, 28, 28), r"announces \(0, 28, 28\) and is empty"),
-        (gzip.compress(idx(2, 4, 5))[:-9], "not a readable IDX file"),
-        (gzip.compress(idx(2, 4, 5))[:5], "not a readable IDX file"),
+        (gzip.compress(idx(2, 4, 5), mtime=0)[:-9], "not a readable IDX file"),
+        (gzip.compress(idx(2, 4, 5), mtime=0)[:5], "not a readable IDX file"),
     ],
 )
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:

@@ -16,6 +16,7 @@ import small_artifacts as small
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from small_operators import OUTSIDE
 
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
@@ -348,6 +349,21 @@ PROGRAM_DAMAGE: dict[str, Callable[[Json], object]] = {
 @pytest.mark.parametrize("damage", PROGRAM_DAMAGE)
 def test_a_program_with_the_right_checksum_and_wrong_content(saved: Path, damage: str) -> None:
     edit(saved, PROGRAM, PROGRAM_DAMAGE[damage])
+    reseal(saved)
+    with pytest.raises(ArtifactError, match="is damaged"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_program_that_names_an_operator_outside_the_closed_list(saved: Path, name: str) -> None:
+    """An artifact is data: it cannot reach what writes, draws random numbers or looks at other memory."""
+    options = {"operator": name, "arguments": ["@0"], "keywords": []}
+
+    def change(program: Json) -> None:
+        module = next(m for m in program["ann"]["modules"].values() if m["operator"] == "ReLU")
+        module.update(operator="AtenOperator", options=options)
+
+    edit(saved, PROGRAM, change)
     reseal(saved)
     with pytest.raises(ArtifactError, match="is damaged"):
         load_artifact(saved)

@@ -7,28 +7,28 @@ import harness
 import pytest
 import torch
 import toys
+from reading import Body, kinds, read
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.errors import UnsupportedOperatorError
-from seenn_convert.frontend.from_torch import from_exported, from_torch
+from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.program import Program
 
 IMAGE, SIGNAL, ROW = (4, 9, 9), (4, 12), (6,)
-Body = Callable[[Any, Tensor], Tensor]
 
 
-def check(body: Body, shape: tuple[int, ...], kinds: str, **modules: nn.Module) -> Program:
-    """Lift ``body``, flattened to logits; compare numbers for several batch sizes and the operators it became."""
-    model = toys.toy(lambda m, x: body(m, x).flatten(1), shape, **modules)
-    program = from_torch(model, shape)
-    for count in (1, 3):
-        batch = harness.images(program, count)
-        with torch.no_grad():
-            harness.assert_same(program(batch), model(batch.clone()))
-    found = [type(module).__name__ for _, module in program.calls()]
-    assert found[: len(kinds.split())] == kinds.split()
-    assert set(found[len(kinds.split()) :]) <= {"Reshape"}
+def check(body: Body, shape: tuple[int, ...], calls: str, **modules: nn.Module | Tensor) -> Program:
+    """Read ``body``, flattened to logits, in every way, and compare the operators it became."""
+    model = toys.toy(lambda m, x: body(m, x).flatten(1), shape)
+    for name, value in modules.items():
+        if isinstance(value, Tensor):
+            model.register_buffer(name, value)
+        else:
+            model.add_module(name, value.eval())
+    program = read(toys.warm(model))
+    found = kinds(program)
+    assert found[: len(calls.split())] == calls.split()
+    assert set(found[len(calls.split()) :]) <= {"Reshape"}
     return program
 
 
@@ -39,6 +39,8 @@ def check(body: Body, shape: tuple[int, ...], kinds: str, **modules: nn.Module) 
         (nn.Conv2d(4, 4, 3, groups=4, bias=False), IMAGE),
         (nn.Conv2d(4, 4, 4, padding="same", dilation=2), IMAGE),
         (nn.Conv2d(4, 4, 3, padding="valid"), IMAGE),
+        (nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2), IMAGE),
+        (nn.ConvTranspose1d(4, 6, 3, 2), SIGNAL),
         (nn.Conv1d(4, 6, 3, 2, 1, 2, 2), SIGNAL),
         (nn.Conv1d(4, 6, 2, padding="same", bias=False), SIGNAL),
         (nn.Linear(6, 3), ROW),
@@ -46,6 +48,11 @@ def check(body: Body, shape: tuple[int, ...], kinds: str, **modules: nn.Module) 
         (nn.BatchNorm2d(4, eps=0.1), IMAGE),
         (nn.BatchNorm1d(4, affine=False), SIGNAL),
         (nn.BatchNorm1d(6), ROW),
+        (nn.LayerNorm((9, 9), bias=False), IMAGE),
+        (nn.LayerNorm(12, elementwise_affine=False), SIGNAL),
+        (nn.GroupNorm(2, 4), IMAGE),
+        (nn.GroupNorm(4, 4, affine=False), SIGNAL),
+        (nn.PReLU(4), IMAGE),
         (nn.ReLU(), IMAGE),
         (nn.ReLU(inplace=True), ROW),
         (nn.LeakyReLU(0.3), IMAGE),
@@ -79,6 +86,13 @@ def test_every_dropout_is_nothing_at_inference(dropout: nn.Module) -> None:
     ("body", "kinds"),
     [
         (lambda m, x: F.threshold(x, 0, 0), "ReLU"),
+        (lambda m, x: F.threshold(x, 0.5, 0), "threshold"),
+        (lambda m, x: F.hardtanh(x), "Affine ClippedReLU Affine"),
+        (lambda m, x: x.clamp(max=1), "clamp"),
+        (lambda m, x: x.clamp(0, -1), "clamp"),
+        (lambda m, x: x.clamp(0.1), "clamp"),
+        (lambda m, x: torch.clamp(x, torch.tensor(0.0), 2 * x), "Affine clamp"),
+        (lambda m, x: F.prelu(x, torch.tensor([0.3])), "LeakyReLU"),
         (lambda m, x: F.relu6(x), "ClippedReLU"),
         (lambda m, x: F.hardtanh(x, 0, 4), "ClippedReLU"),
         (lambda m, x: torch.clamp(x, 0, 0.5), "ClippedReLU"),
@@ -100,6 +114,12 @@ def test_activations(body: Body, kinds: str) -> None:
     ("body", "kinds"),
     [
         (lambda m, x: x + x, "Add"),
+        (lambda m, x: torch.add(x, x.relu(), alpha=2), "ReLU Affine Add"),
+        (lambda m, x: x * x.relu(), "ReLU mul"),
+        (lambda m, x: x / (x.relu() + 1), "ReLU Affine div"),
+        (lambda m, x: torch.div(torch.tensor(1.0), x + 9), "Affine div"),
+        (lambda m, x: torch.div(x, 2, rounding_mode="floor"), "div"),
+        (lambda m, x: x.square() ** 1.5, "square pow"),
         (lambda m, x: x - x.relu(), "ReLU Subtract"),
         (lambda m, x: torch.add(x, x.relu(), alpha=-1), "ReLU Subtract"),
         (lambda m, x: torch.sub(x, x.relu(), alpha=-1), "ReLU Add"),
@@ -128,6 +148,12 @@ def test_arithmetic(body: Body, kinds: str) -> None:
     [
         (lambda m, x: torch.cat([x, 2 * x], -3), "Affine Concatenate"),
         (lambda m, x: torch.concat((x, x, x), dim=2), "Concatenate"),
+        (lambda m, x: torch.cat([x.mean((2, 3)), torch.zeros(x.shape[0], 1)], 1), "Mean ConstantRow Concatenate"),
+        (lambda m, x: torch.stack([x, 2 * x], 1), "Affine Reshape Reshape Concatenate"),
+        (lambda m, x: x.repeat(1, 2, 1, 1), "repeat"),
+        (lambda m, x: x[:, :1].expand(-1, 4, 9, 9), "Slice Expand"),
+        (lambda m, x: x[:, 2], "Slice Reshape"),
+        (lambda m, x: x[:, [2, 0, -1]], "index_select"),
         (lambda m, x: x.mean([-1, -2]), "Mean"),
         (lambda m, x: x.mean(1, keepdim=True), "Mean"),
         (lambda m, x: x.mean((1, 2, 3)).unsqueeze(1), "Mean Reshape"),
@@ -190,6 +216,79 @@ def test_padding_counts_from_the_last_axis(amounts: tuple[int, ...], value: floa
     check(lambda m, x: F.pad(x, amounts, value=value), IMAGE, "Pad")
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_padding_with_the_tensors_own_values(mode: str) -> None:
+    check(lambda m, x: F.pad(x, (1, 2, 0, 1), mode), IMAGE, "Pad")
+
+
+SMOOTH = [
+    "silu", "gelu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "softplus", "mish", "elu", "celu", "selu",
+    "hardshrink", "softshrink", "logsigmoid",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_activations_stand_as_they_are(name: str) -> None:
+    """Elementwise operators need no code of their own."""
+    check(lambda m, x: getattr(F, name)(x), ROW, name.replace("logsigmoid", "log_sigmoid"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        (lambda m, x: x.softmax(1), "softmax"),
+        (lambda m, x: F.log_softmax(x, -1), "log_softmax"),
+        (lambda m, x: x.sum((1, 2), keepdim=True), "sum"),
+        (lambda m, x: x.sum(-1), "sum"),
+        (lambda m, x: x.cumsum(1), "cumsum"),
+        (lambda m, x: x.amax((2, 3)), "amax"),
+        (lambda m, x: x.amin(1), "amin"),
+        (lambda m, x: x.var(1), "var"),
+        (lambda m, x: x.std((2, 3), keepdim=True), "std"),
+        (lambda m, x: x.prod(2), "prod"),
+        (lambda m, x: x.logsumexp((1, 3)), "logsumexp"),
+        (lambda m, x: x.norm(dim=1), "linalg_vector_norm"),
+        (lambda m, x: F.normalize(x, dim=-3), "linalg_vector_norm clamp_min Expand div"),
+        (lambda m, x: F.glu(x, 1), "glu"),
+        (lambda m, x: F.rms_norm(x, (9,)), "rms_norm"),
+        (lambda m, x: F.instance_norm(x), "GroupNorm"),
+        (lambda m, x: F.local_response_norm(x, 3), "mul Reshape Pad avg_pool3d Reshape Reshape Affine Affine pow div"),
+        (lambda m, x: x.roll((1, -2), (2, 3)), "roll"),
+        (lambda m, x: x.flip((-1, 1)), "flip"),
+        (lambda m, x: x.tril(1), "tril"),
+        (lambda m, x: x.unfold(2, 3, 2), "unfold"),
+        (lambda m, x: F.unfold(x, 3), "im2col"),
+        (lambda m, x: F.pixel_shuffle(x, 2), "pixel_shuffle"),
+        (lambda m, x: F.pixel_unshuffle(x, 3), "pixel_unshuffle"),
+        (lambda m, x: F.channel_shuffle(x, 2), "channel_shuffle"),
+        (lambda m, x: F.interpolate(x, scale_factor=2), "upsample_nearest2d"),
+        (lambda m, x: F.interpolate(x, size=(5, 7), mode="bilinear"), "upsample_bilinear2d"),
+        (lambda m, x: F.interpolate(x, size=(5, 7), mode="bicubic", align_corners=True), "upsample_bicubic2d"),
+        (lambda m, x: F.interpolate(x, size=(5, 7), mode="bilinear", antialias=True), "_upsample_bilinear2d_aa"),
+        (lambda m, x: F.max_pool3d(x.unsqueeze(1), 2), "Reshape max_pool3d"),
+        (lambda m, x: F.conv3d(x.unsqueeze(1), torch.ones(2, 1, 2, 2, 2)), "Reshape Conv3d"),
+        (lambda m, x: torch.maximum(x, torch.linspace(-1, 1, 9)), "maximum"),
+        (lambda m, x: x.masked_fill(m.mask, float("-inf")).softmax(-1), "masked_fill softmax"),
+        (lambda m, x: torch.where(m.mask, x, float("-inf")).exp(), "where exp"),
+        (lambda m, x: torch.where(m.mask, x, 2 * x), "Affine where"),
+        (lambda m, x: x @ m.square, "Linear"),
+        (lambda m, x: x @ m.square[None, None], "Linear"),
+        (lambda m, x: m.square @ x, "matmul"),
+        (lambda m, x: x @ x.transpose(2, 3), "Permute matmul"),
+        (lambda m, x: torch.bmm(x.mean(1), x.mean(2).transpose(1, 2)), "Mean Mean Permute matmul"),
+        (lambda m, x: torch.einsum("bchw,bcvw->bchv", x, x), "einsum"),
+        (lambda m, x: torch.einsum("bchw,wk->bchk", x, m.square), "einsum"),
+        (lambda m, x: torch.einsum("bchw,chwk->bck", x, m.table), "einsum"),  # a constant of the activation's rank
+        (lambda m, x: F.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.5), "scaled_dot_product_attention"),
+        (lambda m, x: F.scaled_dot_product_attention(x, x, x, m.mask), "scaled_dot_product_attention"),
+    ],
+)
+def test_operators_that_stand_as_they_are(body: Body, kinds: str) -> None:
+    """Along any axis but the batch, counted from either end."""
+    check(body, IMAGE, kinds, square=torch.randn(9, 9), mask=torch.ones(9, 9).triu(1).t().bool(),
+          table=torch.randn(4, 9, 9, 2))  # fmt: skip
+
+
 def test_copies_and_casts_to_the_same_type_are_nothing() -> None:
     check(lambda m, x: x.clone().detach().contiguous().to(torch.float32).type_as(x).float(), IMAGE, "")
 
@@ -202,66 +301,3 @@ def test_another_floating_point_type_is_kept() -> None:
 
     assert program(image).dtype is torch.float64
     harness.assert_same(program(image), model(image), 1e-13)
-
-
-BATCH, COMPUTED, NONE = "rows would depend on each other", "is computed", "has no conversion"
-REFUSED: list[tuple[str, Body]] = [
-    ("takes the mean over the whole batch", lambda m, x: x.mean().reshape(1, 1)),
-    (BATCH, lambda m, x: x.mean(0)),
-    (BATCH, lambda m, x: x.mean(dim=(-4, 1))),
-    (BATCH, lambda m, x: torch.cat([x, x], -4)),
-    (BATCH, lambda m, x: x.split(1, 0)[0]),
-    (BATCH, lambda m, x: x.transpose(0, 1)),
-    (BATCH, lambda m, x: x.permute(1, 0, 2, 3)),
-    (BATCH, lambda m, x: x.flatten(0, 1)),
-    (BATCH, lambda m, x: x.mean((2, 3)).t()),
-    (BATCH, lambda m, x: x.mean((1, 2, 3)).unsqueeze(1) + x.mean((1, 2, 3))),
-    ("takes part of the batch", lambda m, x: x[:1]),
-    ("pads the batch axis", lambda m, x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))),
-    ("mode 'reflect'", lambda m, x: F.pad(x, (1, 1, 1, 1), "reflect")),
-    ("padding with infinity", lambda m, x: F.pad(x, (1, 1), value=float("-inf"))),
-    ("clamp from -1.0 to 1.0", lambda m, x: F.hardtanh(x)),
-    ("clamp from below to 1", lambda m, x: x.clamp(max=1)),
-    ("clamp from 0.0 to -1.0", lambda m, x: x.clamp(0, -1)),
-    ("clamp from 0.1 to above", lambda m, x: x.clamp(0.1)),
-    ("'min' differs between neurons", lambda m, x: torch.clamp(x, torch.zeros(9))),
-    ("'max' is computed from the image", lambda m, x: torch.clamp(x, torch.tensor(0.0), x)),
-    ("only a threshold at 0 is a ReLU", lambda m, x: F.threshold(x, 0.5, 0)),
-    ("'alpha' other than 1", lambda m, x: torch.add(x, x, alpha=2)),
-    ("product of two activations", lambda m, x: x * x),
-    ("a constant divided by an activation", lambda m, x: torch.div(torch.tensor(1.0), x)),
-    ("a rounded quotient", lambda m, x: torch.div(x, 2, rounding_mode="floor")),
-    ("joins an activation with a constant", lambda m, x: torch.cat([x.mean((2, 3)), torch.zeros(2, 1)], 1)),
-    ("changes the type of the numbers", lambda m, x: x.double()),
-    ("changes the type of the numbers", lambda m, x: x + torch.ones(9, dtype=torch.float64)),
-    ("draws random numbers", lambda m, x: x + torch.randn(9)),
-    ("differs between the rows of the batch", lambda m, x: x + torch.arange(2.0).reshape(2, 1, 1, 1)),
-    ("more axes than the activation", lambda m, x: x.mean((2, 3)) + torch.ones(2, 1, 1)),
-    (NONE, lambda m, x: F.conv3d(x.unsqueeze(1), torch.ones(1, 1, 1, 1, 1))),
-    ("one number a row", lambda m, x: x.mean((1, 2, 3)).relu()),
-    (NONE, lambda m, x: F.conv_transpose2d(x, torch.ones(4, 1, 2, 2))),
-    (NONE, lambda m, x: torch.sigmoid(x)),
-    (NONE, lambda m, x: torch.softmax(x, 1)),
-    ("training mode", lambda m, x: m.norm(x)),  # without running statistics it always normalises by the batch
-]
-
-
-@pytest.mark.parametrize(("reason", "body"), REFUSED)
-def test_what_has_no_conversion_is_refused_with_its_reason(reason: str, body: Body) -> None:
-    model = toys.toy(body, IMAGE, norm=nn.BatchNorm2d(4, track_running_stats=False))
-    exported = torch.export.export(model, (torch.zeros(2, *IMAGE),))  # for a batch of two, as many people export
-
-    with pytest.raises(UnsupportedOperatorError) as caught:
-        from_exported(exported)
-    assert reason in str(caught.value)
-
-
-@pytest.mark.parametrize("layer", [nn.Conv1d(2, 2, 3), nn.Linear(2, 2)], ids=repr)
-def test_a_layer_that_takes_the_batch_for_channels_is_refused(layer: nn.Module) -> None:
-    """Without a batch axis PyTorch reads the rows as channels: right for a batch of two, wrong for any other."""
-
-    def body(m: Any, x: Tensor) -> Tensor:
-        return m.layer(x if isinstance(m.layer, nn.Conv1d) else x.mean(1)).reshape(2, -1)
-
-    with pytest.raises(UnsupportedOperatorError, match="takes the batch axis for"):
-        from_torch(toys.toy(body, (6,), layer=layer), (6,))

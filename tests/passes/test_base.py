@@ -110,6 +110,18 @@ def test_results_that_are_not_numbers_are_a_difference() -> None:
         check_same(program, draft.finish("Spoil"), harness.images(program))
 
 
+def test_rounding_that_a_network_amplifies_is_judged_in_double_precision() -> None:
+    """A sum of large terms that cancel: other last bits in single precision, the same numbers in double."""
+
+    torch.manual_seed(0)
+    before = harness.as_program(toys.toy(lambda m, x: (x.mean((2, 3)) * 3 + 1e4) - 1e4))
+    after = harness.as_program(toys.toy(lambda m, x: x.mean((2, 3)) * 3))
+    image = harness.images(before)
+
+    assert relative_error(after(image), before(image)) > 1e-5
+    check_same(before, after, image)
+
+
 def test_relative_error_is_a_share_of_the_largest_expected_magnitude() -> None:
     assert relative_error(torch.tensor([1.0, 10.1]), torch.tensor([1.0, 10.0])) == pytest.approx(0.01, rel=1e-5)
     assert relative_error(torch.zeros(3), torch.zeros(3)) == 0.0

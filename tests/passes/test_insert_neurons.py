@@ -7,11 +7,11 @@ import toys
 from torch import nn
 
 from seenn_convert.errors import PreconditionError
+from seenn_convert.kinds import NEURON_KINDS, Binary, NeuronKind, Signed
 from seenn_convert.neuron import quantized_activation
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.program import Program, Stage, format_program, initial_state
 from seenn_convert.spiking import Neuron
-from seenn_convert.kinds import NEURON_KINDS, Binary, NeuronKind, Signed
 
 
 def inserted(make, kind: NeuronKind, **thresholds: torch.Tensor) -> Program:

@@ -4,15 +4,14 @@ import harness
 import pytest
 import torch
 import toys
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.errors import PreconditionError
+from seenn_convert.kinds import Signed
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
-from seenn_convert.program import Program, Stage, format_program
-from seenn_convert.kinds import Signed
-from seenn_convert.spiking import TemporalDifference
+from seenn_convert.program import Program, format_program
+from seenn_convert.spiking import MeanDifference, TemporalDifference
 
 
 def lowered(model: nn.Module | Program) -> Program:
@@ -62,11 +61,48 @@ def test_state_has_the_shape_of_what_goes_in_and_what_comes_out() -> None:
     assert not any(spec.initial for spec in program.states if spec.name.startswith("max_pool2d"))
 
 
-def test_other_operators_are_refused() -> None:
-    graph, root = fx.Graph(), nn.Module()
-    root.gate = nn.Sigmoid()
-    graph.output((graph.call_module("gate", (graph.placeholder("image"),)),))
-    program = Program(fx.GraphModule(root, graph), Stage.SNN, (3,), results=("current",))
+def gated() -> toys.Toy:
+    """Products of activations, one of them the same at every timestep, and norms behind neurons."""
 
-    with pytest.raises(PreconditionError, match=r"no temporal difference for gate \(Sigmoid\)"):
-        LowerTemporalDifference({})(program)
+    def body(m: nn.Module, x: Tensor) -> Tensor:
+        drive = m.first(x)
+        y = F.relu(drive)
+        y = m.norm(y * torch.sigmoid(y)) * torch.sigmoid(drive)
+        return m.head(y.flatten(1))
+
+    return toys.toy(body, first=toys.conv(), norm=nn.GroupNorm(2, 4), head=nn.Linear(256, 5))
+
+
+def test_lower_general_temporal_differences(golden) -> None:
+    golden.check("lower_mean_difference.txt", format_program(lowered(gated())))
+
+
+def test_mean_law_of_every_operator_at_every_timestep() -> None:
+    """In a whole network: what does not vary is read as it is, what does by its running mean."""
+    program = harness.spiking_program(gated())
+    calls = [(node, module) for node, module in program.calls() if isinstance(module, MeanDifference)]
+    assert [module.varying for _, module in calls] == [(True,), (True, True), (True,), (True, False)]
+    taken: dict[str, Tensor] = {}
+    for t, step in enumerate(harness.timesteps(program, harness.images(program), 8), start=1):
+        for node, module in calls:
+            sources = [source.name for source in node.args[2 : 2 + len(module.varying)]]
+            for name in {*sources, f"{node.name}_out"}:
+                taken[f"{node.name} {name}"] = taken.get(f"{node.name} {name}", 0) + step.values[name]
+            means = [taken[f"{node.name} {name}"] / t for name in sources]
+            assert torch.allclose(taken[f"{node.name} {node.name}_out"] / t, module.operator(*means), atol=1e-5)
+
+
+def test_state_of_a_general_difference() -> None:
+    """One sum for each input that varies, the last value, and one clock for the whole network."""
+    names = [spec.name for spec in lowered(gated()).states]
+
+    assert names.count("clock") == 1
+    assert [name for name in names if "_sum_" in name] == [
+        "sigmoid_sum_0", "mul_sum_0", "mul_sum_1", "norm_sum_0", "mul_1_sum_0",
+    ]  # fmt: skip
+
+
+def test_a_smooth_operator_before_the_neurons_is_declined() -> None:
+    program = lowered(gated())
+
+    assert program.history[-1].declined == (("sigmoid_1", "its input is the same at every timestep"),)

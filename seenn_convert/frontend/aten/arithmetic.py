@@ -1,11 +1,14 @@
 """Sums, products, means and what joins tensors."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.aten.registry import TRAINING, Result, handles, operator_of
-from seenn_convert.frontend.call import Call, Lifted, Refusal, Same, rank_of
+from seenn_convert.frontend.call import OTHER_TYPE, Call, Lifted, Refusal, Same, rank_of
+from seenn_convert.frontend.layout import Layout
 from seenn_convert.operators import Add, Affine, Concatenate, ConstantRow, Mean, Reshape, Subtract
 
 
@@ -78,15 +81,16 @@ def stack(call: Call) -> Result:
 @handles("mean", any_layout=True)
 def mean(call: Call) -> Result:
     """Mean over axes other than the batch."""
-    source, dims = _reduced(call)
-    return Lifted(Mean(dims, call.flag("keepdim")), (source,))
+    source, dims, layout = _reduced(call)
+    return Lifted(Mean(dims, call.flag("keepdim")), (source,), layout)
 
 
 @handles("sum", "amax", "amin", "linalg_vector_norm", "var", "std", "logsumexp", "prod", any_layout=True)
 def reduction(call: Call) -> Result:
     """Any other reduction over axes other than the batch."""
-    _, dims = _reduced(call)
-    return as_it_stands(call, dim=dims if isinstance(call.value("dim"), (list, tuple)) else dims[0])
+    _, dims, layout = _reduced(call)
+    one = as_it_stands(call, dim=dims if isinstance(call.value("dim"), (list, tuple)) else dims[0])
+    return replace(one, layout=layout)
 
 
 @handles("softmax", "log_softmax", "cumsum", "glu", any_layout=True)
@@ -107,19 +111,21 @@ def dropout(call: Call) -> Result:
 @handles("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy", any_layout=True)
 def copy(call: Call) -> Result:
     """A copy, or a cast to the type the tensor has."""
-    return Same(call.tensor("self"))
+    source = call.tensor("self")
+    if call.node.meta["val"].dtype != source.meta["val"].dtype:
+        raise Refusal(OTHER_TYPE)
+    return Same(source)
 
 
-def _reduced(call: Call) -> tuple[fx.Node, tuple[int, ...]]:
-    """Return what is reduced and over which of the program's axes."""
+def _reduced(call: Call) -> tuple[fx.Node, tuple[int, ...], Layout]:
+    """Return what is reduced, over which of the program's axes, and the layout of the result."""
     source = call.tensor("self")
     if call.value("dim") is None:
         raise Refusal("it works over the whole batch, so rows would depend on each other; name the axes")
     dims = tuple(call.axis(dim, source) for dim in call.integers("dim"))
     layout = call.layout(source)
-    if not call.flag("keepdim") and any(dim % rank_of(source) < layout.axis for dim in call.integers("dim")):
-        raise Refusal("it removes an axis in front of the batch; keep the axis, or put the batch first")
-    return source, dims
+    ahead = 0 if call.flag("keepdim") else sum(dim % rank_of(source) < layout.axis for dim in call.integers("dim"))
+    return source, dims, replace(layout, axis=layout.axis - ahead)
 
 
 def _join(call: Call, parts: "list[fx.Node] | tuple[fx.Node, ...]", dim: int) -> Lifted:

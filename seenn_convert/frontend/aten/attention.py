@@ -1,11 +1,12 @@
 """Products of activations with the accumulations of a matrix product."""
 
-import torch
+from dataclasses import replace
 
 from seenn_convert.frontend.aten.functional import as_it_stands
 from seenn_convert.frontend.aten.layers import linear_of
 from seenn_convert.frontend.aten.registry import Result, handles
 from seenn_convert.frontend.call import Call, Refusal, rank_of
+from seenn_convert.operators import AtenOperator
 
 
 @handles("matmul", "bmm", any_layout=True)
@@ -23,7 +24,12 @@ def matmul(call: Call) -> Result:
     for source in activations:
         if rank_of(source) != rank_of(call.node) or call.layout(source).axis >= rank_of(source) - 2:
             raise Refusal("it multiplies along the batch axis, so rows would depend on each other")
-    return as_it_stands(call)
+    product = as_it_stands(call)
+    assert isinstance(product.module, AtenOperator)
+    if product.module.name == "matmul":
+        return product
+    factors, constants = product.module.arguments, list(product.module.buffers())
+    return replace(product, module=AtenOperator("matmul.default", factors, (), constants))  # of any rank, unlike bmm
 
 
 @handles("scaled_dot_product_attention", any_layout=True)
@@ -53,7 +59,4 @@ def einsum(call: Call) -> Result:
     letter = next(iter(batch))
     if any(letter in term for term in fixed):
         raise Refusal("its constant differs between the rows of the batch")
-    if any(call.constants[node].dtype not in (torch.float32, torch.float64) for node in operands
-           if node in call.constants):  # fmt: skip
-        raise Refusal("its constant is not of a floating-point type")
-    return as_it_stands(call)
+    return as_it_stands(call, tensors=[call.constants.get(node, node) for node in operands])

@@ -32,7 +32,7 @@ def as_it_stands(call: Call, **replaced: object) -> Lifted:
 
 def elementwise(call: Call) -> Lifted:
     """Return an operator that works on each element, whichever it is."""
-    if not is_elementwise(_functional(call)):
+    if not is_elementwise(_functional(call)) and operator_of(call) != "where":  # not every form of it has the tag
         raise Refusal("this operator has no conversion yet; replace it or convert the part before it")
     rank = rank_of(call.node)
     for node in call.node.all_input_nodes:

@@ -12,6 +12,8 @@ from seenn_convert.frontend.call import Call, Lifted, Refusal, per_part, rank_of
 from seenn_convert.frontend.layout import Layout
 from seenn_convert.operators import Affine, Reshape, RowConvolution
 
+OVER_THE_BATCH = "it normalises over the batch axis, so rows would depend on each other"
+
 _CONVOLUTIONS: dict[tuple[int, bool], Callable[..., nn.Module]] = {
     (1, False): nn.Conv1d,
     (2, False): nn.Conv2d,
@@ -132,7 +134,7 @@ def layer_norm(call: Call) -> Result:
     """Layer norm over the last axes, which the batch is not among."""
     source, shape = call.tensor("input"), call.integers("normalized_shape")
     if call.layout(source).axis >= rank_of(source) - len(shape):
-        raise Refusal("it normalises over the batch axis, so rows would depend on each other")
+        raise Refusal(OVER_THE_BATCH)
     weight, bias = call.constant("weight"), call.constant("bias")
     affine = weight is not None or bias is not None
     layer = nn.LayerNorm(shape, eps=call.number("eps") or 0.0, elementwise_affine=affine, device="meta")
@@ -164,9 +166,12 @@ def group_norm(call: Call) -> Result:
     return Lifted(_with_weights(layer, weight, torch.zeros_like(like) if bias is None else bias), (source,))
 
 
-@handles("rms_norm")
+@handles("rms_norm", any_layout=True)
 def rms_norm(call: Call) -> Result:
-    """Root mean square norm over the last axes."""
+    """Root mean square norm over the last axes, which the batch is not among."""
+    source, shape = call.tensor("input"), call.integers("normalized_shape")
+    if call.layout(source).axis >= rank_of(source) - len(shape):
+        raise Refusal(OVER_THE_BATCH)
     return as_it_stands(call)
 
 

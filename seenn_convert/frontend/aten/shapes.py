@@ -93,7 +93,7 @@ def expand(call: Call) -> Result:
     return Lifted(Expand(after[1:]), (source,))
 
 
-@handles("roll", "flip")
+@handles("roll", "flip", any_layout=True)
 def rearrange(call: Call) -> Result:
     """Rearrange places along axes other than the batch."""
     source = call.tensor("self")
@@ -111,14 +111,14 @@ def triangle(call: Call) -> Result:
     return as_it_stands(call)
 
 
-@handles("unfold")
+@handles("unfold", any_layout=True)
 def unfold(call: Call) -> Result:
     """Windows along an axis other than the batch."""
     dim = call.axis(call.integer("dimension"), call.tensor("self"))
     return as_it_stands(call, dimension=dim)
 
 
-@handles("index", "index_select")
+@handles("index", "index_select", any_layout=True)
 def index(call: Call) -> Result:
     """Constant places along one axis other than the batch."""
     source = call.tensor("self")
@@ -141,7 +141,8 @@ def constant_like(call: Call) -> Result:
     sizes = call.sizes(call.node)
     shape = [size // call.batch if call.batch_is_open and size % call.batch == 0 else size for size in sizes]
     name = str(call.node.target)
-    value = float(call.number("fill_value") or 0) if "full" in name else 1.0 if "ones" in name else 0.0
+    value = 0.0 if "zeros" in name or "empty" in name else 1.0
+    value = float(call.number("fill_value") or 0) if "full" in name else value
     return Constant(torch.full(shape, value, dtype=call.node.meta["val"].dtype))
 
 
@@ -176,5 +177,6 @@ def _selected(call: Call, source: fx.Node, dim: int, index: int) -> Lifted:
 def _places(call: Call, source: fx.Node, dim: int, places: torch.Tensor) -> Lifted:
     if places.dim() != 1 or places.dtype == torch.bool:
         raise Refusal("it picks by a mask or a table of places, which has no conversion yet")
-    axis = call.axis(dim, source)
+    axis, size = call.axis(dim, source), call.sizes(source)[dim]
+    places = torch.where(places < 0, places + size, places)  # counted from the end
     return Lifted(AtenOperator("index_select.default", ("@0", axis, "#0"), (), (places,)), (source,))

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert import operators
-from seenn_convert.operators import HOMOGENEOUS_OPERATORS, LINEAR_OPERATORS, RELU_FAMILY, Treatment, treatment_of
 
 X = torch.arange(24.0).reshape(1, 2, 3, 4)
 LINEAR = [
@@ -13,6 +12,8 @@ LINEAR = [
     operators.Permute((0, 3, 1, 2)), operators.Slice(2, 0, 3, 2), operators.Pad((1, 2, 0, 1)),
     nn.Conv2d(2, 3, 2), nn.AvgPool2d(2), nn.BatchNorm2d(2),
     nn.AdaptiveAvgPool2d(2), operators.Affine(torch.randn(2, 1, 1), torch.randn(4)), operators.Pad((0, 1), 2.0),
+    operators.Pad((1, 1, 0, 0), mode="circular"), operators.PerPart(nn.Conv1d(3, 2, 2)), operators.ConstantRow(torch.randn(3)),
+    nn.ConvTranspose2d(2, 3, 2), operators.Encode(),
 ]  # fmt: skip
 
 
@@ -28,16 +29,48 @@ LINEAR = [
         (operators.Pad((1, 0), 7.0), torch.cat([torch.full((1, 2, 3, 1), 7.0), X], 3)),
         (operators.Affine(torch.tensor(2.0), torch.tensor([1.0, 2.0, 3.0, 4.0])), 2 * X + torch.arange(1.0, 5.0)),
         (operators.ClippedReLU(6.0), X.clamp(0, 6)),
+        (operators.Encode(), X),
+        (operators.Expand((5, 3, 4)), X[:, :1].expand(1, 5, 3, 4)),
+        (operators.ConstantRow(torch.ones(2)), torch.ones(1, 2)),
+        (operators.Pad((1, 1, 0, 0), mode="reflect"), nn.functional.pad(X, (1, 1, 0, 0), "reflect")),
+        (operators.PaddedMaxPool((1, 1, 1, 1), nn.MaxPool2d(2)), nn.functional.max_pool2d(X, 2, padding=1)),
     ],
 )
 def test_unary_operators(module: nn.Module, expected: Tensor) -> None:
-    assert torch.equal(module(X), expected)
+    given = X[:, :1] if isinstance(module, operators.Expand) else X
+    assert torch.equal(module(given), expected)
 
 
 def test_joining_operators() -> None:
     assert torch.equal(operators.Add()(X, X), 2 * X)
     assert torch.equal(operators.Subtract()(X, 3 * X), -2 * X)
     assert torch.equal(operators.Concatenate(1)(X, X, X), X.repeat(1, 3, 1, 1))
+
+
+def test_a_constant_row_is_the_same_for_every_row_of_any_input() -> None:
+    row = operators.ConstantRow(torch.arange(6.0).reshape(2, 3))
+
+    assert row(torch.randn(4, 9)).shape == (4, 2, 3)
+    assert (row(torch.full((4, 1), float("nan"))) == torch.arange(6.0).reshape(2, 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes"),
+    [
+        (nn.Conv2d(2, 3, 3, padding=1), [(2, 5, 5)]),
+        (nn.LayerNorm(5), [(2, 5, 5)]),
+        (nn.Linear(5, 2), [(5,)]),
+        (operators.Add(), [(2, 4), (2, 4)]),
+        (operators.AtenOperator("matmul.default", ("@0", "@1")), [(2, 3), (3, 4)]),
+    ],
+)  # fmt: skip
+def test_per_part_does_to_each_part_what_the_operator_does_to_a_row(operator: nn.Module, shapes: list) -> None:
+    inputs = [torch.randn(3, 4, *shape) for shape in shapes]
+    result = operators.PerPart(operator)(*inputs)
+
+    assert result.shape[:2] == (3, 4)
+    for row in range(3):
+        assert torch.allclose(result[row], operator(*(x[row] for x in inputs)), atol=1e-6)
 
 
 def test_a_reshape_keeps_the_batch() -> None:
@@ -53,22 +86,6 @@ def test_mean_law_of_linear_operators(module: nn.Module) -> None:
         outputs = torch.stack([module(current) for current in currents])
         for t in range(1, 8):
             assert torch.allclose(outputs[:t].mean(0), module(currents[:t].mean(0)), atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", HOMOGENEOUS_OPERATORS)
-def test_homogeneous_operators_scale_with_their_input(kind: type[nn.Module]) -> None:
-    module, x = kind(2), torch.randn(3, 4, 6) if "1d" in kind.__name__ else torch.randn(3, 4, 6, 6)
-
-    for t in (0.5, 2.0, 7.0):
-        assert torch.allclose(module(t * x), t * module(x))
-
-
-def test_each_operator_has_one_treatment() -> None:
-    assert treatment_of(nn.ReLU()) is treatment_of(operators.ClippedReLU(1.0)) is Treatment.SPIKING
-    assert treatment_of(nn.LeakyReLU()) is Treatment.SPIKING
-    assert treatment_of(nn.Conv2d(1, 1, 1)) is treatment_of(operators.Add()) is Treatment.LINEAR
-    assert treatment_of(nn.MaxPool2d(2)) is treatment_of(nn.Sigmoid()) is Treatment.TEMPORAL_DIFFERENCE
-    assert not set(RELU_FAMILY) & set(LINEAR_OPERATORS)
 
 
 def test_constants_are_copied() -> None:
@@ -91,6 +108,9 @@ def test_constants_are_copied() -> None:
         (operators.Pad((1, 1)), "Pad(amounts=(1, 1), value=0.0)"),
         (operators.Affine(torch.ones(2, 1), torch.tensor(0.0)), "Affine(scale=(2, 1), shift=())"),
         (operators.ClippedReLU(6.0), "ClippedReLU(maximum=6.0)"),
+        (operators.Expand((2, 3)), "Expand(shape=(2, 3))"),
+        (operators.ConstantRow(torch.ones(2, 1)), "ConstantRow(shape=(2, 1))"),
+        (operators.Pad((1, 1), mode="reflect"), "Pad(amounts=(1, 1), mode=reflect)"),
     ],
 )
 def test_operators_print_their_options(module: nn.Module, text: str) -> None:
