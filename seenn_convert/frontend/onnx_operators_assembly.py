@@ -35,9 +35,11 @@ from seenn_convert.frontend.onnx_operators_folding import (
 STANDARD_DOMAINS = ("", "ai.onnx")
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
 _REMEDY = "replace the operator in the model and export it again"
+_COMPARISON = "write what it decides as a ReLU, a clamp or a product, and export it again"
 _REMEDIES = {  # what usually brings an operator into an exported classifier
-    "GatherND": "if it is an adaptive pool, export with an image size that its output size divides",
-    "Attention": "export for opset 22 or older",
+    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"), _COMPARISON),
+    **dict.fromkeys(("ArgMax", "TopK", "Hardmax"), "export the model so that it ends with its logits"),
+    **dict.fromkeys(("QuantizeLinear", "QLinearConv", "ConvInteger"), "export the model before its quantisation"),
 }
 
 

@@ -118,7 +118,7 @@ def unfold(call: Call) -> Result:
     return as_it_stands(call, dimension=dim)
 
 
-@handles("index", "index_select")
+@handles("index", "index_select", any_layout=True)
 def index(call: Call) -> Result:
     """Constant places along one axis other than the batch."""
     source = call.tensor("self")
