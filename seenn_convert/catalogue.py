@@ -56,6 +56,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Expand: ("shape",),
     operators.Pad: ("amounts", "value", "mode"),
     operators.PaddedMaxPool: ("amounts",),
+    operators.RowConvolution: ("stride", "padding", "dilation", "groups"),
     operators.ConstantRow: (),
     operators.PerPart: (),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
@@ -84,7 +85,7 @@ _WRAPPED: dict[type[nn.Module], str] = {
 """Class -> the option that is a module of the closed list itself."""
 
 _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
-_TENSOR_OPTIONS = {
+_TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Affine: ("scale", "shift"),
     operators.ConstantRow: ("value",),
     **{

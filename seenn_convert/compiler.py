@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -12,7 +13,7 @@ from seenn_convert.calibration.observe import check_images
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
-from seenn_convert.frontend.load import Source, read_model
+from seenn_convert.frontend.load import Source, read_for_images
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
@@ -21,7 +22,9 @@ from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pas
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
 from seenn_convert.report.conversion import conversion_report, model_facts, report_of
+from seenn_convert.report.coverage import call_sites, spiking_share
 from seenn_convert.report.provenance import model_provenance, provenance
+from seenn_convert.report.user_data import checked_labels, matched_classes
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.stages import calibrate_thresholds, fit_bias, tune
 from seenn_convert.tuning.tune import split_calibration
@@ -30,6 +33,9 @@ __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
 CHECKED_IMAGES = 16
 """Images on which every rewriting of the ANN is checked; kernels may sum smaller batches in another order."""
+
+UNKNOWN_MODEL: Mapping[str, Any] = {"name": "unknown", "format": "unknown", "sha256": None}
+"""Provenance of a network in an artifact that does not say where it came from."""
 
 
 def convert(
@@ -54,7 +60,7 @@ def convert(
         PassError: The compiler broke its own law; nothing is returned.
     """
     progress("reading the model", 0, 1)
-    source = read_model(model, calibration_data.image_shape, weights)
+    source = read_for_images(model, calibration_data.image_shape, weights)
     _check_data(source.program, calibration_data)
     images = next(calibration_data.batches(CHECKED_IMAGES))[0]
     check_images(images, source.program.input_shape, range(len(images)))
@@ -78,7 +84,8 @@ def compile_ann(
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
     """
-    _check_spiking(ann)
+    _check_spiking(ann, options.require_spiking)
+    data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
@@ -86,7 +93,7 @@ def compile_ann(
     if options.timestep_bias:
         spiking = run_passes(spiking, [InsertTimestepBias(fit_bias(ann, spiking, data, split, options, progress))])
     tuning = tune(ann, spiking, data, split, options, progress)
-    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device))])
+    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")
     facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
     return Artifact(
@@ -111,8 +118,10 @@ def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: P
         InputError: The data does not fit the model.
     """
     _check_data(artifact.ann, data)
+    if artifact.class_names is not None:
+        data = data.with_classes(artifact.class_names)
     parity = artifact.report.get("conversion", {}).get("parity")
-    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", {}), parity, progress)
+    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
     return replace(fresh, class_names=fresh.class_names or artifact.class_names)
 
 
@@ -129,16 +138,39 @@ def _check_data(program: Program, data: Dataset) -> None:
     if tuple(data.image_shape) != program.input_shape:
         raise CalibrationDataError(
             f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {program.input_shape}; "
-            "use --resize and --crop, or other data"
+            f"use {_remedy(program, data)}, or other data"
         )
     if len(data) < 2:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
 
 
-def _check_spiking(ann: Program) -> None:
+def _remedy(program: Program, data: Dataset) -> str:
+    """Return what to change about the data so that it has the shape of the model's input."""
+    channels = program.input_shape[0]
+    return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
+
+
+def _checked_classes(ann: Program, data: Dataset) -> Dataset:
+    """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
+    with torch.no_grad():
+        classes = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+    data = matched_classes(data, None, classes)
+    if data.labels is not None:
+        checked_labels(data, classes)
+    return data
+
+
+def _check_spiking(ann: Program, least: float) -> None:
     if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         raise InputError(
-            "the model has no ReLU, ReLU6 or LeakyReLU, so nothing in it would spike; give a model that has some"
+            "the model has no ReLU-family activation, so nothing in it would spike; encode graded values as spikes "
+            "(--encode auto or always), or give a model that has some"
+        )
+    share = spiking_share(call_sites(ann))
+    if share < least:
+        raise InputError(
+            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
+            "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
         )
 
 

@@ -62,3 +62,15 @@ class PostconditionError(PassError):
 
 class ExportError(SeennConvertError):
     """The target format cannot express the program."""
+
+
+LONGEST_REASON = 200
+NOT_FINITE = "its logits are NaN or infinite; check the images and the weights"
+"""What is said of a model that gives no numbers, whatever it was read from."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what a foreign exception says, cut to a readable length, or its class."""
+    lines = str(error).strip().splitlines()
+    reason = lines[0].strip() if lines else type(error).__name__
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."

@@ -37,6 +37,8 @@ def evaluate_artifact(
     Raises:
         InputError: The data or the other model do not fit.
     """
+    if against is None and weights is not None:
+        raise InputError("weights are for the model to compare with; name it too (--against package.module:factory)")
     ann = None if against is None else _other(against, weights, artifact)
     result = evaluate(artifact, data, batch_size, device, ann, progress)
     return {**result, "warnings": _warnings(artifact, result)}

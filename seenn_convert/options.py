@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from seenn_convert.calibration.rules import MseRule, ThresholdRule
+from seenn_convert.calibration.rules import AutoRule, ThresholdRule
+from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
 from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
 from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.exit_threshold import ExitTarget
+
+SEEDS = (-(2**63), 2**64 - 1)
+"""Smallest and largest seed of PyTorch's generator."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Options:
     Attributes:
         timesteps: The longest run T.
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1) or ``"tracking"`` (graded spikes, the reference).
-        rule: From activation statistics to thresholds.
+        rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
         timestep_bias: Correct each layer's mean output at every timestep.
         target: What early exit has to reach on the held-out part of the calibration data.
@@ -26,8 +30,8 @@ class Options:
         device: Where to run.
         seed: Of the split of the calibration data.
         neuron_levels: Levels of a tracking neuron.
-        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network that has
-            no ReLU; ``"always"``; ``"never"``.
+        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
+            without ReLUs; ``"always"``; ``"never"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
 
     Raises:
@@ -36,7 +40,7 @@ class Options:
 
     timesteps: int = 16
     neuron: str = "signed"
-    rule: ThresholdRule = field(default_factory=MseRule)
+    rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
     timestep_bias: bool = True
     target: ExitTarget = field(default_factory=lambda: ExitTarget(drop=0.5))
@@ -51,10 +55,13 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         problems = []
-        if self.timesteps < 1:
-            problems.append(f"timesteps must be at least 1, got {self.timesteps}")
-        if self.batch_size < 1:
-            problems.append(f"batch size must be at least 1, got {self.batch_size}")
+        for name, value in (("timesteps", self.timesteps), ("batch size", self.batch_size)):
+            if not _is_whole(value):
+                problems.append(f"{name} must be a whole number, got {value!r}")
+            elif value < 1:
+                problems.append(f"{name} must be at least 1, got {value}")
+        if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
+            problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
         if self.neuron not in NEURON_KINDS:
             problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
         if self.neuron_levels < 1:
@@ -67,6 +74,7 @@ class Options:
             problems.append(f"score must be one of {', '.join(SCORE_NAMES)}, got {self.score!r}")
         if problems:
             raise InputError("; ".join(problems))
+        check_device(self.device)
 
     @property
     def kind(self) -> NeuronKind:
@@ -87,3 +95,7 @@ class Options:
             "score": self.score,
             "seed": self.seed,
         }
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

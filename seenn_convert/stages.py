@@ -1,12 +1,14 @@
 """The stages of a conversion that read the calibration data: thresholds, timestep biases, the exit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from seenn_convert.calibration.calibration import Calibration, calibrate
-from seenn_convert.calibration.observe import check_images
+from seenn_convert.calibration.calibration import Calibration, from_statistics
+from seenn_convert.calibration.observe import check_images, observe
+from seenn_convert.calibration.rules import AutoRule
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.options import Options
@@ -16,13 +18,23 @@ from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.user_data import checked_labels
+from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER
+from seenn_convert.tuning.output_error import output_error
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
 
-BIAS_UPDATES, BIAS_IMAGES = 16, 128
+BIAS_UPDATES, BIAS_IMAGES, BIAS_TIMESTEPS = 16, (32, 128), 64
+"""Updates of the timestep biases, fewest and most images in each, and the timesteps behind which there is no bias:
+the start-up that they correct is over by then."""
+
+BIAS_WORK = 2048
+"""Images in an update times timesteps, where the bounds above allow it."""
+
+CHOICE_IMAGES = (16, 64)
+"""Fewest and most images on which threshold rules are compared."""
 
 
 def calibrate_thresholds(
@@ -37,16 +49,46 @@ def calibrate_thresholds(
             yield image
             counter.add(len(image))
 
-    return calibrate(ann, images(), options.rule, options.per_channel)
+    statistics, seen = observe(ann, images())
+    if not isinstance(options.rule, AutoRule):
+        return from_statistics(statistics, seen, options.rule, options.per_channel)
+    found = [
+        from_statistics(statistics, seen, rule, options.per_channel)
+        for rule in options.rule.candidates(options.timesteps)
+    ]
+    return _best(ann, found, data, split, options, progress)
+
+
+def _best(
+    ann: Program, found: Sequence[Calibration], data: Dataset, split: Split, options: Options, progress: Progress
+) -> Calibration:
+    """Return the calibration that leaves the smallest error at the outputs."""
+    fewest, most = CHOICE_IMAGES
+    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
+    counter = Counter(progress, "choosing thresholds", len(found))
+    image = next(data.batches(count, _drawn(split, count, options.seed)))[0].to(options.device, ann.input_dtype)
+    images, errors = pad_rows(image), dict[str, float]()
+    for one in found:
+        errors[one.rule] = output_error(ann, one.v_thresholds(), options.kind, options.timesteps, images)
+        counter.add(1)
+    best = min(found, key=lambda one: errors[one.rule])
+    return replace(best, rule=f"auto: {best.rule}", choice=errors)
+
+
+def _drawn(split: Split, count: int, seed: int) -> list[int]:
+    """Return ``count`` positions of the fitting part, in an order set by the seed; repeated if need be."""
+    order = torch.randperm(len(split.fitting), generator=torch.Generator().manual_seed(seed))
+    return [split.fitting[int(order[i % len(order)])] for i in range(count)]
 
 
 def fit_bias(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> dict[str, Tensor]:
     """Fit timestep biases on the fitting part, in updates of a fixed number of images: the same for any batch size."""
-    order = torch.randperm(len(split.fitting), generator=torch.Generator().manual_seed(options.seed))
-    size = min(BIAS_IMAGES, len(order))
-    chosen = [split.fitting[int(order[i % len(order)])] for i in range(BIAS_UPDATES * size)]
+    fewest, most = BIAS_IMAGES
+    timesteps = min(options.timesteps, BIAS_TIMESTEPS)
+    size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(split.fitting))
+    chosen = _drawn(split, BIAS_UPDATES * size, options.seed)
     counter = Counter(progress, "timestep bias", len(chosen))
 
     def images() -> Iterator[Tensor]:
@@ -54,14 +96,17 @@ def fit_bias(
             yield image.to(options.device, ann.input_dtype)
             counter.add(len(image))
 
-    return fit_timestep_bias(ann, spiking, options.timesteps, images())
+    biases = fit_timestep_bias(ann, spiking, timesteps, images())
+    if timesteps == options.timesteps:
+        return biases
+    return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
 
 
 def tune(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
-    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps))])
+    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
     model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
     model.to(options.device)
     with torch.no_grad():

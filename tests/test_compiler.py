@@ -193,3 +193,32 @@ def test_progress_goes_through_the_stages() -> None:
             progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
     assert list(stages) == ["reading the model", "calibrating", "timestep bias", "ANN", "tuning the exit"]
     assert all(done == total for done, total in stages.values())
+
+
+def test_any_batch_size_gives_the_same_files(tmp_path: Path) -> None:
+    """Kernels may sum a few rows in another order; no run has fewer than the floor."""
+    written = []
+    for size in (1, 7, 64):
+        convert(small.trained_net(), small.dataset(), Options(timesteps=4, batch_size=size)).save(tmp_path / str(size))
+        names = ("program.json", "weights.safetensors", "manifest.json", "report.json")
+        written.append([(tmp_path / str(size) / name).read_bytes() for name in names])
+    assert written[0] == written[1] == written[2]
+
+
+def test_labels_out_of_range_are_said_before_the_work() -> None:
+    pixels, labels = small.draw(40, 1)
+    told: list[str] = []
+    for work in (
+        lambda data: convert(small.trained_net(), data, Options(timesteps=2), progress=lambda *what: told.append(what[0])),
+        lambda data: recalibrate(small.artifact(), data, Options(timesteps=2), lambda *what: told.append(what[0])),
+    ):
+        with pytest.raises(InputError, match="label 3 is out of range, the model has 3 classes"):
+            work(small.as_dataset(pixels, labels + 1))
+    assert set(told) == {"reading the model"}
+
+
+def test_double_precision_converts_saves_and_loads(tmp_path: Path) -> None:
+    artifact = convert(copy.deepcopy(small.trained_net()).double(), small.dataset(), Options(timesteps=4))
+    artifact.save(tmp_path / "net")
+    model = load(tmp_path / "net")
+    assert model.dtype is torch.float64 and model(IMAGES.double()).logits.dtype is torch.float64

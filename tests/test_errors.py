@@ -12,6 +12,7 @@ from seenn_convert.errors import (
     PreconditionError,
     SeennConvertError,
     UnsupportedOperatorError,
+    reason_of,
 )
 
 
@@ -39,3 +40,9 @@ def test_unsupported_operators_are_all_listed() -> None:
     assert error.problems == ("a (aten.x) at f.py:1: no", "b (aten.y) at f.py:2: no")
     assert str(error).splitlines() == ["2 operators cannot be converted:", *(f"  {p}" for p in error.problems)]
     assert str(UnsupportedOperatorError(["a: no"])) == "1 operator cannot be converted:\n  a: no"
+
+
+def test_a_reason_is_the_first_line_or_the_class_and_never_long() -> None:
+    assert reason_of(ValueError(" why \nmore")) == "why"
+    assert reason_of(ValueError()) == "ValueError"
+    assert len(reason_of(ValueError("x" * 1000))) < 210

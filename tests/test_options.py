@@ -1,6 +1,7 @@
 """Options are checked when they are chosen, and say what decides about the result."""
 
 import pytest
+import torch
 
 from seenn_convert.calibration.rules import PercentileRule
 from seenn_convert.errors import InputError
@@ -23,3 +24,19 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         "target": {"drop": None, "timesteps": 2}, "score": "entropy", "seed": 5,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [
+    ({"timesteps": 2.5}, "timesteps must be a whole number, got 2.5"), ({"timesteps": True}, "whole number, got True"),
+    ({"batch_size": "8"}, "batch size must be a whole number, got '8'"), ({"seed": 10**30}, "seed must be a whole number"),
+    ({"seed": 0.5}, "seed must be a whole number of 64 bits"), ({"device": "foo"}, "device 'foo' cannot be used"),
+    ({"device": "meta"}, "device 'meta' cannot be used"),
+])  # fmt: skip
+def test_what_no_run_could_use_is_refused(wrong: dict[str, object], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Options(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
+def test_every_seed_of_64_bits_is_taken(seed: int) -> None:
+    torch.Generator().manual_seed(Options(seed=seed).seed)

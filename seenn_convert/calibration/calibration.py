@@ -1,7 +1,7 @@
 """The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ class LayerCalibration:
         v_threshold: One number a channel, or a single one for the layer, in units of the activation.
         maximum: The largest activation seen.
         firing_share: Share of activations that were positive.
-        dead_channels: Channels with no positive activation; they carry the layer's largest threshold.
+        dead_channels: Channels with no positive activation; they carry the layer's largest threshold, or where the
+            whole layer is dead the median of the other layers' largest.
     """
 
     v_threshold: tuple[float, ...]
@@ -39,12 +40,14 @@ class Calibration:
         per_channel: One threshold a channel, or one a layer.
         images: Number of images seen.
         layers: Node name of the activation -> its calibration.
+        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs.
     """
 
     rule: str
     per_channel: bool
     images: int
     layers: Mapping[str, LayerCalibration]
+    choice: Mapping[str, float] = field(default_factory=dict)
 
     def v_thresholds(self) -> dict[str, Tensor]:
         """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""
@@ -62,7 +65,13 @@ class Calibration:
             }
             for name, layer in self.layers.items()
         }
-        return {"rule": self.rule, "per_channel": self.per_channel, "images": self.images, "layers": layers}
+        return {
+            "rule": self.rule,
+            "per_channel": self.per_channel,
+            "images": self.images,
+            "layers": layers,
+            "choice": dict(self.choice),
+        }
 
 
 def calibrate(
@@ -77,17 +86,36 @@ def calibrate(
         per_channel: One threshold a channel, else one a layer.
 
     Raises:
-        CalibrationDataError: Data empty, mis-shaped or not finite; or activations that never fire, all listed.
+        CalibrationDataError: Data empty, mis-shaped or not finite; or most activations never fire, all listed.
     """
     statistics, images = observe(program, batches)
+    return from_statistics(statistics, images, rule, per_channel)
+
+
+def from_statistics(
+    statistics: Mapping[str, ActivationStatistics], images: int, rule: ThresholdRule, per_channel: bool = True
+) -> Calibration:
+    """Return the calibration that ``rule`` makes of what was observed on ``images`` images.
+
+    Raises:
+        CalibrationDataError: Most activations never fire; lists them.
+    """
     dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
-    if dead:
+    if 2 * len(dead) > len(statistics):
         raise CalibrationDataError(
             f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
             "check the preprocessing (mean, std, resize) and that these images are the model's kind"
         )
-    layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items()}
-    return Calibration(rule=rule.name, per_channel=per_channel, images=images, layers=layers)
+    layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items() if name not in dead}
+    usual = float(torch.tensor([max(layer.v_threshold) for layer in layers.values()]).median()) if dead else 0.0
+    layers |= {name: _dead_layer(statistics[name], usual, per_channel) for name in dead}
+    return Calibration(rule.name, per_channel, images, {name: layers[name] for name in statistics})
+
+
+def _dead_layer(found: ActivationStatistics, v_threshold: float, per_channel: bool) -> LayerCalibration:
+    """Return the calibration of a layer in which nothing was positive: any threshold is right for what was seen."""
+    thresholds = (v_threshold,) * (found.channels if per_channel else 1)
+    return LayerCalibration(thresholds, maximum=0.0, firing_share=0.0, dead_channels=tuple(range(found.channels)))
 
 
 def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:

@@ -10,6 +10,7 @@ from seenn_convert.draft import device_of
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.operators import SPIKING_OPERATORS, Encode
 from seenn_convert.program import Program
+from seenn_convert.rows import pad_rows
 
 
 def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, ActivationStatistics], int]:
@@ -32,7 +33,8 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
             check_images(batch, program.input_shape, range(images, images + len(batch)))
             if batch.shape[0] == 0:
                 continue
-            observer.run(batch.to(device_of(program.graph_module), program.input_dtype))
+            observer.count = batch.shape[0]
+            observer.run(pad_rows(batch.to(device_of(program.graph_module), program.input_dtype)))
             images += batch.shape[0]
     if images == 0:
         raise CalibrationDataError("the calibration data has no images; give at least a few dozen")
@@ -51,12 +53,13 @@ def check_images(batch: Tensor, input_shape: tuple[int, ...], numbers: Sequence[
 
 
 class _Observer(fx.Interpreter):
-    """Runs the graph and updates the statistics of every activation on the way."""
+    """Runs the graph and updates the statistics of every activation on the way, by the first ``count`` rows."""
 
     def __init__(self, program: Program) -> None:
         super().__init__(program.graph_module)
         self.activations = {node.name: m for node, m in program.calls() if isinstance(m, SPIKING_OPERATORS)}
         self.statistics: dict[str, ActivationStatistics] = {}
+        self.count = 0
 
     def run_node(self, n: fx.Node) -> object:
         if n.name in self.activations:
@@ -65,5 +68,6 @@ class _Observer(fx.Interpreter):
                 raise CalibrationDataError(f"{n.name}: the model's own activations are NaN or infinite on this data")
             if n.name not in self.statistics:
                 self.statistics[n.name] = ActivationStatistics.empty(values.shape[1])
+            values = values[: self.count]
             self.statistics[n.name].update(values.abs() if isinstance(self.activations[n.name], Encode) else values)
         return super().run_node(n)

@@ -122,6 +122,54 @@ class MseRule:
         return (quantized.square() * segment_n - 2 * quantized * segment_s).sum(dim=2)
 
 
+@dataclass(frozen=True)
+class ScaledRule:
+    """The thresholds of another rule, times ``factor``.
+
+    Above 1 a neuron has headroom: one that got its input late can still catch up. In a deep network with many
+    timesteps that is worth more than the finer steps it costs.
+    """
+
+    rule: ThresholdRule
+    factor: float
+
+    def __post_init__(self) -> None:
+        """Refuse a factor that leaves no threshold."""
+        if not self.factor > 0:
+            raise InputError(f"the factor must be above 0, got {self.factor}")
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        return f"{self.rule.name} x {self.factor:g}"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return the scaled thresholds ``(C,)``."""
+        return self.rule.v_threshold(statistics) * self.factor
+
+
+@dataclass(frozen=True)
+class AutoRule:
+    """No rule of its own: of several, the one that leaves the smallest error at the outputs for this network."""
+
+    @property
+    def name(self) -> str:
+        """The rule, for reports."""
+        return "auto"
+
+    def candidates(self, timesteps: int) -> tuple[ThresholdRule, ...]:
+        """Return the rules to choose from for a longest run of ``timesteps``.
+
+        Few timesteps want few levels, even if large activations are clipped; many want headroom above the maximum.
+        """
+        levels = sorted({min(max(timesteps // 2, 2), 32), min(max(timesteps, 2), 32)})
+        headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
+        return (
+            *(MseRule(level) for level in levels),
+            *(MaxRule() if factor == 1 else ScaledRule(MaxRule(), factor) for factor in headroom),
+        )
+
+
 def _between(values: Tensor, first: Tensor, last: Tensor) -> Tensor:
     """Return the sum of ``values`` ``(C, BINS)`` over bins ``[first, last)``; both ``(C, candidates, L)``."""
     running = nn.functional.pad(values.cumsum(dim=1), (1, 0))

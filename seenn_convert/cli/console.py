@@ -46,7 +46,8 @@ def conversion_text(report: Mapping[str, Any]) -> str:
     conversion = report["conversion"]
     exit_, held_out = conversion["exit"], conversion["exit"]["held_out"]
     layers = sum(site["treatment"] == "spiking" for site in conversion["operators"])
-    alphabet = ", ".join(f"{spike:+d}" if spike else "0" for spike in conversion["neuron"]["alphabet"])
+    spikes = conversion["neuron"]["alphabet"]
+    alphabet = "any whole number" if spikes is None else ", ".join(f"{s:+d}" if s else "0" for s in spikes)
     lines = [
         f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {alphabet}); spikes drive "
         f"{conversion['spiking_share']:.1%} of the multiply-accumulates",
@@ -74,7 +75,7 @@ def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
     images = evaluation["data"]["images"]
     lost = 100 * (evaluation["ann_accuracy"] - early["accuracy"])
     return (
-        f"{images} images that were used for nothing else; each leaves as soon as the network is sure enough\n\n{table}"
+        f"{images} images; each leaves as soon as the network is sure enough\n\n{table}"
         f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
         "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
     )

@@ -1,18 +1,23 @@
 """``seenn-convert convert``: a model and sample images in, an artifact out."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.options import (
+    Shape,
     calibration_options,
     existing,
     make_options,
     make_preprocessing,
     preprocessing_options,
 )
+
+if TYPE_CHECKING:
+    from seenn_convert.data import Dataset, Preprocessing
+    from seenn_convert.frontend.load import Source
 
 
 @click.command()
@@ -21,18 +26,21 @@ from seenn_convert.cli.options import (
               help="Sample images, never the test set: .npz, a folder of class folders, or IDX.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
 @preprocessing_options
 @calibration_options
-def convert(model: str, data: Path, output: Path, weights: Path | None, as_json: bool, **given: Any) -> None:
+def convert(
+    model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None, as_json: bool,
+    **given: Any,
+) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
     MODEL is an .onnx file, a .pt2 file, or package.module:factory with --weights.
     """
     from seenn_convert import compiler
-    from seenn_convert.data import open_dataset
     from seenn_convert.export.artifact import MANIFEST
     from seenn_convert.export.files import check_replaceable
-    from seenn_convert.frontend.load import is_file_format, read_model
+    from seenn_convert.frontend.load import is_file_format
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
@@ -40,9 +48,40 @@ def convert(model: str, data: Path, output: Path, weights: Path | None, as_json:
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
-    source = read_model(model, weights=weights) if is_file_format(model) else None
-    dataset = open_dataset(data, preprocessing, None if source is None else source.program.input_shape[0])
+    if not is_file_format(model):
+        source, dataset = _open_factory(model, data, preprocessing, input_shape, weights)
+    elif input_shape is None:
+        source, dataset = _open_file(model, data, preprocessing, weights)
+    else:
+        raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
-        artifact = compiler.convert(source or model, dataset, options, weights, progress)
+        artifact = compiler.convert(source, dataset, options, progress=progress)
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")
+
+
+def _open_file(
+    model: str, data: Path, preprocessing: "Preprocessing", weights: Path | None
+) -> tuple["Source", "Dataset"]:
+    from seenn_convert.data import open_dataset
+    from seenn_convert.frontend.load import read_model
+
+    source = read_model(model, weights=weights)
+    return source, open_dataset(data, preprocessing, source.program.input_shape[0])
+
+
+def _open_factory(
+    model: str, data: Path, preprocessing: "Preprocessing", input_shape: tuple[int, ...] | None, weights: Path | None
+) -> tuple["Source", "Dataset"]:
+    """Read a model that does not say what it takes: what the user says, or what its module accepts, grey or colour."""
+    from seenn_convert.data import open_dataset
+    from seenn_convert.frontend.load import read_for_images, read_model
+
+    told = [len(values) for values in (preprocessing.mean, preprocessing.std) if values and len(values) > 1]
+    channels = input_shape[0] if input_shape else next(iter(told), None)
+    dataset = open_dataset(data, preprocessing, channels)
+    if input_shape is not None:
+        return read_model(model, input_shape, weights), dataset
+    source = read_for_images(model, dataset.image_shape, weights)
+    found = source.program.input_shape[0]
+    return source, dataset if found == dataset.image_shape[0] else open_dataset(data, preprocessing, found)

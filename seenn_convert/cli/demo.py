@@ -20,13 +20,15 @@ def demo(output: Path, sample: Path | None) -> None:
     from seenn_convert import compiler
     from seenn_convert.data import Preprocessing, open_dataset
     from seenn_convert.evaluation import evaluate_artifact
-    from seenn_convert.export.artifact import load_artifact
+    from seenn_convert.export.artifact import MANIFEST, load_artifact
+    from seenn_convert.export.files import check_replaceable
     from seenn_convert.options import Options
     from seenn_convert.report.write import write_report
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.tuning.exit_threshold import ExitTarget
 
     keep_pages()
+    check_replaceable(output, MANIFEST)
     folder = sample or Path(__file__).parents[2] / "sample"
     if not (folder / "fashion_mnist.onnx").is_file():
         raise InputError(f"{folder}: no sample there; run this in a clone of the project or give --sample")

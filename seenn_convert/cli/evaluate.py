@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from seenn_convert.cli.console import evaluation_text, progress_bars, say_json
-from seenn_convert.cli.options import check_device, existing
+from seenn_convert.cli.options import SEED, existing
 
 
 @click.command()
@@ -16,7 +16,7 @@ from seenn_convert.cli.options import check_device, existing
 @click.option("--limit", type=click.IntRange(min=1), help="Evaluate N images, drawn at random over the classes.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
 @click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draw of --limit.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draw of --limit.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
@@ -25,14 +25,17 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
     from seenn_convert.data import open_dataset
+    from seenn_convert.devices import check_device
     from seenn_convert.evaluation import evaluate_artifact
     from seenn_convert.export.artifact import load_artifact
-    from seenn_convert.report.write import write_report
+    from seenn_convert.report.write import check_report, write_report
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
     check_device(device)
     loaded = load_artifact(artifact)
+    if report:
+        check_report(artifact)
     dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seenn_convert.cli.console import say_json
+from seenn_convert.cli.options import Shape
 
 if TYPE_CHECKING:
     from seenn_convert.program import Program
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model_or_artifact")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
-@click.option("--input-shape", help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def inspect(model_or_artifact: str, weights: Path | None, input_shape: str | None, as_json: bool) -> None:
+def inspect(model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, as_json: bool) -> None:
     """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT."""
     from seenn_convert.export.artifact import is_artifact
 
@@ -28,12 +29,12 @@ def inspect(model_or_artifact: str, weights: Path | None, input_shape: str | Non
         click.echo(_text(found))
 
 
-def _inspect_model(model: str, weights: Path | None, input_shape: str | None) -> dict[str, Any]:
+def _inspect_model(model: str, weights: Path | None, input_shape: tuple[int, ...] | None) -> dict[str, Any]:
     from seenn_convert.frontend.load import read_model
     from seenn_convert.passes.base import run_passes
     from seenn_convert.passes.sequence import ANN_PASSES
 
-    source = read_model(model, None if input_shape is None else _shape(input_shape), weights)
+    source = read_model(model, input_shape, weights)
     ann = run_passes(source.program, ANN_PASSES)
     return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape)})
 
@@ -48,8 +49,8 @@ def _inspect_artifact(path: Path) -> dict[str, Any]:
         "policy": artifact.policy.to_json(),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
-        "options": artifact.provenance["options"],
-        "model": artifact.provenance["model"],
+        "options": artifact.provenance.get("options", {}),
+        "model": artifact.provenance.get("model", {}),
     }
     found = _describe(str(path), artifact.ann, artifact.snn, facts)
     return {**found, "passes": artifact.report.get("conversion", {}).get("passes", found["passes"])}
@@ -74,17 +75,13 @@ def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]
     }
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a shape like 3,32,32", param_hint="--input-shape") from None
-
-
 def _text(found: dict[str, Any]) -> str:
-    rows = [("call site", "operator", "treatment", "share", "source")]
-    rows += [(s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["source"]) for s in found["operators"]]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    rows = [("call site", "operator", "treatment", "share", "driven by", "source")]
+    rows += [
+        (s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["driven_by"], s["source"])
+        for s in found["operators"]
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )

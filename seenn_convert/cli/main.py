@@ -11,9 +11,8 @@ from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
 from seenn_convert.cli.inspect import inspect
+from seenn_convert.cli.interrupt import INTERRUPTED, MESSAGE, leaving_at_once_from_imports
 from seenn_convert.errors import PassError, SeennConvertError
-
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,14 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit codes: 0 done, 1 the user's model, data or options, 2 wrong usage, 3 a defect of the compiler, 130 interrupted.
     """
     try:
-        cli.main(arguments, prog_name="seenn-convert", standalone_mode=False)
+        with leaving_at_once_from_imports():
+            cli.main(arguments, prog_name="seenn-convert", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was left half-written", INTERRUPTED)
+        click.echo(MESSAGE, err=True)
+        sys.exit(INTERRUPTED)
     except PassError as error:
         _fail(f"{error}\nThis is a defect of seenn_convert, not of your model; please report it.", error.exit_code)
     except SeennConvertError as error:

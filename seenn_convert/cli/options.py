@@ -9,7 +9,7 @@ import click
 from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
-    from seenn_convert.calibration.rules import ThresholdRule
+    from seenn_convert.calibration.rules import AutoRule, ThresholdRule
     from seenn_convert.data import Preprocessing
     from seenn_convert.options import Options
 
@@ -31,6 +31,25 @@ class Numbers(click.ParamType[tuple[float, ...]]):
             self.fail(f"{value!r} is not a list of numbers like 0.5,0.5,0.5", param, ctx)
 
 
+class Shape(click.ParamType[tuple[int, ...]]):
+    """Comma-separated sizes of one image."""
+
+    name = "c,h,w"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the sizes of ``value``."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts):
+            self.fail(f"{value!r} is not a shape like 3,32,32", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+SEED = click.IntRange(-(2**63), 2**64 - 1)
+"""What PyTorch's generator takes."""
+
+
 def preprocessing_options(function: F) -> F:
     """Add the options that turn pixels into the model's input."""
     for option in (
@@ -47,7 +66,7 @@ def calibration_options(function: F) -> F:
     """Add the options of ``convert`` and ``calibrate``."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split of the data."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split of the data."),
         click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1."),
         click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
         click.option("--score", type=click.Choice(["confidence", "entropy"]), default="confidence", show_default=True,
@@ -60,10 +79,16 @@ def calibration_options(function: F) -> F:
         click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True,
                      help="For --threshold percentile."),
         click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True, help="For --threshold mse."),
-        click.option("--threshold", type=click.Choice(["max", "percentile", "mse"]), default="mse", show_default=True,
-                     help="Threshold rule."),
-        click.option("--neuron", type=click.Choice(["signed", "if"]), default="signed", show_default=True,
-                     help="Spikes are -1, 0, +1 (signed) or 0, +1 (if)."),
+        click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse"]), default="auto",
+                     show_default=True, help="Threshold rule; auto takes the one of least error at the outputs."),
+        click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
+                     help="Fail where spikes drive a smaller share of the multiply-accumulates."),
+        click.option("--encode", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+                     help="Where graded values become spikes: auto, only in a network without ReLUs."),
+        click.option("--neuron-levels", type=click.IntRange(min=1), default=32, show_default=True,
+                     help="For --neuron tracking."),
+        click.option("--neuron", type=click.Choice(["signed", "if", "tracking"]), default="signed", show_default=True,
+                     help="Spikes are -1, 0, +1 (signed), 0, +1 (if), or any whole number (tracking)."),
         click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
                      help="Longest run."),
     ):  # fmt: skip
@@ -90,10 +115,12 @@ def make_options(given: dict[str, Any]) -> "Options":
         raise click.UsageError("give --target-drop or --target-timesteps, not both")
     if drop is None and timesteps is None:
         drop = 0.5
-    check_device(given["device"])
     return Options(
         timesteps=given["timesteps"],
         neuron=given["neuron"],
+        neuron_levels=given["neuron_levels"],
+        encode=given["encode"],
+        require_spiking=given["require_spiking"],
         rule=_rule(given),
         per_channel=not given["per_layer"],
         timestep_bias=given["timestep_bias"],
@@ -105,17 +132,6 @@ def make_options(given: dict[str, Any]) -> "Options":
     )
 
 
-def check_device(device: str) -> None:
-    """Raise InputError unless tensors can be put on ``device``."""
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"device '{device}' cannot be used ({reason}); use --device cpu") from error
-
-
 def existing(path: Path) -> Path:
     """Return ``path``; raises InputError where nothing is there."""
     if not path.exists():
@@ -123,10 +139,11 @@ def existing(path: Path) -> Path:
     return path
 
 
-def _rule(given: dict[str, Any]) -> "ThresholdRule":
-    from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule
+def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
+    from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule
 
-    rules: dict[str, ThresholdRule] = {
+    rules: dict[str, ThresholdRule | AutoRule] = {
+        "auto": AutoRule(),
         "max": MaxRule(),
         "percentile": PercentileRule(given["percentile"]),
         "mse": MseRule(given["levels"]),

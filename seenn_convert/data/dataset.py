@@ -83,12 +83,14 @@ class Dataset:
         preprocessing: Applied to every batch, unless ``preprocessed``.
         indices: Which images of ``source``, in this order.
         image_shape: ``(C, H, W)`` of every image after preprocessing.
+        class_order: Names of classes in the order in which labels number them; None for the order of the source.
     """
 
     source: ImageSource
     preprocessing: Preprocessing
     indices: Sequence[int]
     image_shape: tuple[int, int, int]
+    class_order: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -98,12 +100,13 @@ class Dataset:
     @property
     def labels(self) -> Tensor | None:
         """Class indices ``(N,)`` int64, or None."""
-        return None if self.source.labels is None else self.source.labels[torch.tensor(self.indices)]
+        labels = self._source_labels()
+        return None if labels is None else labels[torch.tensor(self.indices)]
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes, by label; None if the source has none."""
-        return self.source.class_names
+        return self.class_order or self.source.class_names
 
     @property
     def paths(self) -> tuple[str, ...] | None:
@@ -149,6 +152,25 @@ class Dataset:
             raise InputError(f"{self.name}: a subset needs at least one image")
         return replace(self, indices=selected)
 
+    def with_classes(self, names: Sequence[str]) -> "Dataset":
+        """Return the same images with labels that are positions in ``names``; classes are matched by their names.
+
+        Where the source has no names, labels are numbers already and stay as they are.
+
+        Raises:
+            InputError: The source has classes that are not in ``names``; lists them.
+        """
+        own = self.source.class_names
+        if own is None:
+            return self
+        unknown = [name for name in own if name not in names]
+        if unknown:
+            raise InputError(
+                f"{self.name}: the model does not know the classes {', '.join(unknown)}; it knows {', '.join(names)}: "
+                "rename or remove these folders"
+            )
+        return replace(self, class_order=tuple(names))
+
     def limit(self, count: int) -> "Dataset":
         """Return the first ``count`` images, or all if there are fewer; of a class folder those are one class first."""
         return self.subset(range(min(_positive(count), len(self))))
@@ -183,6 +205,13 @@ class Dataset:
             digest.update(self.labels.numpy().data)
         return digest.hexdigest()
 
+    def _source_labels(self) -> Tensor | None:
+        """Return the labels of all images of the source, numbered as this data set numbers classes."""
+        labels, names = self.source.labels, self.source.class_names
+        if labels is None or names is None or self.class_order is None:
+            return labels
+        return torch.tensor([self.class_order.index(name) for name in names])[labels]
+
     def _select(self, indices: Sequence[int]) -> list[int]:
         """Return the positions in the source of positions in this data set."""
         for index in indices:
@@ -191,7 +220,7 @@ class Dataset:
         return [self.indices[index] for index in indices]
 
     def _read_batches(self, batch_size: int, indices: Sequence[int]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        labels = self.source.labels
+        labels = self._source_labels()
         for start in range(0, len(indices), batch_size):
             chosen = list(indices[start : start + batch_size])
             yield self._read_batch(chosen), None if labels is None else labels[chosen]

@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.errors import ArtifactError
+from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.export.check import check_runs
-from seenn_convert.export.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
+from seenn_convert.export.files import json_text, read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.export.graphs import graph_from_json, graph_to_json
+from seenn_convert.export.shapes import PROVENANCE, misfit
+from seenn_convert.export.shapes import REPORT as REPORT_SHAPE
 from seenn_convert.program import PassRecord, Program, Stage, StateSpec
-from seenn_convert.runtime.policies import ExitPolicy, policy_from_json
+from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy, FixedPolicy, policy_from_json
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -55,8 +57,10 @@ class Artifact:
         """Write the artifact to the folder ``path``; a crash leaves what was there before.
 
         Raises:
-            InputError: ``path`` exists and is not an artifact.
+            InputError: ``path`` exists and is not an artifact, or cannot be written; or the parts of this one do not
+                fit together, so that it could not be loaded.
         """
+        _check_fit(self)
         with replaced_folder(path, MANIFEST) as folder:
             store: dict[str, torch.Tensor] = {}
             write_json(folder / PROGRAM, _program_to_json(self, store))
@@ -90,10 +94,11 @@ def load_artifact(path: Path) -> Artifact:
         manifest = _read_manifest(path)
         for name, expected in manifest["files"].items():
             _check_file(path / name, expected)
-        program, store = read_json(path / PROGRAM), load_file(path / WEIGHTS)
+        program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
         check_runs(*_programs_from_json(program, {key: value.to("meta") for key, value in store.items()}))
         ann, snn = _programs_from_json(program, store)
-        artifact = _artifact(manifest, ann, snn, read_json(path / REPORT) if (path / REPORT).is_file() else {})
+        artifact = _artifact(manifest, ann, snn, _read_report(path / REPORT))
+        _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
     except ArtifactError:
         raise
@@ -113,21 +118,66 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ArtifactError(f"{path / MANIFEST} is not the manifest of an artifact; convert the model again")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise ArtifactError(
-            f"{path} has schema version {manifest.get('schema_version')}, this program reads {SCHEMA_VERSION}; "
-            "convert the model again or use the version that wrote it"
-        )
+    _check_version(path / MANIFEST, manifest)
     checksum, files = manifest.pop("checksum", None), manifest.get("files")
     if checksum != sha256_of_json(manifest) or not isinstance(files, dict) or set(files) != {PROGRAM, WEIGHTS}:
         raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
     return manifest
 
 
+def _read_program(path: Path) -> dict[str, Any]:
+    program = read_json(path)
+    _check_version(path, program)
+    return program
+
+
+def _check_version(path: Path, data: Mapping[str, Any]) -> None:
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {data.get('schema_version')!r}, this program reads {SCHEMA_VERSION}; "
+            "convert the model again or use the version that wrote it"
+        )
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """Return the report; a network runs without one, so it may be missing, but what is there must be a report."""
+    if not path.exists():
+        return {}
+    report = read_json(path)
+    clause = misfit(report, REPORT_SHAPE) or _not_writable(report)
+    if clause is not None:
+        raise ArtifactError(f"{path} is damaged ({clause}); remove it, or convert the model again")
+    return report
+
+
+def _not_writable(report: Mapping[str, Any]) -> str | None:
+    """Return a clause where the report cannot be written again as it was read."""
+    try:
+        json_text(report)
+    except (ValueError, RecursionError):
+        return "a number is NaN or infinite, or it is nested too deep"
+    return None
+
+
+def _check_fit(artifact: Artifact) -> None:
+    """Raise InputError where policy or class names do not fit the network."""
+    timesteps, policy, names = artifact.timesteps, artifact.policy, artifact.class_names
+    if isinstance(policy, ConfidencePolicy) and len(policy.thresholds) != timesteps:
+        raise InputError(f"the policy has {len(policy.thresholds)} thresholds for {timesteps} timesteps; give one each")
+    if isinstance(policy, FixedPolicy) and policy.timesteps > timesteps:
+        raise InputError(f"the policy leaves after {policy.timesteps} timesteps and the network runs for {timesteps}")
+    classes = next(spec.shape[0] for spec in artifact.snn.states if spec.name == "readout")
+    if names is not None and len(names) != classes:
+        raise InputError(f"there are {len(names)} class names for {classes} classes; give one each, or none")
+
+
 def _artifact(manifest: Mapping[str, Any], ann: Program, snn: Program, report: Mapping[str, Any]) -> Artifact:
     names, provenance = manifest["class_names"], manifest["provenance"]
     if not (names is None or isinstance(names, list)) or not isinstance(provenance, dict):
         raise TypeError("class names or provenance are not what they should be")
+    clause = misfit(provenance, PROVENANCE, "provenance")
+    if clause is not None:
+        raise TypeError(clause)
     return Artifact(
         ann=ann,
         snn=snn,

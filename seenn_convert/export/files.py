@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from seenn_convert.errors import ArtifactError, InputError
 
@@ -15,64 +19,142 @@ from seenn_convert.errors import ArtifactError, InputError
 def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
     """Yield a fresh sibling folder to fill; at the end it takes the place of ``path``, unless an error left the block.
 
+    Where ``path`` is a link, its target is replaced and the link stays.
+
     Args:
         path: The folder to make or replace.
         marker: A file that an existing ``path`` must hold to be replaced: nothing else is ever deleted.
 
     Raises:
-        InputError: ``path`` exists and is something else, or its parent cannot be written.
+        InputError: ``path`` exists and is something else, or it cannot be written, as on a full disk.
     """
-    path = path.absolute()
     check_replaceable(path, marker)
-    fresh = path.parent / f".{path.name}.writing-{os.getpid()}"
-    old = path.parent / f".{path.name}.old-{os.getpid()}"
+    target = _target_of(path)
+    fresh, old = _beside(target, "writing"), _beside(target, "old")
+    with written_to(path):
+        try:
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            yield fresh
+            with uninterrupted():
+                _swap(fresh, target, old)
+        finally:
+            with uninterrupted():
+                shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Turn whatever keeps the block from writing into an InputError that names ``path``."""
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        _make_folder(fresh, path)
-        yield fresh
-        if path.exists():
-            path.rename(old)
-        fresh.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(
+            f"{path} cannot be written ({reason}); make room or choose another place, nothing was left half-written"
+        ) from error
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a keyboard interrupt wait until the end of the block: for moments between two states of the disk."""
+    waiting: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is None or threading.current_thread() is not threading.main_thread():  # they get no interrupts
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _make_folder(fresh: Path, path: Path) -> None:
-    try:
-        fresh.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another output folder") from error
+        signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
 
 
 def check_replaceable(path: Path, marker: str) -> None:
-    """Raise InputError where ``path`` exists and is not a folder that holds ``marker`` (or is empty)."""
-    if not path.exists():
-        return
-    if not path.is_dir():
+    """Raise InputError where ``path`` is not a folder that holds ``marker`` (or is empty), or cannot be written.
+
+    What is tried is what ``replaced_folder`` will do, so that nobody works for minutes and then cannot save.
+    """
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a link to a place that does not exist; make its target or choose another folder")
+    if path.exists() and not path.is_dir():
         raise InputError(f"{path} exists and is a file; choose another output folder")
-    if any(path.iterdir()) and not (path / marker).is_file():
-        raise InputError(f"{path} exists and is not an artifact; choose another output folder")
+    with written_to(path):
+        if path.exists() and any(path.iterdir()) and not (path / marker).is_file():
+            raise InputError(f"{path} exists and is not an artifact; choose another output folder")
+        target = _target_of(path)
+        parent = next(folder for folder in target.parents if folder.exists())
+        trial = _beside(parent / target.name, "writing")
+        with uninterrupted():
+            shutil.rmtree(trial, ignore_errors=True)
+            trial.mkdir()
+            trial.rmdir()
+
+
+def _swap(fresh: Path, target: Path, old: Path) -> None:
+    """Let ``fresh`` take the place of ``target``, and remove what was there; a failure puts it back."""
+    try:
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _target_of(path: Path) -> Path:
+    """Return the absolute path with every link followed."""
+    return Path(os.path.realpath(path))  # unlike Path.resolve it raises for nothing
+
+
+def _beside(path: Path, purpose: str) -> Path:
+    return path.with_name(f".{path.name}.{purpose}-{os.getpid()}")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file under a temporary name and rename it into place."""
-    fresh = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    write_texts(path.parent, {path.name: text})
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files, name -> text: all under temporary names first, then all renamed, so that a full disk changes none.
+
+    Raises:
+        InputError: A folder stands in the place of one of them.
+        OSError: Writing fails.
+    """
+    check_no_folders(folder, texts)
+    fresh = {name: _beside(folder / name, "writing") for name in texts}
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        for name, text in texts.items():
+            fresh[name].write_text(text, encoding="utf-8")
+        with uninterrupted():
+            for name in texts:
+                fresh[name].replace(folder / name)
     finally:
-        fresh.unlink(missing_ok=True)
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
+
+
+def check_no_folders(folder: Path, names: Iterable[str]) -> None:
+    """Raise InputError where a folder stands in the place of a file of one of these names."""
+    for name in names:
+        if (folder / name).is_dir():
+            raise InputError(f"{folder / name} is a folder where a file is to be written; move it away")
+
+
+def json_text(data: Mapping[str, object]) -> str:
+    """Return ``data`` as readable JSON; NaN and infinity are refused."""
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, data: Mapping[str, object]) -> None:
     """Write ``data`` as readable JSON; NaN and infinity are refused."""
-    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_text(path, json_text(data))
 
 
 def read_json(path: Path) -> dict[str, object]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.layout import PLAIN, Layout, sizes_of
+from seenn_convert.operators import SPIKING_OPERATORS, ConstantRow, PerPart
 
 
 class Refusal(Exception):
@@ -157,6 +158,25 @@ class Call:
         if value is None:
             raise Refusal(f"its argument '{name}' is missing")
         return value
+
+
+Result = Lifted | Same | Constant | list[Lifted]
+"""What a call becomes: a module call, its input, a constant, or one module call for each of several results."""
+
+
+def per_part(result: Result) -> Result:
+    """Apply what was lifted to each part of a row."""
+    if isinstance(result, list):
+        return [_of_parts(one) for one in result]
+    return _of_parts(result) if isinstance(result, Lifted) else result
+
+
+def _of_parts(lifted: Lifted) -> Lifted:
+    if isinstance(lifted.module, ConstantRow):
+        raise Refusal("it joins a constant to parts of a row, which has no conversion yet")
+    inputs = tuple(_of_parts(source) if isinstance(source, Lifted) else source for source in lifted.inputs)
+    module = lifted.module if isinstance(lifted.module, SPIKING_OPERATORS) else PerPart(lifted.module)
+    return Lifted(module, inputs, lifted.layout)
 
 
 def layout_of(node: fx.Node) -> Layout:

@@ -4,55 +4,88 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from seenn_convert.errors import InputError
+from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.lift import lift
+from seenn_convert.frontend.quiet import quiet
 from seenn_convert.program import Program
 
 
-def from_torch(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Program:
+def from_torch(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> Program:
     """Trace a classifier with ``torch.export`` and return its program.
 
     Args:
         module: In eval mode; takes one image batch ``(B, *input_shape)``, returns logits ``(B, K)``.
         input_shape: Shape of one image, usually ``(C, H, W)``.
-        dtype: Floating-point type of the image.
+        dtype: Floating-point type of the image; None for that of the module's parameters.
 
     Raises:
-        InputError: The module is in training mode, or does not accept such an image.
+        InputError: The module is in training mode, does not accept such an image or any batch size, or does not
+            return one tensor.
         UnsupportedOperatorError: Lists every call that has no conversion.
     """
     _check_eval(module)
-    image = torch.zeros(2, *input_shape, dtype=dtype)
-    try:
-        with torch.no_grad():
-            module(image)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"the model does not accept an image of shape {tuple(input_shape)}: {reason}") from error
-    return lift(_export(module, image))
+    dtype = dtype or _dtype_of(module)
+    _check_dtype(dtype)
+    problem = refusal(module, input_shape, dtype)
+    if problem is not None:
+        raise InputError(problem)
+    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)))
+    _check_batch(module, torch.zeros(3, *input_shape, dtype=dtype))
+    return program
 
 
 def from_exported(exported: ExportedProgram) -> Program:
     """Return the program of an exported model, with a static or a dynamic batch."""
-    return lift(exported)
+    _check_output(exported)
+    program = lift(exported)
+    _check_dtype(program.input_dtype)
+    return program
 
 
 def read_pt2(path: Path) -> ExportedProgram:
     """Read a ``.pt2`` file written by ``torch.export.save``."""
     try:
-        return torch.export.load(path)
+        with quiet():
+            return torch.export.load(path)
     except Exception as error:
         raise InputError(
             f"{path}: not a readable torch.export file (truncated, or not written by torch.export.save?); export again"
         ) from error
 
 
-def _export(module: nn.Module, image: torch.Tensor) -> ExportedProgram:
+def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> str | None:
+    """Return why a module does not accept images of this shape, None where it does."""
+    try:
+        with torch.no_grad():
+            module(torch.zeros(2, *input_shape, dtype=dtype or _dtype_of(module)))
+    except Exception as error:  # the user's code may raise anything
+        return (
+            f"the model does not accept an image of shape {tuple(input_shape)}: {reason_of(error)}; give images as it "
+            "takes them, or the shape of one (--input-shape)"
+        )
+    return None
+
+
+def _check_batch(module: nn.Module, images: Tensor) -> None:
+    """Raise InputError where a module that takes two images does not take these three."""
+    try:
+        with torch.no_grad():
+            rows = len(module(images))
+        reason = f"{len(images)} images give {rows} rows"
+    except Exception as error:  # as above
+        rows, reason = -1, reason_of(error)
+    if rows != len(images):
+        raise InputError(
+            f"the model's own code fixes the batch size ({reason}); write x.flatten(1), or x.shape[0] for the batch"
+        )
+
+
+def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
     """Export with a dynamic batch, or with a fixed one where the model's own code fixes it."""
-    with torch.no_grad():  # a region without gradients in the model's own code then makes no difference
+    with torch.no_grad(), quiet():  # a region without gradients in the model's own code then makes no difference
         try:
             return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
         except Exception:  # the second attempt raises if the model cannot be exported at all
@@ -60,8 +93,35 @@ def _export(module: nn.Module, image: torch.Tensor) -> ExportedProgram:
         try:
             return torch.export.export(module, (image,), strict=False)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"torch.export cannot trace the model: {reason}") from error
+            raise InputError(f"torch.export cannot trace the model: {reason_of(error)}") from error
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """Return the floating-point type of the parameters, single precision where they have none or several."""
+    kinds = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+    return kinds.pop() if len(kinds) == 1 else torch.float32
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    """Refuse half precision: rewriting is checked to 1e-5, which its numbers cannot show, and CPUs lack its kernels."""
+    if dtype not in (torch.float32, torch.float64):
+        name = str(dtype).removeprefix("torch.")
+        raise InputError(
+            f"the model computes in {name}, and conversion needs float32 or float64; call model.float(), or export it "
+            "in float32"
+        )
+
+
+def _check_output(exported: ExportedProgram) -> None:
+    """Raise InputError where the model packs its logits into something; several tensors are ``lift``'s to refuse."""
+    spec = exported.call_spec.out_spec
+    if spec is None or spec.is_leaf():
+        return
+    keys = f" ({', '.join(str(key) for key in spec.context)})" if isinstance(spec.context, list) else ""
+    if keys or spec.num_leaves == 1:
+        count = "1 tensor" if spec.num_leaves == 1 else f"{spec.num_leaves} tensors"
+        kind = getattr(spec.type, "__name__", "container")
+        raise InputError(f"the model returns {count} in a {kind}{keys}; wrap it to return the logits alone")
 
 
 def _check_eval(module: nn.Module) -> None:

@@ -4,6 +4,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,22 +19,21 @@ from seenn_convert.frontend.call import (
     Constant,
     Lifted,
     Refusal,
+    Result,
     Same,
     describe_source,
     layout_of,
     module_path,
     operator_name,
+    per_part,
 )
 from seenn_convert.frontend.layout import PLAIN, STAND_IN, Layout, batch_of, sizes_of
 from seenn_convert.frontend.outputs import output_of
-from seenn_convert.operators import SPIKING_OPERATORS, ConstantRow, PerPart
 from seenn_convert.program import Program, Stage
 
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
 RESERVED = ("image", "output", "clock", "readout", "logits", "score")
 """Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
-
-Result = Lifted | Same | Constant | list[Lifted]
 
 
 def lift(exported: ExportedProgram, output_name: str | None = None) -> Program:
@@ -166,12 +166,12 @@ class _Lifter:
         name = operator_name(node)
         handler = HANDLERS.get(name, elementwise)
         first = next((layout_of(n) for n in node.all_input_nodes if n in self.values), PLAIN)
-        per_part = not first.is_plain and name in HANDLERS and name not in AWARE
-        if per_part and not first.has_parts:
+        in_parts = not first.is_plain and name in HANDLERS and name not in AWARE
+        if in_parts and not first.has_parts:
             raise Refusal("the batch axis was moved behind another one before it; put the batch first")
-        result = handler(Call(node, self.constants, self.batch, self.is_open, per_part))
-        if per_part:
-            result = _per_part(result)
+        result = handler(Call(node, self.constants, self.batch, self.is_open, in_parts))
+        if in_parts:
+            result = per_part(result)
         self._enter(node, name, result)
         if not isinstance(result, Constant):
             self.aliases.note(node, name, result, self.broken)
@@ -196,10 +196,12 @@ class _Lifter:
     def _layout(self, lifted: Lifted) -> Layout:
         """Return the layout of a call's result; refuses where its inputs differ in theirs."""
         leaves = [node for node in _leaves(lifted) if node is not self.image] or [self.image]
+        if lifted.layout is not None:
+            return lifted.layout
         layouts = {layout_of(node) for node in leaves}
         if len(layouts) > 1:
             raise Refusal("its inputs hold the batch on different axes, so rows would depend on each other")
-        return lifted.layout or layouts.pop()
+        return layouts.pop()
 
     def _call(self, node: fx.Node, name: str, lifted: Lifted) -> fx.Node:
         inputs = tuple(
@@ -251,7 +253,7 @@ class _Lifter:
         target = self.constants.get(written(node))  # type: ignore[arg-type]
         if isinstance(target, Tensor) and target.untyped_storage().data_ptr() in self.weights:
             raise Refusal("it changes a parameter or buffer as the model runs; call model.eval() before it is exported")
-        known = {**self.constants, **self.numbers}
+        known: dict[fx.Node, Any] = {**self.constants, **self.numbers}
         arguments = fx.map_arg(node.args, lambda source: known[source])
         options = fx.map_arg(node.kwargs, lambda source: known[source])
         with torch.no_grad():
@@ -274,21 +276,6 @@ def _leaves(lifted: Lifted) -> list[fx.Node]:
     for source in lifted.inputs:
         found += _leaves(source) if isinstance(source, Lifted) else [source]
     return found
-
-
-def _per_part(result: Result) -> Result:
-    """Apply what was lifted to each part of a row."""
-    if isinstance(result, list):
-        return [_part_of(part) for part in result]
-    return _part_of(result) if isinstance(result, Lifted) else result
-
-
-def _part_of(lifted: Lifted) -> Lifted:
-    if isinstance(lifted.module, ConstantRow):
-        raise Refusal("it joins a constant to parts of a row, which has no conversion yet")
-    inputs = tuple(_part_of(source) if isinstance(source, Lifted) else source for source in lifted.inputs)
-    module = lifted.module if isinstance(lifted.module, SPIKING_OPERATORS) else PerPart(lifted.module)
-    return Lifted(module, inputs, lifted.layout)
 
 
 def _needed(output: fx.Node) -> set[fx.Node]:

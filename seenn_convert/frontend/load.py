@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from seenn_convert.errors import InputError, PostconditionError
-from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.program import Program
 
 TORCH_TOLERANCE = 1e-5
+OTHER_CHANNELS = {1: 3, 3: 1}
+"""Grey and colour: what image data can be turned into where a model does not take it as it is."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,7 @@ class Source:
             return 0.0
         images = images.to(self.program.input_dtype)
         with torch.no_grad():
-            expected = self.reference(images.clone())  # it may write to its input
-            if not bool(torch.isfinite(expected).all()):
-                raise InputError(f"{self.name}: its logits are NaN or infinite; check the images and the weights")
+            expected = self._run_reference(self.reference, images)
             error = _relative_error(self.program(images), expected)
         if not error <= TORCH_TOLERANCE:
             raise PostconditionError(
@@ -60,10 +60,23 @@ class Source:
             )
         return error
 
+    def _run_reference(self, reference: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        try:
+            expected = reference(images.clone())  # it may write to its input
+        except Exception as error:  # the user's code may raise anything
+            raise InputError(
+                f"{self.name}: it fails on a batch of {len(images)} images ({reason_of(error)}); check that it takes "
+                "batches of any size"
+            ) from error
+        if not bool(torch.isfinite(expected).all()):
+            raise InputError(f"{self.name}: {NOT_FINITE}")
+        return expected
+
     def _check_onnx(self, path: Path, images: Tensor) -> float:
         from seenn_convert.frontend.onnx_parity import check_against_onnxruntime
         from seenn_convert.frontend.onnx_reader import read_onnx
 
+        images = images.to(self.program.input_dtype)
         check_against_onnxruntime(path, read_onnx(path), images)
         return check_against_onnxruntime(path, self.program, images)
 
@@ -102,15 +115,36 @@ def read_model(
         _check_file(path)
         exported = read_pt2(path)
         return Source(from_exported(exported), path.name, "pt2", path, _exported_reference(exported))
-    if ":" in str(model) and not path.exists():
+    if _is_factory(path):
         return _from_module(_call_factory(str(model), weights), str(model), input_shape)
     _check_file(path)
     raise InputError(f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory")
 
 
+def read_for_images(
+    model: "Source | nn.Module | ExportedProgram | Path | str", image_shape: Sequence[int], weights: Path | None = None
+) -> Source:
+    """Read a model for images ``(C, H, W)``, as ``read_model`` does.
+
+    What a factory takes is not known before it is tried: where its module does not accept grey images, it is read for
+    colour ones, and the other way round. The program says which it was.
+    """
+    if isinstance(model, (str, Path)) and _is_factory(model):
+        module = _call_factory(str(model), weights)
+        channels, *size = image_shape
+        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
+        accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
+        return _from_module(module, str(model), next(accepted, image_shape))
+    return read_model(model, image_shape, weights)
+
+
 def is_file_format(model: str | Path) -> bool:
     """Return whether ``model`` names a file that knows the shape of its input."""
     return Path(model).suffix in (".onnx", ".pt2")
+
+
+def _is_factory(model: str | Path) -> bool:
+    return not is_file_format(model) and ":" in str(model) and not Path(model).exists()
 
 
 def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None) -> Source:
@@ -172,6 +206,8 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
 
 
 def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and neither a file nor an artifact; check the path")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
 

@@ -1,5 +1,6 @@
 """Check that a network computes what onnxruntime computes from the file it was read from."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from seenn_convert.errors import InputError, PostconditionError
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.frontend.onnx_reader import OnnxNetwork
 
-_ERRORS_ONLY = 3  # onnxruntime's logging levels: 0 verbose, 1 info, 2 warning, 3 error
+_FATAL_ONLY = 4  # onnxruntime's logging levels: 3 is error, and errors are raised too
+_NODE = re.compile(r"while running \w+ node\. Name:'([^']*)'")
 Array = npt.NDArray[Any]
 
 
@@ -34,10 +36,12 @@ def check_against_onnxruntime(
         The relative error: largest absolute difference / largest absolute reference, the worst of the outputs.
 
     Raises:
-        InputError: If onnxruntime cannot run the file.
+        InputError: If onnxruntime cannot run the file, or what it returns is not finite.
         PostconditionError: If the error is above the tolerance; names the first ONNX node that differs.
     """
     expected = _run(_session(str(path), path), images, path)
+    if not all(np.isfinite(output).all() for output in expected):
+        raise InputError(f"{path}: {NOT_FINITE}")
     with torch.no_grad():
         found = network(images)
     outputs = found if isinstance(found, tuple) else (found,)
@@ -54,14 +58,14 @@ def check_against_onnxruntime(
 
 def _session(model: str | bytes, path: Path) -> Any:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = torch.get_num_threads()
     # Its constant folding drops unread outputs first, which turns an old batch norm in training mode into another one.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has one exception class per status code, without a public root
-        raise InputError(f"{path}: onnxruntime cannot load it ({_reason(error)}); check the file") from error
+        raise InputError(f"{path}: onnxruntime cannot load it ({reason_of(error)}); check the file") from error
 
 
 def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
@@ -71,18 +75,31 @@ def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
     missing = -len(images) % group
     filled = np.concatenate([images.cpu().numpy(), np.repeat(images[-1:].cpu().numpy(), missing, axis=0)])
     try:
-        runs = [session.run(None, {image.name: part}) for part in np.split(filled, len(filled) // group)]
+        runs = [_run_once(session, part) for part in np.split(filled, len(filled) // group)]
     except Exception as error:  # as above
-        raise InputError(
-            f"{path}: onnxruntime cannot run it on images {tuple(images.shape)} ({_reason(error)}); check their shape"
-        ) from error
+        raise InputError(_failure(session, filled[:group], path, error)) from error
     return [
         np.concatenate(parts)[: len(images)] for parts in zip(*(map(np.atleast_1d, run) for run in runs), strict=True)
     ]
 
 
-def _reason(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+def _run_once(session: Any, images: Array) -> list[Array]:
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL_ONLY
+    outputs: list[Array] = session.run(None, {session.get_inputs()[0].name: images}, options)
+    return outputs
+
+
+def _failure(session: Any, images: Array, path: Path, error: Exception) -> str:
+    """Return a sentence about images that onnxruntime did not take; if it takes one of them, it is the batch size."""
+    found = _NODE.search(str(error))
+    where = f" at node '{found[1]}'" if found else ""
+    try:
+        _run_once(session, images[:1])
+    except Exception:  # as above
+        shape, reason = images.shape, reason_of(error)
+        return f"{path}: onnxruntime cannot run it on images {shape}{where} ({reason}); check their shape"
+    return f"{path}: its batch size is fixed inside the file{where}; export it with a dynamic batch"
 
 
 def _relative_error(found: Array, expected: Array) -> float:

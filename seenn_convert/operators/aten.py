@@ -36,8 +36,8 @@ class AtenOperator(nn.Module):
 
     Args:
         operator: Name and overload, as ``"silu.default"``.
-        arguments: What the operator takes, in order: ``"@0"`` for the first activation, ``"#0"`` for the first constant,
-            anything else as it is; tuples nest.
+        arguments: What the operator takes, in order: ``"@0"`` for the first activation, ``"#0"`` for the first
+            constant, anything else as it is; tuples nest.
         keywords: The same for what it takes by name.
         constants: Tensors.
 

@@ -238,4 +238,28 @@ class PerPart(nn.Module):
         """Return the results of all parts."""
         parts = inputs[0].shape[:2]
         result: Tensor = self.operator(*(x.flatten(0, 1) for x in inputs))
-        return result.unflatten(0, parts)
+        return result.reshape(*parts, *result.shape[1:])
+
+
+class RowConvolution(nn.Module):
+    """Convolution of each row with weights of its own: ``(B, C, *S)`` and ``(B, O, C / groups, *K)`` to ``(B, O, *S)``.
+
+    Networks write it as one grouped convolution with the rows folded into the channels.
+    """
+
+    def __init__(self, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int) -> None:
+        super().__init__()
+        self.stride, self.padding, self.dilation = tuple(stride), tuple(padding), tuple(dilation)
+        self.groups = groups
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the convolved rows."""
+        rows = x.shape[0]
+        options = (self.stride, self.padding, self.dilation, rows * self.groups)
+        convolve = nn.functional.conv1d if x.dim() == 3 else nn.functional.conv2d
+        result: Tensor = convolve(x.flatten(0, 1).unsqueeze(0), weight.flatten(0, 1), None, *options)
+        return result.reshape(rows, -1, *result.shape[2:])
+
+    def extra_repr(self) -> str:
+        """Show the options as the constructor takes them."""
+        return f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, groups={self.groups}"

@@ -1,19 +1,11 @@
 """Let graded values become spikes where they enter a layer with weights."""
 
-from torch import fx, nn
+from torch import fx
 
 from seenn_convert.draft import Draft
-from seenn_convert.operators import (
-    CONVOLUTIONS,
-    SPIKING_OPERATORS,
-    Encode,
-    PerPart,
-    Treatment,
-    treatment_of,
-)
+from seenn_convert.operators import SPIKING_OPERATORS, Encode
 from seenn_convert.passes.base import Pass
-
-WEIGHTED = (*CONVOLUTIONS, nn.Linear)
+from seenn_convert.passes.spike_sources import is_weighted, sources
 
 
 class InsertEncoders(Pass):
@@ -30,8 +22,8 @@ class InsertEncoders(Pass):
             if not is_weighted(module):
                 continue
             source = draft.source_of(node)
-            origins = sources_of_spikes(draft, source)
-            if all(is_spiking(draft, origin) for origin in origins):
+            origins = sources(source, draft.module_at)
+            if all(isinstance(draft.module_at(origin), SPIKING_OPERATORS) for origin in origins):
                 draft.decline(node, "spikes arrive there already")
             elif any(origin.op == "placeholder" for origin in origins):
                 draft.decline(node, "it reads the image")
@@ -39,30 +31,3 @@ class InsertEncoders(Pass):
                 if source not in placed:
                     placed[source] = draft.insert_after(source, f"{source.name}_encode", Encode(), [source])
                 node.replace_input_with(source, placed[source])
-
-
-def is_weighted(module: nn.Module) -> bool:
-    """Return whether a module multiplies its input by weights."""
-    return isinstance(module.operator if isinstance(module, PerPart) else module, WEIGHTED)
-
-
-def is_spiking(draft: Draft, node: fx.Node) -> bool:
-    """Return whether a node's result is the output of neurons."""
-    return isinstance(draft.module_at(node), SPIKING_OPERATORS)
-
-
-def sources_of_spikes(draft: Draft, node: fx.Node) -> list[fx.Node]:
-    """Return the calls, or the image, whose results reach ``node`` through sums, pools and views only."""
-    found: dict[fx.Node, None] = {}
-    seen, open_nodes = {node}, [node]
-    while open_nodes:
-        current = open_nodes.pop()
-        module = draft.module_at(current)
-        if module is None or treatment_of(module) is not Treatment.LINEAR or is_weighted(module):
-            found[current] = None
-            continue
-        for source in current.all_input_nodes:
-            if source not in seen:
-                seen.add(source)
-                open_nodes.append(source)
-    return list(found)

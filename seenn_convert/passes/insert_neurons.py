@@ -52,7 +52,7 @@ class InsertNeurons(Pass):
         draft.set_outputs(draft.outputs)
         for node, module in draft.modules_of(*SPIKING_OPERATORS):
             v_threshold = _row(self.v_thresholds[node.name], shapes[node.name])
-            self._insert(draft, node, shapes[node.name], self._neuron(module, v_threshold.to(device)))
+            self._insert(draft, node, shapes[node.name], self._neuron(module, v_threshold.to(device, draft.program.input_dtype)))
 
     def ensures(self, program: Program) -> None:
         """No activation is left."""

@@ -19,7 +19,7 @@ def time_varying(graph: fx.Graph) -> set[fx.Node]:
 
 
 def time_invariant_calls(ann: Program) -> set[str]:
-    """Return the names of the calls of an ANN that will be in the stem: those without a spiking operator before them."""
+    """Return the names of the calls of an ANN that will be in the stem: those that nothing spiking comes before."""
     varying: set[fx.Node] = set()
     for node, module in ann.calls():
         if isinstance(module, SPIKING_OPERATORS) or any(source in varying for source in node.all_input_nodes):

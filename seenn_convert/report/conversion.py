@@ -57,8 +57,9 @@ def conversion_report(
     neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
     return {
         "timesteps": options["timesteps"],
-        "neuron": {"kind": options["neuron"], "alphabet": list(neuron.alphabet)},
+        "neuron": {"kind": options["neuron"], "alphabet": None if neuron.alphabet is None else list(neuron.alphabet)},
         "threshold_rule": calibration.rule,
+        "threshold_choice": dict(calibration.choice),
         "per_channel": calibration.per_channel,
         "calibration": {
             "name": options["data"],

@@ -27,11 +27,13 @@ class Counts:
     Attributes:
         spikes: ``(T, N)`` spikes of either sign up to each timestep, image by image.
         accumulates: ``(T, N)`` synaptic operations up to each timestep.
+        multiplies: ``(T, N)`` those of them that are multiply-accumulates, since graded values cause them.
         by_layer: Weight layer -> synaptic operations for one image, over all timesteps, on average.
     """
 
     spikes: Tensor
     accumulates: Tensor
+    multiplies: Tensor
     by_layer: Mapping[str, float]
 
 
@@ -42,18 +44,24 @@ def run_counted(
     counting = CountingModel(model)
     spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     by_layer: dict[str, float] = {}
 
     def after_step(t: int, count: int) -> None:
         spikes[t - 1].append(_sum(counting.spikes, count))
         accumulates[t - 1].append(_sum(counting.operations, count))
+        graded = {name: values for name, values in counting.operations.items() if name in counting.graded}
+        multiplies[t - 1].append(_sum(graded, count))
         for name, values in counting.operations.items():
             by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
 
     run = run_all_timesteps(counting, batches, progress=progress, after_step=after_step)
-    totals = [torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates)]
+    totals = [
+        torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
+    ]
     images = totals[0].shape[1]
-    return run, Counts(totals[0], totals[1], {name: total / images for name, total in by_layer.items()})
+    spiked, operations, multiplied = totals
+    return run, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
 
 
 def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
@@ -69,14 +77,21 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
     at_exit = (exit_step - 1).unsqueeze(0)
     ways = {
         "ann": Operations(total),
-        "all_timesteps": Operations(stem, float(counts.accumulates[-1].mean())),
-        "early_exit": Operations(stem, float(counts.accumulates.gather(0, at_exit).mean())),
+        "all_timesteps": _operations(stem, counts.accumulates[-1], counts.multiplies[-1]),
+        "early_exit": _operations(stem, counts.accumulates.gather(0, at_exit), counts.multiplies.gather(0, at_exit)),
     }
     return {
         "operations": {
             "ann_macs": total,
             "stem_macs": stem,
-            "synaptic_operations": {name: ways[name].accumulates for name in ("all_timesteps", "early_exit")},
+            "synaptic_operations": {
+                "all_timesteps": float(counts.accumulates[-1].mean()),
+                "early_exit": float(counts.accumulates.gather(0, at_exit).mean()),
+            },
+            "graded_operations": {
+                "all_timesteps": float(counts.multiplies[-1].mean()),
+                "early_exit": float(counts.multiplies.gather(0, at_exit).mean()),
+            },
             "spikes": {
                 "all_timesteps": float(counts.spikes[-1].mean()),
                 "early_exit": float(counts.spikes.gather(0, at_exit).mean()),
@@ -87,6 +102,12 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
             "nanojoule_per_image": {name: way.nanojoule for name, way in ways.items()},
         },
     }
+
+
+def _operations(stem: int, operations: Tensor, multiplies: Tensor) -> Operations:
+    """Return the operations for an image on average: multiplications where values are graded, additions elsewhere."""
+    graded = float(multiplies.mean())
+    return Operations(stem + graded, float(operations.mean()) - graded)
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:

@@ -10,7 +10,8 @@ ASSUMPTIONS = (
     "accumulate (Horowitz, ISSCC 2014)",
     "the stem, up to the first neurons, sees analog input: its multiply-accumulates are paid once for each image",
     "a nonzero input of a layer costs one accumulate for each connection it has on average",
-    "a layer behind average pooling or a difference of maxima gets graded values; they are counted as accumulates too",
+    "sums and averages of spikes are counted as the spikes they are made of; behind a temporal difference, a layer "
+    "without neurons or neurons with graded spikes, a nonzero input costs multiply-accumulates",
     "pooling, neuron updates, memory access and control are not counted: on real hardware they can dominate",
 )
 
@@ -20,8 +21,8 @@ class Operations:
     """Operations for one image, on average.
 
     Attributes:
-        macs: Multiply-accumulates: of the whole ANN, or of the stem of a spiking network.
-        accumulates: Synaptic operations, 0 for the ANN.
+        macs: Multiply-accumulates: of the whole ANN, or of a spiking network's stem and what graded values cause.
+        accumulates: Synaptic operations caused by spikes, 0 for the ANN.
     """
 
     macs: float

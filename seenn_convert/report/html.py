@@ -133,6 +133,7 @@ def conversion_section(report: Mapping[str, Any]) -> str:
     conversion = dig(report, "conversion")
     alphabet = dig(conversion, "neuron", "alphabet")
     values = "{" + ", ".join(text(value) for value in alphabet) + "}" if isinstance(alphabet, (list, tuple)) else ""
+    values = "of any whole number" if alphabet is None and dig(conversion, "neuron") else values
     scope = {True: ", for each channel", False: ", for each layer"}.get(dig(conversion, "per_channel"), "")
     pairs = [
         ("Timesteps at most", number(dig(conversion, "timesteps"))),

@@ -219,12 +219,15 @@ def layers_section(report: Mapping[str, Any]) -> str:
     words = (
         "Rate error is how far a layer's mean output after all timesteps is from the ANN's activation, relative to "
         f"that activation. It is largest in <b>{text(worst.get('name'))}</b>, {percent(worst.get('rate_error'))}. "
+        "It is split into <i>startup</i> (input that came late), <i>upstream</i> (what the layers before got wrong), "
+        "<i>clipping</i>, <i>quantisation</i> and <i>unevenness</i> (the order of arrival); the largest part is named. "
         "Bars are scaled to the largest value of their column. Dead channels fired for no calibration image."
     )
     columns = [
         Column("Layer", "Node name", numeric=False),
         Column("Neurons"),
         Column("Rate error", "Relative distance of the mean output from the ANN's activation"),
+        Column("Mostly", "Largest part of the rate error", numeric=False),
         Column("Firing rate", "Spikes for each neuron and timestep"),
         Column("Share of operations", "Share of the synaptic operations that this layer's spikes cause"),
         Column("Spikes per image", "Over all timesteps"),
@@ -250,11 +253,12 @@ def operators_section(report: Mapping[str, Any]) -> str:
         Column("Treatment", numeric=False),
         Column("Multiply-accumulates"),
         Column("Share"),
+        Column("Driven by", "What sets off its multiply-accumulates", numeric=False),
         Column("From", "Where it stands in the model that was read", numeric=False),
     ]
     rows = [
         [text(o.get("name")), text(o.get("operator")), text(o.get("treatment")), number(o.get("macs")),
-         percent(o.get("share")), text(o.get("source"))]
+         percent(o.get("share")), text(o.get("driven_by") or ""), text(o.get("source"))]
         for o in operators
     ]  # fmt: skip
     body = details(
@@ -335,11 +339,23 @@ def _layer_cells(layer: Mapping[str, Any], most: Mapping[str, float]) -> list[st
     return [
         text(layer.get("name")),
         number(layer.get("neurons")),
-        *(_bar(layer.get(key), most[key]) for key in _BARS),
+        _bar(layer.get(_BARS[0]), most[_BARS[0]]),
+        _largest_part(layer),
+        *(_bar(layer.get(key), most[key]) for key in _BARS[1:]),
         number(layer.get("spikes_per_image")),
         " – ".join(significant(value) for value in dict.fromkeys(known)),
         f"<b>{dead:.0f}</b>" if dead else number(dead),
     ]
+
+
+def _largest_part(layer: Mapping[str, Any]) -> str:
+    """Return the name and size of the largest part of a layer's rate error."""
+    parts = layer.get("error_parts")
+    known = {name: finite(value) or 0.0 for name, value in parts.items()} if isinstance(parts, Mapping) else {}
+    if not known:
+        return MISSING
+    name = max(known, key=lambda part: known[part])
+    return f"{text(name)} {percent(known[name])}"
 
 
 def _compared(values: Sequence[float | None], show: Callable[[Any], str], compare: bool) -> Iterable[str]:

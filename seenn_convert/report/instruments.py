@@ -5,16 +5,19 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.passes.spike_sources import is_weighted, sources
 from seenn_convert.report.coverage import macs_of
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import Neuron
+from seenn_convert.spiking import MeanDifference, Neuron
 
 
 class CountingModel(nn.Module):
     """A spiking model that also keeps, for the last batch, the counts of each timestep.
 
-    ``spikes`` maps a neuron layer to nonzero outputs ``(B,)`` of the last step; ``operations`` maps a weight layer to
-    the accumulates ``(B,)`` its nonzero inputs caused: each costs the layer's mean fan-out.
+    ``outputs`` and ``currents`` map a neuron layer to what it sent and integrated at the last step; ``spikes`` maps it
+    to nonzero outputs ``(B,)`` of the last step; ``operations`` maps a weight layer to
+    the operations ``(B,)`` its nonzero inputs caused: each costs the layer's mean fan-out. Where spikes of one size
+    drive a layer these are accumulates; ``graded`` names the layers in which they are multiply-accumulates.
     """
 
     def __init__(self, model: SpikingModel) -> None:
@@ -24,6 +27,8 @@ class CountingModel(nn.Module):
         self.spikes: dict[str, Tensor] = {}
         self.operations: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
+        self.currents: dict[str, Tensor] = {}
+        self.graded = _graded_layers(model.step_graph)
         self._runner = _Runner(model.step_graph, self)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -56,20 +61,45 @@ class _Runner(fx.Interpreter):
     def __init__(self, step: fx.GraphModule, counts: CountingModel) -> None:
         super().__init__(step)
         self.counts = counts
-        self.modules = {n: step.get_submodule(str(n.target)) for n in step.graph.nodes if n.op == "call_module"}
+        self.modules = _modules(step)
 
     def run_node(self, n: fx.Node) -> object:
         module = self.modules.get(n)
         result = super().run_node(n)
         if isinstance(module, Neuron):
             output: Tensor = result[0]
-            self.counts.outputs[n.name] = output
+            self.counts.outputs[n.name], self.counts.currents[n.name] = output, self.env[n.all_input_nodes[0]]
             self.counts.spikes[n.name] = _nonzero(output)
-        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)) and isinstance(result, Tensor):
+        elif is_weighted(module) and isinstance(result, Tensor):
             current: Tensor = self.env[n.all_input_nodes[0]]
-            fan_out = macs_of(module, tuple(result.shape[1:])) / current[0].numel()
+            fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
             self.counts.operations[n.name] = _nonzero(current) * fan_out
+        elif isinstance(module, MeanDifference):
+            inputs = [self.env[source] for source in n.args[2 : 2 + len(module.varying)]]  # type: ignore[index]
+            macs = macs_of(module.operator, _row(result[0]), *map(_row, inputs))
+            if macs:
+                self.counts.operations[n.name] = inputs[0].new_full((len(inputs[0]),), macs, dtype=torch.float64)
         return result
+
+
+def _modules(step: fx.GraphModule) -> dict[fx.Node, nn.Module]:
+    return {n: step.get_submodule(str(n.target)) for n in step.graph.nodes if n.op == "call_module"}
+
+
+def _graded_layers(step: fx.GraphModule) -> frozenset[str]:
+    """Return the layers that read something else than spikes of one size: their operations are multiplications."""
+    modules = _modules(step)
+    found = [node.name for node, module in modules.items() if isinstance(module, MeanDifference)]
+    for node, module in modules.items():
+        if is_weighted(module):
+            origins = [modules.get(origin) for origin in sources(node.all_input_nodes[0], modules.get)]
+            if not all(isinstance(origin, Neuron) and origin.alphabet is not None for origin in origins):
+                found.append(node.name)
+    return frozenset(found)
+
+
+def _row(values: Tensor) -> tuple[int, ...]:
+    return tuple(values.shape[1:])
 
 
 def _nonzero(values: Tensor) -> Tensor:

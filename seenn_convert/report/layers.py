@@ -1,14 +1,16 @@
 """The table of neuron layers: what each does, and how far its mean output is from the ANN's activation."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, fx
 
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.program import Program
 from seenn_convert.report.instruments import CountingModel
-from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.report.rate_error import split_error
+from seenn_convert.runtime.spiking_model import LayerInfo, SpikingModel
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class LayerRow:
         firing_rate: Spikes, of either sign, a neuron and timestep.
         rate_error: Norm of (mean output - activation) over the norm of the activation, after all timesteps.
         spikes_per_image: Over all timesteps.
+        error_parts: What the rate error is made of, see ``rate_error.split_error``: the norm of each part over the norm
+            of the activation. The parts add up to the error, their norms do not.
         operation_share: Share of all synaptic operations that this layer's spikes cause.
     """
 
@@ -31,6 +35,7 @@ class LayerRow:
     firing_rate: float
     rate_error: float
     spikes_per_image: float
+    error_parts: Mapping[str, float]
     operation_share: float | None = None
     dead_channels: int | None = None
 
@@ -42,37 +47,61 @@ class LayerRow:
 def layer_rows(ann: Program, model: SpikingModel, images: Tensor) -> list[LayerRow]:
     """Run all timesteps on ``images`` ``(B, *input_shape)`` and return a row for each layer of neurons."""
     images = images.to(model.device, model.dtype)
-    counting = CountingModel(model)
+    counting, sums = CountingModel(model), _Sums()
     drives, state = counting.drive(images), counting.initial_state(len(images))
-    sums: dict[str, Tensor] = {}
-    spikes: dict[str, float] = {}
-    for _ in range(model.timesteps):
+    for t in range(model.timesteps):
         _, _, state = counting.step(drives, state)
-        for name, output in counting.outputs.items():
-            sums[name] = output if name not in sums else sums[name] + output
-            spikes[name] = spikes.get(name, 0.0) + float(counting.spikes[name].mean())
+        sums.add(counting, late=2 * t >= model.timesteps - 1)
     wanted = _Activations(ann)
     wanted.run(images)
-    return [
-        _row(layer.name, layer.neuron.v_threshold, sums[layer.name] / model.timesteps, wanted.values[layer.name],
-             spikes[layer.name], model.timesteps)
-        for layer in model.layers
-    ]  # fmt: skip
+    return [_row(layer, sums, wanted, model.timesteps) for layer in model.layers]
 
 
-def _row(
-    name: str, v_threshold: Tensor, mean: Tensor, activation: Tensor, spikes: float, timesteps: int
-) -> LayerRow:
-    neurons = activation[0].numel()
-    error = torch.linalg.vector_norm(mean - activation) / torch.linalg.vector_norm(activation).clamp(min=1e-12)
+class _Sums:
+    """What each layer sent and integrated, summed over timesteps; ``late`` holds the second half."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Tensor] = {}
+        self.currents: dict[str, Tensor] = {}
+        self.late: dict[str, Tensor] = {}
+        self.spikes: dict[str, float] = {}
+        self.late_steps = 0
+
+    def add(self, counting: CountingModel, late: bool) -> None:
+        self.late_steps += late
+        for name, output in counting.outputs.items():
+            current = counting.currents[name]
+            _add(self.outputs, name, output)
+            _add(self.currents, name, current)
+            if late:
+                _add(self.late, name, current)
+            self.spikes[name] = self.spikes.get(name, 0.0) + float(counting.spikes[name].mean())
+
+
+def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
+    sums[name] = value if name not in sums else sums[name] + value
+
+
+def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) -> LayerRow:
+    name, v_threshold, activation = layer.name, layer.neuron.v_threshold, wanted.values[layer.name]
+    neurons, mean = activation[0].numel(), sums.outputs[name] / timesteps
+    parts = split_error(
+        layer.neuron, wanted.modules[name], mean, sums.currents[name] / timesteps, sums.late[name] / sums.late_steps,
+        activation, timesteps,
+    )  # fmt: skip
     return LayerRow(
         name=name,
         neurons=neurons,
         v_threshold=(float(v_threshold.min()), float(v_threshold.median()), float(v_threshold.max())),
-        firing_rate=spikes / neurons / timesteps,
-        rate_error=float(error),
-        spikes_per_image=spikes,
+        firing_rate=sums.spikes[name] / neurons / timesteps,
+        rate_error=_relative(mean - activation, activation),
+        spikes_per_image=sums.spikes[name],
+        error_parts={part: _relative(value, activation) for part, value in parts.items()},
     )
+
+
+def _relative(error: Tensor, activation: Tensor) -> float:
+    return float(torch.linalg.vector_norm(error) / torch.linalg.vector_norm(activation).clamp(min=1e-12))
 
 
 class _Activations(fx.Interpreter):
@@ -80,11 +109,11 @@ class _Activations(fx.Interpreter):
 
     def __init__(self, ann: Program) -> None:
         super().__init__(ann.graph_module)
-        self.names = {node.name for node, module in ann.calls() if isinstance(module, RELU_FAMILY)}
+        self.modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
         self.values: dict[str, Tensor] = {}
 
     def run_node(self, n: fx.Node) -> object:
         result = super().run_node(n)
-        if n.name in self.names and isinstance(result, Tensor):
+        if n.name in self.modules and isinstance(result, Tensor):
             self.values[n.name] = result
         return result

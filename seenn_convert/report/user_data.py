@@ -1,4 +1,6 @@
-"""Checks of the data that a user gives for an artifact: shape and labels."""
+"""Checks of the data that a user gives for an artifact: shape, classes and labels."""
+
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -26,6 +28,28 @@ def checked_labels(data: Dataset, classes: int) -> Tensor:
                 f"{data.name}: label {label} is out of range, the model has {classes} classes (0 to {classes - 1})"
             )
     return labels
+
+
+def matched_classes(data: Dataset, class_names: Sequence[str] | None, classes: int) -> Dataset:
+    """Return ``data`` with labels that mean what the network's outputs mean, as far as names tell.
+
+    Args:
+        data: Images, with the names of their classes where they lie in class folders.
+        class_names: Names of the network's outputs, None where they are not known; then the folders stand for them.
+        classes: Number of the network's outputs.
+
+    Raises:
+        InputError: A class is unknown, or the folders cannot stand for the outputs because they are fewer or more.
+    """
+    if class_names is not None:
+        return data.with_classes(class_names)
+    if data.class_names is not None and len(data.class_names) != classes:
+        raise InputError(
+            f"{data.name}: {len(data.class_names)} class folders for {classes} classes, so their order does not say "
+            "which is which; give a folder for each class, an npz with 'y', or images without class folders to "
+            "calibrate without labels"
+        )
+    return data
 
 
 def check_shape(data: Dataset, artifact: Artifact) -> None:

@@ -1,20 +1,32 @@
 """Write the report of an evaluation beside the artifact: ``report.json`` for programs, ``report.html`` for people."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seenn_convert.export.artifact import REPORT, Artifact
-from seenn_convert.export.files import write_json, write_text
+from seenn_convert.export.files import check_no_folders, json_text, write_texts, written_to
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.html import render_html
 
 PAGE = "report.html"
 
 
+def check_report(folder: Path) -> None:
+    """Raise InputError where ``write_report`` could not write into ``folder``: said before the work, not after it."""
+    check_no_folders(folder, (REPORT, PAGE))
+    with written_to(folder), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def write_report(folder: Path, artifact: Artifact, evaluation: Mapping[str, Any] | None) -> Path:
-    """Write both files into the artifact's folder and return the path of the page."""
+    """Write both files, or none, into the artifact's folder and return the path of the page.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
     report = {**artifact.report, "evaluation": evaluation, "environment": environment()}
-    write_json(folder / REPORT, report)
-    write_text(folder / PAGE, render_html(report))
+    with written_to(folder):
+        write_texts(folder, {REPORT: json_text(report), PAGE: render_html(report)})
     return folder / PAGE

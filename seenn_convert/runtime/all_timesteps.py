@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seenn_convert.runtime.early_exit import ROW_FLOOR, Steppable, pad_rows
+from seenn_convert.rows import ROW_FLOOR, pad_rows
+from seenn_convert.runtime.early_exit import Steppable
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import InputError
+from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.policies import ExitPolicy, Readout
-
-ROW_FLOOR = 16
-"""Fewest rows in a batch by default. Below this, CPU matrix kernels change their order of summation with the number
-of rows, and a sample's result would depend on who else is in the batch."""
 
 COMPACT_AT = 0.1
 """Share of finished rows at which they are removed when no fresh rows are left; removing costs a copy of the state."""
@@ -203,14 +200,6 @@ class _Rows:
         self.drives = [drive[keep] for drive in self.drives]
         self.state = {name: value[keep] for name, value in self.state.items()}
         self.index, self.t, self.alive = self.index[keep], self.t[keep], self.alive[keep]
-
-
-def pad_rows(rows: Tensor, floor: int) -> Tensor:
-    """Repeat the first row until there are at least ``floor`` rows."""
-    missing = floor - rows.shape[0]
-    if missing <= 0 or rows.shape[0] == 0:
-        return rows
-    return torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
 def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTrace:

@@ -1,6 +1,6 @@
 """The spiking network as an ordinary module: a stem that runs once, a step that runs at each timestep."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -82,8 +82,8 @@ class SpikingModel(nn.Module):
         """Raise InputError unless ``image`` is a batch the model takes."""
         expected = self.program.input_shape
         if not isinstance(image, Tensor) or tuple(image.shape[1:]) != expected or image.dim() != len(expected) + 1:
-            got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
-            raise InputError(f"the model takes a batch of shape (B, {', '.join(map(str, expected))}), got {got}")
+            got = _batch_of(image.shape[1:]) if isinstance(image, Tensor) else type(image).__name__
+            raise InputError(f"the model takes a batch of shape {_batch_of(expected)}, got {got}")
 
     @property
     def layers(self) -> list[LayerInfo]:
@@ -102,3 +102,8 @@ class SpikingModel(nn.Module):
 
     def _probe_buffer(self) -> Tensor:
         return next(module for module in self.step_graph.modules() if isinstance(module, ExitProbe)).temperatures
+
+
+def _batch_of(row: Sequence[int]) -> str:
+    """Return the shape of a batch in words; the number of rows is left open, for a batch may have been padded."""
+    return f"(B, {', '.join(map(str, row))})"

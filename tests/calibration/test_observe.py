@@ -58,3 +58,9 @@ def test_activations_that_are_not_finite_are_named() -> None:
         next(module for _, module in program.calls()).bias.fill_(float("inf"))
     with pytest.raises(CalibrationDataError, match="own activations are NaN or infinite"):
         observe(program, [torch.zeros(2, *small.SHAPE)])
+
+
+def test_rows_that_padding_adds_are_not_counted() -> None:
+    images = small.draw(40, 3)[0]
+    few, many = (observe(small.ann_program(), [part])[0] for part in (images[:5], images))
+    assert all(torch.equal(8 * few[name].totals, many[name].totals) for name in many)

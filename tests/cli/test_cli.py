@@ -113,8 +113,9 @@ def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(
 def test_evaluating_on_the_calibration_images_is_said(
     capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
 ) -> None:
-    _, _, err = run(capsys, "evaluate", artifact, "--data", few, "--no-report")
+    _, out, err = run(capsys, "evaluate", artifact, "--data", few, "--no-report")
     assert "calibration images" in err
+    assert "nothing else" not in out
 
 
 def _mistakes(folder: Path) -> dict[str, list[str]]:
@@ -128,6 +129,8 @@ def _mistakes(folder: Path) -> dict[str, list[str]]:
     np.savez(folder / "large.npz", x=np.zeros((20, 32, 32, 1), np.uint8), y=np.zeros(20, int))
     np.savez(folder / "labels.npz", x=np.zeros((20, 28, 28, 1), np.uint8), y=np.full(20, 10))
     np.savez(folder / "dead.npz", x=np.zeros((0, 28, 28, 1), np.uint8), y=np.zeros(0, int))
+    dangling = folder / "dangling"
+    dangling.symlink_to("nowhere")
     (folder / "full").mkdir()
     (folder / "full" / "thesis.txt").write_text("precious")
     convert = ["convert", model, "-o", out, "--calibration-data"]
@@ -145,6 +148,11 @@ def _mistakes(folder: Path) -> dict[str, list[str]]:
         "device": [*convert, data, "--device", "quantum"],
         "std": [*convert, data, "--std", "0"],
         "target": [*convert, data, "--target-drop", "-1"],
+        "no place to run": [*convert, data, "--device", "meta"],
+        "link to nowhere": ["convert", model, "-o", str(dangling), "--calibration-data", data],
+        "below a file": ["convert", model, "-o", str(cut / "out"), "--calibration-data", data],
+        "folder for a model": ["convert", str(folder / "full"), "-o", out, "--calibration-data", data],
+        "folder to inspect": ["inspect", str(folder / "full")],
         "not an artifact": ["evaluate", str(folder / "full"), "--data", data],
         "precious folder": ["convert", model, "-o", str(folder / "full"), "--calibration-data", data],
     }
@@ -165,9 +173,14 @@ def test_every_mistake_gives_one_sentence_and_exit_code_1(
 def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(capsys, "convert")[0] == 2
     assert run(capsys, "nothing")[0] == 2
+    for shape in ("0,-1,32", "3,,32", "a", "3,32,99999999999", ""):
+        assert run(capsys, "inspect", "mine:make", "--input-shape", shape)[0] == 2, shape
+    assert run(capsys, "evaluate", tmp_path, "--data", "x.npz", "--seed", 10**30)[0] == 2
     both = ["--target-drop", "1", "--target-timesteps", "3"]
     model, data = SAMPLE / "fashion_mnist.onnx", SAMPLE / "calibration.npz"
     assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *both)[0] == 2
+    for option in (["--seed", -(10**30)], ["--input-shape", "1,28,28"]):
+        assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *option)[0] == 2
 
 
 def test_labels_out_of_range_and_missing_labels_are_said(
@@ -253,3 +266,49 @@ def test_the_command_line_starts_in_half_a_second() -> None:
 def test_pipes_get_no_progress_bars(capsys: pytest.CaptureFixture[str], artifact: Path) -> None:
     _, out, err = run(capsys, "evaluate", artifact, "--data", SAMPLE / "test.npz", "--limit", "30", "--no-report")
     assert err == "" and "\r" not in out
+
+
+def test_weights_need_a_model_to_compare_with(
+    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
+) -> None:
+    code, _, err = run(capsys, "evaluate", artifact, "--data", few, "--weights", "w.safetensors", "--no-report")
+    assert code == 1 and "--against" in err
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(
+    capsys: pytest.CaptureFixture[str], artifact: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(artifact, copy, ignore=shutil.ignore_patterns("report.html"))
+    (copy / "report.html").mkdir()
+    before = (copy / "report.json").read_bytes()
+    code, out, err = run(capsys, "evaluate", copy, "--data", SAMPLE / "test.npz", "--limit", "20")
+    assert code == 1 and out == "" and "report.html is a folder" in err
+    assert (copy / "report.json").read_bytes() == before
+
+
+COLOUR = """
+from torch import nn
+def make():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=3), nn.ReLU(), nn.Flatten(), nn.Linear(324, 10))
+"""
+
+
+def test_grey_images_become_colour_for_a_factory_that_needs_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    (tmp_path / "colourful.py").write_text(COLOUR)
+    monkeypatch.syspath_prepend(tmp_path)
+    pixels = np.random.default_rng(0).integers(256, size=(20, 28, 28), dtype=np.uint8)
+    (tmp_path / "grey").mkdir()
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "grey" / f"{number}.png")
+    convert = ["convert", "colourful:make", "--calibration-data", tmp_path / "grey", "-T", "2", "-o", tmp_path / "out"]
+    for options in ([], ["--mean", "0.5,0.5,0.5"], ["--input-shape", "3,28,28"]):
+        code, _, err = run(capsys, *convert, *options)
+        assert code == 0, err
+        assert json.loads((tmp_path / "out" / "report.json").read_text())["model"]["input_shape"] == [3, 28, 28]
+    code, _, err = run(capsys, *convert, "--input-shape", "1,28,28")
+    assert code == 1 and "does not accept an image of shape (1, 28, 28)" in err and "--input-shape" in err

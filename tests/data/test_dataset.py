@@ -316,3 +316,21 @@ def test_counts_below_one_are_refused_at_once(tmp_path: Path) -> None:
         dataset.take(-1)
     with pytest.raises(InputError, match="at least one image"):
         dataset.subset([])
+
+
+def test_labels_follow_the_names_of_another_numbering(tmp_path: Path) -> None:
+    for value, name in enumerate(("b", "c")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.new("L", (4, 4), 40 * value).save(tmp_path / name / f"{number}.png")
+    data = open_dataset(tmp_path, Preprocessing())
+    matched = data.with_classes(("c", "a", "b"))
+
+    assert data.labels is not None and data.labels.tolist() == [0, 0, 1, 1]
+    assert matched.labels is not None and matched.labels.tolist() == [2, 2, 0, 0]
+    assert matched.class_names == ("c", "a", "b")
+    assert matched.subset([1, 2]).labels.tolist() == [2, 0]
+    assert torch.cat([labels for _, labels in matched.batches(3)]).tolist() == [2, 2, 0, 0]
+    assert data.with_classes(("b", "c")).fingerprint() == data.fingerprint()
+    with pytest.raises(InputError, match="does not know the classes b, c; it knows a, d"):
+        data.with_classes(("a", "d"))

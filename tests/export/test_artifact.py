@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import small_artifacts as small
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seenn_convert.data.preprocessing import Preprocessing
@@ -145,14 +146,14 @@ def test_an_interrupted_save_leaves_the_old_artifact(
 
     monkeypatch.setattr(artifact_file, at, interrupted)
     with pytest.raises(error):
-        replace(small.artifact(), timesteps=3).save(saved)
+        replace(small.artifact(), timesteps=3, policy=FixedPolicy(3)).save(saved)
     assert {name: (saved / name).read_bytes() for name in os.listdir(saved)} == before
     assert os.listdir(saved.parent) == [saved.name]
 
 
 def test_saving_over_an_artifact_replaces_it_whole(saved: Path) -> None:
     (saved / "report.html").write_text("of the old one")
-    replace(small.artifact(), timesteps=3).save(saved)
+    replace(small.artifact(), timesteps=3, policy=FixedPolicy(3)).save(saved)
     assert load_artifact(saved).timesteps == 3
     assert not (saved / "report.html").exists()
 
@@ -259,6 +260,14 @@ MANIFEST_DAMAGE: dict[str, Callable[[Json], object]] = {
     "class names of a number": lambda m: m.update(class_names=3),
     "provenance of a list": lambda m: m.update(provenance=[]),
     "no provenance": lambda m: m.pop("provenance"),
+    "options of a list": lambda m: m["provenance"].update(options=[]),
+    "model of text": lambda m: m["provenance"].update(model="net"),
+    "calibration of nothing": lambda m: m["provenance"].update(calibration=None),
+    "versions of numbers": lambda m: m["provenance"]["environment"].update(versions={"torch": 2}),
+    "fewer thresholds than timesteps": lambda m: m["policy"]["thresholds"].pop(),
+    "a fixed exit after the end": lambda m: m.update(policy={"policy": "fixed", "timesteps": 9}),
+    "fewer names than classes": lambda m: m.update(class_names=["a", "b"]),
+    "more names than classes": lambda m: m.update(class_names=list("abcd")),
 }
 
 
@@ -357,6 +366,70 @@ def test_deep_nesting(saved: Path, name: str, depth: int) -> None:
         return
     assert depth < 1000
     assert name != MANIFEST
+
+
+def wrong(*path: str, value: object) -> Callable[[Json], object]:
+    """Return a change that puts ``value`` where ``path`` leads."""
+
+    def change(data: Json) -> None:
+        for key in path[:-1]:
+            data = data[key]
+        data[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize("change", [
+    wrong("conversion", value=[]), wrong("conversion", "dead_channels", value=5),
+    wrong("conversion", "dead_channels", value={"relu": "many"}), wrong("conversion", "passes", value="abc"),
+    wrong("conversion", "passes", value=[{"declined": 7}]), wrong("conversion", "parity", value="small"),
+    wrong("conversion", "parity", value=float("nan")), wrong("conversion", "timesteps", value=True),
+    wrong("model", value=3), wrong("evaluation", value=[1]),
+])  # fmt: skip
+def test_a_report_of_wrong_kinds_is_refused(saved: Path, change: Callable[[Json], object]) -> None:
+    edit(saved, REPORT, change)
+    with pytest.raises(ArtifactError, match=r"report\.json is damaged"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize("report", [None, {}, {"model": {}, "conversion": {}}])
+def test_a_report_may_be_missing_or_say_less(saved: Path, report: Json | None) -> None:
+    (saved / REPORT).unlink()
+    if report is not None:
+        (saved / REPORT).write_text(json.dumps(report))
+    assert load_artifact(saved).report == (report or {})
+
+
+@pytest.mark.parametrize("version", [0, 2, None, "1"])
+def test_a_program_of_another_version_is_refused(saved: Path, version: object) -> None:
+    edit(saved, PROGRAM, lambda p: p.update(schema_version=version))
+    reseal(saved)
+    with pytest.raises(ArtifactError, match=r"program\.json has schema version .*, this program reads 1"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize("unfit", [{"policy": FixedPolicy(9)}, {"timesteps": 7}, {"class_names": ("a", "b")}])
+def test_what_could_not_be_loaded_is_not_written(tmp_path: Path, unfit: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        replace(small.artifact(), **unfit).save(tmp_path / "net")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [
+    SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    OSError(28, "No space left on device"),
+])  # fmt: skip
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(artifact_file, "save_file", full)
+    with pytest.raises(InputError, match=r"net cannot be written \(.*No space left on device") as caught:
+        small.artifact().save(tmp_path / "net")
+    assert len(str(caught.value).splitlines()) == 1
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["shape", "type", "missing", "empty", "other name"])

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from seenn_convert.export.files import (
     replaced_folder,
     sha256_of,
     sha256_of_json,
+    uninterrupted,
     write_json,
     write_text,
+    write_texts,
+    written_to,
 )
 
 MARKER = "manifest.json"
@@ -151,3 +156,82 @@ def test_hashes_are_sha256(tmp_path: Path) -> None:
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
     assert sha256_of_json({"b": 1, "a": 2}) == hashlib.sha256(b'{"a":2,"b":1}').hexdigest()
     assert sha256_of_json(json.loads('{"a":2, "b":1}')) == sha256_of_json({"b": 1, "a": 2})
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    with replaced_folder(tmp_path / "real" / "out", MARKER) as folder:
+        fill(folder, "one")
+    (tmp_path / "link").symlink_to("real/out")
+    with replaced_folder(tmp_path / "link", MARKER) as folder:
+        assert folder.parent == tmp_path / "real"
+        fill(folder, "two")
+    assert (tmp_path / "link").is_symlink()
+    assert texts(tmp_path / "real" / "out")[MARKER] == "two"
+    assert sorted(os.listdir(tmp_path)) == ["link", "real"] and os.listdir(tmp_path / "real") == ["out"]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_a_link_to_nowhere_is_said_before_any_work(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(InputError, match="is a link to a place that does not exist"):
+        check_replaceable(tmp_path / "link", MARKER)
+    assert os.listdir(tmp_path) == ["link"]
+
+
+@pytest.mark.parametrize("place", ["/proc/nobody/out", "file/out", "n" * 250])
+def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        check_replaceable(tmp_path / place, MARKER)
+    check_replaceable(tmp_path / "deep" / "er" / "out", MARKER)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_interruption_while_the_old_one_is_removed_leaves_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rmtree = tmp_path / "out", shutil.rmtree
+    with replaced_folder(target, MARKER) as folder:
+        fill(folder, "one")
+
+    def interrupted(path: Path, ignore_errors: bool) -> None:
+        if path.exists():
+            signal.raise_signal(signal.SIGINT)
+        rmtree(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), replaced_folder(target, MARKER) as folder:
+        fill(folder, "two")
+    assert texts(target)[MARKER] == "two"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_interruption_waits_for_the_end_of_the_block() -> None:
+    reached, handler = False, signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        reached = True
+    assert reached and signal.getsignal(signal.SIGINT) is handler
+
+
+def test_several_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_texts(tmp_path, {"a": "1", "b": "1"})
+    write = Path.write_text
+
+    def full(self: Path, text: str, encoding: str) -> int:
+        if ".b." in self.name:
+            raise OSError(28, "No space left on device")
+        return write(self, text, encoding=encoding)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left on device"), written_to(tmp_path):
+        write_texts(tmp_path, {"a": "2", "b": "2"})
+    assert texts(tmp_path) == {"a": "1", "b": "1"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_said_and_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match="b is a folder where a file is to be written"):
+        write_texts(tmp_path, {"a": "1", "b": "1"})
+    assert os.listdir(tmp_path) == ["b"]

@@ -141,3 +141,47 @@ def test_a_pickled_module_is_not_a_program(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="not written by torch"):
         read_pt2(path)
+
+
+@pytest.mark.parametrize(("pack", "message"), [
+    (lambda x: {"logits": x}, r"returns 1 tensor in a dict \(logits\); wrap it"),
+    (lambda x: {"a": x, "b": x + 1}, r"returns 2 tensors in a dict \(a, b\); wrap it"),
+    (lambda x: (x,), "returns 1 tensor in a tuple; wrap it"),
+])  # fmt: skip
+def test_logits_that_are_packed_are_refused_by_the_reading(tmp_path: Path, pack: Any, message: str) -> None:
+    model = toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
+    with pytest.raises(InputError, match=message):
+        from_torch(model, toys.IMAGE)
+    torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
+    with pytest.raises(InputError, match=message):
+        from_exported(read_pt2(tmp_path / "net.pt2"))
+
+
+@pytest.mark.parametrize("sizes", [(2, 192), (2, -1)])
+def test_a_batch_size_in_the_models_code_is_said(sizes: tuple[int, ...]) -> None:
+    model = toys.toy(lambda m, x: m.relu(x).view(*sizes), relu=nn.ReLU())
+    with pytest.raises(InputError, match=r"fixes the batch size \(.*\); write x\.flatten\(1\)"):
+        from_torch(model, toys.IMAGE)
+
+
+def test_double_precision_is_read_from_the_parameters() -> None:
+    assert from_torch(toys.conv_bn_relu().double(), toys.IMAGE).input_dtype is torch.float64
+    assert from_torch(toys.conv_bn_relu(), toys.IMAGE).input_dtype is torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_refused(dtype: torch.dtype) -> None:
+    model = toys.perceptron().to(dtype)
+    with pytest.raises(InputError, match=r"computes in b?float16, and conversion needs float32 or float64; call model"):
+        from_torch(model, (7,))
+    with pytest.raises(InputError, match="conversion needs float32 or float64"):
+        from_exported(torch.export.export(model, (torch.zeros(2, 7, dtype=dtype),)))
+
+
+def test_beside_an_error_nothing_is_logged_or_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.pt2").write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(InputError):
+        read_pt2(tmp_path / "net.pt2")
+    with pytest.raises(InputError):
+        from_torch(toys.toy(lambda m, x: F.relu(x).flatten(1) if x.sum() > 0 else x.flatten(1)), toys.IMAGE)
+    assert capfd.readouterr() == ("", "")

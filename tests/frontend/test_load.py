@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from seenn_convert.draft import Draft
 from seenn_convert.errors import InputError, PostconditionError
-from seenn_convert.frontend.load import Source, is_file_format, read_model
+from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
 from seenn_convert.program import Program
 
 FACTORIES = """
@@ -167,10 +167,13 @@ def test_weights_are_for_factories(model: Any) -> None:
         read_model(model, (2,), Path("net.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["nothing.pt2", "nothing.onnx", "nothing.h5", "folder"])
-def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder, and neither a file nor an artifact; check the path"):
+        read_model(tmp_path)
 
+
+@pytest.mark.parametrize("name", ["nothing.pt2", "nothing.onnx", "nothing.h5"])
+def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"{name}: no such file; check the path"):
         read_model(tmp_path / name)
 
@@ -244,3 +247,48 @@ def test_the_check_runs_in_the_type_of_the_model(tmp_path: Path) -> None:
     exported = torch.export.export(model, (torch.zeros(2, 7, dtype=torch.float64),))
 
     assert read_model(exported).check(torch.randn(4, 7)) <= 1e-12
+
+
+CHANNELS = """
+from torch import nn
+
+def net(channels):
+    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+
+def grey():
+    return net(1)
+
+def colour():
+    return net(3)
+
+def five():
+    return net(5)
+"""
+
+
+@pytest.mark.parametrize(("factory", "channels"), [("grey", 1), ("colour", 3)])
+@pytest.mark.parametrize("given", [1, 3])
+def test_a_factory_is_read_for_grey_or_colour_as_it_needs(
+    tmp_path: Path, package: str, factory: str, channels: int, given: int
+) -> None:
+    (tmp_path / "seenn_test_channels.py").write_text(CHANNELS)
+    source = read_for_images(f"seenn_test_channels:{factory}", (given, 8, 8))
+    assert source.program.input_shape == (channels, 8, 8)
+    assert (source.name, source.format) == (f"seenn_test_channels:{factory}", "module")
+
+
+def test_a_factory_that_takes_neither_says_what_to_do(tmp_path: Path, package: str) -> None:
+    (tmp_path / "seenn_test_channels.py").write_text(CHANNELS)
+    with pytest.raises(InputError, match=r"does not accept an image of shape \(3, 8, 8\): .*--input-shape"):
+        read_for_images("seenn_test_channels:five", (3, 8, 8))
+
+
+def test_a_model_that_fails_on_a_batch_is_one_sentence() -> None:
+    def body(m: Any, x: Tensor) -> Tensor:
+        if x.shape[0] > 4:
+            raise RuntimeError("too many\nof them")
+        return m.head(F.relu(x))
+
+    model = toys.toy(body, (7,), head=nn.Linear(7, 5))
+    with pytest.raises(InputError, match=r"^Toy: it fails on a batch of 16 images \(too many\); check that it takes"):
+        read_model(model, (7,)).check(torch.zeros(16, 7))

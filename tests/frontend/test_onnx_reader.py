@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import InputError, PostconditionError, UnsupportedOperatorError
+from seenn_convert.frontend.load import read_model
 from seenn_convert.frontend.onnx_parity import check_against_onnxruntime
 from seenn_convert.frontend.onnx_reader import OnnxNetwork, read_onnx
 
@@ -358,3 +359,42 @@ def test_parity_on_images_of_another_shape(tmp_path: Path) -> None:
     path = chain(tmp_path / "model.onnx", "Relu")
     with pytest.raises(InputError, match=r"cannot run it on images \(2, 3, 4, 4\)"):
         check_against_onnxruntime(path, torch.relu, torch.randn(2, 3, 4, 4))
+
+
+def fixed_reshape(path: Path, value: float = 1.0, kind: int = TensorProto.FLOAT) -> Path:
+    """Write a network whose reshape holds the batch size 1, for a batch of any size."""
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    nodes = [helper.make_node("Relu", ["x"], ["a"], name="act"), helper.make_node("Reshape", ["a", "s"], ["b"], name="rs"),
+             helper.make_node("MatMul", ["b", "w"], ["y"], name="mm")]  # fmt: skip
+    weights = [numpy_helper.from_array(np.array([1, 12]), "s"),
+               numpy_helper.from_array(np.full((12, 5), value, dtype), "w")]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", kind, ["N", 3, 2, 2])],
+        [helper.make_tensor_value_info("y", kind, ["M", 5])], weights,
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+def test_a_batch_size_inside_the_file_is_one_clear_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = fixed_reshape(tmp_path / "net.onnx")
+    with pytest.raises(InputError) as caught:
+        read_model(path).check(torch.rand(16, 3, 2, 2))
+    assert str(caught.value) == (
+        f"{path}: its batch size is fixed inside the file at node 'rs'; export it with a dynamic batch"
+    )
+    assert capfd.readouterr() == ("", "")
+
+
+def test_logits_that_are_not_finite_are_the_users_to_check(tmp_path: Path) -> None:
+    path = chain(tmp_path / "net.onnx", "Relu")
+    images = torch.full((2, *IMAGE), float("inf"))
+    with pytest.raises(InputError, match="its logits are NaN or infinite; check the images and the weights"):
+        check_against_onnxruntime(path, read_onnx(path), images)
+
+
+def test_half_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="computes in float16, and conversion needs float32 or float64"):
+        read_model(fixed_reshape(tmp_path / "net.onnx", kind=TensorProto.FLOAT16))

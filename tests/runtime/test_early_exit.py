@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seenn_convert.errors import InputError
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.early_exit import ExitTrace, pad_rows, run_early_exit
+from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, ExitPolicy, FixedPolicy, exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
 
@@ -152,13 +152,6 @@ def test_a_batch_without_rows_is_refused(capacity: int) -> None:
         run_early_exit(MODEL, [IMAGES], capacity)
 
 
-def test_padding_repeats_the_first_row() -> None:
-    rows = torch.tensor([[1.0], [2.0]])
-    assert pad_rows(rows, 4).tolist() == [[1.0], [2.0], [1.0], [1.0]]
-    assert pad_rows(rows, 2) is rows
-    assert len(pad_rows(rows[:0], 4)) == 0
-
-
 def test_a_long_run_in_bfloat16_ends() -> None:
     """bfloat16 counts to 256: the loop must not wait for a clock that stands still."""
     model = Scripted(300)
@@ -168,3 +161,9 @@ def test_a_long_run_in_bfloat16_ends() -> None:
     }  # fmt: skip
     trace = run_early_exit(model, [torch.tensor([[1.0, 1000.0]])], 1, row_floor=1)
     assert trace.exit_step.tolist() == [300]
+
+
+def test_a_wrong_shape_is_said_without_the_rows_that_padding_added() -> None:
+    for run in (lambda image: run_early_exit(MODEL, [image], 4), lambda image: run_all_timesteps(MODEL, [image])):
+        with pytest.raises(InputError, match=r"takes a batch of shape \(B, 1, 8, 8\), got \(B, 1, 9, 9\)$"):
+            run(torch.zeros(3, 1, 9, 9))

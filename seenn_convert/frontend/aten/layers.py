@@ -1,14 +1,16 @@
 """Layers with weights: convolutions, linear layers, normalisations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from seenn_convert.frontend.aten.functional import as_it_stands
 from seenn_convert.frontend.aten.registry import TRAINING, Result, handles
-from seenn_convert.frontend.call import Call, Lifted, Refusal, rank_of
-from seenn_convert.operators import Affine
+from seenn_convert.frontend.call import Call, Lifted, Refusal, per_part, rank_of
+from seenn_convert.frontend.layout import Layout
+from seenn_convert.operators import Affine, Reshape, RowConvolution
 
 _CONVOLUTIONS: dict[tuple[int, bool], Callable[..., nn.Module]] = {
     (1, False): nn.Conv1d,
@@ -19,9 +21,16 @@ _CONVOLUTIONS: dict[tuple[int, bool], Callable[..., nn.Module]] = {
 }
 
 
-@handles("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d")
+@handles("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d", any_layout=True)
 def convolution(call: Call) -> Result:
     """Convolution with any stride, dilation, groups and padding; ``"same"``, ``"valid"`` and transposed included."""
+    source = call.tensor("input")
+    if call.is_activation("weight"):
+        return _row_convolution(call)
+    if call.layout(source).has_parts:
+        return per_part(convolution(replace(call, per_part=True)))
+    if not call.layout(source).is_plain:
+        raise Refusal("the batch axis was moved behind another one before it; put the batch first")
     weight, bias = call.weight("weight"), call.constant("bias")
     name = str(call.node.target)
     transposed = call.flag("transposed") or "transpose" in name
@@ -44,6 +53,25 @@ def convolution(call: Call) -> Result:
     kind = _CONVOLUTIONS[dimensions, transposed]
     layer = kind(*channels, tuple(weight.shape[2:]), **options, bias=bias is not None, device="meta")
     return Lifted(_with_weights(layer, weight, bias), (call.tensor("input"),))
+
+
+def _row_convolution(call: Call) -> Lifted:
+    """Convolution by weights that were computed from the image, the rows folded into the channels."""
+    source, weight = call.tensor("input"), call.tensor("weight")
+    image, kernel = call.layout(source), call.layout(weight)
+    channels, outputs = image.inner, kernel.inner
+    name = str(call.node.target)
+    folded = (image.axis, image.outer, kernel.axis, kernel.outer) == (1, 1, 0, 1) and call.sizes(source)[0] == 1
+    dimensions = rank_of(weight) - 2
+    if not folded or "transpose" in name or dimensions not in (1, 2) or call.value("bias") is not None:
+        raise Refusal("its weights are computed from the image in a way that has no conversion")
+    groups = channels // call.sizes(weight)[1]
+    stride, padding, dilation = (
+        _spread(call.integers(option), dimensions) for option in ("stride", "padding", "dilation")
+    )
+    row = Lifted(Reshape((channels, *call.sizes(source)[2:])), (source,))
+    convolved = Lifted(RowConvolution(stride, padding, dilation, groups), (row, weight), kernel)
+    return Lifted(Reshape((1, outputs, *call.sizes(call.node)[2:])), (convolved,), Layout(1, 1, outputs))
 
 
 @handles("linear", any_layout=True)

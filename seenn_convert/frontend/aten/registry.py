@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from seenn_convert.frontend.call import Call, Constant, Lifted, Same
+from seenn_convert.frontend.call import Call, Result
 
-Result = Lifted | Same | Constant | list[Lifted]
 Handler = Callable[[Call], Result]
 HANDLERS: dict[str, Handler] = {}
 
@@ -35,3 +34,6 @@ def operator_of(call: Call) -> str:
     """Return the name of the ATen operator, that of its in-place form included: ``add`` for ``aten::add_``."""
     name: str = call.node.target._schema.name.split("::")[1]  # type: ignore[union-attr]
     return name.rstrip("_")
+
+
+__all__ = ["AWARE", "HANDLERS", "TRAINING", "Handler", "Result", "handles", "operator_of"]

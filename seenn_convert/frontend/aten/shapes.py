@@ -141,7 +141,7 @@ def constant_like(call: Call) -> Result:
     sizes = call.sizes(call.node)
     shape = [size // call.batch if call.batch_is_open and size % call.batch == 0 else size for size in sizes]
     name = str(call.node.target)
-    value = 0.0 if "zeros" in name or "empty" in name else 1.0 if "ones" in name else float(call.number("fill_value") or 0)
+    value = float(call.number("fill_value") or 0) if "full" in name else 1.0 if "ones" in name else 0.0
     return Constant(torch.full(shape, value, dtype=call.node.meta["val"].dtype))
 
 

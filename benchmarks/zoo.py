@@ -1,0 +1,216 @@
+"""Convert many architectures and write how far each spiking network is from its ANN, and how fast the error falls.
+
+Run: ``python benchmarks/zoo.py --models FILE.py --output benchmarks/results/zoo``. ``FILE.py`` defines ``names()`` and
+``build(name)``, which returns a module in eval mode and a batch of images. A network is calibrated on its own batch.
+Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
+"""
+
+import importlib.util
+import json
+import math
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.calibration.calibration import from_statistics
+from seenn_convert.calibration.observe import observe
+from seenn_convert.calibration.rules import AutoRule, MseRule
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias
+from seenn_convert.errors import SeennConvertError
+from seenn_convert.frontend.from_torch import from_torch
+from seenn_convert.kinds import Signed, Tracking
+from seenn_convert.operators import SPIKING_OPERATORS
+from seenn_convert.passes.base import relative_error, run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, spiking_passes
+from seenn_convert.program import Program
+from seenn_convert.report.conversion import environment
+from seenn_convert.report.coverage import call_sites, spiking_share
+from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.tuning.output_error import output_error, prefix_errors
+
+LEVELS = 32
+TRACKING_MARKS, SIGNED_MARKS = (4, 16, 64), (16, 64, 256)
+BIAS_UPDATES, BIAS_TIMESTEPS = 16, 64
+
+
+@click.command()
+@click.option("--models", type=click.Path(path_type=Path), required=True, help="File with names() and build(name).")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@click.option("--only", multiple=True, help="Names; all where none is given.")
+@click.option("--part", default="0/1", show_default=True, help="I/N: every N-th network from the I-th.")
+@click.option("--largest", default=math.inf, help="Skip networks of more million parameters, and say so.")
+@click.option("--signed", multiple=True, help="Measure signed neurons over 256 timesteps for these, too.")
+@click.option("--write", is_flag=True, help="Only write the table of what is in OUTPUT.jsonl.")
+def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: float, signed: tuple[str, ...],
+         write: bool) -> None:  # fmt: skip
+    """Measure the networks that FILE.py builds."""
+    keep_pages()
+    zoo, lines = _load(models), output.with_suffix(".jsonl")
+    known = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    first, step = map(int, part.split("/"))
+    done = {row["network"] for row in known}
+    for name in [] if write else list(only or zoo.names())[first::step]:
+        if name not in done:
+            row = {"network": name, **measure(zoo, name, largest, name in signed)}
+            known.append(row)
+            with lines.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            click.echo(json.dumps(row), err=True)
+    output.with_suffix(".md").write_text(table(known))
+
+
+def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:
+    """Return what there is to say about one network."""
+    try:
+        module, image = _build(zoo, name)
+    except Exception as error:  # the architecture's own code
+        return {"failed": f"cannot be built: {error!r}"}
+    row: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters()) / 1e6, "side": image.shape[-1]}
+    if row["parameters"] > largest:
+        return {**row, "failed": f"more than {largest:g} M parameters, left out here"}
+    try:
+        with torch.no_grad():
+            return {**row, **_measure(module, image, signed)}
+    except SeennConvertError as error:
+        return {**row, "failed": str(error)[:2000]}
+
+
+def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
+    start = time.perf_counter()
+    wanted = module(image)
+    program = from_torch(module, tuple(image.shape[1:]))
+    parity = relative_error(program(image), wanted)
+    del module
+    ann = run_passes(program, ANN_PASSES, image)
+    relus = sum(isinstance(one, SPIKING_OPERATORS) for _, one in ann.calls())
+    ann = run_passes(ann, encoding_passes(ann, "auto"), image)
+    statistics, images = observe(ann, [image])
+    thresholds = from_statistics(statistics, images, MseRule(LEVELS)).v_thresholds()
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(LEVELS)))
+    seconds = time.perf_counter() - start
+    errors = prefix_errors(snn, image, ann(image), TRACKING_MARKS)
+    sites = call_sites(ann)
+    row = {
+        "relu_family": relus,
+        "neuron_layers": len(thresholds),
+        "parity": max(parity, relative_error(ann(image), wanted)),
+        "spiking_share": spiking_share(sites),
+        "call_sites": {t: sum(s.treatment == t for s in sites) for t in dict.fromkeys(s.treatment for s in sites)},
+        "convert_seconds": seconds,
+        "tracking": dict(zip(map(str, TRACKING_MARKS), errors, strict=True)),
+        "slope": _slope(TRACKING_MARKS, errors),
+    }
+    if signed:
+        row["signed"] = _signed(ann, statistics, images, image)
+    row["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return row
+
+
+def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[str, Any]:
+    """Measure signed neurons as ``convert`` makes them: thresholds chosen, timestep biases fitted."""
+    timesteps, kind = SIGNED_MARKS[-1], Signed()
+    start = time.perf_counter()
+    found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
+    best = min(found, key=lambda one: output_error(ann, one.v_thresholds(), kind, timesteps, image))
+    snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
+    biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
+    ended = {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
+    biased = run_passes(snn, [InsertTimestepBias(ended)])
+    wanted = ann(image)
+    return {
+        "rule": best.rule,
+        "plain": dict(zip(map(str, SIGNED_MARKS), prefix_errors(snn, image, wanted, SIGNED_MARKS), strict=True)),
+        "biased": dict(zip(map(str, SIGNED_MARKS), prefix_errors(biased, image, wanted, SIGNED_MARKS), strict=True)),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _slope(marks: tuple[int, ...], errors: list[float]) -> float | None:
+    """Return the slope of log error over log timesteps, by least squares."""
+    if not all(error > 0 for error in errors):
+        return None
+    x, y = [math.log(mark) for mark in marks], [math.log(error) for error in errors]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("zoo", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _build(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
+    """Build a network; one that does not accept the size of image it is given is tried with larger ones."""
+    sizes: dict[str, int] = getattr(zoo, "_LARGER", {})
+    for side in (None, 128, 224, 256, 299):
+        if side is not None:
+            sizes[name] = side
+        try:
+            module, image = zoo.build(name)
+            return module, image
+        except Exception:
+            if side == 299:
+                raise
+    raise AssertionError
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the table, the worst first, and what there is to say of all."""
+    good = [row for row in rows if "failed" not in row]
+    worst = sorted(good, key=lambda row: -row["tracking"]["64"])
+    head = (
+        "| network | M parameters | side | neuron layers | parity | driven by spikes | error at T=4 | 16 | 64 | slope "
+        "| convert s |\n|" + "---|" * 11
+    )
+    lines = [summary(rows), "", head, *(_line(row) for row in worst)]
+    lines += ["", *(f"- {row['network']}: {row['failed'].splitlines()[0]}" for row in rows if "failed" in row)]
+    deep = [row for row in good if "signed" in row]
+    if deep:
+        lines += ["", "Signed neurons, thresholds chosen and timestep biases fitted on the network's own batch:", ""]
+        lines += ["| network | neuron layers | rule | T=16 | 64 | 256 | 256 without biases |\n|" + "---|" * 7]
+        lines += [
+            f"| {row['network']} | {row['neuron_layers']} | {row['signed']['rule']} | "
+            + " | ".join(f"{row['signed']['biased'][str(t)]:.3f}" for t in SIGNED_MARKS)
+            + f" | {row['signed']['plain']['256']:.3f} |"
+            for row in deep
+        ]
+    env = environment()
+    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
+    return "\n".join([*lines, "", f"{env['date']}, {env['machine']}; {versions}.", ""])
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """Return the figures that hold for all networks."""
+    good = [row for row in rows if "failed" not in row]
+    slopes = sorted(row["slope"] for row in good if row["slope"] is not None)
+    relu = [row for row in good if row["relu_family"] and row["parameters"] <= 30]
+    within = sum(row["tracking"]["64"] <= 0.05 for row in relu)
+    return (
+        f"{len(good)} of {len(rows)} networks converted, largest parity error {max(r['parity'] for r in good):.1e}. "
+        f"Tracking neurons with {LEVELS} levels: slope of the error between {slopes[0]:.2f} and {slopes[-1]:.2f} "
+        f"(between -1.2 and -0.8 for {sum(-1.2 <= s <= -0.8 for s in slopes)} of {len(slopes)}); of the {len(relu)} "
+        f"networks with ReLUs and at most 30 M parameters {within} are within 0.05 at T=64. Worst first:"
+    )
+
+
+def _line(row: dict[str, Any]) -> str:
+    errors = " | ".join(f"{row['tracking'][str(t)]:.4f}" for t in TRACKING_MARKS)
+    slope = "-" if row["slope"] is None else f"{row['slope']:.2f}"
+    neurons = f"{row['neuron_layers']}" + ("" if row["relu_family"] else " (encoders)")
+    return (
+        f"| {row['network']} | {row['parameters']:.1f} | {row['side']} | {neurons} | {row['parity']:.1e} | "
+        f"{row['spiking_share']:.0%} | {errors} | {slope} | {row['convert_seconds']:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

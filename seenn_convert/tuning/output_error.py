@@ -1,0 +1,54 @@
+"""How far a choice of thresholds leaves the outputs of the spiking network from the ANN's, on calibration images."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from seenn_convert.kinds import NeuronKind
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.program import Program, initial_state
+
+
+def output_error(
+    ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind, timesteps: int, images: Tensor
+) -> float:
+    """Return how far the mean logits of the spiking network are from the ANN's, relative to them.
+
+    The error is averaged over a quarter, half and all of the run, since an early exit reads prefixes.
+
+    Args:
+        ann: After the passes of stage ANN.
+        v_thresholds: Activation -> threshold.
+        kind: Makes the neurons.
+        timesteps: The longest run T.
+        images: ``(B, *input_shape)``.
+    """
+    marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
+    with torch.no_grad():
+        snn = run_passes(ann, spiking_passes(ann, v_thresholds, kind))
+        errors = prefix_errors(snn, images, ann(images), marks)
+    return sum(errors) / len(errors)
+
+
+def prefix_errors(snn: Program, images: Tensor, wanted: Tensor, marks: Sequence[int]) -> list[float]:
+    """Return the relative error of the mean logits after each number of timesteps in ``marks``, which rises.
+
+    Args:
+        snn: With its stem, without a probe.
+        images: ``(B, *input_shape)``.
+        wanted: ``(B, K)``, the ANN's logits.
+        marks: Timesteps.
+    """
+    assert snn.stem is not None
+    drives, state = snn.stem(images), initial_state(snn, len(images))
+    total, found = torch.zeros_like(wanted), []
+    for t in range(1, marks[-1] + 1):
+        current, *following = snn.graph_module(*drives, *state.values())
+        state = dict(zip(state, following, strict=True))
+        total = total + current
+        if t in marks:
+            error = torch.linalg.vector_norm(total / t - wanted) / torch.linalg.vector_norm(wanted).clamp(min=1e-12)
+            found.append(float(error))
+    return found

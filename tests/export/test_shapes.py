@@ -1,0 +1,27 @@
+"""A value of JSON is of its shape, or the first place where it is not is named."""
+
+import pytest
+import small_artifacts as small
+
+from seenn_convert.export.shapes import ANY_KEY, NUMBER, PROVENANCE, REPORT, Shape, misfit
+
+
+def test_what_a_conversion_writes_is_of_its_shape() -> None:
+    assert misfit(small.artifact().report, REPORT) is None
+    assert misfit(small.artifact().provenance, PROVENANCE) is None
+
+
+@pytest.mark.parametrize(("value", "shape"), [
+    ({"more": 1}, {"a": int}), ({}, {"a": int}), ([], [str]), (1, NUMBER), (True, bool), ({"x": 1, "y": 2}, {ANY_KEY: int}),
+])  # fmt: skip
+def test_keys_may_be_missing_and_unknown_ones_are_let_be(value: object, shape: Shape) -> None:
+    assert misfit(value, shape) is None
+
+
+@pytest.mark.parametrize(("value", "shape", "clause"), [
+    ([], {"a": int}, "it is not an object"), ({"a": {"b": "1"}}, {"a": {"b": int}}, "a.b is of the wrong kind"),
+    ({"a": [[1], [2, "x"]]}, {"a": [[int]]}, "a[1][1] is of the wrong kind"), ({"a": {}}, {"a": [int]}, "a is not a list"),
+    ({"a": True}, {"a": NUMBER}, "a is of the wrong kind"), ({"n": {"x": None}}, {"n": {ANY_KEY: int}}, "n.x is of the"),
+])  # fmt: skip
+def test_the_first_misfit_is_named(value: object, shape: Shape, clause: str) -> None:
+    assert (misfit(value, shape) or "").startswith(clause)

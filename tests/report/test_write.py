@@ -1,0 +1,36 @@
+"""The two files of a report are written both or neither, and a folder that cannot take them is named before the work."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import small_artifacts as small
+
+from seenn_convert.errors import InputError
+from seenn_convert.report.write import check_report, write_report
+
+
+def test_both_files_are_written(tmp_path: Path) -> None:
+    check_report(tmp_path)
+    assert os.listdir(tmp_path) == []
+    assert write_report(tmp_path, small.artifact(), None) == tmp_path / "report.html"
+    assert sorted(os.listdir(tmp_path)) == ["report.html", "report.json"]
+    assert json.loads((tmp_path / "report.json").read_text())["conversion"] == small.artifact().report["conversion"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+def test_a_folder_in_the_place_of_one_is_said_and_none_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"{name} is a folder"):
+        check_report(tmp_path)
+    with pytest.raises(InputError, match=f"{name} is a folder"):
+        write_report(tmp_path, small.artifact(), None)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="/proc cannot be written"):
+        check_report(Path("/proc"))
+    with pytest.raises(InputError, match="/proc cannot be written"):
+        write_report(Path("/proc"), small.artifact(), None)
