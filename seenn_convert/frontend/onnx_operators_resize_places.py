@@ -26,7 +26,7 @@ def places_of(node: OnnxNode, size: int, output_size: int, scale: float) -> Arra
 
 
 def matrix_of(node: OnnxNode, mode: str, size: int, output_size: int, scale: float) -> Array:
-    """Return the weights ``(output_size, size)`` of a linear or cubic interpolation; edges are repeated, or left out."""
+    """Return the weights ``(output_size, size)`` of an interpolation; edges are repeated, or left out."""
     coordinates = _coordinates(node, size, output_size, scale)
     coefficient = node.number("cubic_coeff_a", -0.75)
     # Against aliasing the kernel is as wide as the step from one output place to the next.

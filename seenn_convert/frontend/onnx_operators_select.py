@@ -6,7 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.frontend.onnx_operators_base import Array, Compute, Layer, OnnxNode, to_tensor
+from seenn_convert.frontend.onnx_operators_base import (
+    BATCHES,
+    Activation,
+    Array,
+    BatchValue,
+    Compute,
+    Layer,
+    OnnxNode,
+    to_tensor,
+)
 
 
 def slice_(node: OnnxNode) -> Layer:
@@ -51,11 +60,46 @@ def split(node: OnnxNode) -> Layer:
 
 def gather(node: OnnxNode) -> Layer:
     """Gather: a selection for one index, ``index_select`` for a list or a table of them."""
+    table = _table_within_rows(node)
+    if table is not None:
+        return Layer(_taken_within_rows(table, node.activation(0).shapes[0][0] // BATCHES[0]))
     axis, index = node.axis_beside_batch(node.integer("axis", 0)), node.constant(1)
     size = node.activation(0).shapes[0][axis]
     if index.ndim == 0:
         return Layer(Compute(partial(torch.select, dim=axis, index=int(index) % size)))
     return Layer(_shaped(take(index.reshape(-1) % size, axis), index.shape, axis))
+
+
+def _table_within_rows(node: OnnxNode) -> Array | None:
+    """Return the places in one row, where a Gather along the batch takes the same places of every row, in order.
+
+    That is how the exporter of PyTorch 2 writes a tensor's strides: rows joined into one axis, and a table of places.
+    """
+    image, index = node.activation(0), node.inputs[1]
+    if node.axis(node.integer("axis", 0)) != 0 or image.batch_axis != 0 or isinstance(index, Activation):
+        return None
+    if isinstance(index, BatchValue):
+        given = list(zip(BATCHES, index.arrays, strict=True))
+    else:
+        given = [(node.file_batch or 0, node.constant(1))]
+    tables = [_same_in_each_row(places, batch, image.shapes[0][0] // BATCHES[0]) for batch, places in given]
+    found = [table for table in tables if table is not None]
+    return found[0] if len(found) == len(tables) and all(np.array_equal(table, found[0]) for table in found) else None
+
+
+def _same_in_each_row(places: Array, batch: int, length: int) -> Array | None:
+    if places.ndim == 0 or len(places) != batch:
+        return None
+    table = places - length * np.arange(batch).reshape(-1, *[1] * (places.ndim - 1))
+    first: Array = table[0]
+    return first if (table == first).all() and first.min() >= 0 and first.max() < length else None
+
+
+def _taken_within_rows(table: Array, length: int) -> nn.Module:
+    if np.array_equal(table.reshape(-1), np.arange(length)):
+        return Compute(partial(torch.unflatten, dim=0, sizes=(-1, *table.shape)))
+    rows = Compute(partial(torch.unflatten, dim=0, sizes=(-1, length)))
+    return nn.Sequential(rows, _shaped(take(table.reshape(-1), 1), table.shape, 1))
 
 
 def gather_nd(node: OnnxNode) -> Layer:
