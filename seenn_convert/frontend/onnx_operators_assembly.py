@@ -22,6 +22,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     BatchValue,
     OnnxNode,
     Value,
+    repeats,
     to_tensor,
 )
 from seenn_convert.frontend.onnx_operators_folding import (
@@ -150,7 +151,7 @@ class Assembly:
         repeated = f"{name}/for_each_image"
         row = value.arrays[0][:1] if value.arrays[0].ndim else value.arrays[0]
         wanted = tuple((batch, *row.shape[1:]) for batch in BATCHES)
-        if tuple(array.shape for array in value.arrays) == wanted and all((a == row).all() for a in value.arrays):
+        if tuple(array.shape for array in value.arrays) == wanted and all(repeats(a, row) for a in value.arrays):
             if repeated not in self.values:
                 module = _ForEachImage(to_tensor(row))
                 self._append(value.producer, module, [self.image.name], [repeated])

@@ -17,6 +17,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     Compute,
     Layer,
     OnnxNode,
+    repeats,
     to_tensor,
     with_parameters,
 )
@@ -235,7 +236,7 @@ def _held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
     if array.size == 1 and array.ndim <= rank:
         number: float = array.reshape(-1)[0].item()
         return number
-    if array.ndim == rank and array.shape[0] == node.file_batch and (array == array[:1]).all():
+    if array.ndim == rank and array.shape[0] == node.file_batch and repeats(array, array[:1]):
         array = array[:1]
     return to_tensor(array)
 

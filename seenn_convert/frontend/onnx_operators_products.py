@@ -15,6 +15,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     Compute,
     Layer,
     OnnxNode,
+    repeats,
     to_tensor,
     with_parameters,
 )
@@ -39,7 +40,7 @@ def _bias_of(node: OnnxNode, features: int) -> Array | None:
         return None
     offset = offset * np.asarray(node.number("beta", 1.0), dtype=offset.dtype)
     if offset.ndim == 2 and offset.shape[0] != 1:
-        if offset.shape[0] != node.file_batch or not (offset == offset[:1]).all():
+        if offset.shape[0] != node.file_batch or not repeats(offset, offset[:1]):
             raise node.refuse("its third input differs between the images of a batch", "export it as one row")
         offset = offset[0]
     row: Array = np.broadcast_to(offset.reshape(-1), (features,))

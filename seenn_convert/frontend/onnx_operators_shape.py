@@ -15,6 +15,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     Compute,
     Layer,
     OnnxNode,
+    repeats,
     to_tensor,
 )
 
@@ -172,7 +173,7 @@ def concat(node: OnnxNode) -> Layer:
 
 
 def _one_image(node: OnnxNode, array: Array) -> Tensor:
-    if not (array == array[:1]).all():
+    if not repeats(array, array[:1]):
         raise node.refuse("it joins a constant that differs between the images of a batch", "use one for all images")
     return to_tensor(array[:1])
 
