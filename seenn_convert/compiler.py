@@ -44,6 +44,8 @@ def convert(
     options: Options = Options(),
     weights: Path | None = None,
     progress: Progress = silent,
+    *,
+    output_name: str | None = None,
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -54,13 +56,14 @@ def convert(
         options: How to convert.
         weights: State of the factory's module, ``.safetensors``.
         progress: Told about each stage.
+        output_name: Which of the model's outputs are the logits, where it has several.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
     progress("reading the model", 0, 1)
-    source = read_for_images(model, calibration_data.image_shape, weights)
+    source = read_for_images(model, calibration_data.image_shape, weights, output_name)
     _check_data(source.program, calibration_data)
     images = next(calibration_data.batches(CHECKED_IMAGES))[0]
     check_images(images, source.program.input_shape, range(len(images)))

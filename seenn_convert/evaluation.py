@@ -22,6 +22,7 @@ def evaluate_artifact(
     batch_size: int = 256,
     device: str = "cpu",
     progress: Progress = silent,
+    output_name: str | None = None,
 ) -> dict[str, Any]:
     """Return the evaluation as plain data, with the warnings a reader needs.
 
@@ -33,19 +34,22 @@ def evaluate_artifact(
         batch_size: Rows that run together.
         device: Where to run.
         progress: Told about each stage.
+        output_name: Which of that ANN's outputs are its logits, where it has several.
 
     Raises:
         InputError: The data or the other model do not fit.
     """
     if against is None and weights is not None:
         raise InputError("weights are for the model to compare with; name it too (--against package.module:factory)")
-    ann = None if against is None else _other(against, weights, artifact)
+    if against is None and output_name is not None:
+        raise InputError("the output's name is for the model to compare with; name the model too (--against model.onnx)")
+    ann = None if against is None else _other(against, weights, output_name, artifact)
     result = evaluate(artifact, data, batch_size, device, ann, progress)
     return {**result, "warnings": _warnings(artifact, result)}
 
 
-def _other(against: str, weights: Path | None, artifact: Artifact) -> Program:
-    source = read_model(against, artifact.snn.input_shape, weights)
+def _other(against: str, weights: Path | None, output_name: str | None, artifact: Artifact) -> Program:
+    source = read_model(against, artifact.snn.input_shape, weights, output_name)
     if source.program.input_shape != artifact.snn.input_shape:
         raise InputError(
             f"{against}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "

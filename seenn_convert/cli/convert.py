@@ -12,6 +12,7 @@ from seenn_convert.cli.options import (
     existing,
     make_options,
     make_preprocessing,
+    output_name_option,
     preprocessing_options,
 )
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
 @click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
+@output_name_option
 @preprocessing_options
 @calibration_options
 def convert(
-    model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None, as_json: bool,
-    **given: Any,
+    model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
+    output_name: str | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -49,9 +51,9 @@ def convert(
     options = make_options(given)
     existing(data)
     if not is_file_format(model):
-        source, dataset = _open_factory(model, data, preprocessing, input_shape, weights)
+        source, dataset = _open_factory(model, data, preprocessing, input_shape, weights, output_name)
     elif input_shape is None:
-        source, dataset = _open_file(model, data, preprocessing, weights)
+        source, dataset = _open_file(model, data, preprocessing, weights, output_name)
     else:
         raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
@@ -61,18 +63,19 @@ def convert(
 
 
 def _open_file(
-    model: str, data: Path, preprocessing: "Preprocessing", weights: Path | None
+    model: str, data: Path, preprocessing: "Preprocessing", weights: Path | None, output_name: str | None
 ) -> tuple["Source", "Dataset"]:
     from seenn_convert.data import open_dataset
     from seenn_convert.frontend.load import read_model
 
-    source = read_model(model, weights=weights)
+    source = read_model(model, weights=weights, output_name=output_name)
     return source, open_dataset(data, preprocessing, source.program.input_shape[0])
 
 
 def _open_factory(
-    model: str, data: Path, preprocessing: "Preprocessing", input_shape: tuple[int, ...] | None, weights: Path | None
-) -> tuple["Source", "Dataset"]:
+    model: str, data: Path, preprocessing: "Preprocessing", input_shape: tuple[int, ...] | None, weights: Path | None,
+    output_name: str | None,
+) -> tuple["Source", "Dataset"]:  # fmt: skip
     """Read a model that does not say what it takes: what the user says, or what its module accepts, grey or colour."""
     from seenn_convert.data import open_dataset
     from seenn_convert.frontend.load import read_for_images, read_model
@@ -81,7 +84,7 @@ def _open_factory(
     channels = input_shape[0] if input_shape else next(iter(told), None)
     dataset = open_dataset(data, preprocessing, channels)
     if input_shape is not None:
-        return read_model(model, input_shape, weights), dataset
-    source = read_for_images(model, dataset.image_shape, weights)
+        return read_model(model, input_shape, weights, output_name), dataset
+    source = read_for_images(model, dataset.image_shape, weights, output_name)
     found = source.program.input_shape[0]
     return source, dataset if found == dataset.image_shape[0] else open_dataset(data, preprocessing, found)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from seenn_convert.cli.console import evaluation_text, progress_bars, say_json
-from seenn_convert.cli.options import SEED, existing
+from seenn_convert.cli.options import SEED, existing, output_name_option
 
 
 @click.command()
@@ -13,6 +13,7 @@ from seenn_convert.cli.options import SEED, existing
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images used for nothing else.")
 @click.option("--against", help="The ANN to compare with: .onnx, .pt2 or package.module:factory [the artifact's own].")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@output_name_option
 @click.option("--limit", type=click.IntRange(min=1), help="Evaluate N images, drawn at random over the classes.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
 @click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
@@ -20,8 +21,8 @@ from seenn_convert.cli.options import SEED, existing
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.json and report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    artifact: Path, data: Path, against: str | None, weights: Path | None, limit: int | None, batch_size: int,
-    device: str, seed: int, report: bool, as_json: bool,
+    artifact: Path, data: Path, against: str | None, weights: Path | None, output_name: str | None,
+    limit: int | None, batch_size: int, device: str, seed: int, report: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
     from seenn_convert.data import open_dataset
@@ -39,7 +40,7 @@ def evaluate(
     dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
-        result = evaluate_artifact(loaded, dataset, against, weights, batch_size, device, progress)
+        result = evaluate_artifact(loaded, dataset, against, weights, batch_size, device, progress, output_name)
         page = write_report(artifact, loaded, result) if report else None
     if as_json:
         say_json(result)

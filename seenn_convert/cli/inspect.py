@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seenn_convert.cli.console import say_json
-from seenn_convert.cli.options import Shape
+from seenn_convert.cli.options import Shape, output_name_option
 
 if TYPE_CHECKING:
     from seenn_convert.program import Program
@@ -16,25 +16,34 @@ if TYPE_CHECKING:
 @click.argument("model_or_artifact")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
 @click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@output_name_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def inspect(model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, as_json: bool) -> None:
+def inspect(
+    model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT."""
     from seenn_convert.export.artifact import is_artifact
 
     path = Path(model_or_artifact)
-    found = _inspect_artifact(path) if is_artifact(path) else _inspect_model(model_or_artifact, weights, input_shape)
+    if is_artifact(path):
+        found = _inspect_artifact(path)
+    else:
+        found = _inspect_model(model_or_artifact, weights, input_shape, output_name)
     if as_json:
         say_json(found)
     else:
         click.echo(_text(found))
 
 
-def _inspect_model(model: str, weights: Path | None, input_shape: tuple[int, ...] | None) -> dict[str, Any]:
+def _inspect_model(
+    model: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None
+) -> dict[str, Any]:
     from seenn_convert.frontend.load import read_model
     from seenn_convert.passes.base import run_passes
     from seenn_convert.passes.sequence import ANN_PASSES
 
-    source = read_model(model, input_shape, weights)
+    source = read_model(model, input_shape, weights, output_name)
     ann = run_passes(source.program, ANN_PASSES)
     return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape)})
 

@@ -46,6 +46,12 @@ class Shape(click.ParamType[tuple[int, ...]]):
         return tuple(int(part) for part in parts)
 
 
+def output_name_option(function: F) -> F:
+    """Add the option that chooses among several outputs of a model."""
+    help_text = "Which output of the model is its logits, where it has several."
+    return click.option("--output-name", help=help_text)(function)
+
+
 SEED = click.IntRange(-(2**63), 2**64 - 1)
 """What PyTorch's generator takes."""
 

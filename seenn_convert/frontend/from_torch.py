@@ -9,21 +9,29 @@ from torch.export import Dim, ExportedProgram
 
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.lift import lift
+from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
 from seenn_convert.program import Program
 
 
-def from_torch(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> Program:
+def from_torch(
+    module: nn.Module,
+    input_shape: Sequence[int],
+    dtype: torch.dtype | None = None,
+    output_name: str | None = None,
+) -> Program:
     """Trace a classifier with ``torch.export`` and return its program.
 
     Args:
         module: In eval mode; takes one image batch ``(B, *input_shape)``, returns logits ``(B, K)``.
         input_shape: Shape of one image, usually ``(C, H, W)``.
         dtype: Floating-point type of the image; None for that of the module's parameters.
+        output_name: Which of the results are the logits: a key of a mapping, or a position; needed where there are
+            several.
 
     Raises:
-        InputError: The module is in training mode, does not accept such an image or any batch size, or does not
-            return one tensor.
+        InputError: The module is in training mode, does not accept such an image or any batch size, or returns
+            several tensors of which none is named.
         UnsupportedOperatorError: Lists every call that has no conversion.
     """
     _check_eval(module)
@@ -32,15 +40,14 @@ def from_torch(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype
     problem = refusal(module, input_shape, dtype)
     if problem is not None:
         raise InputError(problem)
-    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)))
-    _check_batch(module, torch.zeros(3, *input_shape, dtype=dtype))
+    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)), output_name)
+    _check_batch(module, torch.zeros(3, *input_shape, dtype=dtype), output_name)
     return program
 
 
-def from_exported(exported: ExportedProgram) -> Program:
-    """Return the program of an exported model, with a static or a dynamic batch."""
-    _check_output(exported)
-    program = lift(exported)
+def from_exported(exported: ExportedProgram, output_name: str | None = None) -> Program:
+    """Return the program of an exported model, with a static or a dynamic batch; ``output_name`` as above."""
+    program = lift(exported, output_name)
     _check_dtype(program.input_dtype)
     return program
 
@@ -69,11 +76,11 @@ def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | 
     return None
 
 
-def _check_batch(module: nn.Module, images: Tensor) -> None:
+def _check_batch(module: nn.Module, images: Tensor, output_name: str | None) -> None:
     """Raise InputError where a module that takes two images does not take these three."""
     try:
         with torch.no_grad():
-            rows = len(module(images))
+            rows = len(select(module(images), output_name))
         reason = f"{len(images)} images give {rows} rows"
     except Exception as error:  # as above
         rows, reason = -1, reason_of(error)
@@ -110,18 +117,6 @@ def _check_dtype(dtype: torch.dtype) -> None:
             f"the model computes in {name}, and conversion needs float32 or float64; call model.float(), or export it "
             "in float32"
         )
-
-
-def _check_output(exported: ExportedProgram) -> None:
-    """Raise InputError where the model packs its logits into something; several tensors are ``lift``'s to refuse."""
-    spec = exported.call_spec.out_spec
-    if spec is None or spec.is_leaf():
-        return
-    keys = f" ({', '.join(str(key) for key in spec.context)})" if isinstance(spec.context, list) else ""
-    if keys or spec.num_leaves == 1:
-        count = "1 tensor" if spec.num_leaves == 1 else f"{spec.num_leaves} tensors"
-        kind = getattr(spec.type, "__name__", "container")
-        raise InputError(f"the model returns {count} in a {kind}{keys}; wrap it to return the logits alone")
 
 
 def _check_eval(module: nn.Module) -> None:

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.program import Program
 
 TORCH_TOLERANCE = 1e-5
@@ -31,6 +32,7 @@ class Source:
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
         path: The file, where there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
+        output_name: Which of the model's outputs the logits are; None where it has one.
     """
 
     program: Program
@@ -38,6 +40,7 @@ class Source:
     format: str
     path: Path | None = None
     reference: Callable[[Tensor], Tensor] | None = None
+    output_name: str | None = None
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
@@ -77,14 +80,15 @@ class Source:
         from seenn_convert.frontend.onnx_reader import read_onnx
 
         images = images.to(self.program.input_dtype)
-        check_against_onnxruntime(path, read_onnx(path), images)
-        return check_against_onnxruntime(path, self.program, images)
+        check_against_onnxruntime(path, read_onnx(path, self.output_name), images, output_name=self.output_name)
+        return check_against_onnxruntime(path, self.program, images, output_name=self.output_name)
 
 
 def read_model(
     model: "Source | nn.Module | ExportedProgram | Path | str",
     input_shape: Sequence[int] | None = None,
     weights: Path | None = None,
+    output_name: str | None = None,
 ) -> Source:
     """Read a classifier into a program.
 
@@ -93,36 +97,42 @@ def read_model(
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, files know theirs.
         weights: A ``.safetensors`` file with the state of the factory's module.
+        output_name: Which of its outputs are the logits, where it has several: a name in an ONNX file, a key of a
+            mapping, or a position.
 
     Raises:
         InputError: The model cannot be read; says what to do.
         UnsupportedOperatorError: Lists every call that has no conversion.
     """
     if isinstance(model, Source):
+        if output_name not in (None, model.output_name):
+            raise InputError(f"{model.name} has been read already; give output_name to read_model")
         return model
     if weights is not None and isinstance(model, (nn.Module, ExportedProgram)):
         raise InputError("the model holds its weights; weights are for package.module:factory")
     if isinstance(model, nn.Module):
-        return _from_module(model, type(model).__name__, input_shape)
+        return _from_module(model, type(model).__name__, input_shape, output_name)
     if isinstance(model, ExportedProgram):
-        return Source(from_exported(model), "exported program", "pt2", reference=_exported_reference(model))
+        return _from_exported(model, "exported program", None, output_name)
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
     if path.suffix == ".onnx":
-        return _from_onnx(path)
+        return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        exported = read_pt2(path)
-        return Source(from_exported(exported), path.name, "pt2", path, _exported_reference(exported))
+        return _from_exported(read_pt2(path), path.name, path, output_name)
     if _is_factory(path):
-        return _from_module(_call_factory(str(model), weights), str(model), input_shape)
+        return _from_module(_call_factory(str(model), weights), str(model), input_shape, output_name)
     _check_file(path)
     raise InputError(f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory")
 
 
 def read_for_images(
-    model: "Source | nn.Module | ExportedProgram | Path | str", image_shape: Sequence[int], weights: Path | None = None
+    model: "Source | nn.Module | ExportedProgram | Path | str",
+    image_shape: Sequence[int],
+    weights: Path | None = None,
+    output_name: str | None = None,
 ) -> Source:
     """Read a model for images ``(C, H, W)``, as ``read_model`` does.
 
@@ -134,8 +144,8 @@ def read_for_images(
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
-        return _from_module(module, str(model), next(accepted, image_shape))
-    return read_model(model, image_shape, weights)
+        return _from_module(module, str(model), next(accepted, image_shape), output_name)
+    return read_model(model, image_shape, weights, output_name)
 
 
 def is_file_format(model: str | Path) -> bool:
@@ -147,32 +157,42 @@ def _is_factory(model: str | Path) -> bool:
     return not is_file_format(model) and ":" in str(model) and not Path(model).exists()
 
 
-def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None) -> Source:
+def _from_module(
+    module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None
+) -> Source:
     if input_shape is None:
         raise InputError(f"{name}: the shape of its input is not known; give sample data or input_shape")
-    return Source(from_torch(module, input_shape), name, "module", reference=module)
+    program = from_torch(module, input_shape, output_name=output_name)
+    return Source(program, name, "module", None, lambda images: select(module(images), output_name), output_name)
 
 
-def _from_onnx(path: Path) -> Source:
+def _from_exported(exported: ExportedProgram, name: str, path: Path | None, output_name: str | None) -> Source:
+    reference = _exported_reference(exported, output_name)
+    return Source(from_exported(exported, output_name), name, "pt2", path, reference, output_name)
+
+
+def _from_onnx(path: Path, output_name: str | None) -> Source:
     from seenn_convert.frontend.onnx_reader import read_onnx
 
     _check_file(path)
-    network = read_onnx(path)
-    return Source(from_torch(network, network.input_shape, network.input_dtype), path.name, "onnx", path)
+    network = read_onnx(path, output_name)
+    choose(network.output_names, [True] * len(network.output_names), output_name)
+    program = from_torch(network, network.input_shape, network.input_dtype)
+    return Source(program, path.name, "onnx", path, output_name=output_name)
 
 
-def _exported_reference(exported: ExportedProgram) -> Callable[[Tensor], Tensor]:
+def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
     """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
     module = exported.module(check_guards=False)
     image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
     batch = image.meta["val"].shape[0]
     if not isinstance(batch, int):
-        return module
+        return lambda images: select(module(images), output_name)
 
     def run(images: Tensor) -> Tensor:
         missing = -len(images) % batch
         whole = torch.cat([images, images[:1].expand(missing, *images.shape[1:])])
-        return torch.cat([module(part) for part in torch.split(whole, batch)])[: len(images)]
+        return torch.cat([select(module(part), output_name) for part in torch.split(whole, batch)])[: len(images)]
 
     return run
 

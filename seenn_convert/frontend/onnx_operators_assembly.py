@@ -22,6 +22,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     BatchValue,
     OnnxNode,
     Value,
+    repeats,
     to_tensor,
 )
 from seenn_convert.frontend.onnx_operators_folding import (
@@ -35,9 +36,11 @@ from seenn_convert.frontend.onnx_operators_folding import (
 STANDARD_DOMAINS = ("", "ai.onnx")
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
 _REMEDY = "replace the operator in the model and export it again"
+_COMPARISON = "write what it decides as a ReLU, a clamp or a product, and export it again"
 _REMEDIES = {  # what usually brings an operator into an exported classifier
-    "GatherND": "if it is an adaptive pool, export with an image size that its output size divides",
-    "Attention": "export for opset 22 or older",
+    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"), _COMPARISON),
+    **dict.fromkeys(("ArgMax", "TopK", "Hardmax"), "export the model so that it ends with its logits"),
+    **dict.fromkeys(("QuantizeLinear", "QLinearConv", "ConvInteger"), "export the model before its quantisation"),
 }
 
 
@@ -148,7 +151,7 @@ class Assembly:
         repeated = f"{name}/for_each_image"
         row = value.arrays[0][:1] if value.arrays[0].ndim else value.arrays[0]
         wanted = tuple((batch, *row.shape[1:]) for batch in BATCHES)
-        if tuple(array.shape for array in value.arrays) == wanted and all((a == row).all() for a in value.arrays):
+        if tuple(array.shape for array in value.arrays) == wanted and all(repeats(a, row) for a in value.arrays):
             if repeated not in self.values:
                 module = _ForEachImage(to_tensor(row))
                 self._append(value.producer, module, [self.image.name], [repeated])

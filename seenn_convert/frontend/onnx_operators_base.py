@@ -182,6 +182,13 @@ class Compute(nn.Module):
         return str(getattr(self.function, "__name__", self.function))
 
 
+def repeats(array: Array, row: Array) -> bool:
+    """Tell whether all rows are ``row``; products of many rows are rounded in another way for some of them."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return bool((array == row).all())
+    return bool(np.allclose(array, row, rtol=0.0, atol=1e-6 * float(np.abs(row).max(initial=0.0))))
+
+
 def to_tensor(array: Array) -> Tensor:
     """Return a contiguous copy of a constant as a tensor."""
     return torch.from_numpy(np.array(array, order="C"))

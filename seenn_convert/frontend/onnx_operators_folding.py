@@ -1,11 +1,11 @@
 """Evaluation of the ONNX nodes that do not depend on the image, by ONNX's own reference in numpy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from seenn_convert.frontend.onnx_operators_base import BATCHES, Activation, Array, BatchValue, OnnxNode, Value
@@ -65,8 +65,10 @@ def _merge(arrays: Sequence[Array], producer: str) -> Value:
 def _evaluate(proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None]) -> list[Array]:
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     outputs = [name for name in proto.output if name]
-    if node.op_type == "BatchNormalization":
-        return [_batch_normalize(node, arrays)]
+    if node.op_type in _BY_HAND:
+        return [_BY_HAND[node.op_type](node, arrays)]
+    if "sparse_value" in node.attributes:
+        return [_dense(node.attributes["sparse_value"])]
     try:
         found = _evaluator(proto, node.opset, feeds, outputs).run(None, feeds)
     except Exception as error:  # the reference raises whatever numpy does, and several classes of its own
@@ -90,6 +92,35 @@ def _batch_normalize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
     centred = (weight - mean.reshape(per_channel)) / deviation
     normalized: Array = (centred * scale.reshape(per_channel) + offset.reshape(per_channel)).astype(weight.dtype)
     return normalized
+
+
+def _dequantize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
+    """Return quantised weights as numbers; the reference knows only the newest forms of this operator."""
+    if node.integer("block_size", 0):
+        raise node.refuse("weights quantised in blocks are not supported", "export the model before its quantisation")
+    weight, scale = (np.asarray(array) for array in arrays[:2])
+    zero = np.zeros_like(scale) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2])
+    if scale.ndim == 1:
+        row = [1] * weight.ndim
+        row[node.integer("axis", 1)] = -1
+        scale, zero = scale.reshape(row), zero.reshape(row)
+    dense: Array = (weight.astype(np.int32) - zero.astype(np.int32)).astype(scale.dtype) * scale
+    return dense
+
+
+def _dense(sparse: onnx.SparseTensorProto) -> Array:
+    """Return a sparse constant, whose places are given by one number or by one for each dimension."""
+    values, places = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
+    shape = tuple(sparse.dims)
+    dense: Array = np.zeros(shape, values.dtype)
+    dense[np.unravel_index(places, shape) if places.ndim == 1 else tuple(places.T)] = values
+    return dense
+
+
+_BY_HAND: Mapping[str, Callable[[OnnxNode, Sequence[Array | None]], Array]] = {
+    "BatchNormalization": _batch_normalize,
+    "DequantizeLinear": _dequantize,
+}
 
 
 def _evaluator(proto: NodeProto, opset: int, feeds: Mapping[str, Array], outputs: Sequence[str]) -> ReferenceEvaluator:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seenn_convert.frontend.onnx_operators_base import (
     Activation,
@@ -16,7 +17,9 @@ from seenn_convert.frontend.onnx_operators_base import (
     Compute,
     Layer,
     OnnxNode,
+    repeats,
     to_tensor,
+    with_parameters,
 )
 
 Builder = Callable[[OnnxNode], Layer]
@@ -97,10 +100,58 @@ def gelu(node: OnnxNode) -> Layer:
 
 
 def swish(node: OnnxNode) -> Layer:
-    """Swish: ``SiLU``."""
-    if node.number("alpha", 1.0) != 1.0:
-        raise node.refuse(f"alpha is {node.number('alpha', 1.0)}", "use alpha 1")
-    return Layer(nn.SiLU())
+    """Swish: ``SiLU``, or the formula where alpha is not 1."""
+    alpha = node.number("alpha", 1.0)
+    return Layer(nn.SiLU() if alpha == 1.0 else Compute(partial(_swish, alpha=alpha)))
+
+
+def _swish(image: Tensor, alpha: float) -> Tensor:
+    return image * torch.sigmoid(alpha * image)
+
+
+def celu(node: OnnxNode) -> Layer:
+    """Celu."""
+    return Layer(nn.CELU(node.number("alpha", 1.0)))
+
+
+def thresholded_relu(node: OnnxNode) -> Layer:
+    """ThresholdedRelu: ``Threshold``, which is a ``ReLU`` from 0."""
+    alpha = node.number("alpha", 1.0)
+    return Layer(nn.Threshold(alpha, 0.0) if alpha else nn.ReLU())
+
+
+def shrink(node: OnnxNode) -> Layer:
+    """Shrink: zero within lambda of zero; what is outside moves towards zero by the bias."""
+    lambd, bias = node.number("lambd", 0.5), node.number("bias", 0.0)
+    return Layer(Compute(partial(_shrink, lambd=lambd, bias=bias)))
+
+
+def _shrink(image: Tensor, lambd: float, bias: float) -> Tensor:
+    outside = F.hardshrink(image, lambd)
+    return outside if bias == 0.0 else outside - bias * torch.sign(outside)
+
+
+def modulo(node: OnnxNode) -> Layer:
+    """Mod of floating point numbers, whose result has the sign of the first input."""
+    if not node.integer("fmod", 0):
+        raise node.refuse("without fmod it is for whole numbers only", "set fmod to 1")
+    return _over_inputs(node, torch.fmod)
+
+
+def p_relu(node: OnnxNode) -> Layer:
+    """PRelu: ``PReLU`` with one slope, or one per channel; with other slopes the sum of two ReLUs."""
+    image, slope = node.activation(0), node.constant(1)
+    if slope.size == 1:
+        return Layer(with_parameters(nn.PReLU(device="meta"), weight=slope.reshape(1)))
+    aligned = (1,) * (image.rank - slope.ndim) + slope.shape
+    channels = image.shapes[0][1] if image.rank > 1 else 0
+    if aligned == (1, channels) + (1,) * (image.rank - 2):
+        return Layer(with_parameters(nn.PReLU(channels, device="meta"), weight=slope.reshape(-1)))
+    return Layer(Compute(_two_slopes, [None, _held(node, slope, image.rank)]))
+
+
+def _two_slopes(image: Tensor, slope: Tensor) -> Tensor:
+    return torch.relu(image) - slope * torch.relu(-image)
 
 
 def binary(function: Callable[[Any, Any], Any]) -> Builder:
@@ -115,13 +166,60 @@ def binary(function: Callable[[Any, Any], Any]) -> Builder:
     return build
 
 
-def variadic_sum(node: OnnxNode) -> Layer:
-    """Sum: a chain of additions."""
-    return _over_inputs(node, _sum_of)
+def variadic(function: Callable[..., Any]) -> Builder:
+    """Return the builder of an operator over any number of inputs."""
+    return lambda node: _over_inputs(node, function)
 
 
-def _sum_of(*terms: Any) -> Any:
+def sum_of(*terms: Any) -> Any:
+    """Return the sum of tensors and numbers."""
     return reduce(operator.add, terms)
+
+
+def mean_of(*terms: Any) -> Any:
+    """Return the mean of tensors and numbers."""
+    return reduce(operator.add, terms) / len(terms)
+
+
+def largest_of(*terms: Any) -> Any:
+    """Return the largest of tensors and numbers, place by place."""
+    return reduce(partial(_bounded, by_number="min", by_tensor=torch.maximum, of_numbers=max), terms)
+
+
+def smallest_of(*terms: Any) -> Any:
+    """Return the smallest of tensors and numbers, place by place."""
+    return reduce(partial(_bounded, by_number="max", by_tensor=torch.minimum, of_numbers=min), terms)
+
+
+def _bounded(
+    first: Any, second: Any, by_number: str, by_tensor: Callable[..., Tensor], of_numbers: Callable[..., float]
+) -> Any:
+    """Combine two terms: a number bounds a tensor, which is a ReLU where the number is 0."""
+    if not isinstance(first, Tensor):
+        first, second = second, first
+    if isinstance(second, Tensor):
+        return by_tensor(first, second)
+    return torch.clamp(first, **{by_number: second}) if isinstance(first, Tensor) else of_numbers(first, second)
+
+
+def where(node: OnnxNode) -> Layer:
+    """Where: the condition is a constant; what it picks from may be."""
+    if not isinstance(node.inputs[0], np.ndarray):
+        raise node.refuse(
+            "its condition is computed from the image or the batch size", "write it as a ReLU, a clamp or a product"
+        )
+    dtype = next(value.dtype for value in node.inputs if isinstance(value, Activation))
+    rank = max(value.rank for value in node.inputs if isinstance(value, Activation))
+    operands: list[Tensor | float | None] = []
+    for position, value in enumerate(node.inputs):
+        held = _held(node, value, rank) if isinstance(value, np.ndarray) else None
+        operands.append(torch.tensor(held, dtype=dtype if position else torch.bool) if _is_number(held) else held)
+    given = tuple(i for i, value in enumerate(node.inputs) if isinstance(value, Activation))
+    return Layer(Compute(torch.where, operands), given)
+
+
+def _is_number(value: object) -> bool:
+    return value is not None and not isinstance(value, Tensor)
 
 
 def _over_inputs(node: OnnxNode, function: Callable[..., Any]) -> Layer:
@@ -138,15 +236,25 @@ def _held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
     if array.size == 1 and array.ndim <= rank:
         number: float = array.reshape(-1)[0].item()
         return number
-    if array.ndim == rank and array.shape[0] == node.file_batch and (array == array[:1]).all():
+    if array.ndim == rank and array.shape[0] == node.file_batch and repeats(array, array[:1]):
         array = array[:1]
     return to_tensor(array)
 
 
 def cast(node: OnnxNode) -> Layer:
     """Cast: nothing where the type stays, else a conversion between floating point types."""
-    image, target = node.activation(0), _CAST_TYPES.get(node.integer("to", 0))
-    if target is None or not image.dtype.is_floating_point:
+    return _cast_to(node, _CAST_TYPES.get(node.integer("to", 0)))
+
+
+def cast_like(node: OnnxNode) -> Layer:
+    """CastLike: a Cast to the type of the second input."""
+    like = node.inputs[1]
+    return _cast_to(node, like.dtype if isinstance(like, Activation) else to_tensor(node.constant(1)).dtype)
+
+
+def _cast_to(node: OnnxNode, target: torch.dtype | None) -> Layer:
+    image = node.activation(0)
+    if target not in _CAST_TYPES.values() or not image.dtype.is_floating_point:
         raise node.refuse("only casts between float16, float32 and float64 are supported", "remove the cast")
     return Layer(nn.Identity() if target == image.dtype else Compute(partial(Tensor.to, dtype=target)))
 

@@ -1,21 +1,22 @@
 """Builders of the ONNX pooling and padding operators."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.frontend.onnx_operators_base import Array, Compute, Layer, OnnxNode, to_tensor
+from seenn_convert.frontend.onnx_operators_select import take
 from seenn_convert.frontend.onnx_operators_window import Window, padded, spatial_size, window_of
 
-_MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
-_AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
-_GLOBAL_AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
-_PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+_MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_GLOBAL_AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+_PAD_MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 
 
 def max_pool(node: OnnxNode) -> Layer:
@@ -93,12 +94,23 @@ def global_max_pool(node: OnnxNode) -> Layer:
     return Layer(_MAX_POOLS[len(size)](size))
 
 
+def global_lp_pool(node: OnnxNode) -> Layer:
+    """GlobalLpPool: the norm over all places."""
+    dims, order = list(range(2, 2 + len(spatial_size(node)))), node.integer("p", 2)
+    return Layer(Compute(partial(_norm, order=order, dims=dims)))
+
+
+def _norm(image: Tensor, order: int, dims: list[int]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(image, order, dim=dims, keepdim=True)
+    return norm
+
+
 def pad(node: OnnxNode) -> Layer:
     """Pad: ``F.pad``; the amounts are an attribute before opset 11, an input since, and may name their axes."""
     rank, mode = node.activation(0).rank, node.text("mode", "constant")
     amounts = node.integers("pads", 1)
-    if amounts is None or mode not in _PAD_MODES:
-        raise node.refuse(f"mode '{mode}' is not supported", "pad with constant, reflect or edge")
+    if amounts is None or mode not in ("constant", *_PAD_MODES):
+        raise node.refuse(f"mode '{mode}' is not supported", "pad with constant, reflect, edge or wrap")
     axes = [node.axis(axis) for axis in node.integers("axes", 3) or range(rank)]
     begin, end = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):
@@ -112,9 +124,20 @@ def pad(node: OnnxNode) -> Layer:
         fill = node.optional_constant(2)
         value = node.number("value", 0.0) if fill is None else float(fill.reshape(-1)[0])
         return Layer(Compute(partial(F.pad, pad=_torch_pads(begin, end, first), mode=mode, value=value)))
-    if first < 2 or rank > 4:
-        raise node.refuse(f"mode '{mode}' is only supported over the dimensions after the channels")
+    if first < 2 or rank > 4 or mode == "wrap":
+        return Layer(_padded_by_places(node, begin, end, mode))
     return Layer(Compute(partial(F.pad, pad=_torch_pads(begin, end, 2), mode=_PAD_MODES[mode])))
+
+
+def _padded_by_places(node: OnnxNode, begin: Sequence[int], end: Sequence[int], mode: str) -> nn.Module:
+    """Return a padding as what it is: some places of an axis several times, or not at all, one axis after the other."""
+    steps = []
+    for axis, (before, behind) in enumerate(zip(begin, end, strict=True)):
+        if before or behind:
+            places = np.arange(node.activation(0).shapes[0][axis])
+            padded_places = np.pad(places, (max(before, 0), max(behind, 0)), mode=mode)  # type: ignore[call-overload]
+            steps.append(take(padded_places[max(-before, 0) : len(padded_places) + min(behind, 0)], axis))
+    return steps[0] if len(steps) == 1 else nn.Sequential(*steps)
 
 
 def _torch_pads(begin: Sequence[int], end: Sequence[int], first: int) -> list[int]:
@@ -122,14 +145,21 @@ def _torch_pads(begin: Sequence[int], end: Sequence[int], first: int) -> list[in
     return [amount for axis in reversed(range(first, len(begin))) for amount in (begin[axis], end[axis])]
 
 
-def softmax(node: OnnxNode) -> Layer:
-    """Softmax: over one axis; before opset 13 over all axes from the given one on, as if they were flattened."""
+def softmax_by(function: Callable[..., Tensor]) -> Callable[[OnnxNode], Layer]:
+    """Return the builder of Softmax or LogSoftmax, over one axis.
+
+    Before opset 13 it works over all axes from the given one on, as if they were flattened.
+    """
+    return lambda node: _softmax(node, function)
+
+
+def _softmax(node: OnnxNode, function: Callable[..., Tensor]) -> Layer:
     if node.opset >= 13:
-        return Layer(Compute(partial(torch.softmax, dim=node.axis_beside_batch(node.integer("axis", -1)))))
+        return Layer(Compute(partial(function, dim=node.axis_beside_batch(node.integer("axis", -1)))))
     axis = node.axis_beside_batch(node.integer("axis", 1))
     sizes = node.activation(0).shapes[0][axis:]
     if len([size for size in sizes if size != 1]) <= 1:
         longest = axis + max(range(len(sizes)), key=lambda i: sizes[i])
-        return Layer(Compute(partial(torch.softmax, dim=longest)))
-    flat = [nn.Flatten(axis), Compute(partial(torch.softmax, dim=axis)), nn.Unflatten(axis, sizes)]
+        return Layer(Compute(partial(function, dim=longest)))
+    flat = [nn.Flatten(axis), Compute(partial(function, dim=axis)), nn.Unflatten(axis, sizes)]
     return Layer(nn.Sequential(*flat))

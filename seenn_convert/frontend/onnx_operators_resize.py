@@ -1,6 +1,5 @@
-"""Builder of the ONNX resize operators: accepted only where ``F.interpolate`` gives exactly the same places."""
+"""Builder of the ONNX resize operators: ``F.interpolate`` where it gives exactly the same, else one map per axis."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,49 +8,78 @@ from torch import nn
 from torch.nn import functional as F
 
 from seenn_convert.frontend.onnx_operators_base import Array, Compute, Layer, OnnxNode
+from seenn_convert.frontend.onnx_operators_products import linear
+from seenn_convert.frontend.onnx_operators_resize_places import matrix_of, places_of
+from seenn_convert.frontend.onnx_operators_select import take
 from seenn_convert.frontend.onnx_operators_window import spatial_size
 
-_LINEAR_MODES = {1: "linear", 2: "bilinear"}
-_ROUNDINGS: dict[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
+_MODES = {"linear": "linear", "bilinear": "linear", "cubic": "cubic", "nearest": "nearest"}
+_TORCH_MODES = {(1, "linear"): "linear", (2, "linear"): "bilinear", (2, "cubic"): "bicubic"}
 
 
 def resize(node: OnnxNode) -> Layer:
     """Resize and Upsample.
 
-    ONNX has eight coordinate rules and four roundings, PyTorch four combinations. Sizes are known here, so both are
-    worked out along each axis and compared, place by place.
+    ONNX has eight coordinate rules and four roundings, PyTorch a few combinations. Sizes are known here, so what each
+    place of the output takes from which places of the input is worked out along each axis, and compared with PyTorch.
+    Where nothing in PyTorch is the same, the axes are mapped one after the other: by lists of places, or by matrices.
     """
-    size, mode = spatial_size(node), node.text("mode", "nearest")
-    if mode not in ("nearest", "linear", "bilinear") or node.integer("antialias", 0):
-        raise node.refuse(f"mode '{mode}'{' with antialias' if node.integer('antialias', 0) else ''} is not supported")
+    size, mode = spatial_size(node), _MODES.get(node.text("mode", "nearest"))
+    if mode is None:
+        raise node.refuse(f"mode '{node.text('mode', '')}' is not supported", "resize by nearest, linear or cubic")
     scales, output_size = _scales_and_sizes(node, size)
     if scales == [1.0] * len(size) and list(size) == output_size:
         return Layer(nn.Identity())
-    wanted = [_places(node, n, out, scale) for n, out, scale in zip(size, output_size, scales, strict=True)]
-    candidates: list[tuple[str, bool | None]] = [("nearest", None), ("nearest-exact", None)]
-    if mode != "nearest":
-        candidates = [(_LINEAR_MODES[len(size)], False), (_LINEAR_MODES[len(size)], True)]
-    for candidate, align_corners in candidates:
-        one_axis = "linear" if align_corners is not None else candidate
-        reached = [
-            F.interpolate(
-                torch.arange(n, dtype=torch.float64)[None, None], out, mode=one_axis, align_corners=align_corners
-            )
-            for n, out in zip(size, output_size, strict=True)
-        ]
-        if all(np.allclose(a, b[0, 0].numpy(), atol=1e-5) for a, b in zip(wanted, reached, strict=True)):
-            chosen = partial(F.interpolate, size=output_size, mode=candidate, align_corners=align_corners)
-            return Layer(Compute(chosen))
-    rule = node.text("coordinate_transformation_mode", "half_pixel" if node.opset >= 11 else "asymmetric")
-    raise node.refuse(
-        f"mode '{mode}' with coordinates '{rule}' from {size} to {tuple(output_size)} differs from F.interpolate",
-        "resize by torch.nn.functional.interpolate and export again",
+    axes = list(zip(size, output_size, scales, strict=True))
+    if mode == "nearest":
+        return Layer(_nearest([places_of(node, *axis) for axis in axes], size, output_size))
+    return Layer(_weighted(node, [matrix_of(node, mode, *axis) for axis in axes], mode, output_size))
+
+
+def _nearest(wanted: list[Array], size: tuple[int, ...], output_size: list[int]) -> nn.Module:
+    """Return the module that takes, along each axis, the wanted places."""
+    for mode in ("nearest", "nearest-exact") if len(size) < 3 else ():
+        lines = [torch.arange(n, dtype=torch.float64)[None, None] for n in size]
+        reached = [F.interpolate(line, n, mode=mode)[0, 0].numpy() for line, n in zip(lines, output_size, strict=True)]
+        # PyTorch has the exact rule for two spatial axes only where a program may hold it.
+        if all(map(np.array_equal, wanted, reached)) and (mode == "nearest" or len(size) == 2):
+            return Compute(partial(F.interpolate, size=output_size, mode=mode))
+    steps = [take(places, i + 2) for i, places in enumerate(wanted) if list(places) != list(range(size[i]))]
+    return nn.Sequential(*steps)
+
+
+def _weighted(node: OnnxNode, wanted: list[Array], mode: str, output_size: list[int]) -> nn.Module:
+    """Return the module that maps each axis by the wanted matrix."""
+    torch_mode = _TORCH_MODES.get((len(wanted), mode), "")
+    antialias = bool(node.integer("antialias", 0)) and len(wanted) == 2
+    for align_corners in (False, True) if torch_mode else ():
+        reached = [_torch_matrix(m.shape[1], m.shape[0], mode, align_corners, antialias) for m in wanted]
+        if all(np.allclose(a, b, atol=1e-5) for a, b in zip(wanted, reached, strict=True)):
+            return Compute(partial(
+                F.interpolate, size=output_size, mode=torch_mode, align_corners=align_corners, antialias=antialias
+            ))
+    dtype = torch.empty(0, dtype=node.activation(0).dtype).numpy().dtype
+    steps = [_along(i + 2, m.astype(dtype)) for i, m in enumerate(wanted) if not _is_identity(m)]
+    return nn.Sequential(*steps)
+
+
+def _torch_matrix(size: int, output_size: int, mode: str, align_corners: bool, antialias: bool) -> Array:
+    """Return what ``F.interpolate`` does along one axis as a matrix ``(output_size, size)``."""
+    lines = torch.eye(size, dtype=torch.float64)[None, :, None]
+    reached = F.interpolate(
+        lines, (1, output_size), mode=f"bi{mode}", align_corners=align_corners, antialias=antialias
     )
+    matrix: Array = reached[0, :, 0].T.numpy()
+    return matrix
+
+
+def _along(axis: int, matrix: Array) -> nn.Module:
+    turn = Compute(partial(torch.transpose, dim0=axis, dim1=-1))
+    return nn.Sequential(turn, linear(matrix, None), turn)
+
+
+def _is_identity(matrix: Array) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and bool(np.allclose(matrix, np.eye(len(matrix)), atol=1e-6))
 
 
 def _scales_and_sizes(node: OnnxNode, size: tuple[int, ...]) -> tuple[list[float], list[int]]:
@@ -76,36 +104,14 @@ def _scales_and_sizes(node: OnnxNode, size: tuple[int, ...]) -> tuple[list[float
 
 
 def _from_sizes(node: OnnxNode, axes: list[int], position: int) -> tuple[list[float], list[int]]:
-    full = node.activation(0).shapes[0]
-    if node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise node.refuse("only the aspect ratio policy 'stretch' is supported")
+    """Return scale and output size of every axis; with a policy one scale, the smallest or the largest, fits all."""
+    full, policy = node.activation(0).shapes[0], node.text("keep_aspect_ratio_policy", "stretch")
     scales, sizes = [1.0] * len(full), list(full)
-    for axis, wanted in zip(axes, node.shapes_given(position)[0], strict=True):
-        if axis > 0:  # the batch among the sizes is the one the file was traced with
-            scales[axis], sizes[axis] = wanted / full[axis], int(wanted)
+    wanted = {axis: n for axis, n in zip(axes, node.shapes_given(position)[0], strict=True) if axis > 0}
+    for axis, length in wanted.items():  # the batch among the sizes is the one the file was traced with
+        scales[axis], sizes[axis] = length / full[axis], int(length)
+    if policy != "stretch":
+        scale = (min if policy == "not_larger" else max)(scales[axis] for axis in wanted)
+        for axis in wanted:
+            scales[axis], sizes[axis] = scale, int(np.floor(scale * full[axis] + 0.5))
     return scales, sizes
-
-
-def _places(node: OnnxNode, size: int, output_size: int, scale: float) -> Array:
-    """Return where in the input each output place reads, along one axis.
-
-    Source: the table of coordinate transformations of the ONNX operator specification, Resize.
-    """
-    rule = node.text("coordinate_transformation_mode", "half_pixel" if node.opset >= 11 else "asymmetric")
-    i = np.arange(output_size, dtype=np.float64)
-    if rule in ("half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "half_pixel_symmetric"):
-        places = (i + 0.5) / scale - (0.0 if rule == "tf_half_pixel_for_nn" else 0.5)
-        if rule == "pytorch_half_pixel" and output_size == 1:
-            places = np.zeros(1)
-        if rule == "half_pixel_symmetric":
-            places += size / 2 * (1 - output_size / (scale * size))
-    elif rule == "asymmetric":
-        places = i / scale
-    elif rule == "align_corners":
-        places = i * (size - 1) / max(output_size - 1, 1)
-    else:
-        raise node.refuse(f"the coordinate rule '{rule}' is not supported")
-    if node.text("mode", "nearest") == "nearest":
-        default = "round_prefer_floor" if node.opset >= 11 else "floor"
-        places = _ROUNDINGS[node.text("nearest_mode", default)](places)
-    return np.clip(places, 0, size - 1)

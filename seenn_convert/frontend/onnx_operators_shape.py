@@ -1,9 +1,8 @@
-"""Builders of the ONNX operators that rearrange: reshape, transpose, slice, split, join, reduce and repeat."""
+"""Builders of the ONNX operators that rearrange: reshape, transpose, join and repeat."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from seenn_convert.frontend.onnx_operators_base import (
     Compute,
     Layer,
     OnnxNode,
+    repeats,
     to_tensor,
 )
 
@@ -134,61 +134,6 @@ def transpose(node: OnnxNode) -> Layer:
     return Layer(Compute(partial(torch.permute, dims=order)))
 
 
-def slice_(node: OnnxNode) -> Layer:
-    """Slice: one step per axis; the arguments are attributes before opset 10."""
-    image = node.activation(0)
-    starts, ends = node.integers("starts", 1) or [], node.integers("ends", 2) or []
-    axes = node.integers("axes", 3) or list(range(len(starts)))
-    strides = node.integers("steps", 4) or [1] * len(starts)
-    cuts = []
-    for start, end, axis, stride in zip(starts, ends, (node.axis(axis) for axis in axes), strides, strict=True):
-        if stride < 1:
-            raise node.refuse(f"its step {stride} is not positive", "leave the flip out of the model")
-        if axis == image.batch_axis:
-            if (start, stride) != (0, 1) or end < (node.file_batch or np.iinfo(np.int32).max):
-                raise node.refuse("it cuts the batch", "cut other dimensions")
-            continue
-        low, high, _ = slice(start, end, stride).indices(image.shapes[0][axis])
-        if (low, high, stride) != (0, image.shapes[0][axis], 1):
-            cuts.append(Compute(partial(_cut, axis=axis, start=low, end=high, stride=stride)))
-    if not cuts:
-        return Layer(nn.Identity())
-    return Layer(cuts[0] if len(cuts) == 1 else nn.Sequential(*cuts))
-
-
-def _cut(image: Tensor, axis: int, start: int, end: int, stride: int) -> Tensor:
-    # Indexing would record an empty slice for every axis before this one.
-    cut: Tensor = torch.ops.aten.slice.Tensor(image, axis, start, end, stride)
-    return cut
-
-
-def split(node: OnnxNode) -> Layer:
-    """Split: into the given sizes, or into equal parts of which the last may be smaller."""
-    axis = node.axis_beside_batch(node.integer("axis", 0))
-    size, sizes = node.activation(0).shapes[0][axis], node.integers("split", 1)
-    if sizes is None:
-        count = node.integer("num_outputs", node.output_count)
-        part = -(-size // count)
-        sizes = [min(part, size - i * part) for i in range(count)]
-    return Layer(Compute(partial(torch.split, split_size_or_sections=sizes, dim=axis)))
-
-
-def gather(node: OnnxNode) -> Layer:
-    """Gather: a selection for one index, ``index_select`` for a list of them."""
-    axis, index = node.axis_beside_batch(node.integer("axis", 0)), node.constant(1)
-    size = node.activation(0).shapes[0][axis]
-    if index.ndim == 0:
-        return Layer(Compute(partial(torch.select, dim=axis, index=int(index) % size)))
-    if index.ndim > 1:
-        raise node.refuse(f"its index has {index.ndim} dimensions", "use an index of at most one dimension")
-    wrapped = to_tensor(index.astype(np.int64) % size)
-    return Layer(Compute(partial(_select_list, axis=axis), [None, wrapped]))
-
-
-def _select_list(image: Tensor, index: Tensor, axis: int) -> Tensor:
-    return torch.index_select(image, axis, index)
-
-
 class Join(nn.Module):
     """A concatenation in which constants, where there are any, are repeated for every image."""
 
@@ -228,7 +173,7 @@ def concat(node: OnnxNode) -> Layer:
 
 
 def _one_image(node: OnnxNode, array: Array) -> Tensor:
-    if not (array == array[:1]).all():
+    if not repeats(array, array[:1]):
         raise node.refuse("it joins a constant that differs between the images of a batch", "use one for all images")
     return to_tensor(array[:1])
 
@@ -256,14 +201,46 @@ def _expand_to(image: Tensor, sizes: Sequence[int]) -> Tensor:
     return image.expand(*sizes)
 
 
-def reduction(function: Callable[..., Any], axes_are_input_from: int) -> Callable[[OnnxNode], Layer]:
-    """Return the builder of a sum or a mean over axes, which are an attribute before the given opset."""
+def tile(node: OnnxNode) -> Layer:
+    """Tile: repeat along any axis but the batch."""
+    image, repeats = node.activation(0), [int(count) for count in node.constant(1).reshape(-1)]
+    if image.batch_axis is not None and repeats[image.batch_axis] != 1:
+        raise node.refuse("it repeats the images of a batch", "repeat along other dimensions")
+    return Layer(nn.Identity() if set(repeats) == {1} else Compute(partial(_repeat, counts=repeats)))
 
-    def build(node: OnnxNode) -> Layer:
-        image, axes = node.activation(0), node.integers("axes", 1 if node.opset >= axes_are_input_from else None)
-        if not axes and node.integer("noop_with_empty_axes", 0):
-            return Layer(nn.Identity())
-        dims = sorted(node.axis_beside_batch(axis) for axis in axes or range(image.rank))
-        return Layer(Compute(partial(function, dim=dims, keepdim=bool(node.integer("keepdims", 1)))))
 
-    return build
+def _repeat(image: Tensor, counts: Sequence[int]) -> Tensor:
+    return image.repeat(*counts)
+
+
+def depth_to_space(node: OnnxNode) -> Layer:
+    """DepthToSpace: channels become blocks of places; in column order it is ``pixel_shuffle``."""
+    block, channels = node.integer("blocksize", 1), node.activation(0).shapes[0][1]
+    if node.text("mode", "DCR") == "CRD":
+        return Layer(nn.PixelShuffle(block))
+    return Layer(Compute(partial(_spread_blocks, block=block, channels=channels // block**2)))
+
+
+def _spread_blocks(image: Tensor, block: int, channels: int) -> Tensor:
+    batch, _, height, width = image.shape
+    blocks = image.reshape(batch, block, block, channels, height, width).permute(0, 3, 4, 1, 5, 2)
+    return blocks.reshape(batch, channels, height * block, width * block)
+
+
+def space_to_depth(node: OnnxNode) -> Layer:
+    """SpaceToDepth: blocks of places become channels, the places of a block first."""
+    return Layer(Compute(partial(_stack_blocks, block=node.integer("blocksize", 1))))
+
+
+def _stack_blocks(image: Tensor, block: int) -> Tensor:
+    batch, channels, height, width = image.shape
+    blocks = image.reshape(batch, channels, height // block, block, width // block, block).permute(0, 3, 5, 1, 2, 4)
+    return blocks.reshape(batch, channels * block**2, height // block, width // block)
+
+
+def triangle(node: OnnxNode) -> Layer:
+    """Trilu: a triangle of the last two axes."""
+    for axis in (-2, -1):
+        node.axis_beside_batch(axis)
+    diagonal = int(node.constant(1).reshape(-1)[0]) if node.has(1) else 0
+    return Layer(Compute(partial(torch.triu if node.integer("upper", 1) else torch.tril, diagonal=diagonal)))

@@ -7,7 +7,7 @@ from torch import nn
 
 from seenn_convert.frontend.onnx_operators_base import OnnxNode
 
-_PADDINGS = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d}
+_PADDINGS = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def window_of(node: OnnxNode, kernel: Sequence[int]) -> Window:
     """Read the window of a convolution or a pool over input 0; ``auto_pad`` becomes numbers.
 
     Raises:
-        UnsupportedOperatorError: If the node is neither 1-d nor 2-d.
+        UnsupportedOperatorError: If the node is not 1-d, 2-d or 3-d.
     """
     size = spatial_size(node)
     ones = [1] * len(size)
@@ -75,12 +75,12 @@ def window_of(node: OnnxNode, kernel: Sequence[int]) -> Window:
 
 
 def spatial_size(node: OnnxNode) -> tuple[int, ...]:
-    """Return the size of input 0 after batch and channels, refusing all but one or two such dimensions."""
+    """Return the size of input 0 after batch and channels, refusing all but one to three such dimensions."""
     image = node.activation(0)
-    if image.rank not in (3, 4) or image.batch_axis not in (0, None):
+    if image.rank not in (3, 4, 5) or image.batch_axis not in (0, None):
         raise node.refuse(
-            f"its input has shape {image.shape_at(1)}, only (batch, channels, length) and (batch, channels, height, "
-            "width) are supported"
+            f"its input has shape {image.shape_at(1)}, not (batch, channels, ...) with one to three spatial "
+            "dimensions"
         )
     return image.shapes[0][2:]
 

@@ -22,7 +22,11 @@ Array = npt.NDArray[Any]
 
 
 def check_against_onnxruntime(
-    path: Path, network: Callable[[Tensor], Any], images: Tensor, tolerance: float = 1e-4
+    path: Path,
+    network: Callable[[Tensor], Any],
+    images: Tensor,
+    tolerance: float = 1e-4,
+    output_name: str | None = None,
 ) -> float:
     """Compare a network with onnxruntime on the CPU.
 
@@ -31,6 +35,7 @@ def check_against_onnxruntime(
         network: What was made of it; maps images to a tensor, or to a tuple where the file has several outputs.
         images: ``(B, *F)``, any B, also where the file fixes the batch.
         tolerance: The largest relative error to accept.
+        output_name: The output of the file that the network gives; None for all of them.
 
     Returns:
         The relative error: largest absolute difference / largest absolute reference, the worst of the outputs.
@@ -39,7 +44,8 @@ def check_against_onnxruntime(
         InputError: If onnxruntime cannot run the file, or what it returns is not finite.
         PostconditionError: If the error is above the tolerance; names the first ONNX node that differs.
     """
-    expected = _run(_session(str(path), path), images, path)
+    names = None if output_name is None else [output_name]
+    expected = _run(_session(str(path), path), images, path, names)
     if not all(np.isfinite(output).all() for output in expected):
         raise InputError(f"{path}: {NOT_FINITE}")
     with torch.no_grad():
@@ -68,14 +74,14 @@ def _session(model: str | bytes, path: Path) -> Any:
         raise InputError(f"{path}: onnxruntime cannot load it ({reason_of(error)}); check the file") from error
 
 
-def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
+def _run(session: Any, images: Tensor, path: Path, names: Sequence[str] | None = None) -> list[Array]:
     """Run all images, in groups where the file fixes the batch; the last group is filled up with its last image."""
     image = session.get_inputs()[0]
     group = image.shape[0] if image.shape and isinstance(image.shape[0], int) else len(images)
     missing = -len(images) % group
     filled = np.concatenate([images.cpu().numpy(), np.repeat(images[-1:].cpu().numpy(), missing, axis=0)])
     try:
-        runs = [_run_once(session, part) for part in np.split(filled, len(filled) // group)]
+        runs = [_run_once(session, part, names) for part in np.split(filled, len(filled) // group)]
     except Exception as error:  # as above
         raise InputError(_failure(session, filled[:group], path, error)) from error
     return [
@@ -83,10 +89,10 @@ def _run(session: Any, images: Tensor, path: Path) -> list[Array]:
     ]
 
 
-def _run_once(session: Any, images: Array) -> list[Array]:
+def _run_once(session: Any, images: Array, names: Sequence[str] | None = None) -> list[Array]:
     options = onnxruntime.RunOptions()
     options.log_severity_level = _FATAL_ONLY
-    outputs: list[Array] = session.run(None, {session.get_inputs()[0].name: images}, options)
+    outputs: list[Array] = session.run(names, {session.get_inputs()[0].name: images}, options)
     return outputs
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.onnx_operators_assembly import STANDARD_DOMAINS, Assembly, ImageInput, Step
 from seenn_convert.frontend.onnx_operators_base import Activation, Array, Value
+from seenn_convert.frontend.outputs import choose
 
 _OLDEST_OPSET = 7  # older ones broadcast by other rules
 
@@ -47,11 +48,12 @@ class OnnxNetwork(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-def read_onnx(path: Path) -> OnnxNetwork:
+def read_onnx(path: Path, output_name: str | None = None) -> OnnxNetwork:
     """Read a classifier from an ONNX file.
 
     Args:
         path: The ``.onnx`` file; external data is looked for beside it.
+        output_name: The one output to read, with what it depends on; None for all of them.
 
     Returns:
         The network, for any batch size, also where the file fixes one.
@@ -61,6 +63,8 @@ def read_onnx(path: Path) -> OnnxNetwork:
         UnsupportedOperatorError: If it holds operators or options that have no counterpart; lists all of them.
     """
     model = _load(path)
+    if output_name is not None:
+        _keep_output(model.graph, output_name)
     opset = _opset_of(model, path)
     image = _image_of(model.graph, path)
     reserved = set(dir(OnnxNetwork(image, (), ())))
@@ -95,6 +99,13 @@ def _load(path: Path) -> ModelProto:
     if not model.graph.node or not model.graph.output:
         raise InputError(f"{path}: holds no ONNX graph; export the model again")
     return model
+
+
+def _keep_output(graph: GraphProto, name: str) -> None:
+    names = [value.name for value in graph.output]
+    kept = graph.output[choose(names, [True] * len(names), name)]
+    del graph.output[:]
+    graph.output.append(kept)
 
 
 def _opset_of(model: ModelProto, path: Path) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import fx
+from torch import Tensor, fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 from torch.utils import _pytree as pytree
@@ -31,6 +31,18 @@ def output_of(exported: ExportedProgram, graph: fx.Graph, name: str | None) -> f
     results = graph.output_node().args[0]
     assert isinstance(results, (list, tuple))
     return results[choose(output_names(exported), [isinstance(r, fx.Node) for r in results], name)]  # type: ignore[return-value]
+
+
+def select(returned: object, name: str | None) -> Tensor:
+    """Return the tensor called ``name`` among what a model returned, or the only one where no name is given.
+
+    Raises:
+        InputError: The choice is not clear; lists the names.
+    """
+    leaves, _ = pytree.tree_flatten_with_path(returned)
+    names = [".".join(_key(part) for part in path) for path, _ in leaves]
+    found: Tensor = leaves[choose(names, [isinstance(leaf, Tensor) for _, leaf in leaves], name)][1]
+    return found
 
 
 def choose(names: Sequence[str], usable: Sequence[bool], name: str | None) -> int:
