@@ -33,7 +33,7 @@ from seenn_convert.runtime.policies import exit_steps
 @click.option("--target-drop", type=float, default=0.5, show_default=True)
 @click.option("--target-timesteps", type=float)
 @click.option("--neuron", default="signed", show_default=True)
-@click.option("--accuracy-only", is_flag=True, help="Run all timesteps once, take the exits by hindsight, time nothing.")
+@click.option("--accuracy-only", is_flag=True, help="One run of all timesteps, exits by hindsight, no timing.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
 def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE."""
@@ -67,7 +67,8 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
 
 def _accuracy(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
     """Return accuracies from one run of all timesteps; exits by hindsight are those of early exit."""
-    model, labels = artifact.model(), torch.tensor(list(test.labels or ()))
+    assert test.labels is not None
+    model, labels = artifact.model(), torch.as_tensor(test.labels)
     with torch.no_grad():
         ann = torch.cat([artifact.ann(image).argmax(dim=-1) for image, _ in test.batches(256)])
         run = run_all_timesteps(model, (image for image, _ in test.batches(256)))
