@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/zoo.py --models FILE.py --output benchmarks/results/zoo``. ``FILE.py`` defines ``names()`` and
 ``build(name)``, which returns a module in eval mode and a batch of images. A network is calibrated on its own batch.
-The scale of a tracking neuron's levels is the 99th percentile of each channel; it is not clipped there. The slope is that of
-the error over timesteps times levels, by least squares, where the error is small enough for the law to show: with
+The scale of a tracking neuron's levels is the 99th percentile of each channel; it is not clipped there. The slope is that
+of the error over timesteps times levels, by least squares, where the error is small enough for the law to show: with
 ``FINE_LEVELS``. Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
 """
 
@@ -205,7 +205,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
         f"{len(good)} of {len(rows)} networks converted, largest parity error {max(r['parity'] for r in good):.1e}. "
         f"Tracking neurons: slope of the error over timesteps x levels between {slopes[0]:.2f} and {slopes[-1]:.2f} "
         f"(between -1.2 and -0.8 for {sum(-1.2 <= s <= -0.8 for s in slopes)} of {len(slopes)}); of the {len(relu)} "
-        f"networks with ReLUs and at most 30 M parameters {within} are within 0.05 at T=64 with {LEVELS} levels. Worst first:"
+        f"networks with ReLUs and at most 30 M parameters {within} are within 0.05 at T=64 with {LEVELS} levels. "
+        "Worst first:"
     )
 
 
