@@ -2,9 +2,9 @@
 
 Run: ``python benchmarks/zoo.py --models FILE.py --output benchmarks/results/zoo``. ``FILE.py`` defines ``names()`` and
 ``build(name)``, which returns a module in eval mode and a batch of images. A network is calibrated on its own batch.
-The scale of a tracking neuron's levels is the 99th percentile of each channel; it is not clipped there. The slope is that
-of the error over timesteps times levels, by least squares, where the error is small enough for the law to show: with
-``FINE_LEVELS``. Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
+The scale of a tracking neuron's levels is the 99th percentile of each channel; it is not clipped there. The slope is
+that of the error over timesteps times levels, by least squares, with ``FINE_LEVELS``, where the error is small enough
+for the law to show. Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
 """
 
 import importlib.util

@@ -7,9 +7,12 @@ from torch._ops import OpOverload
 
 from seenn_convert.frontend.call import Call, Refusal, Same
 
-VIEWS = ("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t",
-         "swapaxes", "swapdims", "movedim", "slice", "narrow", "split", "split_with_sizes", "chunk", "tensor_split",
-         "select", "unbind", "expand", "expand_as", "view_as", "reshape_as", "unfold", "contiguous")  # fmt: skip
+VIEWS = (
+    "view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose",
+    "t", "swapaxes", "swapdims", "movedim", "mT", "mH", "adjoint", "slice", "narrow", "split",
+    "split_with_sizes", "chunk", "tensor_split", "select", "unbind", "expand", "expand_as", "view_as",
+    "reshape_as", "unfold", "contiguous",
+)  # fmt: skip
 """Calls whose result shares memory with part of their input, or may share it; writing to it needs care."""
 DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 

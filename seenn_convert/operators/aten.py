@@ -61,6 +61,7 @@ class AtenOperator(nn.Module):
         self.operator, self.arguments = operator, _as_tuples(arguments)
         self.keywords = tuple((str(name), _as_tuples(value)) for name, value in keywords)
         self.constants = len(constants)
+        self.inputs = len(set(_INPUT.findall(repr((self.arguments, self.keywords)))))
         for index, constant in enumerate(constants):
             self.register_buffer(f"constant_{index}", constant.detach().clone())
 
@@ -71,6 +72,28 @@ class AtenOperator(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the operator's result."""
+        if self._is_function_of_one and inputs[0].device.type == "cpu":
+            return self._aligned(inputs[0])
+        return self._call(inputs)
+
+    @property
+    def _is_function_of_one(self) -> bool:
+        """Whether each element of the result depends on one element of the only input and on numbers."""
+        return self.inputs == 1 and not self.constants and is_elementwise(resolve(self.operator))
+
+    def _aligned(self, x: Tensor) -> Tensor:
+        """Return the result, with every element computed by the same instructions wherever it stands.
+
+        CPU kernels compute the last elements of a tensor one by one, which for some functions (sigmoid) gives other
+        last bits; then a row's result would depend on the number of rows.
+        """
+        missing = -x.numel() % (64 * torch.get_num_threads())
+        if missing == 0 or x.device.type == "meta":
+            return self._call((x,))
+        flat = torch.cat([x.reshape(-1), x.new_zeros(missing)])
+        return self._call((flat,))[: x.numel()].reshape(x.shape)
+
+    def _call(self, inputs: tuple[Tensor, ...]) -> Tensor:
         arguments = [self._value(argument, inputs) for argument in self.arguments]
         keywords = {name: self._value(value, inputs) for name, value in self.keywords}
         result: Tensor = resolve(self.operator)(*arguments, **keywords)

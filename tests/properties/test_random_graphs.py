@@ -16,7 +16,7 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import NeuronKind, Signed, Tracking
+from seenn_convert.kinds import Signed, Tracking
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program
@@ -103,87 +103,65 @@ class Drawn(nn.Module):
 networks = st.builds(
     Drawn, st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5), st.integers(0, 2**16)
 ).map(lambda net: net.eval())
-FAST = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-THOROUGH = settings(FAST, max_examples=250)
+FAST = settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(FAST, max_examples=30)
 
 
-def check_parity(net: Drawn) -> None:
-    program = from_torch(net, (3, SIDE, SIDE))
-    ann = run_passes(program, ANN_PASSES, harness.images(program, 6))
+def check_parity(net: Drawn, program: Program, ann: Program) -> None:
     for rows in (1, 3, 6):
         batch = harness.images(program, rows)
-        with torch.no_grad():
-            harness.assert_same(program(batch), net(batch))
-            harness.assert_same(ann(batch), net(batch), 3e-5)  # five passes of 1e-5 each may add up
+        harness.assert_same(program(batch), net(batch))
+        harness.assert_same(ann(batch), net(batch), 3e-5)  # single passes are held to 1e-5; several may add up
 
 
-def check_convergence(net: Drawn) -> None:
-    """The error of the mean output falls at least as fast as the square root of the timesteps, and is small at the end."""
-    ann, snn = spiking(net, Tracking(64))
+def check_convergence(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -> None:
+    """With tracking neurons the error of the mean output falls with the timesteps, to almost nothing."""
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(64)))
     batch = harness.images(ann, 6)
-    with torch.no_grad():
-        early, late = prefix_errors(snn, batch, ann(batch), (2, 128))
-    assert late <= max(early / 8, 2e-5) or late <= 1e-3, (net.names, early, late)
+    early, late = prefix_errors(snn, batch, ann(batch), (2, 64))
+    assert late <= max(early / 4, 1e-3), (net.names, early, late)
     assert late <= 0.02, (net.names, early, late)
 
 
-def check_rows(net: Drawn) -> None:
+def check_rows(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -> None:
     """Any batch split and any order of the rows give each row the same exit step and the same bits."""
-    ann, snn = spiking(net, Signed())
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Signed()))
     model = SpikingModel(run_passes(snn, [probe_pass(ann, "confidence", torch.ones(6))]), 6, ConfidencePolicy((0.3,)))
     batch = harness.images(ann, 24)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(len(net.names)))
-    with torch.no_grad():
-        whole = run_early_exit(model, [batch], 24)
-        other = run_early_exit(model, batch[order].split([5, 1, 11, 7]), 17)
+    whole = run_early_exit(model, [batch], 24)
+    other = run_early_exit(model, batch[order].split([5, 1, 11, 7]), 17)
     assert torch.equal(other.exit_step, whole.exit_step[order])
     assert torch.equal(other.logits, whole.logits[order])
 
 
-def spiking(net: Drawn, kind: NeuronKind) -> tuple[Program, Program]:
-    program = from_torch(net, (3, SIDE, SIDE))
-    ann = run_passes(program, ANN_PASSES)
-    ann = run_passes(ann, encoding_passes(ann, "auto"))
-    thresholds = calibrate(ann, [harness.images(ann, 24)], MaxRule()).v_thresholds()
-    return ann, run_passes(ann, spiking_passes(ann, thresholds, kind))
-
-
-def guarded(check: Callable[[Drawn], None]) -> Callable[[Drawn], None]:
-    def run(net: Drawn) -> None:
+def check_laws(net: Drawn) -> None:
+    with torch.no_grad():
+        program = from_torch(net, (3, SIDE, SIDE))
+        ann = run_passes(program, ANN_PASSES, harness.images(program, 6))
+        check_parity(net, program, ann)
+        ann = run_passes(ann, encoding_passes(ann, "auto"))
         try:
-            check(net)
-        except CalibrationDataError as error:  # a network whose random weights leave most activations dead
+            thresholds = calibrate(ann, [harness.images(ann, 24)], MaxRule()).v_thresholds()
+        except CalibrationDataError as error:  # random weights may leave most activations dead
             assert "no positive activation" in str(error)
-
-    return run
-
-
-@FAST
-@given(networks)
-def test_parity(net: Drawn) -> None:
-    check_parity(net)
+            return
+        check_convergence(net, ann, thresholds)
+        check_rows(net, ann, thresholds)
 
 
 @FAST
 @given(networks)
-def test_convergence(net: Drawn) -> None:
-    guarded(check_convergence)(net)
-
-
-@FAST
-@given(networks)
-def test_rows_are_independent(net: Drawn) -> None:
-    guarded(check_rows)(net)
+def test_laws(net: Drawn) -> None:
+    check_laws(net)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", [check_parity, check_convergence, check_rows])
-def test_laws_at_length(check: Callable[[Drawn], None]) -> None:
-    THOROUGH(given(networks)(guarded(check)))()
+def test_laws_at_length() -> None:
+    THOROUGH(given(networks)(check_laws))()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_every_step_alone(name: str) -> None:
-    net = Drawn(["conv_bn_relu", name], 3).eval()
-    check_parity(net)
-    check_convergence(net)
+    check_laws(Drawn(["conv_bn_relu", name], 3).eval())

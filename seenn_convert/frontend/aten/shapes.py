@@ -22,7 +22,8 @@ def reshape(call: Call) -> Result:
     return Lifted(Reshape(layout.shape(after)), (source,), layout)
 
 
-@handles("permute", "transpose", "t", "swapaxes", "swapdims", "movedim", any_layout=True)
+@handles("permute", "transpose", "t", "swapaxes", "swapdims", "movedim", "mT", "mH", "adjoint",
+         any_layout=True)  # fmt: skip
 def permute(call: Call) -> Result:
     """Any order of the axes; the program keeps the batch in front."""
     source = call.tensor("self")
@@ -160,7 +161,7 @@ def _order(call: Call, source: fx.Node) -> list[int]:
             order.insert(target, dim)
         return order
     names = next((pair for pair in (("dim0", "dim1"), ("axis0", "axis1")) if pair[0] in call.arguments), None)
-    first, second = (call.integer(name) % rank for name in names) if names else (0, rank - 1)  # ``t`` names no axes
+    first, second = (call.integer(name) % rank for name in names) if names else (rank - 2, rank - 1)
     order[first], order[second] = order[second], order[first]
     return order
 
