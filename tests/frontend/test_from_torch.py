@@ -143,18 +143,27 @@ def test_a_pickled_module_is_not_a_program(tmp_path: Path) -> None:
         read_pt2(path)
 
 
-@pytest.mark.parametrize(("pack", "message"), [
-    (lambda x: {"logits": x}, r"returns 1 tensor in a dict \(logits\); wrap it"),
-    (lambda x: {"a": x, "b": x + 1}, r"returns 2 tensors in a dict \(a, b\); wrap it"),
-    (lambda x: (x,), "returns 1 tensor in a tuple; wrap it"),
-])  # fmt: skip
-def test_logits_that_are_packed_are_refused_by_the_reading(tmp_path: Path, pack: Any, message: str) -> None:
-    model = toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
-    with pytest.raises(InputError, match=message):
-        from_torch(model, toys.IMAGE)
+def packed(pack: Any) -> toys.Toy:
+    torch.manual_seed(0)
+    return toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
+
+
+@pytest.mark.parametrize("pack", [lambda x: {"logits": x}, lambda x: (x,), lambda x: [{"deep": x}]])
+def test_logits_that_are_packed_alone_are_found(tmp_path: Path, pack: Any) -> None:
+    model, plain = packed(pack), packed(lambda x: x)
     torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
-    with pytest.raises(InputError, match=message):
-        from_exported(read_pt2(tmp_path / "net.pt2"))
+    for program in (from_torch(model, toys.IMAGE), from_exported(read_pt2(tmp_path / "net.pt2"))):
+        images = harness.images(program)
+        harness.assert_same(program(images), plain(images))
+
+
+def test_of_several_logits_one_is_named(tmp_path: Path) -> None:
+    model = packed(lambda x: {"a": x, "b": x + 1})
+    with pytest.raises(InputError, match=r"returns 2 tensors \(a, b\); name the logits with --output-name"):
+        from_torch(model, toys.IMAGE)
+    program = from_torch(model, toys.IMAGE, output_name="b")
+    images = harness.images(program)
+    harness.assert_same(program(images), model(images)["b"])
 
 
 @pytest.mark.parametrize("sizes", [(2, 192), (2, -1)])
