@@ -1,5 +1,6 @@
 """The stages of a conversion that read the calibration data: thresholds, timestep biases, the exit."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -62,14 +63,16 @@ def calibrate_thresholds(
 def _best(
     ann: Program, found: Sequence[Calibration], data: Dataset, split: Split, options: Options, progress: Progress
 ) -> Calibration:
-    """Return the calibration that leaves the smallest error at the outputs."""
+    """Return the calibration that leaves the smallest error at the outputs, at the timesteps at which images leave."""
+    average = options.target.timesteps
+    horizon = options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
     fewest, most = CHOICE_IMAGES
     count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
     counter = Counter(progress, "choosing thresholds", len(found))
     image = next(data.batches(count, _drawn(split, count, options.seed)))[0].to(options.device, ann.input_dtype)
     images, errors = pad_rows(image), dict[str, float]()
     for one in found:
-        errors[one.rule] = output_error(ann, one.v_thresholds(), options.kind, options.timesteps, images)
+        errors[one.rule] = output_error(ann, one.v_thresholds(), options.kind, horizon, images)
         counter.add(1)
     best = min(found, key=lambda one: errors[one.rule])
     return replace(best, rule=f"auto: {best.rule}", choice=errors)

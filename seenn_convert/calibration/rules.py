@@ -162,7 +162,7 @@ class AutoRule:
 
         Few timesteps want few levels, even if large activations are clipped; many want headroom above the maximum.
         """
-        levels = sorted({min(max(timesteps // 2, 2), 32), min(max(timesteps, 2), 32)})
+        levels = sorted({min(max(timesteps // share, 2), 32) for share in (4, 2, 1)})
         headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
         return (
             *(MseRule(level) for level in levels),
