@@ -1,0 +1,37 @@
+"""The error at the outputs: of prefixes, relative to the ANN's logits."""
+
+import pytest
+import small_artifacts as small
+import torch
+
+from seenn_convert.kinds import Tracking
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.program import initial_state
+from seenn_convert.tuning.output_error import output_error, prefix_errors
+
+IMAGES = small.draw(20, 5)[0]
+
+
+def test_prefix_errors_are_those_of_the_mean_logits() -> None:
+    ann = small.ann_program()
+    snn = run_passes(ann, spiking_passes(ann, small.calibration().v_thresholds(), Tracking(4)))
+    drives, state, total, expected = snn.stem(IMAGES), initial_state(snn, 20), 0.0, []
+    with torch.no_grad():
+        wanted = ann(IMAGES)
+        for t in range(1, 6):
+            current, *following = snn.graph_module(*drives, *state.values())
+            state, total = dict(zip(state, following, strict=True)), total + current
+            expected.append(float((total / t - wanted).norm() / wanted.norm()))
+        found = prefix_errors(snn, IMAGES, wanted, (2, 5))
+    assert found == pytest.approx([expected[1], expected[4]])
+
+
+def test_the_output_error_is_the_mean_of_three_prefixes() -> None:
+    ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
+    with torch.no_grad():
+        parts = prefix_errors(snn, IMAGES, ann(IMAGES), (2, 4, 8))
+    assert output_error(ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(sum(parts) / 3)
+    finer = output_error(ann, thresholds, Tracking(64), 8, IMAGES)
+    assert finer < sum(parts) / 3 / 4
