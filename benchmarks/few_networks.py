@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
+import seenn_convert as sc
 from seenn_convert.cli.options import Numbers
+from seenn_convert.evaluation import evaluate_artifact
+from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.runtime.policies import exit_steps
 
 
 @click.command()
@@ -28,6 +33,7 @@ from seenn_convert.cli.options import Numbers
 @click.option("--target-drop", type=float, default=0.5, show_default=True)
 @click.option("--target-timesteps", type=float)
 @click.option("--neuron", default="signed", show_default=True)
+@click.option("--accuracy-only", is_flag=True, help="One run of all timesteps, exits by hindsight, no timing.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
 def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE."""
@@ -43,9 +49,6 @@ def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], **gi
 
 
 def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> dict[str, Any]:
-    import seenn_convert as sc
-    from seenn_convert.evaluation import evaluate_artifact
-
     preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
     calibration = sc.open_dataset(given["calibration_data"], preprocessing).take(given["calibration_images"])
     test = sc.open_dataset(given["test_data"], preprocessing).take(given["test_images"])
@@ -54,15 +57,42 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
     start = time.perf_counter()
     artifact = sc.convert(model, calibration, sc.Options(timesteps=timesteps, neuron=given["neuron"], target=target))
     seconds = time.perf_counter() - start
-    result = evaluate_artifact(artifact, test)
+    result = _accuracy(artifact, test) if given["accuracy_only"] else evaluate_artifact(artifact, test)
     click.echo(f"{name} T={timesteps}: done", err=True)
     kept = ("ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "energy")
-    return {"network": name, "timesteps": timesteps, "convert_seconds": seconds, **{key: result[key] for key in kept}}
+    found = {key: result[key] for key in kept if key in result}
+    rule = artifact.report["conversion"]["threshold_rule"]
+    return {"network": name, "timesteps": timesteps, "threshold_rule": rule, "convert_seconds": seconds, **found}
+
+
+def _accuracy(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
+    """Return accuracies from one run of all timesteps; exits by hindsight are those of early exit."""
+    assert test.labels is not None
+    model, labels = artifact.model(), torch.as_tensor(test.labels)
+    with torch.no_grad():
+        ann = torch.cat([artifact.ann(image).argmax(dim=-1) for image, _ in test.batches(256)])
+        run = run_all_timesteps(model, (image for image, _ in test.batches(256)))
+    steps = exit_steps(artifact.policy, run.scores)
+    answers = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
+    return {
+        "ann_accuracy": float((ann == labels).double().mean()),
+        "accuracy_at": {str(t): float((p == labels).double().mean()) for t, p in enumerate(run.predictions, 1)},
+        "early_exit": {
+            "accuracy": float((answers == labels).double().mean()),
+            "average_timesteps": float(steps.double().mean()),
+        },
+    }
+
+
+SHOWN = (1, 2, 4, 8, 16, 32, 64)
 
 
 def _table(data: dict[str, Any]) -> str:
     env = data["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
+    end = f"\n\n{env['date']}, {env['machine']}; {versions}.\n"
+    if not all("milliseconds_per_image" in row for row in data["rows"]):
+        return _accuracy_table(data["rows"]) + end
     head = (
         "| network | ANN | T | all T | early exit | average timesteps | ms/image: ANN | all T | early exit "
         "| early exit time / (share of steps x all-T time) | convert s |\n|" + "---|" * 11
@@ -76,7 +106,25 @@ def _table(data: dict[str, Any]) -> str:
             f"| {early['accuracy']:.2%} | {early['average_timesteps']:.2f} | {ms['ann']:.2f} "
             f"| {ms['all_timesteps']:.2f} | {ms['early_exit']:.2f} | {ratio:.2f} | {row['convert_seconds']:.0f} |"
         )
-    return "\n".join(lines) + f"\n\n{env['date']}, {env['machine']}; {versions}.\n"
+    return "\n".join(lines) + end
+
+
+def _accuracy_table(rows: list[dict[str, Any]]) -> str:
+    """Return points below the ANN after some of the timesteps, and what early exit does."""
+    shown = [t for t in SHOWN if any(t <= row["timesteps"] for row in rows)]
+    lines = [
+        "| network | ANN | T | thresholds | " + " | ".join(f"points lost at t={t}" for t in shown)
+        + " | early exit | average timesteps |\n|" + "---|" * (len(shown) + 6)
+    ]  # fmt: skip
+    for row in rows:
+        at = [row["accuracy_at"].get(str(t)) for t in shown]
+        lost = ["" if found is None else f"{100 * (row['ann_accuracy'] - found):.2f}" for found in at]
+        early = row["early_exit"]
+        lines.append(
+            f"| {row['network']} | {row['ann_accuracy']:.2%} | {row['timesteps']} | {row['threshold_rule']} | "
+            + " | ".join(lost) + f" | {early['accuracy']:.2%} | {early['average_timesteps']:.2f} |"
+        )  # fmt: skip
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def evaluate_artifact(
     if against is None and weights is not None:
         raise InputError("weights are for the model to compare with; name it too (--against package.module:factory)")
     if against is None and output_name is not None:
-        raise InputError("output_name is for the model to compare with; name that too (--against model.onnx)")
+        raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     ann = None if against is None else _other(against, weights, output_name, artifact)
     result = evaluate(artifact, data, batch_size, device, ann, progress)
     return {**result, "warnings": _warnings(artifact, result)}

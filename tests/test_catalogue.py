@@ -68,6 +68,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Expand((4, 9)), (SIGNAL[:, :1],)),
     (operators.ConstantRow(THRESHOLD), (ROW,)),
     (operators.PerPart(nn.Conv1d(9, 3, 2)), (IMAGE,)),
+    (operators.RowConvolution((2, 1), (1, 0), (1, 1), 2), (IMAGE, torch.randn(2, 6, 2, 3, 3))),
     (operators.PerPart(operators.AtenOperator("add.Tensor", ("@0", "#0"), (), (torch.ones(9),))), (IMAGE,)),
     (operators.AtenOperator("gelu.default", ("@0",), (("approximate", "tanh"),)), (ROW,)),
     (operators.AtenOperator("index_select.default", ("@0", 1, "#0"), (), (torch.tensor([2, 0]),)), (SIGNAL,)),

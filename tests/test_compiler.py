@@ -164,7 +164,10 @@ class Gated(nn.Module):
 
 def test_a_model_without_relus_spikes_where_graded_values_enter_weights() -> None:
     """Its report says so, it converges, and it goes through an artifact with the same bits."""
-    net, options = Gated().eval(), Options(timesteps=64, rule=MaxRule(), timestep_bias=False, require_spiking=0.25)
+    net = Gated().eval()
+    options = Options(
+        timesteps=64, neuron="tracking", rule=MaxRule(), timestep_bias=False, require_spiking=0.25
+    )  # fmt: skip
     artifact = convert(net, small.dataset(), options)
     conversion = artifact.report["conversion"]
     driven = {site["name"]: site["driven_by"] for site in conversion["operators"] if site["driven_by"]}
