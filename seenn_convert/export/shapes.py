@@ -10,7 +10,7 @@ ANY_KEY = "*"
 NUMBER, NOTHING = (int, float), type(None)
 
 PROVENANCE: dict[str, Any] = {
-    "model": {"name": str, "format": str, "sha256": (str, NOTHING)},
+    "model": {"name": str, "format": str, "sha256": (str, NOTHING), "output_name": str},
     "calibration": {"name": str, "images": int, "fingerprint": str, "thresholds": dict},
     "options": dict,
     "environment": {"versions": {ANY_KEY: str}, "machine": str, "date": str},

@@ -141,7 +141,9 @@ class Assembly:
             reason = str(error).strip().split("\n")[0]
             raise node.refuse(f"it does not fit its inputs, or not for every batch size ({reason})") from error
         self._append(node.name, layer.module, given, proto.output[: len(found)])
-        self.values.update(zip(proto.output, found, strict=False))
+        outers = {node.activation(position).outer for position in layer.operands}
+        outer = max(outers) if layer.outer is None else layer.outer
+        self.values.update(zip(proto.output, (replace(value, outer=outer) for value in found), strict=False))
 
     def _for_each_image(self, name: str, proto: NodeProto, position: int) -> str:
         """Return the name of an input, first repeated for every image if it is a constant as long as the batch."""

@@ -4,6 +4,7 @@ The batch stays open while a file is read: every shape is worked out for the two
 differs between them depends on the batch. Shape arithmetic is thus folded like any other constant, once for each.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Activation:
-    """A value computed from the image: its shape for each of ``BATCHES``, and its type."""
+    """A value computed from the image: its shape for each of ``BATCHES``, and its type.
+
+    ``outer`` is how many times the whole batch stands in the axis that holds it: rows are the inner part of that axis.
+    """
 
     shapes: tuple[tuple[int, ...], ...]
     dtype: torch.dtype
+    outer: int = 1
 
     @property
     def rank(self) -> int:
@@ -38,6 +43,11 @@ class Activation:
         """The first axis whose length depends on the batch."""
         varying = (axis for axis, sizes in enumerate(zip(*self.shapes, strict=True)) if len(set(sizes)) > 1)
         return next(varying, None)
+
+    @property
+    def ahead_of_batch(self) -> int:
+        """How many times the whole batch stands in the value, in front of what belongs to one image."""
+        return math.prod(self.shapes[0][: self.batch_axis]) * self.outer
 
     @property
     def leads_with_batch(self) -> bool:
@@ -63,10 +73,14 @@ Value = Activation | Array | BatchValue
 
 @dataclass(frozen=True)
 class Layer:
-    """What a builder returns: the module, and which inputs of the ONNX node it is called with."""
+    """What a builder returns: the module, and which inputs of the ONNX node it is called with.
+
+    ``outer`` is that of the result, where the module moves the batch to another axis; else it is that of the input.
+    """
 
     module: nn.Module
     operands: tuple[int, ...] = (0,)
+    outer: int | None = None
 
 
 @dataclass(frozen=True)

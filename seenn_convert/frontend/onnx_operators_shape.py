@@ -73,20 +73,30 @@ def _reshape_fixed(node: OnnxNode, target: tuple[int, ...] | None, batch: int) -
     """Reshape to a target written for one batch size, by leaving open the length that holds the batch.
 
     Elements keep their order, so the batch is at the place in the target that has as many elements before it as the
-    batch has in the input.
+    batch has in the input; some of them may be in the same length. Of several such places the likeliest is taken.
     """
     image = node.activation(0)
     if target is None:
         raise node.refuse(f"its target does not hold as many elements as its input {image.shape_at(batch)}")
     if image.batch_axis is None:
         return _reshape_to(node, [target] * len(BATCHES))
-    before = prod(image.shape_at(batch)[: image.batch_axis])
-    places = [i for i, n in enumerate(target) if prod(target[:i]) == before and n % batch == 0]
+    places = [i for i, n in enumerate(target) if _holds_batch(image.ahead_of_batch, prod(target[:i]), n, batch)]
     if not places:
         raise node.refuse(_MIXES, _KEEP_BATCH)
-    place = places[0]
+    place = min(places, key=lambda i: _doubt(image.ahead_of_batch, target, i, batch))
     open_targets = [(*target[:place], target[place] // batch * n, *target[place + 1 :]) for n in BATCHES]
     return _reshape_to(node, open_targets)
+
+
+def _holds_batch(ahead: int, before: int, length: int, batch: int) -> bool:
+    """Tell whether a length with ``before`` elements in front can hold the batch, which has ``ahead`` in front."""
+    return ahead % before == 0 and length % (batch * (ahead // before)) == 0
+
+
+def _doubt(ahead: int, target: Sequence[int], place: int, batch: int) -> tuple[bool, bool, bool]:
+    """Return how unlikely a place is: neither the batch alone, nor led by it, and least likely the last one."""
+    is_led = prod(target[:place]) == ahead
+    return not (is_led and target[place] == batch), place == len(target) - 1, not is_led
 
 
 def _reshape_to(node: OnnxNode, targets: Sequence[tuple[int, ...] | None]) -> Layer:
@@ -100,10 +110,11 @@ def _reshape_to(node: OnnxNode, targets: Sequence[tuple[int, ...] | None]) -> La
     varying = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
     if len(varying) > 1:
         raise node.refuse(_MIXES, _KEEP_BATCH)
+    outer = image.ahead_of_batch // prod(first[: varying[0]]) if varying and image.batch_axis is not None else 1
     if varying == [0] and image.leads_with_batch and (first[0], second[0]) == BATCHES:
         return Layer(nn.Flatten(1) if len(first) == 2 and image.rank > 1 else KeepBatch(first[1:]))
     shape = [-1 if i in varying else n for i, n in enumerate(first)]
-    return Layer(Compute(partial(torch.reshape, shape=shape)))
+    return Layer(Compute(partial(torch.reshape, shape=shape)), outer=max(outer, 1))
 
 
 def squeeze(node: OnnxNode) -> Layer:

@@ -12,9 +12,10 @@ from seenn_convert.report.conversion import environment
 
 
 def model_provenance(source: Source) -> dict[str, Any]:
-    """Return name, format and hash of the file that the model was read from."""
+    """Return name, format and hash of the file that the model was read from, and which output, where it has several."""
     digest = sha256_of(source.path) if source.path is not None else None
-    return {"name": source.name, "format": source.format, "sha256": digest}
+    chosen = {} if source.output_name is None else {"output_name": source.output_name}
+    return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
 
 
 def provenance(

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -108,6 +109,27 @@ def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(
     own = json.loads(run(capsys, *arguments)[1])
     other = json.loads(run(capsys, *arguments, "--against", SAMPLE / "fashion_mnist.pt2")[1])
     assert own["ann_accuracy"] == other["ann_accuracy"]
+
+
+def test_one_of_several_outputs_is_chosen_by_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, few: Path
+) -> None:
+    """Convert, inspect and evaluate --against read the output that is named; without a name they list the names."""
+    model = onnx.load(SAMPLE / "fashion_mnist.onnx")
+    logits = model.graph.output[0].name
+    hidden = next(node for node in model.graph.node if node.op_type == "Relu").output[0]
+    model.graph.output.append(onnx.ValueInfoProto(name=hidden))
+    onnx.save(model, tmp_path / "two.onnx")
+    named = ["--output-name", logits]
+    arguments = ["convert", tmp_path / "two.onnx", "--calibration-data", few, "-T", "2", "-o", tmp_path / "out", *SCALE]
+
+    assert (run(capsys, *arguments, *named)[0], run(capsys, "inspect", tmp_path / "two.onnx", *named)[0]) == (0, 0)
+    judged = ["evaluate", tmp_path / "out", "--data", SAMPLE / "test.npz", "--limit", "20", "--json", "--no-report"]
+    assert run(capsys, *judged, "--against", tmp_path / "two.onnx", *named)[0] == 0
+    code, _, error = run(capsys, "inspect", tmp_path / "two.onnx")
+    assert code == 1 and f"({logits}, {hidden}); name the logits with --output-name" in error
+    code, _, error = run(capsys, *judged, *named)
+    assert code == 1 and "--against" in error
 
 
 def test_evaluating_on_the_calibration_images_is_said(

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2
+from seenn_convert.frontend.load import read_model
 
 
 @pytest.mark.parametrize("make", toys.ALL)
@@ -143,27 +144,49 @@ def test_a_pickled_module_is_not_a_program(tmp_path: Path) -> None:
         read_pt2(path)
 
 
-def packed(pack: Any) -> toys.Toy:
-    torch.manual_seed(0)
-    return toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
+PACKED: list[Any] = [
+    (lambda x: {"logits": x}, None),
+    (lambda x: (x,), None),
+    (lambda x: {"logits": x, "features": x + 1}, "logits"),
+    (lambda x: (x + 1, x), "1"),
+    (lambda x: (x + 1, {"logits": x}), "1.logits"),
+]
 
 
-@pytest.mark.parametrize("pack", [lambda x: {"logits": x}, lambda x: (x,), lambda x: [{"deep": x}]])
-def test_logits_that_are_packed_alone_are_found(tmp_path: Path, pack: Any) -> None:
-    model, plain = packed(pack), packed(lambda x: x)
+@pytest.mark.parametrize(("pack", "output_name"), PACKED)
+@pytest.mark.parametrize("batch", [None, 2])
+def test_the_logits_are_found_in_what_a_model_returns(pack: Any, output_name: str | None, batch: int | None) -> None:
+    """By name where it returns several tensors, also where the export fixes the batch."""
+    model = toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
+    images = torch.randn(3, *toys.IMAGE)
+    expected = model.head(F.relu(images).flatten(1))
+    dynamic = None if batch else ({0: torch.export.Dim("batch")},)
+    exported = torch.export.export(model, (images[: batch or 3],), dynamic_shapes=dynamic)
+    for source in (
+        read_model(model, toys.IMAGE, output_name=output_name),
+        read_model(exported, output_name=output_name),
+    ):
+        torch.testing.assert_close(source.program(images), expected)
+        assert source.check(images) <= 1e-5 and source.output_name == output_name
+
+
+@pytest.mark.parametrize(
+    ("pack", "output_name", "message"),
+    [
+        (lambda x: {"a": x, "b": x + 1}, None, r"returns 2 tensors \(a, b\); name the logits with --output-name"),
+        (lambda x: (x, x + 1), None, r"returns 2 tensors \(0, 1\)"),
+        (lambda x: {"a": x, "b": x + 1}, "c", "no output named 'c'; its outputs are: a, b"),
+    ],
+)
+def test_an_unclear_choice_of_the_logits_is_said(
+    tmp_path: Path, pack: Any, output_name: str | None, message: str
+) -> None:
+    model = toys.toy(lambda m, x: pack(m.head(F.relu(x).flatten(1))), head=nn.Linear(192, 5))
+    with pytest.raises(InputError, match=message):
+        from_torch(model, toys.IMAGE, output_name=output_name)
     torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
-    for program in (from_torch(model, toys.IMAGE), from_exported(read_pt2(tmp_path / "net.pt2"))):
-        images = harness.images(program)
-        harness.assert_same(program(images), plain(images))
-
-
-def test_of_several_logits_one_is_named(tmp_path: Path) -> None:
-    model = packed(lambda x: {"a": x, "b": x + 1})
-    with pytest.raises(InputError, match=r"returns 2 tensors \(a, b\); name the logits with --output-name"):
-        from_torch(model, toys.IMAGE)
-    program = from_torch(model, toys.IMAGE, output_name="b")
-    images = harness.images(program)
-    harness.assert_same(program(images), model(images)["b"])
+    with pytest.raises(InputError, match=message):
+        from_exported(read_pt2(tmp_path / "net.pt2"), output_name)
 
 
 @pytest.mark.parametrize("sizes", [(2, 192), (2, -1)])

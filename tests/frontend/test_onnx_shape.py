@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import numpy_helper
-from onnx_models import IMAGE, Array, check_model, floats, integers, node, write_model
+from onnx_models import IMAGE, Array, check_model, check_program, floats, integers, node, write_model
 from torch import nn
 
 from seenn_convert.frontend.onnx_reader import read_onnx
@@ -222,3 +222,22 @@ def test_expand(tmp_path: Path, batch: int | str, target: tuple[int, ...]) -> No
     back = (-1, *np.broadcast_shapes(target, (1, 3, 6, 1))[-3:])
     constants = {"axes": integers(3), "target": integers(*target), "back": integers(*back)}
     check_model(write_model(tmp_path, nodes, constants, batch=batch))
+
+
+@pytest.mark.parametrize("batch", ["batch", 1, 2])
+def test_rows_that_are_folded_behind_other_axes(tmp_path: Path, batch: int | str) -> None:
+    """That is how multi-head attention is exported: positions, then images, in one axis for the projection."""
+    count = -1 if batch == "batch" else batch
+    nodes = [
+        node("Transpose", "x", outputs=("t",), perm=[1, 0, 2]),
+        node("Reshape", "t", "folded", outputs=("f",)),
+        node("Gemm", "f", "w", outputs=("g",)),
+        node("Reshape", "g", "unfolded", outputs=("u",)),
+        node("Transpose", "u", perm=[1, 0, 2]),
+    ]
+    constants = {
+        "folded": integers(-1 if batch == "batch" else 6 * batch, 8),
+        "unfolded": integers(6, count, 5),
+        "w": floats(8, 5),
+    }
+    check_program(tmp_path, nodes, constants, (6, 8), 13, batch)

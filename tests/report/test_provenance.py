@@ -18,6 +18,7 @@ def test_a_file_is_hashed_and_a_module_is_not(tmp_path: Path) -> None:
         "name": "net.pt2", "format": "pt2", "sha256": hashlib.sha256(b"abc").hexdigest()
     }  # fmt: skip
     assert model_provenance(Source(small.ann_program(), "Net", "module"))["sha256"] is None
+    assert model_provenance(Source(small.ann_program(), "Net", "module", output_name="a"))["output_name"] == "a"
 
 
 def test_it_is_plain_data_without_folders_of_the_user() -> None:
