@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from seenn_convert.calibration.calibration import from_statistics
 from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.rules import AutoRule, PercentileRule
-from seenn_convert.calibration.timestep_bias import fit_timestep_bias
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias, without_bias_behind
 from seenn_convert.errors import SeennConvertError
 from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.kinds import Signed, Tracking
@@ -127,8 +127,7 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     best = min(found, key=lambda one: output_error(ann, one.v_thresholds(), kind, timesteps, image))
     snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
     biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
-    ended = {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
-    biased = run_passes(snn, [InsertTimestepBias(ended)])
+    biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])
     wanted = ann(image)
     return {
         "rule": best.rule,

@@ -1,7 +1,9 @@
 """The kinds of neurons a network may be made of: each makes the layers that stand for its activations."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from torch import Tensor
@@ -46,12 +48,11 @@ class Signed:
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
         """Return signed neurons, which cannot send more than ``maximum`` on average."""
-        v_threshold = v_threshold.clamp(max=maximum)
-        return SignedNeuron(v_threshold, initial_membrane(v_threshold, v_threshold.shape))
+        return _at_half(SignedNeuron, v_threshold.clamp(max=maximum))
 
     def encoding(self, v_threshold: Tensor) -> Neuron:
         """Return neurons that spike with either sign."""
-        return EncodingNeuron(v_threshold, initial_membrane(v_threshold, v_threshold.shape))
+        return _at_half(EncodingNeuron, v_threshold)
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class Binary:
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
         """Return binary neurons, which cannot send more than ``maximum`` on average."""
-        v_threshold = v_threshold.clamp(max=maximum)
-        return BinaryNeuron(v_threshold, initial_membrane(v_threshold, v_threshold.shape))
+        return _at_half(BinaryNeuron, v_threshold.clamp(max=maximum))
 
     def encoding(self, v_threshold: Tensor) -> Neuron:
         """Raise InputError: a binary spike has no sign."""
@@ -89,13 +89,16 @@ class Tracking:
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
         """Return tracking neurons."""
-        unit = v_threshold / self.levels
-        return TrackingNeuron(unit, initial_membrane(unit, unit.shape), maximum)
+        return _at_half(partial(TrackingNeuron, maximum=maximum), v_threshold / self.levels)
 
     def encoding(self, v_threshold: Tensor) -> Neuron:
         """Return neurons that send whole numbers of either sign."""
-        unit = v_threshold / self.levels
-        return TrackingEncoder(unit, initial_membrane(unit, unit.shape))
+        return _at_half(TrackingEncoder, v_threshold / self.levels)
 
 
 NEURON_KINDS: dict[str, NeuronKind] = {"signed": Signed(), "if": Binary(), "tracking": Tracking()}
+
+
+def _at_half(make: Callable[[Tensor, Tensor], Neuron], v_threshold: Tensor) -> Neuron:
+    """Return neurons that start at half their threshold."""
+    return make(v_threshold, initial_membrane(v_threshold, v_threshold.shape))

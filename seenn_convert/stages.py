@@ -10,7 +10,7 @@ from torch import Tensor
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.rules import AutoRule
-from seenn_convert.calibration.timestep_bias import fit_timestep_bias
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias, without_bias_behind
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
@@ -100,9 +100,7 @@ def fit_bias(
             counter.add(len(image))
 
     biases = fit_timestep_bias(ann, spiking, timesteps, images())
-    if timesteps == options.timesteps:
-        return biases
-    return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
+    return biases if timesteps == options.timesteps else without_bias_behind(biases)
 
 
 def tune(

@@ -1,6 +1,6 @@
 """Fit a bias for each timestep and channel, so that every layer's mean output is the ANN's from the first step on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, fx
@@ -37,6 +37,11 @@ def fit_timestep_bias(
             for name, gap in _gaps(snn, images, biases, wanted).items():
                 biases[name] += rate * gap
     return biases
+
+
+def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the biases with a timestep of none at their end; the last one holds for all later timesteps."""
+    return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
 
 
 def _gaps(

@@ -57,11 +57,12 @@ class AtenOperator(nn.Module):
         constants: Sequence[Tensor] = (),
     ) -> None:
         super().__init__()
-        resolve(operator)
+        found = resolve(operator)
         self.operator, self.arguments = operator, _as_tuples(arguments)
         self.keywords = tuple((str(name), _as_tuples(value)) for name, value in keywords)
         self.constants = len(constants)
-        self.inputs = len(set(_INPUT.findall(repr((self.arguments, self.keywords)))))
+        inputs = set(_INPUT.findall(repr((self.arguments, self.keywords))))
+        self._is_function_of_one = len(inputs) == 1 and not constants and is_elementwise(found)
         for index, constant in enumerate(constants):
             self.register_buffer(f"constant_{index}", constant.detach().clone())
 
@@ -75,11 +76,6 @@ class AtenOperator(nn.Module):
         if self._is_function_of_one and inputs[0].device.type == "cpu":
             return self._aligned(inputs[0])
         return self._call(inputs)
-
-    @property
-    def _is_function_of_one(self) -> bool:
-        """Whether each element of the result depends on one element of the only input and on numbers."""
-        return self.inputs == 1 and not self.constants and is_elementwise(resolve(self.operator))
 
     def _aligned(self, x: Tensor) -> Tensor:
         """Return the result, with every element computed by the same instructions wherever it stands.
