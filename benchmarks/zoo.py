@@ -124,7 +124,7 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     timesteps, kind = SIGNED_MARKS[-1], Signed()
     start = time.perf_counter()
     found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
-    best = min(found, key=lambda one: output_error(ann, one.v_thresholds(), kind, timesteps, image))
+    best = min(found, key=lambda one: output_error(ann, ann, one.v_thresholds(), kind, timesteps, image))
     snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
     biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
     biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])

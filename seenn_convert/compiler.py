@@ -17,7 +17,6 @@ from seenn_convert.frontend.load import Source, read_for_images
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
@@ -26,7 +25,7 @@ from seenn_convert.report.coverage import call_sites, spiking_share
 from seenn_convert.report.provenance import model_provenance, provenance
 from seenn_convert.report.user_data import checked_labels, matched_classes
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.stages import calibrate_thresholds, fit_bias, tune
+from seenn_convert.stages import calibrate_thresholds, correct, tune, tune_weights
 from seenn_convert.tuning.tune import split_calibration
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
@@ -92,9 +91,9 @@ def compile_ann(
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
-    spiking = run_passes(ann, spiking_passes(ann, calibration.v_thresholds(), options.kind))
-    if options.timestep_bias:
-        spiking = run_passes(spiking, [InsertTimestepBias(fit_bias(ann, spiking, data, split, options, progress))])
+    tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
+    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
+    spiking = correct(ann, spiking, data, split, options, progress)
     tuning = tune(ann, spiking, data, split, options, progress)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")

@@ -1,6 +1,7 @@
 """What a user may choose about a conversion, checked when it is chosen."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.devices import check_device
@@ -9,6 +10,12 @@ from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
 from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
 from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.exit_threshold import ExitTarget
+
+Preset = Literal["fast", "balanced", "deep"]
+PRESET_NAMES: tuple[Preset, ...] = ("fast", "balanced", "deep")
+
+Correction = Literal["none", "potential", "bias", "timestep"]
+CORRECTION_NAMES: tuple[Correction, ...] = ("none", "potential", "bias", "timestep")
 
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
@@ -23,7 +30,10 @@ class Options:
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1) or ``"tracking"`` (graded spikes, the reference).
         rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
-        timestep_bias: Correct each layer's mean output at every timestep.
+        calibration: ``"fast"``, thresholds for the horizon and one bias a channel; ``"balanced"``, thresholds chosen by
+            the error at the outputs and a bias for every timestep; ``"deep"``, weights tuned, too, where that helps.
+        correction: Of each layer's mean output: ``"timestep"``, a bias for every timestep; ``"bias"``, one for all;
+            ``"potential"``, a shift of the initial membrane potential; ``"none"``. None takes the preset's.
         target: What early exit has to reach on the held-out part of the calibration data.
         score: ``"confidence"`` or ``"entropy"``.
         batch_size: Images that run together.
@@ -42,7 +52,8 @@ class Options:
     neuron: str = "signed"
     rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
-    timestep_bias: bool = True
+    calibration: Preset = "balanced"
+    correction: Correction | None = None
     target: ExitTarget = field(default_factory=lambda: ExitTarget(drop=0.5))
     score: ScoreName = "confidence"
     batch_size: int = 128
@@ -66,6 +77,10 @@ class Options:
             problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
         if self.neuron_levels < 1:
             problems.append(f"neuron levels must be at least 1, got {self.neuron_levels}")
+        if self.calibration not in PRESET_NAMES:
+            problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
+        if self.correction is not None and self.correction not in CORRECTION_NAMES:
+            problems.append(f"correction must be one of {', '.join(CORRECTION_NAMES)}, got {self.correction!r}")
         if self.encode not in ENCODE_NAMES:
             problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
         if not 0 <= self.require_spiking <= 1:
@@ -81,6 +96,13 @@ class Options:
         """What makes the neurons."""
         return Tracking(self.neuron_levels) if self.neuron == "tracking" else NEURON_KINDS[self.neuron]
 
+    @property
+    def chosen_correction(self) -> Correction:
+        """The correction asked for, or that of the preset."""
+        if self.correction is not None:
+            return self.correction
+        return "bias" if self.calibration == "fast" else "timestep"
+
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data; batch size and device do not."""
         return {
@@ -90,7 +112,8 @@ class Options:
             "encode": self.encode,
             "threshold": self.rule.name,
             "per_channel": self.per_channel,
-            "timestep_bias": self.timestep_bias,
+            "calibration": self.calibration,
+            "correction": self.chosen_correction,
             "target": self.target.to_json(),
             "score": self.score,
             "seed": self.seed,

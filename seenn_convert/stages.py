@@ -1,4 +1,4 @@
-"""The stages of a conversion that read the calibration data: thresholds, timestep biases, the exit."""
+"""The stages of a conversion that read the calibration data: thresholds, weights, biases, the exit."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,15 @@ from torch import Tensor
 
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
-from seenn_convert.calibration.rules import AutoRule
-from seenn_convert.calibration.timestep_bias import fit_timestep_bias, without_bias_behind
+from seenn_convert.calibration.reconstruct import jittered, reconstruct
+from seenn_convert.calibration.rules import AutoRule, MseRule
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import probe_pass
+from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
 from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.report.ann import run_ann
@@ -37,6 +40,9 @@ BIAS_WORK = 2048
 CHOICE_IMAGES = (16, 64)
 """Fewest and most images on which threshold rules are compared."""
 
+WEIGHT_UPDATES, WEIGHT_IMAGES = 250, 48
+"""Updates of the weights in a deep calibration, and images in each."""
+
 
 def calibrate_thresholds(
     ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
@@ -53,10 +59,11 @@ def calibrate_thresholds(
     statistics, seen = observe(ann, images())
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
-    found = [
-        from_statistics(statistics, seen, rule, options.per_channel)
-        for rule in options.rule.candidates(options.timesteps)
-    ]
+    rules = options.rule.candidates(options.timesteps, options.kind.resolution)
+    if options.calibration == "fast":
+        middle = MseRule(max(2, min(options.timesteps * options.kind.resolution // 2, 64)))
+        return from_statistics(statistics, seen, middle, options.per_channel)
+    found = [from_statistics(statistics, seen, rule, options.per_channel) for rule in rules]
     return _best(ann, found, data, split, options, progress)
 
 
@@ -64,18 +71,55 @@ def _best(
     ann: Program, found: Sequence[Calibration], data: Dataset, split: Split, options: Options, progress: Progress
 ) -> Calibration:
     """Return the calibration that leaves the smallest error at the outputs, at the timesteps at which images leave."""
-    average = options.target.timesteps
-    horizon = options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
-    fewest, most = CHOICE_IMAGES
-    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
     counter = Counter(progress, "choosing thresholds", len(found))
-    image = next(data.batches(count, _drawn(split, count, options.seed)))[0].to(options.device, ann.input_dtype)
-    images, errors = pad_rows(image), dict[str, float]()
+    images, errors = _choice_images(ann, data, split, options), dict[str, float]()
     for one in found:
-        errors[one.rule] = output_error(ann, one.v_thresholds(), options.kind, horizon, images)
+        errors[one.rule] = output_error(ann, ann, one.v_thresholds(), options.kind, _horizon(options), images)
         counter.add(1)
     best = min(found, key=lambda one: errors[one.rule])
     return replace(best, rule=f"auto: {best.rule}", choice=errors)
+
+
+def _horizon(options: Options) -> int:
+    """Return the timestep up to which the run has to be good: images leave around the average that is aimed at."""
+    average = options.target.timesteps
+    return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
+
+
+def _choice_images(ann: Program, data: Dataset, split: Split, options: Options) -> Tensor:
+    """Return the images on which alternatives are compared."""
+    fewest, most = CHOICE_IMAGES
+    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
+    images = next(data.batches(count, _drawn(split, count, options.seed)))[0]
+    return pad_rows(images.to(options.device, ann.input_dtype))
+
+
+def tune_weights(
+    ann: Program, calibration: Calibration, data: Dataset, split: Split, options: Options, progress: Progress
+) -> tuple[Program, Calibration]:
+    """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps."""
+    if options.calibration != "deep":
+        return ann, calibration
+    size, horizon = min(WEIGHT_IMAGES, len(split.fitting)), _horizon(options)
+    levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
+    chosen = _drawn(split, WEIGHT_UPDATES * size, options.seed)
+    counter = Counter(progress, "tuning weights", len(chosen))
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def images() -> Iterator[Tensor]:
+        for image, _ in data.batches(size, chosen):
+            yield jittered(image, generator).to(options.device, ann.input_dtype)
+            counter.add(len(image))
+
+    found = reconstruct(ann, calibration.v_thresholds(), images(), WEIGHT_UPDATES, levels)
+    tuned = calibration.with_thresholds(found.v_thresholds)
+    compared = _choice_images(ann, data, split, options)
+    before, after = (
+        output_error(ann, program, one.v_thresholds(), options.kind, horizon, compared)
+        for program, one in ((ann, calibration), (found.ann, tuned))
+    )
+    program, kept = (found.ann, tuned) if after < before else (ann, calibration)
+    return program, replace(kept, weights={"error_before": before, "error_after": after, "kept": after < before})
 
 
 def _drawn(split: Split, count: int, seed: int) -> list[int]:
@@ -84,22 +128,38 @@ def _drawn(split: Split, count: int, seed: int) -> list[int]:
     return [split.fitting[int(order[i % len(order)])] for i in range(count)]
 
 
-def fit_bias(
+def correct(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
-) -> dict[str, Tensor]:
-    """Fit timestep biases on the fitting part, in updates of a fixed number of images: the same for any batch size."""
+) -> Program:
+    """Return the spiking program with the correction of its mean outputs that the options ask for."""
+    form = options.chosen_correction
+    if form == "none":
+        return spiking
+    biases = fit_bias(ann, spiking, data, split, options, progress, form)
+    if form == "potential":
+        return run_passes(spiking, [ShiftInitialPotential({name: bias[0] for name, bias in biases.items()})])
+    return run_passes(spiking, [InsertTimestepBias(biases)])
+
+
+def fit_bias(
+    ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress,
+    form: Form = "timestep",
+) -> dict[str, Tensor]:  # fmt: skip
+    """Fit biases on the fitting part, in updates of a fixed number of images: the same for any batch size."""
     fewest, most = BIAS_IMAGES
     timesteps = min(options.timesteps, BIAS_TIMESTEPS)
     size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(split.fitting))
     chosen = _drawn(split, BIAS_UPDATES * size, options.seed)
-    counter = Counter(progress, "timestep bias", len(chosen))
+    counter = Counter(progress, "correcting means", len(chosen))
 
     def images() -> Iterator[Tensor]:
         for image, _ in data.batches(size, chosen):
             yield image.to(options.device, ann.input_dtype)
             counter.add(len(image))
 
-    biases = fit_timestep_bias(ann, spiking, timesteps, images())
+    biases = fit_timestep_bias(ann, spiking, timesteps, images(), form=form)
+    if form == "bias":
+        return {name: bias[:1] for name, bias in biases.items()}
     return biases if timesteps == options.timesteps else without_bias_behind(biases)
 
 

@@ -1,7 +1,7 @@
 """The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ class Calibration:
         images: Number of images seen.
         layers: Node name of the activation -> its calibration.
         choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs.
+        weights: Where weights were tuned: the error at the outputs before and after, and whether they were kept.
     """
 
     rule: str
@@ -48,11 +49,20 @@ class Calibration:
     images: int
     layers: Mapping[str, LayerCalibration]
     choice: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float | bool] = field(default_factory=dict)
 
     def v_thresholds(self) -> dict[str, Tensor]:
         """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""
         tensors = {name: torch.tensor(layer.v_threshold) for name, layer in self.layers.items()}
         return tensors if self.per_channel else {name: value.reshape(()) for name, value in tensors.items()}
+
+    def with_thresholds(self, v_thresholds: Mapping[str, Tensor]) -> "Calibration":
+        """Return the same calibration with other thresholds, each of the shape that ``v_thresholds()`` has."""
+        layers = {
+            name: replace(layer, v_threshold=tuple(v_thresholds[name].reshape(-1).tolist()))
+            for name, layer in self.layers.items()
+        }
+        return replace(self, layers=layers)
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
@@ -71,6 +81,7 @@ class Calibration:
             "images": self.images,
             "layers": layers,
             "choice": dict(self.choice),
+            "weights": dict(self.weights),
         }
 
 

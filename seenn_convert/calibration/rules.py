@@ -123,6 +123,47 @@ class MseRule:
 
 
 @dataclass(frozen=True)
+class BalanceRule:
+    """The threshold at which what clipping loses and what rounding loses are in balance.
+
+    Local threshold balancing raises a threshold by what it clips, ``2 * mean(relu(x - theta))``, again and again, and
+    is stopped at some point. Here the horizon stops it: rounding to ``levels`` steps of ``theta / levels`` has a mean
+    squared error of ``theta^2 / (12 levels^2)`` where the activation is positive and not clipped, and where the slopes
+    of both errors cancel, the threshold stays. It is found by halving an interval, not by iterating over the data.
+
+    Args:
+        levels: Levels L: about the number of timesteps times what a spike can resolve.
+
+    Source: Bu et al. 2025 (local threshold balancing).
+    """
+
+    levels: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse an activation without levels."""
+        if self.levels < 1:
+            raise InputError(f"levels must be at least 1, got {self.levels}")
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        return f"balance, {self.levels} levels"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        """Return ``(C,)`` thresholds in balance."""
+        counts, centres = statistics.counts.double(), statistics.centres().double()
+        below, above = torch.zeros_like(statistics.maxima.double()), statistics.maxima.double()
+        for _ in range(40):
+            tried = (below + above) / 2
+            over = centres - tried.unsqueeze(1)
+            clipped = 2 * (counts * over.clamp(min=0)).sum(dim=1)
+            rounded = tried * (counts * (over <= 0)).sum(dim=1) / (6 * self.levels**2)
+            raised = clipped > rounded
+            below, above = torch.where(raised, tried, below), torch.where(raised, above, tried)
+        return above.float()
+
+
+@dataclass(frozen=True)
 class ScaledRule:
     """The thresholds of another rule, times ``factor``.
 
@@ -157,12 +198,16 @@ class AutoRule:
         """The rule, for reports."""
         return "auto"
 
-    def candidates(self, timesteps: int) -> tuple[ThresholdRule, ...]:
+    def candidates(self, timesteps: int, resolution: int = 1) -> tuple[ThresholdRule, ...]:
         """Return the rules to choose from for a longest run of ``timesteps``.
 
         Few timesteps want few levels, even if large activations are clipped; many want headroom above the maximum.
+
+        Args:
+            timesteps: The horizon T.
+            resolution: Levels that one spike tells apart; 1 where all spikes have one size.
         """
-        levels = sorted({min(max(timesteps // share, 2), 32) for share in (4, 2, 1)})
+        levels = sorted({min(max(timesteps * resolution // share, 2), 64) for share in (4, 2, 1)})
         headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
         return (
             *(MseRule(level) for level in levels),

@@ -1,6 +1,7 @@
-"""Fit a bias for each timestep and channel, so that every layer's mean output is the ANN's from the first step on."""
+"""Fit a bias for each channel, so that every layer's mean output is the ANN's: at every timestep, or after all."""
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, fx
@@ -10,11 +11,21 @@ from seenn_convert.spiking import Neuron
 
 RATE = 0.4
 
+Form = Literal["timestep", "bias", "potential"]
+"""What is fitted: a bias for each timestep, one for all, or one at the first, which is a shift of the initial potential."""
+
 
 def fit_timestep_bias(
-    ann: Program, snn: Program, timesteps: int, batches: Iterable[Tensor], rate: float = RATE
+    ann: Program,
+    snn: Program,
+    timesteps: int,
+    batches: Iterable[Tensor],
+    rate: float = RATE,
+    form: Form = "timestep",
 ) -> dict[str, Tensor]:
     """Return neuron layer -> bias ``(T, *shape of its threshold)``, in units of the current.
+
+    With ``form`` ``"bias"`` it is the same at every timestep, with ``"potential"`` zero behind the first.
 
     For each batch the spiking network runs with the biases so far; then every bias moves by ``rate`` times what the
     layer's output at that timestep lacks, on average, to the ANN's activation. Forward passes only, no labels. The
@@ -26,8 +37,10 @@ def fit_timestep_bias(
         timesteps: The longest run T.
         batches: Calibration images, one batch an update; about sixteen of 128 images settle it.
         rate: Share of the gap that one update closes.
+        form: What is fitted. A potential stays within half a threshold of where it was, so it cannot make up for
+            more than the rounding of the first spike.
 
-    Source: Wu et al. 2024 (FTBC).
+    Source: Wu et al. 2024 (FTBC); Li et al. 2021 (light calibration: bias and initial potential).
     """
     neurons = {node.name: module for node, module in snn.calls() if isinstance(module, Neuron)}
     biases = {name: module.v_threshold.new_zeros(timesteps, *_row(module)) for name, module in neurons.items()}
@@ -35,8 +48,20 @@ def fit_timestep_bias(
         for images in batches:
             wanted = _activation_means(ann, images, neurons)
             for name, gap in _gaps(snn, images, biases, wanted).items():
-                biases[name] += rate * gap
+                biases[name] += rate * _shaped(gap, form)
+                if form == "potential":
+                    half = neurons[name].v_threshold / 2
+                    biases[name] = torch.maximum(torch.minimum(biases[name], half), -half)
     return biases
+
+
+def _shaped(gap: Tensor, form: Form) -> Tensor:
+    """Return the gap ``(T, *)`` in the form of what is fitted."""
+    if form == "timestep":
+        return gap
+    if form == "bias":
+        return gap.mean(dim=0, keepdim=True).expand_as(gap)
+    return torch.cat([gap.sum(dim=0, keepdim=True), torch.zeros_like(gap[1:])])
 
 
 def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:

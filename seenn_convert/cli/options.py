@@ -79,13 +79,15 @@ def calibration_options(function: F) -> F:
                      help="What decides about leaving."),
         click.option("--target-timesteps", type=float, help="Average timesteps to spend."),
         click.option("--target-drop", type=float, help="Points of accuracy that may be lost against the ANN [0.5]."),
-        click.option("--timestep-bias/--no-timestep-bias", default=True, show_default=True,
-                     help="Correct every layer's mean output at every timestep."),
+        click.option("--correction", type=click.Choice(["none", "potential", "bias", "timestep"]),
+                     help="Of every layer's mean output [timestep; with --calibration fast bias]."),
+        click.option("--calibration", type=click.Choice(["fast", "balanced", "deep"]), default="balanced",
+                     show_default=True, help="How much work to put into accuracy; deep tunes weights, too."),
         click.option("--per-layer", is_flag=True, help="One threshold a layer instead of one a channel."),
         click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True,
                      help="For --threshold percentile."),
-        click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True, help="For --threshold mse."),
-        click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse"]), default="auto",
+        click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True, help="For --threshold mse and balance."),
+        click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse", "balance"]), default="auto",
                      show_default=True, help="Threshold rule; auto takes the one of least error at the outputs."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail where spikes drive a smaller share of the multiply-accumulates."),
@@ -129,7 +131,8 @@ def make_options(given: dict[str, Any]) -> "Options":
         require_spiking=given["require_spiking"],
         rule=_rule(given),
         per_channel=not given["per_layer"],
-        timestep_bias=given["timestep_bias"],
+        calibration=given["calibration"],
+        correction=given["correction"],
         target=ExitTarget(drop=drop, timesteps=timesteps),
         score=given["score"],
         batch_size=given["batch_size"],
@@ -146,12 +149,13 @@ def existing(path: Path) -> Path:
 
 
 def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
-    from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule
+    from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
 
     rules: dict[str, ThresholdRule | AutoRule] = {
         "auto": AutoRule(),
         "max": MaxRule(),
         "percentile": PercentileRule(given["percentile"]),
         "mse": MseRule(given["levels"]),
+        "balance": BalanceRule(given["levels"]),
     }
     return rules[given["threshold"]]

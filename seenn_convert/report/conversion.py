@@ -60,6 +60,7 @@ def conversion_report(
         "neuron": {"kind": options["neuron"], "alphabet": None if neuron.alphabet is None else list(neuron.alphabet)},
         "threshold_rule": calibration.rule,
         "threshold_choice": dict(calibration.choice),
+        "weights": dict(calibration.weights),
         "per_channel": calibration.per_channel,
         "calibration": {
             "name": options["data"],

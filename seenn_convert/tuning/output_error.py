@@ -12,7 +12,12 @@ from seenn_convert.program import Program, initial_state
 
 
 def output_error(
-    ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind, timesteps: int, images: Tensor
+    ann: Program,
+    tuned: Program,
+    v_thresholds: Mapping[str, Tensor],
+    kind: NeuronKind,
+    timesteps: int,
+    images: Tensor,
 ) -> float:
     """Return how far the mean logits of the spiking network are from the ANN's, relative to them.
 
@@ -20,6 +25,7 @@ def output_error(
 
     Args:
         ann: After the passes of stage ANN.
+        tuned: The program into which neurons go: ``ann`` itself, or with other weights.
         v_thresholds: Activation -> threshold.
         kind: Makes the neurons.
         timesteps: The longest run T.
@@ -27,7 +33,7 @@ def output_error(
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
-        snn = run_passes(ann, spiking_passes(ann, v_thresholds, kind))
+        snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, kind))
         errors = prefix_errors(snn, images, ann(images), marks)
     return sum(errors) / len(errors)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule
+from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
 from seenn_convert.errors import InputError
 from seenn_convert.neuron import quantized_activation
@@ -109,3 +109,37 @@ def test_rules_say_their_options() -> None:
 def test_options_without_sense_are_refused(make: object) -> None:
     with pytest.raises(InputError, match="got"):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("levels", [1, 4, 16])
+def test_in_balance_clipping_and_rounding_lose_the_same(levels: int) -> None:
+    """At the threshold the slopes of both errors cancel, up to a bin, by the definition on the values themselves."""
+    values = sample(3, 4000)
+    found = BalanceRule(levels).v_threshold(seen(values)).double()
+    width = torch.ldexp(torch.ones(3) / BINS, seen(values).exponents).double()
+
+    def surplus(theta: Tensor) -> Tensor:
+        clipped = 2 * (values.double() - theta).clamp(min=0).sum(dim=0)
+        within = ((values > 0) & (values.double() <= theta)).sum(dim=0)
+        return clipped - theta * within / (6 * levels**2)
+
+    assert (surplus(found - 2 * width) > 0).all()
+    assert (surplus(found + 2 * width) < 0).all()
+
+
+def test_more_levels_balance_at_a_larger_threshold() -> None:
+    statistics = seen(sample(0))
+    low, high = (BalanceRule(levels).v_threshold(statistics) for levels in (2, 32))
+    assert (low < high).all() and (high <= statistics.maxima).all()
+
+
+def test_balance_of_a_dead_channel_is_zero_and_levels_are_checked() -> None:
+    assert BalanceRule().v_threshold(seen(-torch.rand(50, 2))).tolist() == [0.0, 0.0]
+    assert BalanceRule(8).name == "balance, 8 levels"
+    with pytest.raises(InputError, match="levels must be at least 1, got 0"):
+        BalanceRule(0)
+
+
+def test_spikes_that_tell_levels_apart_are_offered_more_of_them() -> None:
+    assert [rule.name for rule in AutoRule().candidates(8)] == ["mse, 2 levels", "mse, 4 levels", "mse, 8 levels", "max"]
+    assert [rule.name for rule in AutoRule().candidates(8, 4)][:3] == [f"mse, {n} levels" for n in (8, 16, 32)]

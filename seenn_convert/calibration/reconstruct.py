@@ -1,0 +1,172 @@
+"""Tune thresholds and weights so that the network in levels gives the ANN's own activations back."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.operators import SPIKING_OPERATORS, ClippedReLU, Encode
+from seenn_convert.program import Program
+
+THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
+"""Step sizes: of the logarithm of a threshold, and of a weight as a share of its tensor's root mean square."""
+
+ACTIVATION_WEIGHT = 0.5
+"""What the relative squared error of the activations counts against the divergence of the answers."""
+
+SMALLEST_SIDE = 16
+"""Pictures with a shorter side are not moved."""
+
+WARM_UP = 20
+"""Updates until the steps have their full size."""
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What was tuned.
+
+    Attributes:
+        ann: The program with its weights tuned; the given one is untouched.
+        v_thresholds: Activation -> threshold.
+        losses: The loss of each update.
+    """
+
+    ann: Program
+    v_thresholds: dict[str, Tensor]
+    losses: tuple[float, ...]
+
+
+def reconstruct(
+    ann: Program,
+    v_thresholds: Mapping[str, Tensor],
+    batches: Iterable[Tensor],
+    updates: int,
+    levels: Sequence[int],
+) -> Reconstruction:
+    """Tune thresholds and weights on unlabelled images by gradient steps.
+
+    A neuron's mean output after t steps is close to its activation in t levels. So the ANN with its activations in
+    levels stands in for the whole run, at the cost of one step. Each update takes one number of levels in turn, and
+    brings answers and activations closer to those of the ANN as it was; no label is read. The loss of each number of
+    levels counts as a share of what it was at first, so that late timesteps are not given up for early ones.
+
+    Args:
+        ann: In the form in which neurons will be inserted.
+        v_thresholds: Activation -> threshold to start from.
+        batches: Images ``(B, *input_shape)``, one batch an update.
+        updates: How many batches there are; the steps fade out towards the last.
+        levels: Numbers of levels, taken in turn: those that the run passes through.
+
+    Source: Li et al. 2021 (SNN calibration), Wei et al. 2022 (QDrop): reconstruction of quantised networks.
+    """
+    tuned = replace(ann, graph_module=copy.deepcopy(ann.graph_module))
+    logs = {name: value.detach().log().requires_grad_() for name, value in v_thresholds.items()}
+    groups = [{"params": list(logs.values()), "rate": THRESHOLD_RATE}]
+    groups += [{"params": [one], "rate": WEIGHT_RATE * _size(one)} for one in _weights(tuned)]
+    optimizer, losses, first = torch.optim.Adam(groups), list[float](), dict[int, float]()
+    with torch.enable_grad():
+        for update, images in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = group["rate"] * _schedule(update, updates)
+            now = levels[update % len(levels)]
+            loss = _loss(ann, tuned, logs, images, now)
+            loss = loss / first.setdefault(now, max(loss.item(), 1e-12))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.item())
+    for parameter in tuned.graph_module.parameters():
+        parameter.requires_grad_(False)
+    return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, tuple(losses))
+
+
+def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return pictures ``(B, C, H, W)`` moved a little and half the time mirrored; anything else as it is.
+
+    The ANN answers for the moved picture as well, so this only draws more of the same kind from few images.
+    """
+    if images.dim() != 4 or min(images.shape[2:]) < SMALLEST_SIDE:
+        return images
+    if torch.rand((), generator=generator) < 0.5:
+        images = images.flip(-1)
+    height, width = images.shape[2:]
+    most = min(height, width) // 10
+    top, left = (int(torch.randint(0, 2 * most + 1, (), generator=generator)) for _ in range(2))
+    padded = nn.functional.pad(images, (most,) * 4)
+    return padded[:, :, top : top + height, left : left + width].contiguous()
+
+
+def _loss(ann: Program, tuned: Program, logs: Mapping[str, Tensor], images: Tensor, levels: int) -> Tensor:
+    wanted = _Run(ann.graph_module, logs, None)
+    with torch.no_grad():
+        answers = torch.softmax(wanted.run(images), dim=-1)
+    found = _Run(tuned.graph_module, logs, levels)
+    logits = torch.log_softmax(found.run(images), dim=-1)
+    divergence = nn.functional.kl_div(logits, answers, reduction="batchmean")
+    errors = [
+        (found.activations[name] - value).square().mean() / value.square().mean().clamp(min=1e-12)
+        for name, value in wanted.activations.items()
+    ]
+    return divergence + ACTIVATION_WEIGHT * torch.stack(errors).mean()
+
+
+class _Run(fx.Interpreter):
+    """Runs the ANN and keeps every activation, in ``levels`` levels of its threshold where a number is given."""
+
+    def __init__(self, graph_module: fx.GraphModule, logs: Mapping[str, Tensor], levels: int | None) -> None:
+        super().__init__(graph_module)
+        self.logs, self.levels = logs, levels
+        self.activations: dict[str, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        if n.name not in self.logs:
+            return result
+        assert isinstance(result, Tensor)
+        if self.levels is not None:
+            module = self.submodules_at(n)
+            result = _in_levels(result, _row(self.logs[n.name].exp(), result), self.levels, module)
+        self.activations[n.name] = result
+        return result
+
+    def submodules_at(self, n: fx.Node) -> nn.Module:
+        """Return the module that ``n`` calls."""
+        module: nn.Module = self.module.get_submodule(str(n.target))
+        assert isinstance(module, SPIKING_OPERATORS)
+        return module
+
+
+def _in_levels(x: Tensor, v_threshold: Tensor, levels: int, activation: nn.Module) -> Tensor:
+    """Return ``x`` rounded to levels of its threshold and clipped; rounding hands the gradient through."""
+    if isinstance(activation, ClippedReLU):
+        v_threshold = v_threshold.clamp(max=activation.maximum)
+    scaled = x / v_threshold * levels
+    rounded = scaled + (torch.floor(scaled + 0.5) - scaled).detach()
+    least = -levels if isinstance(activation, Encode) else 0
+    return rounded.clamp(least, levels) * (v_threshold / levels)
+
+
+def _row(v_threshold: Tensor, like: Tensor) -> Tensor:
+    return v_threshold.reshape(-1, *[1] * (like.dim() - 2)) if v_threshold.dim() else v_threshold
+
+
+def _weights(program: Program) -> list[nn.Parameter]:
+    """Return weights and biases of the convolutions and linear layers, each once."""
+    found: dict[int, nn.Parameter] = {}
+    for _, module in program.calls():
+        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
+            found |= {id(parameter): parameter for parameter in module.parameters(recurse=False)}
+    return [parameter.requires_grad_() for parameter in found.values()]
+
+
+def _size(parameter: Tensor) -> float:
+    """Return the root mean square."""
+    return float(parameter.detach().square().mean().sqrt().clamp(min=1e-6))
+
+
+def _schedule(update: int, updates: int) -> float:
+    """Return the share of the full step: it rises for some updates, then falls as a cosine."""
+    return min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * update / max(updates, 1)))
