@@ -10,17 +10,34 @@ from seenn_convert.spiking import (
     BinaryNeuron,
     EncodingNeuron,
     ExitProbe,
+    GroupEncoder,
+    GroupNeuron,
     MeanDifference,
+    MultiLevelEncoder,
+    MultiLevelNeuron,
     SignedNeuron,
     TemporalDifference,
     Tick,
     TimestepBias,
     TrackingEncoder,
     TrackingNeuron,
+    UnsignedMultiLevelNeuron,
 )
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
+_NEURONS: dict[type[nn.Module], tuple[str, ...]] = {
+    BinaryNeuron: (),
+    SignedNeuron: (),
+    TrackingNeuron: ("maximum",),
+    MultiLevelNeuron: ("levels",),
+    UnsignedMultiLevelNeuron: ("levels",),
+    GroupNeuron: ("members",),
+    EncodingNeuron: (),
+    TrackingEncoder: (),
+    MultiLevelEncoder: ("levels",),
+    GroupEncoder: ("members",),
+}
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Conv1d: _CONVOLUTION,
@@ -63,11 +80,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Encode: (),
     operators.Affine: (),
     operators.ClippedReLU: ("maximum",),
-    BinaryNeuron: (),
-    SignedNeuron: (),
-    TrackingNeuron: ("maximum",),
-    EncodingNeuron: (),
-    TrackingEncoder: (),
+    **_NEURONS,
     TemporalDifference: (),
     MeanDifference: ("varying",),
     TimestepBias: (),
@@ -88,10 +101,7 @@ _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
 _TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Affine: ("scale", "shift"),
     operators.ConstantRow: ("value",),
-    **{
-        neuron: ("v_threshold", "v_initial")
-        for neuron in (BinaryNeuron, SignedNeuron, TrackingNeuron, EncodingNeuron, TrackingEncoder)
-    },
+    **dict.fromkeys(_NEURONS, ("v_threshold", "v_initial")),
     TimestepBias: ("bias",),
     ExitProbe: ("temperatures",),
 }
