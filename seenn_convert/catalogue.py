@@ -1,5 +1,6 @@
 """The closed list of modules a program may hold, and their description as plain data."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -10,17 +11,34 @@ from seenn_convert.spiking import (
     BinaryNeuron,
     EncodingNeuron,
     ExitProbe,
+    GroupEncoder,
+    GroupNeuron,
     MeanDifference,
+    MultiLevelEncoder,
+    MultiLevelNeuron,
     SignedNeuron,
     TemporalDifference,
     Tick,
     TimestepBias,
     TrackingEncoder,
     TrackingNeuron,
+    UnsignedMultiLevelNeuron,
 )
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
+_NEURONS: dict[type[nn.Module], tuple[str, ...]] = {
+    BinaryNeuron: (),
+    SignedNeuron: (),
+    TrackingNeuron: ("maximum",),
+    MultiLevelNeuron: ("levels",),
+    UnsignedMultiLevelNeuron: ("levels",),
+    GroupNeuron: ("members",),
+    EncodingNeuron: (),
+    TrackingEncoder: (),
+    MultiLevelEncoder: ("levels",),
+    GroupEncoder: ("members",),
+}
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Conv1d: _CONVOLUTION,
@@ -63,11 +81,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Encode: (),
     operators.Affine: (),
     operators.ClippedReLU: ("maximum",),
-    BinaryNeuron: (),
-    SignedNeuron: (),
-    TrackingNeuron: ("maximum",),
-    EncodingNeuron: (),
-    TrackingEncoder: (),
+    **_NEURONS,
     TemporalDifference: (),
     MeanDifference: ("varying",),
     TimestepBias: (),
@@ -88,10 +102,7 @@ _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
 _TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Affine: ("scale", "shift"),
     operators.ConstantRow: ("value",),
-    **{
-        neuron: ("v_threshold", "v_initial")
-        for neuron in (BinaryNeuron, SignedNeuron, TrackingNeuron, EncodingNeuron, TrackingEncoder)
-    },
+    **dict.fromkeys(_NEURONS, ("v_threshold", "v_initial")),
     TimestepBias: ("bias",),
     ExitProbe: ("temperatures",),
 }
@@ -108,7 +119,7 @@ def describe_module(module: nn.Module) -> dict[str, object]:
         raise TypeError(f"{kind.__name__} is not an operator that an artifact may hold")
     description: dict[str, object] = {
         "operator": kind.__name__,
-        "options": {name: getattr(module, name) for name in OPTIONS[kind]},
+        "options": {name: _plain(getattr(module, name)) for name in OPTIONS[kind]},
     }
     if kind in _WRAPPED:
         description["wrapped"] = describe_module(getattr(module, _WRAPPED[kind]))
@@ -127,7 +138,7 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
     options = description["options"]
     if not isinstance(options, Mapping):
         raise TypeError("options are not a mapping")
-    known = {name: _as_tuple(value) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
+    known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
     known |= {name: tensors[name] for name in _TENSOR_OPTIONS.get(kind, ())}
     if kind is operators.AtenOperator:
         known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
@@ -141,6 +152,20 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
         module = kind(**known)
     _restore(module, tensors)
     return module.eval().requires_grad_(False)
+
+
+def _plain(value: object) -> object:
+    """Return ``value`` with every number that JSON cannot hold, such as infinity, as ``{"float": "inf"}``."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(_plain(part) for part in value)
+    return {"float": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _restored(value: object) -> object:
+    """Return what ``_plain`` was given, but for tuples, which are lists in JSON."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(_restored(part) for part in value)
+    return float(str(value["float"])) if isinstance(value, Mapping) and set(value) == {"float"} else value
 
 
 def _restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -59,12 +59,73 @@ def signed_step(
 
     Source: signed neuron with memory, Wang et al. 2022 (SNM).
     """
+    return group_step(current, v, emitted, v_threshold, members=1)
+
+
+def group_step(
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, members: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Advance groups of signed neurons with one membrane: up to ``members`` spikes leave, or are taken back, at once.
+
+    Shapes: ``current``, ``v`` and ``emitted`` ``(B, *F)``, ``v_threshold`` broadcastable. ``emitted`` is the net number
+    of spikes sent so far, never negative. Returns ``(output, v_next, emitted_next)``; ``output`` is a whole number of
+    thresholds, from ``-members`` to ``members``.
+
+    Source: group neurons, Lv et al. 2024 (ICASSP).
+    """
     v = v + current
     due = torch.div(v, v_threshold).floor_()  # whole spikes that the membrane holds; below 0 where it owes some
-    spike = torch.maximum(due, -emitted).clamp_(-1, 1)
+    spike = torch.maximum(due, -emitted).clamp_(-members, members)
     emitted = emitted + spike
     output = spike.mul_(v_threshold)
     return output, v - output, emitted
+
+
+def multilevel_step(
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, levels: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Advance multi-level neurons: as ``signed_step``, but a spike is a power of two, from 1 to ``2**(levels - 1)``.
+
+    It is the power nearest to what is due; halfway between two it is the larger one, since what is too much can be
+    taken back. No spike takes back more than was sent: where the nearest power would, it is the largest that does not.
+
+    Shapes: ``current``, ``v`` and ``emitted`` ``(B, *F)``, ``v_threshold`` broadcastable. ``emitted`` is the net number
+    of thresholds sent so far, never negative. Returns ``(output, v_next, emitted_next)``; ``output`` is 0 or a power of
+    two times the threshold, of either sign.
+
+    Source: Huang et al. 2025 (multi-threshold neuron).
+    """
+    v = v + current
+    spike = _nearest_power(_due(v, v_threshold, levels))
+    spike = torch.maximum(spike, _power_within(emitted).neg_())
+    emitted = emitted + spike
+    output = spike.mul_(v_threshold)
+    return output, v - output, emitted
+
+
+def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
+    """Advance multi-level neurons that take nothing back: a spike is the largest power of two that is due.
+
+    Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable. Returns ``(output, v_next)``; ``output``
+    is 0 or a power of two, from 1 to ``2**(levels - 1)``, times the threshold.
+
+    Source: Huang et al. 2025 (multi-threshold neuron), without its negative thresholds.
+    """
+    v = v + current
+    output = _power_within(_due(v, v_threshold, levels).clamp_(min=0)).mul_(v_threshold)
+    return output, v - output
+
+
+def multilevel_encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
+    """Advance multi-level encoding neurons: as ``encoding_step``, but a spike is the power of two nearest to the due.
+
+    Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable. Returns ``(output, v_next)``.
+
+    Source: Huang et al. 2025 (multi-threshold neuron).
+    """
+    v = v + current
+    output = _nearest_power(_due(v, v_threshold, levels)).mul_(v_threshold)
+    return output, v - output
 
 
 def tracking_step(
@@ -111,3 +172,36 @@ def quantized_activation(x: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
     Source: Bu et al. 2022 (QCFS activation).
     """
     return torch.clamp(torch.floor(levels * x / v_threshold + 0.5), 0, levels) * (v_threshold / levels)
+
+
+_FRACTIONS: dict[torch.dtype, tuple[torch.dtype, int]] = {
+    torch.float16: (torch.int16, 10),
+    torch.bfloat16: (torch.int16, 7),
+    torch.float32: (torch.int32, 23),
+    torch.float64: (torch.int64, 52),
+}
+"""Floating-point type -> the integer type of its width, and how many of its low bits are the fraction."""
+
+
+def _due(v: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
+    """Return the whole thresholds that the membrane holds, at most the largest spike of either sign."""
+    most = 2 ** (levels - 1)
+    return torch.div(v, v_threshold).floor_().clamp_(-most, most)
+
+
+def _power_within(number: Tensor) -> Tensor:
+    """Return the largest power of two within each whole number, with its sign; 0 for 0.
+
+    A floating-point number without its fraction bits is just that: exact, where a logarithm may round.
+    """
+    bits, fraction = _FRACTIONS[number.dtype]
+    return torch.bitwise_and(number.view(bits), -(1 << fraction)).view(number.dtype)
+
+
+def _nearest_power(number: Tensor) -> Tensor:
+    """Return the power of two nearest to each whole number, with its sign; halfway, the larger one; 0 for 0.
+
+    With p the largest power within x: x + p/2 reaches the next power exactly where x is 3p/2 or more. ``number`` is
+    a temporary of the caller's and reused.
+    """
+    return _power_within(number.add_(_power_within(number), alpha=0.5))

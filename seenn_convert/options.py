@@ -6,7 +6,7 @@ from typing import Literal
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
-from seenn_convert.kinds import NEURON_KINDS, NeuronKind, Tracking
+from seenn_convert.kinds import NEURON_KINDS, NeuronKind, neuron_kind
 from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
 from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.exit_threshold import ExitTarget
@@ -27,7 +27,9 @@ class Options:
 
     Attributes:
         timesteps: The longest run T.
-        neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1) or ``"tracking"`` (graded spikes, the reference).
+        neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1), ``"multilevel"`` (powers of two of either sign),
+            ``"multilevel-unsigned"`` (powers of two), ``"group"`` (several signed neurons with one membrane) or
+            ``"tracking"`` (graded spikes, the reference).
         rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
         calibration: ``"fast"``, thresholds for the horizon and one bias a channel; ``"balanced"``, thresholds chosen by
@@ -39,7 +41,8 @@ class Options:
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the split of the calibration data.
-        neuron_levels: Levels of a tracking neuron.
+        neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
+            for what the kind has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
             without ReLUs; ``"always"``; ``"never"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
@@ -59,7 +62,7 @@ class Options:
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
-    neuron_levels: int = 32
+    neuron_levels: int | None = None
     encode: Encode = "auto"
     require_spiking: float = 0.0
 
@@ -75,8 +78,8 @@ class Options:
             problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
         if self.neuron not in NEURON_KINDS:
             problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
-        if self.neuron_levels < 1:
-            problems.append(f"neuron levels must be at least 1, got {self.neuron_levels}")
+        elif self.neuron_levels is not None:
+            problems += _problems_of_levels(self.neuron, self.neuron_levels)
         if self.calibration not in PRESET_NAMES:
             problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
         if self.correction is not None and self.correction not in CORRECTION_NAMES:
@@ -94,7 +97,7 @@ class Options:
     @property
     def kind(self) -> NeuronKind:
         """What makes the neurons."""
-        return Tracking(self.neuron_levels) if self.neuron == "tracking" else NEURON_KINDS[self.neuron]
+        return neuron_kind(self.neuron, self.neuron_levels)
 
     @property
     def chosen_correction(self) -> Correction:
@@ -105,10 +108,11 @@ class Options:
 
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data; batch size and device do not."""
+        levels = self.kind.levels
         return {
             "timesteps": self.timesteps,
             "neuron": self.neuron,
-            **({"neuron_levels": self.neuron_levels} if self.neuron == "tracking" else {}),
+            **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
             "threshold": self.rule.name,
             "per_channel": self.per_channel,
@@ -118,6 +122,17 @@ class Options:
             "score": self.score,
             "seed": self.seed,
         }
+
+
+def _problems_of_levels(neuron: str, levels: int) -> list[str]:
+    """Return why ``neuron`` cannot have that many levels, nothing where it can."""
+    if not _is_whole(levels):
+        return [f"neuron levels must be a whole number, got {levels!r}"]
+    try:
+        neuron_kind(neuron, levels)
+    except InputError as problem:
+        return [str(problem)]
+    return []
 
 
 def _is_whole(value: object) -> bool:

@@ -14,13 +14,18 @@ from seenn_convert.spiking import (
     BinaryNeuron,
     EncodingNeuron,
     ExitProbe,
+    GroupEncoder,
+    GroupNeuron,
     MeanDifference,
+    MultiLevelEncoder,
+    MultiLevelNeuron,
     SignedNeuron,
     TemporalDifference,
     Tick,
     TimestepBias,
     TrackingEncoder,
     TrackingNeuron,
+    UnsignedMultiLevelNeuron,
 )
 
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
@@ -85,6 +90,11 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (TrackingNeuron(THRESHOLD, THRESHOLD / 2, 6.0), (IMAGE, CLOCK, IMAGE, IMAGE.abs().round())),
     (EncodingNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
     (TrackingEncoder(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
+    (MultiLevelNeuron(THRESHOLD, THRESHOLD / 2, 5), (IMAGE, IMAGE, IMAGE.abs().round())),
+    (UnsignedMultiLevelNeuron(THRESHOLD, THRESHOLD / 2, 2), (IMAGE, IMAGE)),
+    (MultiLevelEncoder(THRESHOLD, THRESHOLD / 2, 3), (IMAGE, IMAGE)),
+    (GroupNeuron(THRESHOLD, THRESHOLD / 2, 7), (IMAGE, IMAGE, IMAGE.abs().round())),
+    (GroupEncoder(THRESHOLD, THRESHOLD / 2, 2), (IMAGE, IMAGE)),
     (MeanDifference(nn.LayerNorm(4)), (CLOCK, ROW, ROW, ROW)),
     (MeanDifference(operators.AtenOperator("mul.Tensor", ("@0", "@1")), (True, False)), (CLOCK, ROW, ROW, ROW, ROW)),
     (MeanDifference(operators.PerPart(nn.GroupNorm(1, 9))), (CLOCK, IMAGE, IMAGE, IMAGE)),
@@ -102,7 +112,7 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 def rebuilt(module: nn.Module) -> nn.Module:
     """Send a module through JSON and back."""
-    return build_module(json.loads(json.dumps(describe_module(module))), tensors_of(module))
+    return build_module(json.loads(json.dumps(describe_module(module), allow_nan=False)), tensors_of(module))
 
 
 @pytest.mark.parametrize(
@@ -152,6 +162,11 @@ def test_a_subclass_is_not_the_class() -> None:
         ({"operator": "Linear", "options": {"in_features": 2, "out_features": 2, "bias": False}},
          {"weight": torch.zeros(3, 2)}),
         ({"operator": "BinaryNeuron", "options": {}}, {"v_threshold": torch.tensor(1.0)}),
+        *(({"operator": operator, "options": options}, {"v_threshold": THRESHOLD, "v_initial": THRESHOLD})
+          for operator, options in (
+              ("MultiLevelNeuron", {}), ("MultiLevelNeuron", {"levels": 17}), ("MultiLevelEncoder", {"levels": "3"}),
+              ("UnsignedMultiLevelNeuron", {"levels": 2.0}), ("GroupNeuron", {"members": 0}),
+              ("GroupEncoder", {"members": [4]}), ("GroupNeuron", {"members": 10**9}))),
         ({"operator": "TemporalDifference", "options": {}}, {}),
         ({"operator": "TemporalDifference", "options": {}, "wrapped": "MaxPool2d"}, {}),
         ({"operator": "ExitProbe", "options": {"score_name": "margin"}}, {"temperatures": torch.ones(2)}),

@@ -1,6 +1,7 @@
 """The whole journey: any form of a model becomes a network that tends to its ANN, reproducibly."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from seenn_convert.compiler import Options, convert, load, recalibrate
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
 from seenn_convert.frontend.load import read_model
+from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import EntropyPolicy, FixedPolicy
+from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
 from seenn_convert.tuning.exit_threshold import ExitTarget
 from seenn_convert.tuning.tune import split_calibration
 
@@ -195,6 +197,58 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
         model = convert(small.trained_net(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(32)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 8
+
+
+@pytest.mark.parametrize("neuron", ["multilevel", "multilevel-unsigned", "group", "tracking"])
+def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path, neuron: str) -> None:
+    """Early exit is hindsight, a split of the batch changes nothing, and the artifact gives the same bits."""
+    converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
+    run = run_all_timesteps(converted.model(), [IMAGES])
+    medians = run.scores.median(dim=1).values.tolist()
+    artifact = replace(converted, policy=ConfidencePolicy((*medians[:-1], -1.0)))  # half of them leave at each timestep
+    model, steps = artifact.model(), exit_steps(artifact.policy, run.scores)
+    for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
+        trace = run_early_exit(model, batches, capacity)
+        assert torch.equal(trace.exit_step, steps)
+        assert torch.equal(trace.predictions, run.predictions[steps - 1, torch.arange(100)])
+    assert len(steps.unique()) > 2
+    assert agreement(artifact) >= 0.9
+
+    artifact.save(tmp_path / "net")
+    again = load_artifact(tmp_path / "net")
+    assert same_bits(artifact, again)
+    assert (again.report, again.provenance) == (artifact.report, artifact.provenance)
+    assert again.provenance["options"]["neuron_levels"] == 4
+    bits = {"multilevel": 4, "multilevel-unsigned": 3, "group": 4, "tracking": None}[neuron]
+    assert again.report["conversion"]["neuron"]["bits_per_spike"] == bits
+
+
+@pytest.mark.parametrize("neuron", ["multilevel", "group"])
+def test_many_levels_come_closer_at_few_timesteps(neuron: str) -> None:
+    """With the same threshold, four timesteps of fine spikes leave less error than four of one size."""
+    with torch.no_grad():
+        wanted = small.trained_net()(IMAGES)
+    errors = []
+    for levels in (1, 4):
+        options = Options(timesteps=4, neuron=neuron, neuron_levels=levels, rule=MaxRule(), timestep_bias=False)
+        model = convert(small.trained_net(), small.dataset(), options).model()
+        errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(4)).logits - wanted).abs().mean()))
+    assert errors[1] < errors[0] / 2
+
+
+def test_graded_values_become_spikes_of_many_levels() -> None:
+    """Where nothing else would spike; spikes without a sign are refused there."""
+    net = Gated().eval()
+    with torch.no_grad():
+        wanted = net(IMAGES)
+    errors = []
+    for neuron in ("signed", "multilevel", "group"):
+        artifact = convert(net, small.dataset(), Options(timesteps=8, neuron=neuron, rule=MaxRule(), timestep_bias=False))
+        trace = run_early_exit(artifact.model(), [IMAGES], 100, FixedPolicy(8))
+        errors.append(float((trace.logits - wanted).abs().mean()))
+    assert errors[1] < errors[0] and errors[2] < errors[0]
+    with pytest.raises(InputError, match="unsigned multi-level neurons cannot send graded signals"):
+        convert(net, small.dataset(), Options(timesteps=4, neuron="multilevel-unsigned"))
 
 
 @pytest.mark.parametrize("row", [0, 5, 33, 40])

@@ -11,11 +11,15 @@ from torch import Tensor
 
 from seenn_convert.neuron import (
     encoding_step,
+    group_step,
     if_step,
     initial_membrane,
+    multilevel_encoding_step,
+    multilevel_step,
     quantized_activation,
     signed_step,
     tracking_step,
+    unsigned_multilevel_step,
 )
 
 ONE = torch.tensor(1.0)
@@ -226,5 +230,138 @@ def test_the_graded_steps_leave_their_arguments_alone() -> None:
     tracking_step(*arguments)
     tracking_step(*arguments, torch.ones(4, 3))
     encoding_step(arguments[0], arguments[1], arguments[3])
+
+    assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True))
+
+
+def nearest_power(due: int, levels: int) -> int:
+    """The power of two nearest to ``due``, a tie up, at most ``2**(levels - 1)``, by comparing distances."""
+    powers = [2**level for level in range(levels)]
+    nearest = min(powers, key=lambda power: (abs(power - abs(due)), -power))
+    return 0 if due == 0 else nearest if due > 0 else -nearest
+
+
+def largest_power(most: int, levels: int) -> int:
+    """The largest power of two up to ``most``, at most ``2**(levels - 1)``; 0 where there is none."""
+    return max((2**level for level in range(levels) if 2**level <= most), default=0)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 7, 16])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_a_multilevel_spike_is_the_nearest_power_of_two(levels: int, dtype: torch.dtype) -> None:
+    """Of every whole number that may be due, of either sign; what takes back is never above what was sent."""
+    most = 1000 if dtype is torch.float16 else 70_000
+    due = torch.cat([torch.arange(-600, 600), torch.tensor([most - 1, most, 1 - most, -most])]).to(dtype)
+    none, all_sent = torch.zeros_like(due), torch.full_like(due, 2048 if dtype is torch.float16 else 2**17)
+    expected = [nearest_power(int(number), levels) for number in due.tolist()]
+    one = torch.tensor(1.0, dtype=dtype)
+
+    assert multilevel_step(none, due, all_sent, one, levels)[0].tolist() == expected
+    assert multilevel_encoding_step(none, due, one, levels)[0].tolist() == expected
+    assert multilevel_step(none, due, none, one, levels)[0].tolist() == [max(spike, 0) for spike in expected]
+    assert unsigned_multilevel_step(none, due, one, levels)[0].tolist() == [
+        largest_power(int(number), levels) for number in due.tolist()
+    ]
+
+
+@pytest.mark.parametrize(("due", "sent", "spike"), [(3, 0, 4), (5, 0, 4), (6, 0, 8), (11, 0, 8), (40, 0, 8), (-3, 4, -4),
+                                                    (-3, 3, -2), (-6, 7, -4), (-1, 0, 0), (-9, 1, -1), (-9, 100, -8)])  # fmt: skip
+def test_multilevel_spikes_by_hand(due: int, sent: int, spike: int) -> None:
+    """Four levels: 3 is halfway between 2 and 4, and goes up unless 4 was never sent."""
+    v, emitted = torch.tensor([due + 0.5]), torch.tensor([float(sent)])
+    output, v_next, emitted_next = multilevel_step(torch.zeros(1), v, emitted, ONE, 4)
+
+    assert (output.item(), v_next.item(), emitted_next.item()) == (spike, due + 0.5 - spike, sent + spike)
+
+
+@pytest.mark.parametrize(("due", "sent", "spike"), [(3, 0, 3), (9, 0, 4), (-3, 2, -2), (-9, 9, -4), (-1, 0, 0)])
+def test_group_spikes_by_hand(due: int, sent: int, spike: int) -> None:
+    """Four members: as many fire as are due, and take back no more than was sent."""
+    v, emitted = torch.tensor([due + 0.5]), torch.tensor([float(sent)])
+    output, v_next, emitted_next = group_step(torch.zeros(1), v, emitted, ONE, 4)
+
+    assert (output.item(), v_next.item(), emitted_next.item()) == (spike, due + 0.5 - spike, sent + spike)
+
+
+@pytest.mark.parametrize("step", [multilevel_step, group_step])
+@given(charges=st.lists(st.integers(-80, 80).map(lambda n: n / 8), min_size=1, max_size=6), size=st.integers(1, 5))
+def test_what_takes_back_settles_on_the_rounded_rectified_sum(step, charges: list[float], size: int) -> None:
+    """Whatever the order: max(floor(sum + 1/2), 0) once quiet; nothing below 0 was ever sent; exact in floating point."""
+    v, emitted, sent = initial_membrane(ONE, (1,)), torch.zeros(1), 0.0
+    for charge in [*charges, *[0.0] * 64]:
+        output, v, emitted = step(torch.tensor([charge]), v, emitted, ONE, size)
+        sent += output.item()
+        assert emitted.item() == sent >= 0
+
+    assert sent == max(math.floor(sum(charges) + 0.5), 0)
+    assert v.item() == 0.5 + sum(charges) - sent
+
+
+@given(charges=st.lists(st.integers(0, 64).map(lambda n: n / 8), min_size=1, max_size=6), levels=st.integers(1, 5))
+def test_unsigned_multilevel_neurons_settle_on_the_rounded_sum(charges: list[float], levels: int) -> None:
+    """Of currents that are never negative, it sends all, and never more than was due."""
+    v, sent = initial_membrane(ONE, (1,)), 0.0
+    for t, charge in enumerate([*charges, *[0.0] * 64]):
+        output, v = unsigned_multilevel_step(torch.tensor([charge]), v, ONE, levels)
+        sent += output.item()
+        assert sent <= math.floor(sum(charges[: t + 1]) + 0.5)
+
+    assert sent == math.floor(sum(charges) + 0.5)
+
+
+@given(charges=st.lists(st.integers(-80, 80).map(lambda n: n / 8), min_size=1, max_size=6), levels=st.integers(1, 5))
+def test_a_multilevel_encoder_settles_on_the_rounded_sum(charges: list[float], levels: int) -> None:
+    v, sent = initial_membrane(ONE, (1,)), 0.0
+    for charge in [*charges, *[0.0] * 64]:
+        output, v = multilevel_encoding_step(torch.tensor([charge]), v, ONE, levels)
+        sent += output.item()
+
+    assert sent == math.floor(sum(charges) + 0.5)
+
+
+def test_with_one_level_or_member_they_are_the_signed_and_the_binary_neuron() -> None:
+    """Bit for bit, over many steps of currents of either sign."""
+    v_threshold = torch.tensor([0.3, 1.7, 0.01]).reshape(3, 1)
+    v = initial_membrane(v_threshold, (4, 3, 50))
+    signed, binary = (v, torch.zeros_like(v)), v
+    multilevel, group, unsigned = signed, signed, v
+    for _ in range(40):
+        current = torch.randn(4, 3, 50)
+        results = (
+            (wanted := signed_step(current, *signed, v_threshold)),
+            multilevel_step(current, *multilevel, v_threshold, 1),
+            group_step(current, *group, v_threshold, 1),
+        )
+        for result in results[1:]:
+            assert all(torch.equal(a, b) for a, b in zip(result, wanted, strict=True))
+        signed, multilevel, group = (result[1:] for result in results)
+        fired, other = if_step(current, binary, v_threshold), unsigned_multilevel_step(current, unsigned, v_threshold, 1)
+        assert all(torch.equal(a, b) for a, b in zip(fired, other, strict=True))
+        binary, unsigned = fired[1], other[1]
+    assert {-1.0, 0.0, 1.0} == set((wanted[0] / v_threshold).round().unique().tolist())
+
+
+@pytest.mark.parametrize("step", [multilevel_step, group_step])
+def test_charge_and_splits_of_a_batch(step) -> None:
+    """v_T = v_0 + sum(current) - sum(output), and no bit of a row depends on the rows beside it."""
+    v_threshold, currents = torch.tensor([0.3, 1.0, 0.07]).reshape(3, 1), torch.randn(30, 7, 3, 11)
+    v = start = initial_membrane(v_threshold, (7, 3, 11))
+    emitted, total = torch.zeros_like(v), torch.zeros_like(v)
+    for current in currents:
+        alone = [step(*(x[row : row + 1] for x in (current, v, emitted)), v_threshold, 4) for row in range(7)]
+        output, v, emitted = step(current, v, emitted, v_threshold, 4)
+        for whole, rows in zip((output, v, emitted), zip(*alone, strict=True), strict=True):
+            assert torch.equal(whole, torch.cat(rows))
+        total += output
+    assert torch.allclose(v, start + currents.sum(0) - total, atol=1e-4)
+
+
+def test_the_steps_of_many_levels_leave_their_arguments_alone() -> None:
+    arguments = [3 * torch.randn(4, 3), torch.randn(4, 3), torch.randint(0, 9, (4, 3)).float(), torch.tensor(0.5)]
+    copies = [argument.clone() for argument in arguments]
+    multilevel_step(*arguments, 3)
+    group_step(*arguments, 3)
+    unsigned_multilevel_step(arguments[0], arguments[1], arguments[3], 3)
+    multilevel_encoding_step(arguments[0], arguments[1], arguments[3], 3)
 
     assert all(torch.equal(a, b) for a, b in zip(arguments, copies, strict=True))

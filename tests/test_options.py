@@ -12,12 +12,12 @@ from seenn_convert.tuning.exit_threshold import ExitTarget
 def test_every_problem_is_listed() -> None:
     with pytest.raises(InputError) as caught:
         Options(timesteps=0, batch_size=-1, neuron="lif", score="margin")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="neuron levels must be at least 1, got 0; encode must be one of auto, always"):
-        Options(neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a group has 1 to 256 members, got 0; encode must be one of auto, always"):
+        Options(neuron="group", neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"must be in \[0, 1\], got 50"):
         Options(require_spiking=50)
     for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
-                   "neuron must be one of signed, if, tracking, got 'lif'", "got 'margin'"):  # fmt: skip
+                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, got 'lif'", "got 'margin'"):  # fmt: skip
         assert reason in str(caught.value)
 
 
@@ -30,7 +30,27 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
     assert Options().target == ExitTarget(drop=0.5)
 
 
+@pytest.mark.parametrize(("neuron", "levels"), [("tracking", 32), ("multilevel", 3), ("multilevel-unsigned", 3), ("group", 4)])
+def test_each_kind_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, levels: int) -> None:
+    for options, wanted in ((Options(neuron=neuron), levels), (Options(neuron=neuron, neuron_levels=5), 5)):
+        assert (options.kind.name, options.kind.levels) == (neuron, wanted)
+        assert options.to_json()["neuron_levels"] == wanted
+
+
+@pytest.mark.parametrize("neuron", ["signed", "if"])
+def test_kinds_without_levels_take_none(neuron: str) -> None:
+    assert "neuron_levels" not in Options(neuron=neuron).to_json()
+    with pytest.raises(InputError, match=f"kind {neuron} have no levels; those with levels are tracking, multilevel, "
+                                         "multilevel-unsigned, group"):  # fmt: skip
+        Options(neuron=neuron, neuron_levels=3)
+
+
 @pytest.mark.parametrize(("wrong", "reason"), [
+    ({"neuron": "multilevel", "neuron_levels": 17}, "a multi-level neuron has 1 to 16 levels, got 17"),
+    ({"neuron": "multilevel-unsigned", "neuron_levels": 0}, "a multi-level neuron has 1 to 16 levels, got 0"),
+    ({"neuron": "group", "neuron_levels": 257}, "a group has 1 to 256 members, got 257"),
+    ({"neuron": "tracking", "neuron_levels": 0}, "a tracking neuron has at least 1 level, got 0"),
+    ({"neuron": "group", "neuron_levels": 2.5}, "neuron levels must be a whole number, got 2.5"),
     ({"timesteps": 2.5}, "timesteps must be a whole number, got 2.5"), ({"timesteps": True}, "whole number, got True"),
     ({"batch_size": "8"}, "batch size must be a whole number, got '8'"), ({"seed": 10**30}, "seed must be a whole number"),
     ({"seed": 0.5}, "seed must be a whole number of 64 bits"), ({"device": "foo"}, "device 'foo' cannot be used"),

@@ -10,14 +10,23 @@ from seenn_convert.operators import AtenOperator
 from seenn_convert.scores import SCORE_NAMES, score
 from seenn_convert.spiking import (
     BinaryNeuron,
+    EncodingNeuron,
     ExitProbe,
+    GroupEncoder,
+    GroupNeuron,
     MeanDifference,
+    MultiLevelEncoder,
+    MultiLevelNeuron,
+    Neuron,
     SignedNeuron,
     TemporalDifference,
     Tick,
     TimestepBias,
     TrackingNeuron,
+    UnsignedMultiLevelNeuron,
 )
+
+HALF = torch.tensor(0.5)
 
 
 def test_neurons_apply_the_arithmetic_with_their_threshold() -> None:
@@ -46,6 +55,46 @@ def test_a_neuron_takes_and_returns_the_state_it_names(kind: type[BinaryNeuron] 
 def test_neurons_print_the_range_of_their_thresholds() -> None:
     assert repr(BinaryNeuron(torch.tensor(2.0), torch.tensor(1.0))) == "BinaryNeuron(v_threshold=2)"
     assert repr(SignedNeuron(torch.tensor([0.5, 2.0]), torch.zeros(2))) == "SignedNeuron(v_threshold=0.5..2)"
+
+
+@pytest.mark.parametrize(("neuron", "alphabet", "bits"), [
+    (BinaryNeuron(HALF, HALF), (0, 1), 1), (SignedNeuron(HALF, HALF), (-1, 0, 1), 2),
+    (EncodingNeuron(HALF, HALF), (-1, 0, 1), 2), (TrackingNeuron(HALF, HALF), None, None),
+    (MultiLevelNeuron(HALF, HALF, 3), (-4, -2, -1, 0, 1, 2, 4), 3), (MultiLevelNeuron(HALF, HALF, 4), None, 4),
+    (MultiLevelEncoder(HALF, HALF, 2), (-2, -1, 0, 1, 2), 3), (UnsignedMultiLevelNeuron(HALF, HALF, 1), (0, 1), 1),
+    (UnsignedMultiLevelNeuron(HALF, HALF, 3), (0, 1, 2, 4), 2), (UnsignedMultiLevelNeuron(HALF, HALF, 4), None, 3),
+    (GroupNeuron(HALF, HALF, 2), (-2, -1, 0, 1, 2), 3), (GroupNeuron(HALF, HALF, 4), None, 4),
+    (GroupEncoder(HALF, HALF, 1), (-1, 0, 1), 2), (GroupNeuron(HALF, HALF, 256), None, 10),
+], ids=repr)  # fmt: skip
+def test_the_alphabet_and_the_bits_that_tell_its_spikes(neuron: Neuron, alphabet: tuple | None, bits: int | None) -> None:
+    """2**bits is at least the number of spikes, and half of it is not."""
+    if alphabet is not None or isinstance(neuron, TrackingNeuron):
+        assert neuron.alphabet == alphabet
+    assert neuron.bits_per_spike == bits
+    if bits is not None:
+        assert 2 ** (bits - 1) < len(neuron.alphabet) <= 2**bits
+
+
+@pytest.mark.parametrize(("make", "option", "most"), [
+    (MultiLevelNeuron, "levels", 16), (UnsignedMultiLevelNeuron, "levels", 16), (MultiLevelEncoder, "levels", 16),
+    (GroupNeuron, "members", 256), (GroupEncoder, "members", 256),
+])  # fmt: skip
+def test_levels_and_members_have_bounds(make, option: str, most: int) -> None:
+    assert repr(make(HALF, HALF, most)) == f"{make.__name__}(v_threshold=0.5, {option}={most})"
+    for wrong in (0, -1, most + 1, True, 2.0, "3", None):
+        with pytest.raises(ValueError, match=f"{option} must be a whole number from 1 to {most}, got"):
+            make(HALF, HALF, wrong)
+
+
+def test_a_spike_of_a_group_counts_as_often_as_members_fire() -> None:
+    """Other spikes count once, whatever their size."""
+    v_threshold = torch.tensor([0.1, 3.0]).reshape(2, 1)
+    spikes = torch.tensor([[[3.0, 0.0, -2.0], [1.0, 4.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, -1.0, 0.0]]])
+    group, multilevel = GroupNeuron(v_threshold, v_threshold, 4), MultiLevelNeuron(v_threshold, v_threshold, 3)
+
+    assert group.spike_counts(spikes * v_threshold).tolist() == [10.0, 1.0]
+    assert multilevel.spike_counts(spikes * v_threshold).tolist() == [4.0, 1.0]
+    assert GroupEncoder(v_threshold, v_threshold, 4).spike_counts(spikes * v_threshold).tolist() == [10.0, 1.0]
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.AdaptiveMaxPool2d((2, 3))], ids=repr)

@@ -13,6 +13,9 @@ from seenn_convert.progress import silent
 if TYPE_CHECKING:
     from seenn_convert.progress import Progress
 
+LONGEST_ALPHABET = 9
+"""How many kinds of spikes are listed one by one."""
+
 
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
@@ -46,11 +49,9 @@ def conversion_text(report: Mapping[str, Any]) -> str:
     conversion = report["conversion"]
     exit_, held_out = conversion["exit"], conversion["exit"]["held_out"]
     layers = sum(site["treatment"] == "spiking" for site in conversion["operators"])
-    spikes = conversion["neuron"]["alphabet"]
-    alphabet = "any whole number" if spikes is None else ", ".join(f"{s:+d}" if s else "0" for s in spikes)
     lines = [
-        f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {alphabet}); spikes drive "
-        f"{conversion['spiking_share']:.1%} of the multiply-accumulates",
+        f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {_spike(conversion['neuron'])}); "
+        f"spikes drive {conversion['spiking_share']:.1%} of the multiply-accumulates",
         f"held-out calibration images: {held_out['average_timesteps']:.2f} of {conversion['timesteps']} timesteps on "
         f"average, expected to lose {held_out['expected_drop']:.2f} points against the ANN "
         f"(asked for: {_target(exit_['target'])})",
@@ -79,6 +80,18 @@ def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
         f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
         "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
     )
+
+
+def _spike(neuron: Mapping[str, Any]) -> str:
+    """Return what a spike may be, and how many bits tell it, where the report says so."""
+    alphabet, bits = neuron["alphabet"], neuron.get("bits_per_spike")
+    if alphabet is None:
+        return "any whole number"
+    if len(alphabet) > LONGEST_ALPHABET:
+        words = f"one of {len(alphabet)} numbers from {alphabet[0]:+d} to {alphabet[-1]:+d}"
+    else:
+        words = ", ".join(f"{spike:+d}" if spike else "0" for spike in alphabet)
+    return words if bits is None else f"{words}: {bits} bit{'s' if bits > 1 else ''}"
 
 
 def _target(target: Mapping[str, Any]) -> str:

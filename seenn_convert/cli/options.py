@@ -52,6 +52,9 @@ def output_name_option(function: F) -> F:
     return click.option("--output-name", help=help_text)(function)
 
 
+NEURONS = ("signed", "if", "multilevel", "multilevel-unsigned", "group", "tracking")
+"""The kinds of neurons; the library, which knows them too, is imported only when a command runs."""
+
 SEED = click.IntRange(-(2**63), 2**64 - 1)
 """What PyTorch's generator takes."""
 
@@ -93,10 +96,11 @@ def calibration_options(function: F) -> F:
                      help="Fail where spikes drive a smaller share of the multiply-accumulates."),
         click.option("--encode", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
                      help="Where graded values become spikes: auto, only in a network without ReLUs."),
-        click.option("--neuron-levels", type=click.IntRange(min=1), default=32, show_default=True,
-                     help="For --neuron tracking."),
-        click.option("--neuron", type=click.Choice(["signed", "if", "tracking"]), default="signed", show_default=True,
-                     help="Spikes are -1, 0, +1 (signed), 0, +1 (if), or any whole number (tracking)."),
+        click.option("--neuron-levels", type=click.IntRange(min=1),
+                     help="Levels of tracking [32] and multilevel neurons [3], members of a group [4]."),
+        click.option("--neuron", type=click.Choice(NEURONS), default="signed", show_default=True,
+                     help="Spikes are -1, 0, +1 (signed), 0, +1 (if), powers of two of either sign (multilevel) or "
+                          "without (multilevel-unsigned), small whole numbers (group), or any (tracking)."),
         click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
                      help="Longest run."),
     ):  # fmt: skip

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Shape = type | tuple[type, ...] | Mapping[str, Any] | Sequence[Any]
-"""A class or several; a mapping of keys to shapes, where ``ANY_KEY`` stands for all others; a list of one shape."""
+Shape = type | tuple[Any, ...] | Mapping[str, Any] | Sequence[Any]
+"""A class; a tuple of shapes, one of which it is; a mapping of keys to shapes, where ``ANY_KEY`` stands for all others;
+a list of one shape."""
 
 ANY_KEY = "*"
 NUMBER, NOTHING = (int, float), type(None)
@@ -21,7 +22,7 @@ REPORT: dict[str, Any] = {
     "model": {**PROVENANCE["model"], "input_shape": [int], "classes": int, "class_names": (list, NOTHING)},
     "conversion": {
         "timesteps": int,
-        "neuron": {"kind": str, "alphabet": [int]},
+        "neuron": {"kind": str, "alphabet": ([int], NOTHING), "bits_per_spike": (int, NOTHING)},
         "threshold_rule": str,
         "per_channel": bool,
         "calibration": {"name": str, "images": int, "labelled": bool, "fitting_images": int, "held_out_images": int},
@@ -57,8 +58,10 @@ def misfit(value: object, shape: Shape, where: str = "") -> str | None:
         if not isinstance(value, list):
             return f"{where} is not a list"
         found = (misfit(item, shape[0], f"{where}[{index}]") for index, item in enumerate(value))
+    elif isinstance(shape, tuple):
+        clauses = [misfit(value, part, where) for part in shape]
+        return None if None in clauses else clauses[0]
     else:
-        kinds = shape if isinstance(shape, tuple) else (shape,)
-        flag = isinstance(value, bool) and bool not in kinds  # to Python a flag is a whole number
-        return f"{where} is of the wrong kind" if flag or not isinstance(value, kinds) else None
+        flag = isinstance(value, bool) and shape is not bool  # to Python a flag is a whole number
+        return f"{where} is of the wrong kind" if flag or not isinstance(value, shape) else None
     return next((clause for clause in found if clause is not None), None)

@@ -57,7 +57,11 @@ def conversion_report(
     neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
     return {
         "timesteps": options["timesteps"],
-        "neuron": {"kind": options["neuron"], "alphabet": None if neuron.alphabet is None else list(neuron.alphabet)},
+        "neuron": {
+            "kind": options["neuron"],
+            "alphabet": None if neuron.alphabet is None else list(neuron.alphabet),
+            "bits_per_spike": neuron.bits_per_spike,
+        },
         "threshold_rule": calibration.rule,
         "threshold_choice": dict(calibration.choice),
         "weights": dict(calibration.weights),

@@ -10,6 +10,8 @@ ASSUMPTIONS = (
     "accumulate (Horowitz, ISSCC 2014)",
     "the stem, up to the first neurons, sees analog input: its multiply-accumulates are paid once for each image",
     "a nonzero input of a layer costs one accumulate for each connection it has on average",
+    "a multi-level spike, a power of two, costs one accumulate of a shifted weight; the spike of a group costs as many "
+    "accumulates as members fire",
     "sums and averages of spikes are counted as the spikes they are made of; behind a temporal difference, a layer "
     "without neurons or neurons with graded spikes, a nonzero input costs multiply-accumulates",
     "pooling, neuron updates, memory access and control are not counted: on real hardware they can dominate",

@@ -43,6 +43,9 @@ from seenn_convert.report.html_sections import (
 from seenn_convert.report.html_words import exit_rule, held_out_words, target_words, verdicts, what_happened
 from seenn_convert.report.svg import Point, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 
+LONGEST_ALPHABET = 9
+"""How many kinds of spikes are listed one by one."""
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -131,13 +134,10 @@ def exits_section(report: Mapping[str, Any]) -> str:
 def conversion_section(report: Mapping[str, Any]) -> str:
     """Return how the model was converted and how it decides to exit."""
     conversion = dig(report, "conversion")
-    alphabet = dig(conversion, "neuron", "alphabet")
-    values = "{" + ", ".join(text(value) for value in alphabet) + "}" if isinstance(alphabet, (list, tuple)) else ""
-    values = "of any whole number" if alphabet is None and dig(conversion, "neuron") else values
     scope = {True: ", for each channel", False: ", for each layer"}.get(dig(conversion, "per_channel"), "")
     pairs = [
         ("Timesteps at most", number(dig(conversion, "timesteps"))),
-        ("Neuron", f"{text(dig(conversion, 'neuron', 'kind'))}, spikes {values or MISSING}"),
+        ("Neuron", f"{text(dig(conversion, 'neuron', 'kind'))}, spikes {_spikes(conversion)}"),
         ("Firing thresholds", text(dig(conversion, "threshold_rule")) + scope),
         ("Calibration data", calibration_words(report)),
         ("Driven by spikes", f"{percent(dig(conversion, 'spiking_share'))} of the multiply-accumulates"),
@@ -150,6 +150,18 @@ def conversion_section(report: Mapping[str, Any]) -> str:
         ("On held-out images", held_out_words(conversion)),
     ]
     return section("conversion", "How it was converted", facts(pairs), _temperatures(report))
+
+
+def _spikes(conversion: object) -> str:
+    """Return what a spike may be, and how many bits tell it, where the report says so."""
+    alphabet, bits = dig(conversion, "neuron", "alphabet"), finite(dig(conversion, "neuron", "bits_per_spike"))
+    if not isinstance(alphabet, (list, tuple)):
+        return "of any whole number" if alphabet is None and dig(conversion, "neuron") else MISSING
+    if len(alphabet) > LONGEST_ALPHABET:
+        values = f"of {len(alphabet)} numbers from {text(alphabet[0])} to {text(alphabet[-1])}"
+    else:
+        values = "{" + ", ".join(text(value) for value in alphabet) + "}"
+    return values if bits is None else f"{values}, {number(bits)} bit{'s' if bits > 1 else ''} each"
 
 
 def _temperatures(report: Mapping[str, Any]) -> str:

@@ -15,9 +15,13 @@ class CountingModel(nn.Module):
     """A spiking model that also keeps, for the last batch, the counts of each timestep.
 
     ``outputs`` and ``currents`` map a neuron layer to what it sent and integrated at the last step; ``spikes`` maps it
-    to nonzero outputs ``(B,)`` of the last step; ``operations`` maps a weight layer to
-    the operations ``(B,)`` its nonzero inputs caused: each costs the layer's mean fan-out. Where spikes of one size
-    drive a layer these are accumulates; ``graded`` names the layers in which they are multiply-accumulates.
+    to the spikes ``(B,)`` of the last step; ``operations`` maps a weight layer to the operations ``(B,)`` its nonzero
+    inputs caused: each costs the layer's mean fan-out. Where spikes drive a layer these are accumulates; ``graded``
+    names the layers in which they are multiply-accumulates.
+
+    Of a group several members may fire at once, and each costs an accumulate. Since a current may have gone through
+    sums, averages and views, a nonzero input then counts as many times as a nonzero output of the neuron layers that
+    drive the layer had spikes, on average over the row at that step.
     """
 
     def __init__(self, model: SpikingModel) -> None:
@@ -29,6 +33,7 @@ class CountingModel(nn.Module):
         self.outputs: dict[str, Tensor] = {}
         self.currents: dict[str, Tensor] = {}
         self.graded = _graded_layers(model.step_graph)
+        self.drivers = _drivers(model.step_graph)
         self._runner = _Runner(model.step_graph, self)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -69,17 +74,26 @@ class _Runner(fx.Interpreter):
         if isinstance(module, Neuron):
             output: Tensor = result[0]
             self.counts.outputs[n.name], self.counts.currents[n.name] = output, self.env[n.all_input_nodes[0]]
-            self.counts.spikes[n.name] = _nonzero(output)
+            self.counts.spikes[n.name] = module.spike_counts(output)
         elif is_weighted(module) and isinstance(result, Tensor):
             current: Tensor = self.env[n.all_input_nodes[0]]
             fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
-            self.counts.operations[n.name] = _nonzero(current) * fan_out
+            self.counts.operations[n.name] = _nonzero(current) * fan_out * self._spikes_per_input(n.name)
         elif isinstance(module, MeanDifference):
             inputs = [self.env[source] for source in n.args[2 : 2 + len(module.varying)]]  # type: ignore[index]
             macs = macs_of(module.operator, _row(result[0]), *map(_row, inputs))
             if macs:
                 self.counts.operations[n.name] = inputs[0].new_full((len(inputs[0]),), macs, dtype=torch.float64)
         return result
+
+    def _spikes_per_input(self, layer: str) -> Tensor | float:
+        """Return how many spikes ``(B,)`` a nonzero output of the neurons that drive ``layer`` has on average."""
+        drivers = () if layer in self.counts.graded else self.counts.drivers[layer]
+        if not drivers:
+            return 1.0
+        spikes = torch.stack([self.counts.spikes[name] for name in drivers]).sum(dim=0)
+        outputs = torch.stack([_nonzero(self.counts.outputs[name]) for name in drivers]).sum(dim=0)
+        return torch.where(outputs > 0, spikes / outputs.clamp(min=1), 1.0)
 
 
 def _modules(step: fx.GraphModule) -> dict[fx.Node, nn.Module]:
@@ -96,6 +110,20 @@ def _graded_layers(step: fx.GraphModule) -> frozenset[str]:
             if not all(isinstance(origin, Neuron) and origin.alphabet is not None for origin in origins):
                 found.append(node.name)
     return frozenset(found)
+
+
+def _drivers(step: fx.GraphModule) -> dict[str, tuple[str, ...]]:
+    """Return the layers with weights, each with the neuron layers whose outputs reach it."""
+    modules = _modules(step)
+    return {
+        node.name: tuple(
+            origin.name
+            for origin in sources(node.all_input_nodes[0], modules.get)
+            if isinstance(modules.get(origin), Neuron)
+        )
+        for node, module in modules.items()
+        if is_weighted(module)
+    }
 
 
 def _row(values: Tensor) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ class LayerRow:
         name: Node name.
         neurons: Number of neurons.
         v_threshold: Smallest, median and largest threshold.
-        firing_rate: Spikes, of either sign, a neuron and timestep.
+        firing_rate: Spikes, of either sign, a neuron and timestep; each member of a group that fires counts.
         rate_error: Norm of (mean output - activation) over the norm of the activation, after all timesteps.
         spikes_per_image: Over all timesteps.
         error_parts: What the rate error is made of, see ``rate_error.split_error``: the norm of each part over the norm

@@ -68,7 +68,8 @@ def test_evaluate_json_has_the_keys_of_the_contract(
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [
     ["--neuron", "if"], ["--threshold", "max"], ["--threshold", "percentile"], ["--target-timesteps", "2"],
-    ["--score", "entropy"], ["--per-layer"], ["--no-timestep-bias"],
+    ["--score", "entropy"], ["--per-layer"], ["--no-timestep-bias"], ["--neuron", "multilevel"],
+    ["--neuron", "multilevel-unsigned", "--neuron-levels", "4"], ["--neuron", "group"], ["--neuron", "tracking"],
 ])  # fmt: skip
 def test_every_option_of_convert_gives_an_artifact_that_evaluates(
     capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, options: list[str]
@@ -77,6 +78,19 @@ def test_every_option_of_convert_gives_an_artifact_that_evaluates(
     assert run(capsys, "convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, *options)[0] == 0
     code, text, _ = run(capsys, "evaluate", out, "--data", SAMPLE / "test.npz", "--limit", "50", "--json")
     assert code == 0 and json.loads(text)["early_exit"]["average_timesteps"] <= 3
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (["--neuron-levels", "3"], "neurons of the kind signed have no levels; those with levels are tracking, multilevel"),
+    (["--neuron", "multilevel", "--neuron-levels", "17"], "a multi-level neuron has 1 to 16 levels, got 17"),
+    (["--neuron", "group", "--neuron-levels", "300"], "a group has 1 to 256 members, got 300"),
+])  # fmt: skip
+def test_levels_that_a_neuron_cannot_have(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, options: list[str], reason: str
+) -> None:
+    model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
+    code, _, error = run(capsys, "convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, *options)
+    assert code == 1 and reason in error and not out.exists()
 
 
 def test_calibrate_again_changes_what_it_is_told(

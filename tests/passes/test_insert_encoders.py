@@ -8,12 +8,12 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.kinds import NeuronKind, Signed, Tracking
+from seenn_convert.kinds import Group, MultiLevel, NeuronKind, Signed, Tracking
 from seenn_convert.operators import Encode
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.sequence import encoding_passes
 from seenn_convert.program import Program, format_program
-from seenn_convert.spiking import EncodingNeuron, Neuron, TrackingEncoder
+from seenn_convert.spiking import EncodingNeuron, GroupEncoder, MultiLevelEncoder, Neuron, TrackingEncoder
 
 
 def smooth() -> toys.Toy:
@@ -77,7 +77,8 @@ def test_a_network_without_relu_is_encoded_by_itself() -> None:
     assert encoding_passes(ann, "never") == ()
 
 
-@pytest.mark.parametrize(("kind", "layer"), [(Signed(), EncodingNeuron), (Tracking(64), TrackingEncoder)])
+@pytest.mark.parametrize(("kind", "layer"), [(Signed(), EncodingNeuron), (Tracking(64), TrackingEncoder),
+                                             (MultiLevel(6), MultiLevelEncoder), (Group(32), GroupEncoder)])  # fmt: skip
 def test_a_network_without_relu_spikes_and_converges(kind: NeuronKind, layer: type[Neuron]) -> None:
     """Its mean readout tends to the ANN's, with the error falling as 1 / t."""
     ann = InsertEncoders()(harness.ann_program(smooth()))

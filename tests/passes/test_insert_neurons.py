@@ -7,7 +7,7 @@ import toys
 from torch import nn
 
 from seenn_convert.errors import PreconditionError
-from seenn_convert.kinds import NEURON_KINDS, Binary, NeuronKind, Signed
+from seenn_convert.kinds import NEURON_KINDS, Binary, Group, MultiLevel, NeuronKind, Signed, UnsignedMultiLevel
 from seenn_convert.neuron import quantized_activation
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.program import Program, Stage, format_program, initial_state
@@ -26,6 +26,12 @@ def test_insert_binary_neurons(golden) -> None:
 def test_insert_signed_neurons(golden) -> None:
     program = inserted(toys.conv_bn_relu, Signed(), relu=torch.tensor([1.0, 2.0, 3.0, 4.0]))
     golden.check("insert_neurons_signed.txt", format_program(program))
+
+
+@pytest.mark.parametrize("kind", [MultiLevel(4), UnsignedMultiLevel(2), Group(8)])
+def test_insert_neurons_of_many_levels(golden, kind: NeuronKind) -> None:
+    program = inserted(toys.perceptron, kind, relu=torch.tensor(2.0))
+    golden.check(f"insert_neurons_{kind.name.replace('-', '_')}.txt", format_program(program))
 
 
 def test_thresholds_are_shaped_to_the_row_and_start_at_one_half() -> None:

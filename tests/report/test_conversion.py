@@ -19,7 +19,7 @@ def test_the_report_is_plain_data_with_every_part() -> None:
                                "classes": 3, "class_names": None}  # fmt: skip
     conversion = report["conversion"]
     assert conversion["timesteps"] == 8
-    assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1]}
+    assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1], "bits_per_spike": 2}
     assert conversion["calibration"] == {"name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58,
                                          "held_out_images": 38}  # fmt: skip
     assert len(conversion["operators"]) == 9

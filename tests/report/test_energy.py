@@ -14,3 +14,4 @@ def test_energy_by_hand() -> None:
 
 def test_the_numbers_are_said() -> None:
     assert any("4.6 pJ" in text and "0.9 pJ" in text for text in ASSUMPTIONS)
+    assert any("multi-level spike" in text and "one accumulate of a shifted weight" in text for text in ASSUMPTIONS)

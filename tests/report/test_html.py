@@ -375,3 +375,19 @@ def test_numbers_are_written_for_readers() -> None:
     assert [count(999), count(66_400_000), count(999_960)] == ["999", "66.4\u00a0M", "1.00\u00a0M"]
     assert [energy(0.5), energy(188_600), energy(4.1e7)] == ["0.500\u00a0nJ", "189\u00a0µJ", "41.0\u00a0mJ"]
     assert significant(3.1e-7, 2) == "3.1\u00a0×\u00a010<sup>−7</sup>"
+
+
+@pytest.mark.parametrize(("neuron", "words"), [
+    ({"kind": "signed", "alphabet": [-1, 0, 1]}, "signed, spikes {-1, 0, 1}<"),
+    ({"kind": "if", "alphabet": [0, 1], "bits_per_spike": 1}, "if, spikes {0, 1}, 1 bit each<"),
+    ({"kind": "multilevel", "alphabet": [-4, -2, -1, 0, 1, 2, 4], "bits_per_spike": 3},
+     "multilevel, spikes {-4, -2, -1, 0, 1, 2, 4}, 3 bits each<"),
+    ({"kind": "group", "alphabet": list(range(-50, 51)), "bits_per_spike": 7},
+     "group, spikes of 101 numbers from -50 to 50, 7 bits each<"),
+    ({"kind": "tracking", "alphabet": None, "bits_per_spike": None}, "tracking, spikes of any whole number<"),
+])  # fmt: skip
+def test_what_a_spike_may_be(neuron: dict[str, Any], words: str) -> None:
+    """Reports from before the bits were said show the spikes alone."""
+    report = fake_report()
+    report["conversion"]["neuron"] = neuron
+    assert words in render_html(report)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from seenn_convert.kinds import Group, MultiLevel, NeuronKind, UnsignedMultiLevel
 from seenn_convert.operators import ClippedReLU, Encode
 from seenn_convert.report.rate_error import PARTS, split_error
 from seenn_convert.spiking import BinaryNeuron, EncodingNeuron, SignedNeuron, TrackingNeuron
@@ -35,3 +36,16 @@ def test_what_is_no_whole_number_of_spikes_is_quantisation() -> None:
     parts = split_error(SignedNeuron(ONE, ONE / 2), nn.ReLU(), *values, 8)
     assert float(parts["quantisation"]) == pytest.approx(-0.025)
     assert float(parts["unevenness"]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("kind", [MultiLevel(3), UnsignedMultiLevel(3), Group(4)])
+def test_many_levels_clip_at_the_threshold_and_round_to_a_unit(kind: NeuronKind) -> None:
+    """A threshold of 1 in units of a quarter, over 8 timesteps: 1.3 is clipped to 1, 0.4 rounded to 13 of 32 units."""
+    neuron = kind.rectifying(ONE.reshape(1))
+    for current, clipping, quantisation in ((1.3, -0.3, 0.0), (0.4, 0.0, 13 / 32 - 0.4), (-1.0, 0.0, 0.0)):
+        values = [torch.tensor([[x]]) for x in (0.25, current, current, current)]
+        parts = split_error(neuron, nn.ReLU(), *values, 8)
+        assert float(parts["clipping"]) == pytest.approx(clipping, abs=1e-6)
+        assert float(parts["quantisation"]) == pytest.approx(quantisation, abs=1e-6)
+        rounded = max(min(current, 1.0), 0.0) + quantisation
+        assert float(parts["unevenness"]) == pytest.approx(0.25 - rounded, abs=1e-6)
