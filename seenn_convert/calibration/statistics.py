@@ -83,6 +83,15 @@ class ActivationStatistics:
         width = torch.ldexp(torch.full((self.channels, 1), 1.0 / BINS), self.exponents.unsqueeze(1))
         return (torch.arange(BINS) + 0.5) * width
 
+    def share_above(self, limits: Tensor) -> float:
+        """Return the share of all values in bins that lie above ``limits``, ``(C,)`` or ``(1,)``."""
+        limits = limits.float().cpu().expand(self.channels)
+        last = torch.floor(limits * torch.ldexp(torch.full((self.channels,), float(BINS)), -self.exponents)).long()
+        some = limits < self.maxima
+        up_to = self.counts[some].cumsum(dim=1)
+        above = up_to[:, -1] - up_to.gather(1, last[some].unsqueeze(1)).squeeze(1)
+        return float(above.sum() / self.totals.sum())
+
     def _widen(self, exponents: Tensor) -> None:
         """Merge neighbouring bins until the range of each channel reaches ``exponents``."""
         shift = (exponents - self.exponents).clamp(min=0)

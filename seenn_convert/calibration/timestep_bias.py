@@ -44,9 +44,7 @@ def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
 
 
-def _gaps(
-    snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what each layer's output lacks to the ANN's mean at each timestep, in the shape of its bias."""
     assert snn.stem is not None
     drives, state = snn.stem(images), initial_state(snn, len(images))
