@@ -87,10 +87,9 @@ class ActivationStatistics:
         """Return the share of all values in bins that lie above ``limits``, ``(C,)`` or ``(1,)``."""
         limits = limits.float().cpu().expand(self.channels)
         last = torch.floor(limits * torch.ldexp(torch.full((self.channels,), float(BINS)), -self.exponents)).long()
-        some = limits < self.maxima
-        up_to = self.counts[some].cumsum(dim=1)
-        above = up_to[:, -1] - up_to.gather(1, last[some].unsqueeze(1)).squeeze(1)
-        return float(above.sum() / self.totals.sum())
+        some = (limits < self.maxima).nonzero().flatten().tolist()
+        above = sum(int(self.counts[channel, last[channel] + 1 :].sum()) for channel in some)  # copies nothing
+        return above / float(self.totals.sum())
 
     def _widen(self, exponents: Tensor) -> None:
         """Merge neighbouring bins until the range of each channel reaches ``exponents``."""

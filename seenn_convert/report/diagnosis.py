@@ -31,8 +31,9 @@ class LayerDiagnosis:
         name: Node name.
         rate_error: Norm of (mean output - activation) over the norm of the activation.
         parts: Name of a part of the rate error -> its norm over the norm of the activation.
-        mostly: The largest of these parts.
+        mostly: The largest of them, as far as they are not cancelled, see ``uncancelled``.
         own_error: What of the rate error arises in this layer, see ``own_error``.
+        own_parts: The parts that arise in this layer, as far as they are not cancelled.
         channels: How many.
         dead_channels: How many were positive for no calibration image.
         saturated_channels: How many send the most they can too often.
@@ -43,6 +44,7 @@ class LayerDiagnosis:
     parts: Mapping[str, float] = field(default_factory=dict)
     mostly: str | None = None
     own_error: float | None = None
+    own_parts: Mapping[str, float] = field(default_factory=dict)
     channels: int | None = None
     dead_channels: int | None = None
     saturated_channels: int | None = None
@@ -77,8 +79,8 @@ class Diagnosis:
         elif self.breaks is None:
             found = "No layer breaks."
         else:
-            layer = next(layer for layer in self.layers if layer.name == self.breaks)
-            own = f"{layer.own_error:.1%} of its activation"
+            own_errors = (x.own_error for x in self.layers if x.name == self.breaks and x.own_error is not None)
+            own = f"{next(own_errors):.1%} of its activation"
             found = f"{self.breaks} is the first layer that breaks: its own error is {own}."
         return found if self.suggestion is None else f"{found} {self.suggestion}"
 
@@ -98,8 +100,8 @@ def diagnose(layers: object, conversion: object) -> Diagnosis:
         return _diagnosis(found, broken, "dead", dead_remedy([], *_dead(found)))
     if broken is None:
         return Diagnosis(found)
-    part = largest({name: value for name, value in broken.parts.items() if name in OWN_PARTS})
-    remedy = None if part is None else remedy_for(part, broken.parts[part], broken.name, settings)
+    part = largest(broken.own_parts)
+    remedy = None if part is None else remedy_for(part, broken.own_parts[part], broken.name, settings)
     return _diagnosis(found, broken, part, remedy)
 
 
@@ -119,11 +121,19 @@ def first_that_breaks(layers: Iterable[LayerDiagnosis]) -> LayerDiagnosis | None
     return None
 
 
+def uncancelled(parts: Mapping[str, float], input_error: float) -> dict[str, float]:
+    """Return the parts with start-up and upstream not larger than what they make together.
+
+    A timestep bias makes them cancel, and so does an input that has not settled; what cancels is no error.
+    """
+    capped = {part: min(parts[part], input_error) for part in ("startup", "upstream") if part in parts}
+    return {**parts, **capped}
+
+
 def own_error(parts: Mapping[str, float], rate_error: float) -> float:
     """Return what of a layer's rate error arises in the layer: start-up, clipping, quantisation and unevenness.
 
-    The root of the sum of their squares, as if they were independent, but never more than the whole rate error: what
-    cancels against an error from upstream, as a timestep bias makes it do, is not seen behind the layer.
+    The root of the sum of their squares, as if they were independent, but never more than the whole rate error.
     """
     return float(min(sum(parts.get(part, 0.0) ** 2 for part in OWN_PARTS) ** 0.5, rate_error))
 
@@ -138,12 +148,15 @@ def _layer(row: Mapping[str, Any]) -> LayerDiagnosis:
     given, rate_error = row.get("error_parts"), finite(row.get("rate_error"))
     known = {name: finite(given.get(name)) for name in PARTS} if isinstance(given, Mapping) else {}
     parts = {name: value for name, value in known.items() if value is not None}
+    input_error = finite(row.get("input_error", rate_error))
+    seen = parts if input_error is None else uncancelled(parts, input_error)
     return LayerDiagnosis(
         name=str(row.get("name") or "?"),
         rate_error=rate_error,
         parts=parts,
-        mostly=largest(parts),
-        own_error=own_error(parts, rate_error) if parts and rate_error is not None else None,
+        mostly=largest(seen),
+        own_error=own_error(seen, rate_error) if parts and rate_error is not None else None,
+        own_parts={name: value for name, value in seen.items() if name in OWN_PARTS},
         channels=_whole(row.get("channels")),
         dead_channels=_whole(row.get("dead_channels")),
         saturated_channels=_whole(row.get("saturated_channels")),

@@ -32,6 +32,7 @@ class LayerRow:
         spikes_per_image: Over all timesteps.
         error_parts: What the rate error is made of, see ``rate_error.split_error``: the norm of each part over the norm
             of the activation. The parts add up to the error, their norms do not.
+        input_error: The same of start-up and upstream together, which often cancel in part.
         saturated_channels: Channels that send the most they can too often, see ``SATURATED_SHARE``; None where spikes
             may be of any size. Behind a clipped ReLU this may be what the ANN does.
         operation_share: Share of all synaptic operations that this layer's spikes cause.
@@ -46,6 +47,7 @@ class LayerRow:
     rate_error: float
     spikes_per_image: float
     error_parts: Mapping[str, float]
+    input_error: float
     saturated_channels: int | None = None
     operation_share: float | None = None
     dead_channels: int | None = None
@@ -109,6 +111,7 @@ def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) 
         rate_error=_relative(mean - activation, activation),
         spikes_per_image=sums.spikes[name],
         error_parts={part: _relative(value, activation) for part, value in parts.items()},
+        input_error=_relative(parts["startup"] + parts["upstream"], activation),
         saturated_channels=saturated_channels(layer.neuron, mean, timesteps),
     )
 
