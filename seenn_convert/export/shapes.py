@@ -21,7 +21,7 @@ REPORT: dict[str, Any] = {
     "model": {**PROVENANCE["model"], "input_shape": [int], "classes": int, "class_names": (list, NOTHING)},
     "conversion": {
         "timesteps": int,
-        "neuron": {"kind": str, "alphabet": [int]},
+        "neuron": {"kind": str, "alphabet": (list, NOTHING)},
         "threshold_rule": str,
         "per_channel": bool,
         "calibration": {"name": str, "images": int, "labelled": bool, "fitting_images": int, "held_out_images": int},

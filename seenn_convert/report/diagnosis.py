@@ -101,7 +101,9 @@ def diagnose(layers: object, conversion: object) -> Diagnosis:
     if broken is None:
         return Diagnosis(found)
     part = largest(broken.own_parts)
-    remedy = None if part is None else remedy_for(part, broken.own_parts[part], broken.name, settings)
+    if part is None or broken.own_error is None:
+        return _diagnosis(found, broken, part, None)
+    remedy = remedy_for(part, min(broken.own_parts[part], broken.own_error), broken.name, settings)
     return _diagnosis(found, broken, part, remedy)
 
 

@@ -63,6 +63,8 @@ def test_a_start_that_cancels_against_upstream_is_no_error() -> None:
     found = diagnose([row("a", 0.5, startup=0.9, upstream=0.9, input_error=0.3, clipping=0.4)], SIGNED)
     assert (found.part, found.layers[0].mostly) == ("clipping", "clipping")
     assert found.layers[0].own_error == pytest.approx(0.5)
+    over = diagnose([row("a", 0.6, upstream=1.0, clipping=1.3)], {**SIGNED, "threshold_rule": "mse"})
+    assert "clipping takes 60.0% of the activation" in str(over.suggestion)
     assert diagnose([row("a", 0.1, startup=0.9, upstream=0.9, input_error=0.0)], SIGNED).breaks is None
 
 
