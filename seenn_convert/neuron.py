@@ -45,9 +45,7 @@ def if_step(current: Tensor, v: Tensor, v_threshold: Tensor) -> tuple[Tensor, Te
     return output, v - output
 
 
-def signed_step(
-    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def signed_step(current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Advance signed integrate-and-fire neurons: as ``if_step``, and a spike already sent can be taken back.
 
     A neuron fires -1 when ``v < 0`` and it has sent more positive than negative spikes, so its running output
@@ -148,9 +146,7 @@ def tracking_step(
     return output, v - output, total
 
 
-def encoding_step(
-    current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0
-) -> tuple[Tensor, Tensor]:
+def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0) -> tuple[Tensor, Tensor]:
     """Advance encoding neurons: they send a graded signal of either sign as spikes of either sign.
 
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most`` is the largest spike in units of

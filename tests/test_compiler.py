@@ -14,6 +14,7 @@ from seenn_convert.compiler import Options, convert, load, recalibrate
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.export.artifact import Artifact, load_artifact
 from seenn_convert.frontend.load import read_model
+from seenn_convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
@@ -37,9 +38,9 @@ def agreement(artifact: Artifact) -> float:
 
 
 @pytest.mark.parametrize("neuron", ["signed", "if"])
-@pytest.mark.parametrize("bias", [True, False])
-def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, bias: bool) -> None:
-    options = Options(timesteps=64, neuron=neuron, rule=MaxRule(), timestep_bias=bias, target=ExitTarget(timesteps=64))
+@pytest.mark.parametrize("correction", CORRECTION_NAMES)
+def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, correction: Correction) -> None:
+    options = Options(timesteps=64, neuron=neuron, rule=MaxRule(), correction=correction, target=ExitTarget(timesteps=64))
     assert agreement(convert(small.trained_net(), small.dataset(), options)) >= 0.97
 
 
@@ -51,7 +52,7 @@ def test_the_mean_logits_close_in_on_the_ann() -> None:
         wanted = net(images)
     errors = []
     for timesteps in (8, 64, 256):
-        options = Options(timesteps=timesteps, rule=MaxRule(), timestep_bias=False)
+        options = Options(timesteps=timesteps, rule=MaxRule(), correction="none")
         model = convert(net, small.dataset(), options).model()
         logits = run_early_exit(model, [images], 100, FixedPolicy(timesteps)).logits
         errors.append(float((logits - wanted).abs().mean()))
@@ -124,7 +125,7 @@ def test_the_model_that_was_given_stays_as_it_was() -> None:
 
 
 def test_options_reach_the_network() -> None:
-    options = Options(3, "if", MseRule(4), per_channel=False, timestep_bias=False, score="entropy")
+    options = Options(3, "if", MseRule(4), per_channel=False, correction="none", score="entropy")
     artifact = convert(small.trained_net(), small.dataset(), options)
     assert isinstance(artifact.policy, EntropyPolicy)
     assert artifact.timesteps == 3
@@ -168,7 +169,7 @@ def test_a_model_without_relus_spikes_where_graded_values_enter_weights() -> Non
     """Its report says so, it converges, and it goes through an artifact with the same bits."""
     net = Gated().eval()
     options = Options(
-        timesteps=64, neuron="tracking", rule=MaxRule(), timestep_bias=False, require_spiking=0.25
+        timesteps=64, neuron="tracking", rule=MaxRule(), correction="none", require_spiking=0.25
     )  # fmt: skip
     artifact = convert(net, small.dataset(), options)
     conversion = artifact.report["conversion"]
@@ -193,7 +194,7 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
         wanted = small.trained_net()(IMAGES)
     errors = []
     for levels in (4, 64):
-        options = Options(timesteps=32, neuron="tracking", neuron_levels=levels, rule=MaxRule(), timestep_bias=False)
+        options = Options(timesteps=32, neuron="tracking", neuron_levels=levels, rule=MaxRule(), correction="none")
         model = convert(small.trained_net(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(32)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 8
@@ -230,7 +231,7 @@ def test_many_levels_come_closer_at_few_timesteps(neuron: str) -> None:
         wanted = small.trained_net()(IMAGES)
     errors = []
     for levels in (1, 4):
-        options = Options(timesteps=4, neuron=neuron, neuron_levels=levels, rule=MaxRule(), timestep_bias=False)
+        options = Options(timesteps=4, neuron=neuron, neuron_levels=levels, rule=MaxRule(), correction="none")
         model = convert(small.trained_net(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(4)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 2
@@ -243,7 +244,7 @@ def test_graded_values_become_spikes_of_many_levels() -> None:
         wanted = net(IMAGES)
     errors = []
     for neuron in ("signed", "multilevel", "group"):
-        artifact = convert(net, small.dataset(), Options(timesteps=8, neuron=neuron, rule=MaxRule(), timestep_bias=False))
+        artifact = convert(net, small.dataset(), Options(timesteps=8, neuron=neuron, rule=MaxRule(), correction="none"))
         trace = run_early_exit(artifact.model(), [IMAGES], 100, FixedPolicy(8))
         errors.append(float((trace.logits - wanted).abs().mean()))
     assert errors[1] < errors[0] and errors[2] < errors[0]

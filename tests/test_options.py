@@ -22,10 +22,13 @@ def test_every_problem_is_listed() -> None:
 
 
 def test_they_are_plain_data_without_what_does_not_matter() -> None:
-    options = Options(4, "if", PercentileRule(99), False, False, ExitTarget(timesteps=2), "entropy", 7, "cpu", 5)
+    options = Options(
+        4, "if", PercentileRule(99), per_channel=False, correction="none", target=ExitTarget(timesteps=2),
+        score="entropy", batch_size=7, device="cpu", seed=5,
+    )  # fmt: skip
     assert options.to_json() == {
-        "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False, "timestep_bias": False,
-        "target": {"drop": None, "timesteps": 2}, "score": "entropy", "seed": 5, "encode": "auto",
+        "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False,
+        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2}, "score": "entropy", "seed": 5, "encode": "auto",
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 

@@ -31,7 +31,7 @@ def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
     assert told[2] == ("calibrating", 58, 58)
     biases = [fit_bias(ann, small.spiking_program(), data, SPLIT, options, progress) for data in (clean, other)]
     assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
-    assert told[-1] == ("timestep bias", 58 * BIAS_UPDATES, 58 * BIAS_UPDATES)
+    assert told[-1] == ("correcting means", 58 * BIAS_UPDATES, 58 * BIAS_UPDATES)
 
 
 def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:

@@ -23,12 +23,14 @@ class LayerCalibration:
         firing_share: Share of activations that were positive.
         dead_channels: Channels with no positive activation; they carry the layer's largest threshold, or where the
             whole layer is dead the median of the other layers' largest.
+        clipped_share: Share of activations above the threshold, but for those in its bin of the histogram.
     """
 
     v_threshold: tuple[float, ...]
     maximum: float
     firing_share: float
     dead_channels: tuple[int, ...]
+    clipped_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Calibration:
                 "maximum": layer.maximum,
                 "firing_share": layer.firing_share,
                 "dead_channels": list(layer.dead_channels),
+                "clipped_share": layer.clipped_share,
             }
             for name, layer in self.layers.items()
         }
@@ -138,4 +141,5 @@ def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) 
         maximum=float(found.maxima.max()),
         firing_share=float(found.counts.sum() / found.totals.sum()),
         dead_channels=tuple((found.maxima <= 0).nonzero().flatten().tolist()),
+        clipped_share=found.share_above(v_threshold),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.operators import SPIKING_OPERATORS, ClippedReLU, Encode
+from seenn_convert.operators import ClippedReLU, Encode
 from seenn_convert.program import Program
 
 THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
@@ -31,7 +31,7 @@ class Reconstruction:
     Attributes:
         ann: The program with its weights tuned; the given one is untouched.
         v_thresholds: Activation -> threshold.
-        losses: The loss of each update.
+        losses: The loss of each update, as a share of the first one at its number of levels.
     """
 
     ann: Program
@@ -127,16 +127,10 @@ class _Run(fx.Interpreter):
             return result
         assert isinstance(result, Tensor)
         if self.levels is not None:
-            module = self.submodules_at(n)
-            result = _in_levels(result, _row(self.logs[n.name].exp(), result), self.levels, module)
+            activation = self.module.get_submodule(str(n.target))
+            result = _in_levels(result, _row(self.logs[n.name].exp(), result), self.levels, activation)
         self.activations[n.name] = result
         return result
-
-    def submodules_at(self, n: fx.Node) -> nn.Module:
-        """Return the module that ``n`` calls."""
-        module: nn.Module = self.module.get_submodule(str(n.target))
-        assert isinstance(module, SPIKING_OPERATORS)
-        return module
 
 
 def _in_levels(x: Tensor, v_threshold: Tensor, levels: int, activation: nn.Module) -> Tensor:
@@ -159,7 +153,9 @@ def _weights(program: Program) -> list[nn.Parameter]:
     for _, module in program.calls():
         if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
             found |= {id(parameter): parameter for parameter in module.parameters(recurse=False)}
-    return [parameter.requires_grad_() for parameter in found.values()]
+    for parameter in found.values():
+        parameter.requires_grad_()
+    return list(found.values())
 
 
 def _size(parameter: Tensor) -> float:

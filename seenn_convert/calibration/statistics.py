@@ -83,6 +83,14 @@ class ActivationStatistics:
         width = torch.ldexp(torch.full((self.channels, 1), 1.0 / BINS), self.exponents.unsqueeze(1))
         return (torch.arange(BINS) + 0.5) * width
 
+    def share_above(self, limits: Tensor) -> float:
+        """Return the share of all values in bins that lie above ``limits``, ``(C,)`` or ``(1,)``."""
+        limits = limits.float().cpu().expand(self.channels)
+        last = torch.floor(limits * torch.ldexp(torch.full((self.channels,), float(BINS)), -self.exponents)).long()
+        some = (limits < self.maxima).nonzero().flatten().tolist()
+        above = sum(int(self.counts[channel, last[channel] + 1 :].sum()) for channel in some)  # copies nothing
+        return above / float(self.totals.sum())
+
     def _widen(self, exponents: Tensor) -> None:
         """Merge neighbouring bins until the range of each channel reaches ``exponents``."""
         shift = (exponents - self.exponents).clamp(min=0)

@@ -12,7 +12,7 @@ from seenn_convert.spiking import Neuron
 RATE = 0.4
 
 Form = Literal["timestep", "bias", "potential"]
-"""What is fitted: a bias for each timestep, one for all, or one at the first, which is a shift of the initial potential."""
+"""A bias for each timestep, one for all of them, or one at the first, which is a shift of the initial potential."""
 
 
 def fit_timestep_bias(
@@ -69,9 +69,7 @@ def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
 
 
-def _gaps(
-    snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what each layer's output lacks to the ANN's mean at each timestep, in the shape of its bias."""
     assert snn.stem is not None
     drives, state = snn.stem(images), initial_state(snn, len(images))

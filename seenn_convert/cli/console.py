@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,14 @@ def progress_bars() -> Iterator["Progress"]:
 def say_json(data: Mapping[str, Any]) -> None:
     """Print one JSON object."""
     click.echo(json.dumps(data, indent=1, allow_nan=False))
+
+
+def columns_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as a table whose columns are as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def conversion_text(report: Mapping[str, Any]) -> str:

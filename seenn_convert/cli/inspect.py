@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seenn_convert.cli.console import say_json
+from seenn_convert.cli.console import columns_text, say_json
+from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
 from seenn_convert.cli.options import Shape, output_name_option
 
 if TYPE_CHECKING:
+    from seenn_convert.export.artifact import Artifact
     from seenn_convert.program import Program
+    from seenn_convert.report.diagnosis import Diagnosis
 
 
 @click.command()
@@ -22,18 +25,25 @@ def inspect(
     model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT."""
-    from seenn_convert.export.artifact import is_artifact
+    """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT.
+
+    Of an artifact also: the thresholds of its neuron layers, and once it was evaluated what is wrong with them.
+    """
+    from seenn_convert.export.artifact import is_artifact, load_artifact
 
     path = Path(model_or_artifact)
-    if is_artifact(path):
-        found = _inspect_artifact(path)
-    else:
+    if not is_artifact(path):
         found = _inspect_model(model_or_artifact, weights, input_shape, output_name)
+        say_json(found) if as_json else click.echo(_text(found))
+        return
+    artifact = load_artifact(path)
+    calibrated, measured, diagnosis = _diagnosis(artifact)
+    found = _inspect_artifact(path, artifact)
     if as_json:
-        say_json(found)
+        say_json({**found, "diagnosis": {"measured": measured, "calibration": calibrated, **diagnosis.to_json()}})
     else:
-        click.echo(_text(found))
+        layers = measured_text(diagnosis) if measured else calibrated_text(calibrated, diagnosis, str(path))
+        click.echo(_text(found, layers))
 
 
 def _inspect_model(
@@ -48,10 +58,7 @@ def _inspect_model(
     return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape)})
 
 
-def _inspect_artifact(path: Path) -> dict[str, Any]:
-    from seenn_convert.export.artifact import load_artifact
-
-    artifact = load_artifact(path)
+def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
     facts = {
         "input_shape": list(artifact.snn.input_shape),
         "timesteps": artifact.timesteps,
@@ -63,6 +70,17 @@ def _inspect_artifact(path: Path) -> dict[str, Any]:
     }
     found = _describe(str(path), artifact.ann, artifact.snn, facts)
     return {**found, "passes": artifact.report.get("conversion", {}).get("passes", found["passes"])}
+
+
+def _diagnosis(artifact: "Artifact") -> tuple[list[dict[str, Any]], bool, "Diagnosis"]:
+    """Return what the calibration knows, whether an evaluation measured more, and the diagnosis of what there is."""
+    from seenn_convert.report.calibrated import calibrated_layers
+    from seenn_convert.report.diagnosis import diagnose
+    from seenn_convert.report.plain import dig, mappings
+
+    calibrated = calibrated_layers(artifact.provenance)
+    rows = mappings(dig(artifact.report, "evaluation", "layers"))
+    return calibrated, bool(rows), diagnose(rows or calibrated, dig(artifact.report, "conversion"))
 
 
 def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]) -> dict[str, Any]:
@@ -84,16 +102,12 @@ def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]
     }
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(found: dict[str, Any], layers: str = "") -> str:
     rows = [("call site", "operator", "treatment", "share", "driven by", "source")]
     rows += [
         (s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["driven_by"], s["source"])
         for s in found["operators"]
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    table = "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
     passes = [f"  {p['name']}: {p['changed']} changed" for p in found["passes"]]
     declined = [f"    declined {name}: {why}" for p in found["passes"] for name, why in p["declined"]]
     facts = [
@@ -102,4 +116,6 @@ def _text(found: dict[str, Any]) -> str:
         if key in found
     ]
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
-    return "\n".join([found["name"], *facts, share, "", table, "", "passes", *passes, *declined, "", found["program"]])
+    parts = [found["name"], *facts, share, "", columns_text(rows), ""]
+    parts += [layers, ""] if layers else []
+    return "\n".join([*parts, "passes", *passes, *declined, "", found["program"]])

@@ -89,5 +89,3 @@ def written(node: fx.Node) -> fx.Node | None:
 def _copies(node: fx.Node, name: str) -> bool:
     """Return whether a call that returns its input's numbers puts them into new memory."""
     return name in ("clone", "_to_copy", "lift_fresh_copy") or Call(node, {}).flag("copy")
-
-

@@ -157,9 +157,7 @@ def _is_factory(model: str | Path) -> bool:
     return not is_file_format(model) and ":" in str(model) and not Path(model).exists()
 
 
-def _from_module(
-    module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None
-) -> Source:
+def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None) -> Source:
     if input_shape is None:
         raise InputError(f"{name}: the shape of its input is not known; give sample data or input_shape")
     program = from_torch(module, input_shape, output_name=output_name)

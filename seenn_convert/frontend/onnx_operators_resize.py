@@ -55,9 +55,11 @@ def _weighted(node: OnnxNode, wanted: list[Array], mode: str, output_size: list[
     for align_corners in (False, True) if torch_mode else ():
         reached = [_torch_matrix(m.shape[1], m.shape[0], mode, align_corners, antialias) for m in wanted]
         if all(np.allclose(a, b, atol=1e-5) for a, b in zip(wanted, reached, strict=True)):
-            return Compute(partial(
-                F.interpolate, size=output_size, mode=torch_mode, align_corners=align_corners, antialias=antialias
-            ))
+            return Compute(
+                partial(
+                    F.interpolate, size=output_size, mode=torch_mode, align_corners=align_corners, antialias=antialias
+                )
+            )
     dtype = torch.empty(0, dtype=node.activation(0).dtype).numpy().dtype
     steps = [_along(i + 2, m.astype(dtype)) for i, m in enumerate(wanted) if not _is_identity(m)]
     return nn.Sequential(*steps)
@@ -66,9 +68,7 @@ def _weighted(node: OnnxNode, wanted: list[Array], mode: str, output_size: list[
 def _torch_matrix(size: int, output_size: int, mode: str, align_corners: bool, antialias: bool) -> Array:
     """Return what ``F.interpolate`` does along one axis as a matrix ``(output_size, size)``."""
     lines = torch.eye(size, dtype=torch.float64)[None, :, None]
-    reached = F.interpolate(
-        lines, (1, output_size), mode=f"bi{mode}", align_corners=align_corners, antialias=antialias
-    )
+    reached = F.interpolate(lines, (1, output_size), mode=f"bi{mode}", align_corners=align_corners, antialias=antialias)
     matrix: Array = reached[0, :, 0].T.numpy()
     return matrix
 

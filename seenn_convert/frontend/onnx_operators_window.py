@@ -79,8 +79,7 @@ def spatial_size(node: OnnxNode) -> tuple[int, ...]:
     image = node.activation(0)
     if image.rank not in (3, 4, 5) or image.batch_axis not in (0, None):
         raise node.refuse(
-            f"its input has shape {image.shape_at(1)}, not (batch, channels, ...) with one to three spatial "
-            "dimensions"
+            f"its input has shape {image.shape_at(1)}, not (batch, channels, ...) with one to three spatial dimensions"
         )
     return image.shapes[0][2:]
 

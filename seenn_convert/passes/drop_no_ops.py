@@ -42,4 +42,3 @@ def _does_nothing(module: nn.Module, before: tuple[int, ...], after: tuple[int, 
 
 def _all_ones(size: object) -> bool:
     return all(s == 1 for s in size) if isinstance(size, tuple) else size == 1
-

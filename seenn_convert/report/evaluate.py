@@ -16,6 +16,7 @@ from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
+from seenn_convert.report.diagnosis import diagnose
 from seenn_convert.report.examples import examples
 from seenn_convert.report.intervals import wilson_interval
 from seenn_convert.report.layers import layer_rows
@@ -91,6 +92,7 @@ def evaluate(
         **costs(artifact.ann, counts, trace.exit_step),
         "trade_off": _trade_off(run, labels),
         "layers": layers,
+        "diagnosis": diagnose(layers, artifact.report.get("conversion")).to_json(),
         "examples": examples(trace, data),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from seenn_convert.report.html_layers import layers_section
 from seenn_convert.report.html_readings import (
     ann_percent,
     cost_relation,
@@ -22,12 +23,8 @@ from seenn_convert.report.html_sections import (
     calibration_words,
     costs_section,
     details,
-    dig,
     examples_section,
     facts,
-    finite,
-    layers_section,
-    mappings,
     not_measured,
     number,
     operators_section,
@@ -41,6 +38,7 @@ from seenn_convert.report.html_sections import (
     warnings_box,
 )
 from seenn_convert.report.html_words import exit_rule, held_out_words, target_words, verdicts, what_happened
+from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 
 LONGEST_ALPHABET = 9

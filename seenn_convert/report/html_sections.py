@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from seenn_convert.report.plain import dig, finite, mappings
+
 MISSING = "–"
 PIXELATED_BELOW = 65
 TREATMENTS = {
@@ -27,24 +29,6 @@ class Column(NamedTuple):
     heading: str
     meaning: str = ""
     numeric: bool = True
-
-
-def dig(data: Any, *keys: str) -> Any:
-    """Return the value under nested ``keys``, None where one is missing."""
-    for key in keys:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
-
-
-def finite(value: Any) -> float | None:
-    """Return ``value`` as a float, None unless it is a finite number."""
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if usable else None
-
-
-def mappings(value: Any) -> list[Mapping[str, Any]]:
-    """Return the mappings in a list, an empty list where there is none."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 def text(value: Any) -> str:
@@ -210,35 +194,6 @@ def cost_rows(evaluation: Any) -> list[tuple[str, list[float | None]]]:
     ]
 
 
-def layers_section(report: Mapping[str, Any]) -> str:
-    """Return the table of neuron layers with inline bars."""
-    layers = mappings(dig(report, "evaluation", "layers"))
-    if not layers:
-        return section("layers", "Neuron layers", not_measured())
-    worst = max(layers, key=lambda layer: finite(layer.get("rate_error")) or 0.0)
-    words = (
-        "Rate error is how far a layer's mean output after all timesteps is from the ANN's activation, relative to "
-        f"that activation. It is largest in <b>{text(worst.get('name'))}</b>, {percent(worst.get('rate_error'))}. "
-        "It is split into <i>startup</i> (input that came late), <i>upstream</i> (what the layers before got wrong), "
-        "<i>clipping</i>, <i>quantisation</i> and <i>unevenness</i> (the order of arrival); the largest part is named. "
-        "Bars are scaled to the largest value of their column. Dead channels fired for no calibration image."
-    )
-    columns = [
-        Column("Layer", "Node name", numeric=False),
-        Column("Neurons"),
-        Column("Rate error", "Relative distance of the mean output from the ANN's activation"),
-        Column("Mostly", "Largest part of the rate error", numeric=False),
-        Column("Firing rate", "Spikes for each neuron and timestep"),
-        Column("Share of operations", "Share of the synaptic operations that this layer's spikes cause"),
-        Column("Spikes per image", "Over all timesteps"),
-        Column("Threshold min – median – max", "Firing thresholds of the layer"),
-        Column("Dead channels"),
-    ]
-    most = {key: max((finite(x.get(key)) or 0.0 for x in layers), default=0.0) for key in _BARS}
-    rows = [_layer_cells(layer, most) for layer in layers]
-    return section("layers", "Neuron layers", paragraph(words), table("Neuron layers", columns, rows, long=True))
-
-
 def operators_section(report: Mapping[str, Any]) -> str:
     """Return every operator and what became of it, collapsed."""
     operators = mappings(dig(report, "conversion", "operators"))
@@ -314,7 +269,6 @@ def calibration_words(report: Mapping[str, Any]) -> str:
     return f"{text(dig(data, 'name'))}, {number(dig(data, 'images'))} images ({split}){labelled}"
 
 
-_BARS = ("rate_error", "firing_rate", "operation_share")
 _COMPARED = ("Time", "Operations together", "Energy, estimated")
 
 
@@ -324,38 +278,6 @@ def _kind(column: Column) -> str:
 
 def _pairs(columns: Sequence[Column], row: Sequence[str]) -> Iterable[tuple[Column, str]]:
     return zip(columns[1:], row[1:], strict=True)
-
-
-def _bar(value: Any, most: float) -> str:
-    """Return a cell whose background shows ``value`` as a share of ``most``."""
-    share = min(max((finite(value) or 0.0) / most, 0.0), 1.0) if most > 0 else 0.0
-    return f'<td class="bar" style="--share:{share:.3f}">{percent(value)}</td>'
-
-
-def _layer_cells(layer: Mapping[str, Any], most: Mapping[str, float]) -> list[str]:
-    thresholds = layer.get("v_threshold")
-    known = thresholds if isinstance(thresholds, (list, tuple)) else [None]
-    dead = finite(layer.get("dead_channels"))
-    return [
-        text(layer.get("name")),
-        number(layer.get("neurons")),
-        _bar(layer.get(_BARS[0]), most[_BARS[0]]),
-        _largest_part(layer),
-        *(_bar(layer.get(key), most[key]) for key in _BARS[1:]),
-        number(layer.get("spikes_per_image")),
-        " – ".join(significant(value) for value in dict.fromkeys(known)),
-        f"<b>{dead:.0f}</b>" if dead else number(dead),
-    ]
-
-
-def _largest_part(layer: Mapping[str, Any]) -> str:
-    """Return the name and size of the largest part of a layer's rate error."""
-    parts = layer.get("error_parts")
-    known = {name: finite(value) or 0.0 for name, value in parts.items()} if isinstance(parts, Mapping) else {}
-    if not known:
-        return MISSING
-    name = max(known, key=lambda part: known[part])
-    return f"{text(name)} {percent(known[name])}"
 
 
 def _compared(values: Sequence[float | None], show: Callable[[Any], str], compare: bool) -> Iterable[str]:

@@ -13,9 +13,7 @@ from seenn_convert.report.html_readings import (
 )
 from seenn_convert.report.html_sections import (
     MISSING,
-    dig,
     energy,
-    finite,
     number,
     paragraph,
     percent,
@@ -24,6 +22,7 @@ from seenn_convert.report.html_sections import (
     significant,
     text,
 )
+from seenn_convert.report.plain import dig, finite
 
 EVALUATE_COMMAND = "<code>seenn-convert evaluate ARTIFACT --data DATA</code>"
 

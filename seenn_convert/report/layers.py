@@ -11,6 +11,11 @@ from seenn_convert.program import Program
 from seenn_convert.report.instruments import CountingModel
 from seenn_convert.report.rate_error import split_error
 from seenn_convert.runtime.spiking_model import LayerInfo, SpikingModel
+from seenn_convert.spiking import Neuron
+
+SATURATED_STEPS, SATURATED_SHARE = 0.9, 0.05
+"""A neuron is saturated by an image for which it sends the most it can in this share of the timesteps, rounded to whole
+ones; a channel is saturated where more than that share of its neurons and images are. The start-up takes the rest."""
 
 
 @dataclass(frozen=True)
@@ -20,22 +25,30 @@ class LayerRow:
     Attributes:
         name: Node name.
         neurons: Number of neurons.
+        channels: Number of channels, the first axis behind the batch.
         v_threshold: Smallest, median and largest threshold.
         firing_rate: Spikes, of either sign, a neuron and timestep; each member of a group that fires counts.
         rate_error: Norm of (mean output - activation) over the norm of the activation, after all timesteps.
         spikes_per_image: Over all timesteps.
         error_parts: What the rate error is made of, see ``rate_error.split_error``: the norm of each part over the norm
             of the activation. The parts add up to the error, their norms do not.
+        input_error: The same of start-up and upstream together, which often cancel in part.
+        saturated_channels: Channels that send the most they can too often, see ``SATURATED_SHARE``; None where spikes
+            may be of any size. Behind a clipped ReLU this may be what the ANN does.
         operation_share: Share of all synaptic operations that this layer's spikes cause.
+        dead_channels: Channels that no calibration image activated; None where the calibration is not known.
     """
 
     name: str
     neurons: int
+    channels: int
     v_threshold: tuple[float, float, float]
     firing_rate: float
     rate_error: float
     spikes_per_image: float
     error_parts: Mapping[str, float]
+    input_error: float
+    saturated_channels: int | None = None
     operation_share: float | None = None
     dead_channels: int | None = None
 
@@ -92,12 +105,31 @@ def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) 
     return LayerRow(
         name=name,
         neurons=neurons,
+        channels=activation.shape[1],
         v_threshold=(float(v_threshold.min()), float(v_threshold.median()), float(v_threshold.max())),
         firing_rate=sums.spikes[name] / neurons / timesteps,
         rate_error=_relative(mean - activation, activation),
         spikes_per_image=sums.spikes[name],
         error_parts={part: _relative(value, activation) for part, value in parts.items()},
+        input_error=_relative(parts["startup"] + parts["upstream"], activation),
+        saturated_channels=saturated_channels(layer.neuron, mean, timesteps),
     )
+
+
+def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | None:
+    """Return how many channels send the most they can too often, None where there is no most.
+
+    Args:
+        neuron: The layer.
+        output: ``(B, C, *)``, mean output.
+        timesteps: Length of the run.
+    """
+    if neuron.alphabet is None:
+        return None
+    steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.v_threshold)
+    saturated = steps > round(SATURATED_STEPS * timesteps) - 0.5  # whole numbers but for rounding
+    shares = saturated.transpose(0, 1).flatten(1).double().mean(dim=1)
+    return int((shares > SATURATED_SHARE).sum())
 
 
 def _relative(error: Tensor, activation: Tensor) -> float:

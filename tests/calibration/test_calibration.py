@@ -7,8 +7,9 @@ import small_artifacts as small
 import torch
 from torch import nn
 
-from seenn_convert.calibration.calibration import Calibration, LayerCalibration, calibrate
-from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule, ThresholdRule
+from seenn_convert.calibration.calibration import Calibration, LayerCalibration, calibrate, from_statistics
+from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule, ScaledRule, ThresholdRule
+from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.program import Program
@@ -59,6 +60,17 @@ def test_a_dead_channel_carries_the_largest_threshold_of_its_layer() -> None:
     assert second.dead_channels == ()
 
 
+def test_the_clipped_share_is_the_share_of_activations_above_the_threshold() -> None:
+    """Activations of two channels, 1 to 8 and 10 to 80, with half of the largest as the threshold, 4 and 40."""
+    half = ScaledRule(MaxRule(), 0.5)
+    statistics = {"relu": ActivationStatistics.empty(2)}
+    small_ones = torch.arange(1.0, 9.0).reshape(8, 1)
+    statistics["relu"].update(torch.cat([small_ones, 10 * small_ones], dim=1))
+    shares = [from_statistics(statistics, 8, rule).layers["relu"].clipped_share for rule in (MaxRule(), half)]
+    assert shares == [0.0, 0.5]
+    assert from_statistics(statistics, 8, half, per_channel=False).layers["relu"].clipped_share == 0.25
+
+
 def test_dead_layers_are_an_error_that_lists_all_of_them() -> None:
     with pytest.raises(CalibrationDataError, match=r"relu, relu_1.*check the preprocessing"):
         calibrate(biased([-1.0, -2.0], [0.0, -1.0]), BLACK, MseRule())
@@ -69,7 +81,9 @@ def test_it_is_plain_data() -> None:
     read = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (read["rule"], read["per_channel"], read["images"]) == ("max", True, 4)
     layers = {
-        name: LayerCalibration(tuple(x["v_threshold"]), x["maximum"], x["firing_share"], tuple(x["dead_channels"]))
+        name: LayerCalibration(
+            tuple(x["v_threshold"]), x["maximum"], x["firing_share"], tuple(x["dead_channels"]), x["clipped_share"]
+        )
         for name, x in read["layers"].items()
     }
     assert Calibration(read["rule"], read["per_channel"], read["images"], layers) == found

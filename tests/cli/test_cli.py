@@ -68,7 +68,8 @@ def test_evaluate_json_has_the_keys_of_the_contract(
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [
     ["--neuron", "if"], ["--threshold", "max"], ["--threshold", "percentile"], ["--target-timesteps", "2"],
-    ["--score", "entropy"], ["--per-layer"], ["--no-timestep-bias"], ["--neuron", "multilevel"],
+    ["--score", "entropy"], ["--per-layer"], ["--correction", "none"], ["--correction", "potential"],
+    ["--calibration", "fast"], ["--calibration", "deep"], ["--threshold", "balance"], ["--neuron", "multilevel"],
     ["--neuron", "multilevel-unsigned", "--neuron-levels", "4"], ["--neuron", "group"], ["--neuron", "tracking"],
 ])  # fmt: skip
 def test_every_option_of_convert_gives_an_artifact_that_evaluates(
@@ -114,6 +115,36 @@ def test_inspect_names_every_call_site_of_model_and_artifact(
         assert {"linear", "stem", "temporal-difference"} <= {site["treatment"] for site in found["operators"]}
     code, out, _ = run(capsys, "inspect", artifact)
     assert code == 0 and "SignedNeuron" in out
+
+
+def test_inspect_of_an_artifact_shows_what_the_calibration_knows_and_once_evaluated_the_errors(
+    capsys: pytest.CaptureFixture[str], artifact: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fresh"
+    shutil.copytree(artifact, path)
+    report = json.loads((path / "report.json").read_text())
+    (path / "report.json").write_text(json.dumps({**report, "evaluation": None}))
+
+    text = run(capsys, "inspect", path)[1]
+    assert "largest activation" in text and f"seenn-convert evaluate {path} --data DATA measures the errors" in text
+    found = json.loads(run(capsys, "inspect", path, "--json")[1])["diagnosis"]
+    assert (found["measured"], len(found["calibration"]), found["breaks"]) == (False, 5, None)
+    assert {"v_threshold", "maximum", "clipped_share", "dead_channels"} <= set(found["calibration"][0])
+
+    code, out, _ = run(capsys, "evaluate", path, "--data", SAMPLE / "test.npz", "--limit", "60", "--json")
+    text = run(capsys, "inspect", path)[1]
+    assert code == 0 and "measures the errors" not in text
+    found = json.loads(run(capsys, "inspect", path, "--json")[1])["diagnosis"]
+    assert found["measured"] and {**json.loads(out)["diagnosis"]}.items() <= found.items()
+    head = next(line for line in text.splitlines() if line.startswith("neuron layer"))
+    assert head.split()[2:] == [
+        "rate", "error", "startup", "upstream", "clipping", "quantisation", "unevenness", "dead", "saturated"
+    ]  # fmt: skip
+    first = found["layers"][0]
+    shown = [line for line in text.splitlines() if line.split()[:1] == [first["name"]] and "%*" in line]
+    assert len(shown) == 1 and f"{first['rate_error']:.1%}" in shown[0]
+    assert f"{first['dead_channels']} of {first['channels']}" in shown[0]
+    assert (found["suggestion"] or "No layer breaks.") in text
 
 
 def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(

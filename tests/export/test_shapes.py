@@ -3,12 +3,18 @@
 import pytest
 import small_artifacts as small
 
+from seenn_convert.calibration.rules import MaxRule
+from seenn_convert.compiler import convert
 from seenn_convert.export.shapes import ANY_KEY, NUMBER, PROVENANCE, REPORT, Shape, misfit
+from seenn_convert.options import Options
 
 
 def test_what_a_conversion_writes_is_of_its_shape() -> None:
     assert misfit(small.artifact().report, REPORT) is None
     assert misfit(small.artifact().provenance, PROVENANCE) is None
+    tracking = convert(small.trained_net(), small.dataset(), Options(timesteps=2, neuron="tracking", rule=MaxRule()))
+    assert tracking.report["conversion"]["neuron"]["alphabet"] is None  # spikes of any size
+    assert misfit(tracking.report, REPORT) is None
 
 
 @pytest.mark.parametrize(("value", "shape"), [

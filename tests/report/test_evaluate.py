@@ -9,6 +9,7 @@ import torch
 
 from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.report import evaluate as evaluate_file
+from seenn_convert.report.diagnosis import diagnose
 from seenn_convert.report.evaluate import evaluate
 from seenn_convert.report.intervals import wilson_interval
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
@@ -29,7 +30,7 @@ def test_the_keys_of_the_contract(found: dict) -> None:
         "differs_from_hindsight",
         "timing",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
-        "trade_off", "layers", "examples",
+        "trade_off", "layers", "diagnosis", "examples",
     }  # fmt: skip
     assert set(found["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
     assert set(found["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
@@ -66,6 +67,13 @@ def test_early_exit_does_less_and_shares_add_up(found: dict) -> None:
     assert sum(layer["operation_share"] for layer in found["layers"]) == pytest.approx(1)
     spikes = sum(layer["spikes_per_image"] for layer in found["layers"])
     assert spikes == pytest.approx(operations["spikes"]["all_timesteps"], rel=0.1)  # of 64 of the 70 images
+
+
+def test_the_diagnosis_is_that_of_the_layers(found: dict) -> None:
+    assert found["diagnosis"] == diagnose(found["layers"], ARTIFACT.report["conversion"]).to_json()
+    dead = ARTIFACT.report["conversion"]["dead_channels"]
+    assert {x["name"]: x["dead_channels"] for x in found["diagnosis"]["layers"]} == dead
+    assert all(layer["channels"] == 5 for layer in found["layers"])
 
 
 def test_the_batch_size_does_not_matter(found: dict) -> None:

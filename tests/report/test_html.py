@@ -116,7 +116,9 @@ def fake_report(timesteps: int = 16, layers: int = 19, side: int = 32, ann: floa
                 {"name": f"layer{i // 6 + 1}_{i // 2 % 3}_relu{i}", "neurons": 16384 // (1 + i // 6),
                  "v_threshold": [0.2141 + 0.01 * i, 0.5223, 1.9], "firing_rate": 0.11 + 0.05 * math.sin(i),
                  "rate_error": 0.05 + 0.01 * i, "operation_share": 1 / layers, "dead_channels": 2 * (i == 3),
-                 "spikes_per_image": 21000.0 / (i + 1)}
+                 "spikes_per_image": 21000.0 / (i + 1), "channels": 16, "saturated_channels": int(i == 4),
+                 "error_parts": {"startup": 0.01, "upstream": 0.02, "clipping": 0.04 + 0.01 * i, "quantisation": 0.03,
+                                 "unevenness": 0.0}, "input_error": 0.02}
                 for i in range(layers)
             ],
             "examples": {
@@ -340,6 +342,34 @@ def test_without_labels_agreement_is_not_called_accuracy() -> None:
 
     assert "Agreement with the ANN91.2 %" in words
     assert "ANN accuracy" not in words
+
+
+def test_the_layers_come_with_the_first_that_breaks_and_what_helps() -> None:
+    report = fake_report(layers=4)
+    assert "No layer breaks." in read(report).words
+    layer = report["evaluation"]["layers"][2]
+    layer.update(rate_error=0.41, dead_channels=1, saturated_channels=9)
+    layer["error_parts"]["clipping"] = 0.4
+    report["conversion"]["threshold_rule"] = "percentile 99"
+    page = read(report)
+
+    assert f"{layer['name']} is the first layer that breaks: its own error is 40.1% of its activation." in page.words
+    assert "Convert with --threshold max: clipping takes 40.0% of the activation" in page.words
+    assert "StartupUpstreamClippingQuantisationUnevennessDead channelsSaturated channels" in page.words
+    html = render_html(report).replace("\u00a0", " ")
+    assert "<td><b>40.0 %</b></td><td>3.0 %</td>" in html  # the largest part is marked, and only that
+    assert "<td><b>1 of 16</b></td><td><b>9 of 16</b></td>" in html
+
+
+def test_the_layers_of_an_older_report_are_shown_without_what_they_lack() -> None:
+    report = fake_report(layers=2)
+    for layer in report["evaluation"]["layers"]:
+        for key in ("error_parts", "input_error", "channels", "saturated_channels"):
+            del layer[key]
+    page = read(report)
+
+    assert "What the errors of the layers are made of was not measured." in page.words
+    assert report["evaluation"]["layers"][1]["name"] in page.words
 
 
 def test_an_unknown_energy_leaves_the_operations_in_the_headline() -> None:

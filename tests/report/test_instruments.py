@@ -100,7 +100,7 @@ def test_behind_an_average_an_input_counts_as_the_spikes_of_an_output() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.head(self.pool(self.conv(x).relu()).flatten(1))
 
-    options = Options(timesteps=2, neuron="group", neuron_levels=6, timestep_bias=False)
+    options = Options(timesteps=2, neuron="group", neuron_levels=6, correction="none")
     model = convert(Averaged().eval(), small.dataset(), options).model()
     counting = CountingModel(model)
     counting.step(counting.drive(IMAGES), counting.initial_state(20))

@@ -32,6 +32,6 @@ def test_the_output_error_is_the_mean_of_three_prefixes() -> None:
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
     with torch.no_grad():
         parts = prefix_errors(snn, IMAGES, ann(IMAGES), (2, 4, 8))
-    assert output_error(ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(sum(parts) / 3)
-    finer = output_error(ann, thresholds, Tracking(64), 8, IMAGES)
+    assert output_error(ann, ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(sum(parts) / 3)
+    finer = output_error(ann, ann, thresholds, Tracking(64), 8, IMAGES)
     assert finer < sum(parts) / 3 / 4

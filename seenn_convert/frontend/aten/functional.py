@@ -64,8 +64,10 @@ class _Arguments:
 
     def _node(self, node: fx.Node) -> str:
         if node in self.call.constants:
-            source = self.inputs[0] if self.inputs else next(
-                (n for n in self.call.node.all_input_nodes if n not in self.call.constants), node
+            source = (
+                self.inputs[0]
+                if self.inputs
+                else next((n for n in self.call.node.all_input_nodes if n not in self.call.constants), node)
             )
             return self._constant(self._aligned(self.call.constants[node], source))
         if not isinstance(node.meta.get("val"), Tensor):
