@@ -1,5 +1,7 @@
 """What every pass shares: it checks what it gets, leaves its input alone, and is held to its law."""
 
+import copy
+
 import harness
 import pytest
 import torch
@@ -120,6 +122,38 @@ def test_rounding_that_a_network_amplifies_is_judged_in_double_precision() -> No
 
     assert relative_error(after(image), before(image)) > 1e-5
     check_same(before, after, image)
+
+
+class Scale(Pass):
+    """Scale the first convolution, and all of it back behind: exact but for the rounding of the scaled weights."""
+
+    def __init__(self, factor: float, back: float) -> None:
+        self.factor, self.back = factor, back
+
+    def rewrite(self, draft: Draft) -> None:
+        node, conv = next(iter(draft.modules_of(nn.Conv2d)))
+        scaled = copy.deepcopy(conv)
+        with torch.no_grad():
+            scaled.weight.mul_(self.factor)
+            scaled.bias.mul_(self.factor)
+        draft.replace_module(node, scaled)
+        like = torch.ones((), dtype=draft.program.input_dtype)
+        back = draft.insert_after(node, "back", Affine(like * self.back, like * 0), [node])
+        node.replace_all_uses_with(back, lambda user: user is not back)
+
+
+def test_the_rounding_of_rewritten_weights_is_not_held_against_a_pass() -> None:
+    """Weights that cancel: rounding them again moves the outputs; in double precision the same pass is exact."""
+    torch.manual_seed(0)
+    net = toys.toy(lambda m, x: m.conv(x).mean((2, 3)) - 1000.3, conv=nn.Conv2d(3, 4, 3))
+    net.conv.bias.data.fill_(1000.3)
+    before = harness.as_program(net)
+    image = harness.images(before)
+    one = Scale(3.7, 1 / 3.7)
+    assert relative_error(one(before)(image), before(image)) > 1e-5
+    run_passes(before, [one], image)
+    with pytest.raises(PostconditionError, match="Scale changed the outputs"):
+        run_passes(before, [Scale(3.7, 1 / 3.6)], image)
 
 
 def test_relative_error_is_a_share_of_the_largest_expected_magnitude() -> None:
