@@ -34,14 +34,16 @@ from seenn_convert.runtime.policies import exit_steps
 @click.option("--target-timesteps", type=float)
 @click.option("--neuron", default="signed", show_default=True)
 @click.option("--accuracy-only", is_flag=True, help="One run of all timesteps, exits by hindsight, no timing.")
+@click.option("--append", is_flag=True, help="Keep the rows that OUTPUT.json has.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
-def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], **given: Any) -> None:
+def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], append: bool, **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE."""
     from seenn_convert.report.conversion import environment
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
-    rows = [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
+    rows = json.loads(output.with_suffix(".json").read_text())["rows"] if append else []
+    rows += [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
     data = {"rows": rows, "environment": environment(), "command": " ".join(Path(part).name for part in sys.argv)}
     output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     output.with_suffix(".md").write_text(_table(data))

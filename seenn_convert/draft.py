@@ -1,5 +1,6 @@
 """The editable copy of a program that a pass works on: the graph is copied, the weights are shared."""
 
+import math
 import operator
 from collections.abc import Iterator, Sequence
 
@@ -178,6 +179,16 @@ class ShapeRecorder(fx.Interpreter):
         if isinstance(result, Tensor):
             self.shapes[n.name] = tuple(result.shape[1:])
         return result
+
+
+LARGEST_RESULT = 2**25
+"""Numbers in the largest result of one node at most: 128 MB in single precision."""
+
+
+def images_together(ann: Program, wanted: int) -> int:
+    """Return how many images to run together through an ANN: ``wanted``, or fewer where its activations are large."""
+    largest = max(math.prod(shape) for shape in Draft(ann).shapes().values())
+    return max(1, min(wanted, LARGEST_RESULT // max(largest, 1)))
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -1,5 +1,6 @@
 """A program: the graph a pass reads and returns, what it knows about itself, and how it is printed."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -98,6 +99,19 @@ def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
             row = graph_module.get_buffer(spec.initial).expand(spec.shape)
             state[spec.name] = row.expand(batch_size, *spec.shape).contiguous()
     return state
+
+
+STATE_NUMBERS = 200_000_000
+"""Numbers of state that run together at most: under 1 GB in single precision, and as much for the next state."""
+
+
+def rows_together(program: Program, wanted: int) -> int:
+    """Return how many rows of a spiking program to run together: ``wanted``, or fewer where their state is large.
+
+    A row's result does not depend on the others, so this changes memory and time, not the outcome.
+    """
+    a_row = sum(math.prod(spec.shape) for spec in program.states)
+    return max(1, min(wanted, STATE_NUMBERS // max(a_row, 1)))
 
 
 def format_graph(graph_module: fx.GraphModule) -> str:

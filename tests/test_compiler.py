@@ -301,7 +301,7 @@ def test_progress_goes_through_the_stages() -> None:
     stages: dict[str, tuple[int, int]] = {}
     convert(small.trained_net(), small.dataset(), Options(timesteps=2),
             progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
-    assert list(stages) == ["reading the model", "calibrating", "choosing thresholds", "timestep bias", "ANN", "tuning the exit"]
+    assert list(stages) == ["reading the model", "calibrating", "choosing thresholds", "correcting means", "ANN", "tuning the exit"]
     assert all(done == total for done, total in stages.values())
 
 

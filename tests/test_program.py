@@ -4,11 +4,21 @@ import dataclasses
 
 import harness
 import pytest
+import small_artifacts as small
 import torch
 import toys
 from torch import fx, nn
 
-from seenn_convert.program import PassRecord, Program, Stage, StateSpec, format_graph, format_program, initial_state
+from seenn_convert.program import (
+    PassRecord,
+    Program,
+    Stage,
+    StateSpec,
+    format_graph,
+    format_program,
+    initial_state,
+    rows_together,
+)
 
 
 def test_an_ann_program_maps_images_to_logits() -> None:
@@ -98,3 +108,13 @@ def test_history_records_every_pass_in_order() -> None:
         "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "FusePaddedMaxPool", "PoolBeforeReLU",
     ]  # fmt: skip
     assert ann.history[2] == PassRecord("FoldBatchNorm", ("conv", "bn"))
+
+
+def test_rows_run_together_as_their_state_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = small.spiking_program()
+    a_row = sum(torch.Size(spec.shape).numel() for spec in program.states)
+    assert rows_together(program, 50) == 50
+    monkeypatch.setattr("seenn_convert.program.STATE_NUMBERS", 7 * a_row + 1)
+    assert rows_together(program, 50) == 7
+    monkeypatch.setattr("seenn_convert.program.STATE_NUMBERS", 1)
+    assert rows_together(program, 50) == 1

@@ -1,12 +1,24 @@
 """The stages read each part of the calibration data for its purpose, and no other part."""
 
+from dataclasses import replace
+
+import pytest
 import small_artifacts as small
 import torch
 
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import AutoRule, MseRule
-from seenn_convert.options import Options
-from seenn_convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES, calibrate_thresholds, fit_bias, tune
+from seenn_convert.options import CORRECTION_NAMES, Options
+from seenn_convert.spiking import TimestepBias
+from seenn_convert.stages import (
+    BIAS_PASSES,
+    BIAS_TIMESTEPS,
+    calibrate_thresholds,
+    correct,
+    fit_bias,
+    tune,
+    tune_weights,
+)
 from seenn_convert.tuning.tune import Split, split_calibration
 
 SPLIT = split_calibration(96, 0)
@@ -31,7 +43,7 @@ def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
     assert told[2] == ("calibrating", 58, 58)
     biases = [fit_bias(ann, small.spiking_program(), data, SPLIT, options, progress) for data in (clean, other)]
     assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
-    assert told[-1] == ("correcting means", 58 * BIAS_UPDATES, 58 * BIAS_UPDATES)
+    assert told[-1] == ("correcting means", 58 * BIAS_PASSES, 58 * BIAS_PASSES)
 
 
 def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:
@@ -77,3 +89,50 @@ def test_tuning_leaves_the_spiking_program_as_it_was() -> None:
     assert list(spiking.graph_module.graph.nodes) == before
     assert tuning.temperatures.shape == (3,)
     assert isinstance(SPLIT, Split)
+
+
+def silent(*what: object) -> None:
+    """Say nothing."""
+
+
+def test_each_correction_does_what_it_says() -> None:
+    ann, spiking, data = small.ann_program(), small.spiking_program(), small.dataset()
+    last = {
+        name: correct(ann, spiking, data, SPLIT, Options(timesteps=3, correction=name), silent)
+        for name in CORRECTION_NAMES
+    }
+    assert last["none"] is spiking
+    assert last["potential"].history[-1].name == "ShiftInitialPotential"
+    assert last["bias"].history[-1].name == last["timestep"].history[-1].name == "InsertTimestepBias"
+    lengths = {
+        name: {len(module.bias) for _, module in last[name].calls() if isinstance(module, TimestepBias)}
+        for name in ("bias", "timestep")
+    }
+    assert lengths == {"bias": {1}, "timestep": {3}}
+
+
+def test_only_a_deep_calibration_tunes_weights_and_only_where_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, data = small.ann_program(), small.dataset()
+    options = Options(timesteps=4, calibration="deep", rule=MseRule(4))
+    plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
+    assert tune_weights(ann, plain, data, SPLIT, replace(options, calibration="balanced"), silent) == (ann, plain)
+
+    program, kept = tune_weights(ann, plain, data, SPLIT, options, silent)
+    assert kept.weights["kept"] is True and kept.weights["error_after"] < kept.weights["error_before"]
+    assert program is not ann and kept.v_thresholds().keys() == plain.v_thresholds().keys()
+    again, same = tune_weights(ann, plain, small.as_dataset(*damaged_held_out()), SPLIT, options, silent)
+    assert same == kept
+    for name, value in program.graph_module.state_dict().items():
+        assert torch.equal(again.graph_module.state_dict()[name], value)
+
+    monkeypatch.setattr("seenn_convert.calibration.reconstruct.WEIGHT_RATE", 3.0)
+    program, left = tune_weights(ann, plain, data, SPLIT, options, silent)
+    assert program is ann and left.weights["kept"] is False and left.layers == plain.layers
+
+
+def test_a_fast_calibration_compares_no_rules_and_corrects_by_one_bias() -> None:
+    options = Options(timesteps=6, calibration="fast")
+    found = calibrate_thresholds(small.ann_program(), small.dataset(), SPLIT, options, silent)
+    assert found.rule == "mse, 3 levels" and not found.choice
+    assert options.chosen_correction == "bias"
+    assert Options().chosen_correction == Options(calibration="deep").chosen_correction == "timestep"

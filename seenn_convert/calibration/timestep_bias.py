@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, fx
 
-from seenn_convert.program import Program, initial_state
+from seenn_convert.program import Program, initial_state, rows_together
 from seenn_convert.spiking import Neuron
 
 RATE = 0.4
@@ -46,8 +46,7 @@ def fit_timestep_bias(
     biases = {name: module.v_threshold.new_zeros(timesteps, *_row(module)) for name, module in neurons.items()}
     with torch.no_grad():
         for images in batches:
-            wanted = _activation_means(ann, images, neurons)
-            for name, gap in _gaps(snn, images, biases, wanted).items():
+            for name, gap in _gaps_in_parts(ann, snn, images, biases, neurons).items():
                 biases[name] += rate * _shaped(gap, form)
                 if form == "potential":
                     half = neurons[name].v_threshold / 2
@@ -67,6 +66,18 @@ def _shaped(gap: Tensor, form: Form) -> Tensor:
 def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the biases with a timestep of none at their end; the last one holds for all later timesteps."""
     return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
+
+
+def _gaps_in_parts(
+    ann: Program, snn: Program, images: Tensor, biases: dict[str, Tensor], neurons: dict[str, Neuron]
+) -> dict[str, Tensor]:
+    """Return the gaps of all images, of which only as many run together as their state allows."""
+    gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
+    for part in torch.split(images, rows_together(snn, len(images))):
+        wanted = _activation_means(ann, part, neurons)
+        for name, gap in _gaps(snn, part, biases, wanted).items():
+            gaps[name] += gap * (len(part) / len(images))
+    return gaps
 
 
 def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -61,24 +61,32 @@ def run_passes(program: Program, passes: Sequence[Pass], image: Tensor | None = 
     Raises:
         PostconditionError: Names the pass, the error and the first node that differs.
     """
+    outputs: Tensor | None = None
     for one in passes:
         before, program = program, one(program)
         if image is not None and one.accepts is one.yields is Stage.ANN:
-            check_same(before, program, image, again=one)
+            outputs = check_same(before, program, image, again=one, expected=outputs)
     return program
 
 
 def check_same(
-    before: Program, after: Program, image: Tensor, tolerance: float = TOLERANCE, again: Pass | None = None
-) -> None:
+    before: Program,
+    after: Program,
+    image: Tensor,
+    tolerance: float = TOLERANCE,
+    again: Pass | None = None,
+    expected: Tensor | None = None,
+) -> Tensor:
     """Raise PostconditionError unless both ANN programs give the same logits for ``image`` up to ``tolerance``.
 
     Some deep networks amplify single-precision rounding beyond that, the rounding of rewritten weights included. They
-    are judged in double precision, where the pass ``again``, if given, rewrites the program once more.
+    are judged in double precision, where the pass ``again``, if given, rewrites the program once more. Returns the
+    logits of ``after``; ``expected``, if given, are those of ``before``.
     """
     image = image.to(before.input_dtype)
     with torch.no_grad():
-        error = relative_error(after(image), before(image))
+        outputs = after(image)
+        error = relative_error(outputs, before(image) if expected is None else expected)
         if not error <= tolerance and before.input_dtype is not torch.float64:
             before, image = in_double(before), image.double()
             after = in_double(after if again is None else again(before))
@@ -90,6 +98,7 @@ def check_same(
             f"{record.name} changed the outputs by {error:.2g} relative (at most {tolerance:g} is allowed); "
             f"first node that differs: {where}\n{format_program(after)}"
         )
+    return outputs
 
 
 def in_double(program: Program) -> Program:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
+from seenn_convert.draft import images_together
 from seenn_convert.errors import PostconditionError
 from seenn_convert.export.artifact import Artifact
-from seenn_convert.program import Program
+from seenn_convert.program import Program, rows_together
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
@@ -53,7 +54,7 @@ def evaluate(
     Args:
         artifact: What ``convert`` made.
         data: Labelled images that were used for nothing else.
-        batch_size: Rows that run together.
+        batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.
         progress: Told about each stage.
@@ -71,7 +72,8 @@ def evaluate(
     for program in (ann, artifact.ann):
         program.graph_module.to(device)
     with torch.no_grad():
-        ann_predictions = run_ann(ann, data, batch_size, progress).argmax(dim=-1)
+        batch_size = rows_together(artifact.snn, batch_size)
+        ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         run, counts = run_counted(model, _images(data, batch_size), counter.add)

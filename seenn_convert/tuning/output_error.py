@@ -8,7 +8,7 @@ from torch import Tensor
 from seenn_convert.kinds import NeuronKind
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import spiking_passes
-from seenn_convert.program import Program, initial_state
+from seenn_convert.program import Program, initial_state, rows_together
 
 
 def output_error(
@@ -47,14 +47,22 @@ def prefix_errors(snn: Program, images: Tensor, wanted: Tensor, marks: Sequence[
         wanted: ``(B, K)``, the ANN's logits.
         marks: Timesteps.
     """
+    parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
+    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
+    return [
+        float(torch.linalg.vector_norm(torch.cat(means) - wanted) / scale) for means in zip(*parts, strict=True)
+    ]
+
+
+def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
+    """Return the mean logits ``(B, K)`` after each number of timesteps in ``marks``."""
     assert snn.stem is not None
     drives, state = snn.stem(images), initial_state(snn, len(images))
-    total, found = torch.zeros_like(wanted), []
+    total, found = None, []
     for t in range(1, marks[-1] + 1):
         current, *following = snn.graph_module(*drives, *state.values())
         state = dict(zip(state, following, strict=True))
-        total = total + current
+        total = current if total is None else total + current
         if t in marks:
-            error = torch.linalg.vector_norm(total / t - wanted) / torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-            found.append(float(error))
+            found.append(total / t)
     return found

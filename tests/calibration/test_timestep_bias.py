@@ -1,19 +1,20 @@
 """Timestep biases close the gap to the ANN's mean, and know nothing of the future."""
 
+import pytest
 import small_artifacts as small
 import torch
 from torch import nn
 
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
-from seenn_convert.calibration.timestep_bias import fit_timestep_bias, mean_over_row
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, mean_over_row
 from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.kinds import NEURON_KINDS, Binary
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
 from seenn_convert.program import Program, initial_state
-from seenn_convert.spiking import BinaryNeuron
+from seenn_convert.spiking import BinaryNeuron, Neuron
 
 
 def batches(updates: int, size: int = 64) -> list[torch.Tensor]:
@@ -98,3 +99,45 @@ def test_the_mean_goes_over_all_that_shares_a_threshold() -> None:
     assert torch.allclose(mean_over_row(values, layer), values.mean())
     row = torch.rand(4, 3)
     assert torch.allclose(mean_over_row(row, BinaryNeuron(torch.ones(3), torch.ones(3))), row.mean(dim=0))
+
+
+@pytest.mark.parametrize("form", ["bias", "potential"])
+def test_one_bias_or_one_potential_corrects_the_mean_after_the_run(form: Form) -> None:
+    """Light corrections: constant in time, or only at the first timestep and within half a threshold."""
+    plain = small.spiking_program()
+    biases = fit_timestep_bias(small.ann_program(), plain, 6, batches(20), form=form)
+    thresholds = {node.name: module.v_threshold for node, module in plain.calls() if isinstance(module, Neuron)}
+    for name, bias in biases.items():
+        if form == "bias":
+            assert torch.allclose(bias, bias[:1].expand_as(bias)) and bias.any()
+        else:
+            assert not bias[1:].any() and bias[0].any()
+            assert (bias[0].abs() <= thresholds[name] / 2 * 1.0001).all()
+    assert final_gap(run_passes(plain, [InsertTimestepBias(biases)]), 6) < 0.7 * final_gap(plain, 6)
+
+
+def final_gap(snn: Program, timesteps: int) -> float:
+    """Return the mean distance of the mean output after the run from the ANN's mean activation, first layer."""
+    images, total = batches(1)[0], 0.0
+    net = small.trained_net()
+    with torch.no_grad():
+        wanted = nn.functional.max_pool2d(net.norm1(net.conv1(images)), 2).relu().mean(dim=(0, 2, 3))
+        drives, state = snn.stem(images), initial_state(snn, len(images))
+        for _ in range(timesteps):
+            interpreter = torch.fx.Interpreter(snn.graph_module, garbage_collect_values=False)
+            following = interpreter.run(*drives, *state.values())[1:]
+            state = dict(zip(state, following, strict=True))
+            outputs = {node.name: value for node, value in interpreter.env.items()}
+            total = total + outputs["relu_out"].mean(dim=(0, 2, 3))
+    return float((total / timesteps - wanted).abs().mean())
+
+
+def test_images_that_do_not_fit_together_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, batches(2))
+    monkeypatch.setattr("seenn_convert.program.STATE_NUMBERS", 7 * state_size(small.spiking_program()))
+    parts = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, batches(2))
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-4) for name in whole)
+
+
+def state_size(snn: Program) -> int:
+    return sum(torch.Size(spec.shape).numel() for spec in snn.states)
