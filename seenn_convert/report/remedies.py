@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seenn_convert.kinds import NEURON_KINDS
 from seenn_convert.report.plain import dig, finite, mappings
-
-MULTILEVEL = "multilevel"
 
 
 class Remedy(NamedTuple):
@@ -89,8 +86,8 @@ def _against_clipping(figure: float, layer: str, settings: Settings) -> Remedy:
 
 def _against_quantisation(figure: float, layer: str, settings: Settings) -> Remedy:
     why = f"rounding to whole spikes makes an error of {figure:.1%} of the activation of {layer}"
-    if MULTILEVEL in NEURON_KINDS and settings.neuron in ("signed", "if"):
-        option = f"--neuron {MULTILEVEL}"
+    if settings.neuron in ("signed", "if"):
+        option = "--neuron multilevel"
         return Remedy(option, f"Convert with {option}: {why}, more levels round less.")
     return _more_timesteps(why, "round less", settings)
 

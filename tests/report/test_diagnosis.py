@@ -73,8 +73,10 @@ def test_a_start_that_cancels_against_upstream_is_no_error() -> None:
     ("clipping", {"threshold_rule": "max"}, None, "more calibration images"),
     ("clipping", {"threshold_rule": "auto: max x 2"}, None, "more calibration images"),
     ("clipping", {"threshold_rule": "auto: mse, 2 levels"}, "-T 16", "afford the larger thresholds"),
-    ("quantisation", {}, "-T 16", "rounding to whole spikes makes an error of 50.0%"),
-    ("quantisation", {"timesteps": None}, "-T", "a larger -T"),
+    ("quantisation", {}, "--neuron multilevel", "rounding to whole spikes makes an error of 50.0%"),
+    ("quantisation", {"neuron": {"kind": "if"}}, "--neuron multilevel", "more levels round less"),
+    ("quantisation", {"neuron": {"kind": "multilevel"}}, "-T 16", "rounding to whole spikes makes an error of 50.0%"),
+    ("quantisation", {"neuron": {"kind": "group"}, "timesteps": None}, "-T", "a larger -T"),
     ("unevenness", {"neuron": {"kind": "if"}}, "--neuron signed", "binary neurons cannot take back a spike"),
     ("startup", {"neuron": {"kind": "if"}, "passes": [{"name": "HoistStem"}]}, "--neuron signed", "came late"),
     ("unevenness", {"passes": [{"name": "HoistStem"}]}, "--correction timestep", "the order in which input arrives"),
@@ -88,15 +90,6 @@ def test_what_helps_against_each_part(part: str, conversion: Mapping[str, Any], 
     assert found.suggestion is not None and reason in found.suggestion and (option or "") in found.suggestion
     assert found.verdict().endswith(found.suggestion)
     json.dumps(found.to_json(), allow_nan=False)
-
-
-def test_more_levels_are_suggested_where_there_is_such_a_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NEURON_KINDS, "multilevel", NEURON_KINDS["signed"])
-    rows = [row("a", quantisation=0.5)]
-    assert diagnose(rows, SIGNED).option == "--neuron multilevel"
-    assert diagnose(rows, {**SIGNED, "neuron": {"kind": "multilevel"}}).option == "-T 16"
-    monkeypatch.delitem(NEURON_KINDS, "multilevel")
-    assert diagnose(rows, SIGNED).option == "-T 16"
 
 
 def test_mostly_dead_channels_point_at_the_calibration_data() -> None:
@@ -166,15 +159,15 @@ def test_a_layer_with_thresholds_far_too_small_or_large_is_named_and_the_remedy_
     healthy = diagnosed(ann, IMAGES)
     small_ones = diagnosed(ann, IMAGES, factors={"relu_2": 0.1})
     large_ones = diagnosed(ann, IMAGES, factors={"relu_1": 12.0})
-    longer = diagnosed(ann, IMAGES, 32, factors={"relu_1": 12.0})
+    finer = diagnosed(ann, IMAGES, neuron="multilevel", factors={"relu_1": 12.0})
 
     assert healthy.breaks is None
     assert (small_ones.breaks, small_ones.part, small_ones.option) == ("relu_2", "clipping", "--threshold max")
     assert own_error(healthy, "relu_2") < own_error(small_ones, "relu_2") / 4
     saturated = [found.layers[2].saturated_channels or 0 for found in (healthy, small_ones)]
     assert saturated[0] == 0 and saturated[1] > 12
-    assert (large_ones.breaks, large_ones.part, large_ones.option) == ("relu_1", "quantisation", "-T 32")
-    assert own_error(longer, "relu_1") < own_error(large_ones, "relu_1")
+    assert (large_ones.breaks, large_ones.part, large_ones.option) == ("relu_1", "quantisation", "--neuron multilevel")
+    assert own_error(finer, "relu_1") < own_error(large_ones, "relu_1")
 
 
 class Order(nn.Module):
