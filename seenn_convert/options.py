@@ -84,6 +84,10 @@ class Options:
             problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
         if self.correction is not None and self.correction not in CORRECTION_NAMES:
             problems.append(f"correction must be one of {', '.join(CORRECTION_NAMES)}, got {self.correction!r}")
+        if isinstance(self.rule, str) or not hasattr(self.rule, "name"):
+            problems.append(f"rule must be a threshold rule, such as AutoRule() or MseRule(8), got {self.rule!r}")
+        if not isinstance(self.target, ExitTarget):
+            problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
         if self.encode not in ENCODE_NAMES:
             problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
         if not 0 <= self.require_spiking <= 1:

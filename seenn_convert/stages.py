@@ -14,6 +14,7 @@ from seenn_convert.calibration.rules import AutoRule, MseRule
 from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.draft import images_together
+from seenn_convert.errors import CalibrationDataError
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
@@ -43,6 +44,9 @@ BIAS_WORK = 2048
 
 CHOICE_IMAGES = (16, 64)
 """Fewest and most images on which threshold rules are compared."""
+
+LEAST_FOR_WEIGHTS = 48
+"""Fewest fitting images of a deep calibration."""
 
 WEIGHT_UPDATES, WEIGHT_IMAGES = 250, 48
 """Updates of the weights in a deep calibration, and images in each."""
@@ -76,7 +80,7 @@ def _best(
 ) -> Calibration:
     """Return the calibration that leaves the smallest error at the outputs, at the timesteps at which images leave."""
     counter = Counter(progress, "choosing thresholds", len(found))
-    images, errors = _choice_images(ann, data, split, options), dict[str, float]()
+    images, errors = _choice_images(ann, data, split.fitting, options), dict[str, float]()
     for one in found:
         errors[one.rule] = output_error(ann, ann, one.v_thresholds(), options.kind, _horizon(options), images)
         counter.add(1)
@@ -90,23 +94,35 @@ def _horizon(options: Options) -> int:
     return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
 
 
-def _choice_images(ann: Program, data: Dataset, split: Split, options: Options) -> Tensor:
-    """Return the images on which alternatives are compared."""
+def _choice_images(ann: Program, data: Dataset, among: Sequence[int], options: Options) -> Tensor:
+    """Return the images on which alternatives are compared, ``among`` those positions."""
     fewest, most = CHOICE_IMAGES
-    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(split.fitting))
-    images = next(data.batches(count, _drawn(split, count, options.seed)))[0]
+    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(among))
+    images = next(data.batches(count, _drawn(among, count, options.seed)))[0]
     return pad_rows(images.to(options.device, ann.input_dtype))
 
 
 def tune_weights(
     ann: Program, calibration: Calibration, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> tuple[Program, Calibration]:
-    """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps."""
+    """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
+
+    Whether it helps is judged on a quarter of the fitting images, which tune nothing.
+
+    Raises:
+        CalibrationDataError: There are too few images.
+    """
     if options.calibration != "deep":
         return ann, calibration
-    size, horizon = min(WEIGHT_IMAGES, len(split.fitting)), _horizon(options)
+    if len(split.fitting) < LEAST_FOR_WEIGHTS:
+        raise CalibrationDataError(
+            f"{len(data)} calibration images, of which {len(split.fitting)} are for fitting, are too few to tune "
+            "weights; give some hundreds, or take --calibration balanced"
+        )
+    judging, tuning = split.fitting[::4], tuple(i for n, i in enumerate(split.fitting) if n % 4)
+    size, horizon = min(WEIGHT_IMAGES, len(tuning)), _horizon(options)
     levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
-    chosen = _drawn(split, WEIGHT_UPDATES * size, options.seed)
+    chosen = _drawn(tuning, WEIGHT_UPDATES * size, options.seed)
     counter = Counter(progress, "tuning weights", len(chosen))
     generator = torch.Generator().manual_seed(options.seed)
 
@@ -117,7 +133,7 @@ def tune_weights(
 
     found = reconstruct(ann, calibration.v_thresholds(), images(), WEIGHT_UPDATES, levels)
     tuned = calibration.with_thresholds(found.v_thresholds)
-    compared = _choice_images(ann, data, split, options)
+    compared = _choice_images(ann, data, judging, options)
     before, after = (
         output_error(ann, program, one.v_thresholds(), options.kind, horizon, compared)
         for program, one in ((ann, calibration), (found.ann, tuned))
@@ -126,10 +142,10 @@ def tune_weights(
     return program, replace(kept, weights={"error_before": before, "error_after": after, "kept": after < before})
 
 
-def _drawn(split: Split, count: int, seed: int) -> list[int]:
-    """Return ``count`` positions of the fitting part, in an order set by the seed; repeated if need be."""
-    order = torch.randperm(len(split.fitting), generator=torch.Generator().manual_seed(seed))
-    return [split.fitting[int(order[i % len(order)])] for i in range(count)]
+def _drawn(among: Sequence[int], count: int, seed: int) -> list[int]:
+    """Return ``count`` of the positions, in an order set by the seed; repeated if need be."""
+    order = torch.randperm(len(among), generator=torch.Generator().manual_seed(seed))
+    return [among[int(order[i % len(order)])] for i in range(count)]
 
 
 def correct(
@@ -158,7 +174,7 @@ def fit_bias(
     size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(split.fitting))
     passes = BIAS_PASSES // 2 if options.calibration == "fast" else BIAS_PASSES
     updates = min(BIAS_UPDATES, math.ceil(passes * len(split.fitting) / size))
-    chosen = _drawn(split, updates * size, options.seed)
+    chosen = _drawn(split.fitting, updates * size, options.seed)
     counter = Counter(progress, "correcting means", len(chosen))
 
     def images() -> Iterator[Tensor]:

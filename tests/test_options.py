@@ -67,3 +67,8 @@ def test_what_no_run_could_use_is_refused(wrong: dict[str, object], reason: str)
 @pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
 def test_every_seed_of_64_bits_is_taken(seed: int) -> None:
     torch.Generator().manual_seed(Options(seed=seed).seed)
+
+
+def test_a_rule_or_a_target_of_another_type_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match="rule must be a threshold rule, .* got 'mse'; target must be .* got 0.5"):
+        Options(rule="mse", target=0.5)  # type: ignore[arg-type]

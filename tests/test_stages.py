@@ -8,6 +8,7 @@ import torch
 
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import AutoRule, MseRule
+from seenn_convert.errors import CalibrationDataError
 from seenn_convert.options import CORRECTION_NAMES, Options
 from seenn_convert.spiking import TimestepBias
 from seenn_convert.stages import (
@@ -136,3 +137,25 @@ def test_a_fast_calibration_compares_no_rules_and_corrects_by_one_bias() -> None
     assert found.rule == "mse, 3 levels" and not found.choice
     assert options.chosen_correction == "bias"
     assert Options().chosen_correction == Options(calibration="deep").chosen_correction == "timestep"
+
+
+def test_too_few_images_tune_no_weights() -> None:
+    split, options = split_calibration(40, 0), Options(timesteps=4, calibration="deep", rule=MseRule(4))
+    data = small.dataset(40)
+    plain = calibrate_thresholds(small.ann_program(), data, split, options, silent)
+    with pytest.raises(CalibrationDataError, match="40 calibration images, of which 24 are for fitting, are too few"):
+        tune_weights(small.ann_program(), plain, data, split, options, silent)
+
+
+def test_images_that_judge_tuned_weights_tune_none() -> None:
+    """Damage to every fourth fitting image, which judges, changes the verdict at most, never the weights."""
+    ann, options = small.ann_program(), Options(timesteps=4, calibration="deep", rule=MseRule(4))
+    plain = calibrate_thresholds(ann, small.dataset(), SPLIT, options, silent)
+    pixels, labels = small.draw(96, 1)
+    pixels[list(SPLIT.fitting[::4])] *= 1.01
+    found = [
+        tune_weights(ann, plain, data, SPLIT, options, silent)
+        for data in (small.dataset(), small.as_dataset(pixels, labels))
+    ]
+    assert found[0][1].layers == found[1][1].layers
+    assert found[0][1].weights["error_after"] != found[1][1].weights["error_after"]

@@ -1,10 +1,11 @@
 """Options that several commands share, and the objects they become."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from seenn_convert.errors import InputError
 
@@ -93,7 +94,7 @@ def calibration_options(function: F) -> F:
                      help="For --threshold mse and balance."),
         click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse", "balance"]),
                      default="auto", show_default=True,
-                     help="Threshold rule; auto takes the one of least error at the outputs."),
+                     help="Threshold rule; auto takes the one of least error at the outputs, with fast one for T."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail where spikes drive a smaller share of the multiply-accumulates."),
         click.option("--encode", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
@@ -120,7 +121,15 @@ def make_preprocessing(
 
 
 def make_options(given: dict[str, Any]) -> "Options":
-    """Return the conversion options that the command line says."""
+    """Return the conversion options that the command line says.
+
+    Raises:
+        click.UsageError: An option is given that the others leave without effect.
+    """
+    for option, rules in (("levels", ("mse", "balance")), ("percentile", ("percentile",))):
+        if _is_given(option) and given["threshold"] not in rules:
+            names = " or ".join(f"--threshold {rule}" for rule in rules)
+            raise click.UsageError(f"--{option} has no effect without {names}")
     from seenn_convert.options import Options
     from seenn_convert.tuning.exit_threshold import ExitTarget
 
@@ -145,6 +154,34 @@ def make_options(given: dict[str, Any]) -> "Options":
         device=given["device"],
         seed=given["seed"],
     )
+
+
+def inherit(given: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``given`` with what the command line leaves out taken from the options an artifact was made with.
+
+    Args:
+        given: What the command line says, defaults included.
+        options: ``Options.to_json()`` of before.
+    """
+    told = {name for name in given if _is_given(name)}
+    found = {**options, "per_layer": not options.get("per_channel", True)}
+    rule, *number = str(options.get("threshold", "auto")).replace(",", "").split()
+    found |= {"threshold": rule, "levels": int(number[0]) if rule in ("mse", "balance") else given["levels"]}
+    found["percentile"] = float(number[0]) if rule == "percentile" else given["percentile"]
+    if "neuron" in told:
+        found["neuron_levels"] = None
+    target = options.get("target", {})
+    if not {"target_drop", "target_timesteps"} & told:
+        found |= {"target_drop": target.get("drop"), "target_timesteps": target.get("timesteps")}
+    if "calibration" in told:
+        found["correction"] = None
+    return {name: value if name in told else found.get(name, value) for name, value in given.items()}
+
+
+def _is_given(name: str) -> bool:
+    """Return whether the command line says ``name``, which is not so where its default stands."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def existing(path: Path) -> Path:

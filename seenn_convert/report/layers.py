@@ -1,5 +1,6 @@
 """The table of neuron layers: what each does, and how far its mean output is from the ANN's activation."""
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -96,7 +97,8 @@ def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
 
 
 def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) -> LayerRow:
-    name, v_threshold, activation = layer.name, layer.neuron.v_threshold, wanted.values[layer.name]
+    name, activation = layer.name, wanted.values[layer.name]
+    thresholds = layer.neuron.v_threshold.flatten().tolist()
     neurons, mean = activation[0].numel(), sums.outputs[name] / timesteps
     parts = split_error(
         layer.neuron, wanted.modules[name], mean, sums.currents[name] / timesteps, sums.late[name] / sums.late_steps,
@@ -106,7 +108,7 @@ def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) 
         name=name,
         neurons=neurons,
         channels=activation.shape[1],
-        v_threshold=(float(v_threshold.min()), float(v_threshold.median()), float(v_threshold.max())),
+        v_threshold=(min(thresholds), statistics.median(thresholds), max(thresholds)),
         firing_rate=sums.spikes[name] / neurons / timesteps,
         rate_error=_relative(mean - activation, activation),
         spikes_per_image=sums.spikes[name],

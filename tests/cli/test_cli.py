@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from seenn_convert.cli.main import main
+from seenn_convert.export.artifact import load_artifact
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 SCALE = ["--mean", "0.2860", "--std", "0.3530"]
@@ -379,3 +380,35 @@ def test_grey_images_become_colour_for_a_factory_that_needs_it(
         assert json.loads((tmp_path / "out" / "report.json").read_text())["model"]["input_shape"] == [3, 28, 28]
     code, _, err = run(capsys, *convert, "--input-shape", "1,28,28")
     assert code == 1 and "does not accept an image of shape (1, 28, 28)" in err and "--input-shape" in err
+
+
+def test_calibrate_keeps_the_options_that_are_not_given(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
+) -> None:
+    out, again, other = tmp_path / "out", tmp_path / "again", tmp_path / "other"
+    made = ["--neuron", "if", "--calibration", "fast", "--threshold", "percentile", "--percentile", "98", "-T", "3",
+            "--per-layer", "--target-timesteps", "2", "--seed", "5"]  # fmt: skip
+    model = SAMPLE / "fashion_mnist.onnx"
+    assert run(capsys, "convert", model, "--calibration-data", few, "-o", out, *SCALE, *made)[0] == 0
+    assert run(capsys, "calibrate", out, "--data", few, "-o", again)[0] == 0
+    changed = ["-T", "2", "--threshold", "mse", "--target-drop", "1", "--neuron", "multilevel"]
+    assert run(capsys, "calibrate", out, "--data", few, "-o", other, *changed)[0] == 0
+    options = [load_artifact(path).provenance["options"] for path in (out, again, other)]
+    assert options[0] == options[1]
+    assert options[2] == {
+        **options[0], "timesteps": 2, "threshold": "mse, 8 levels", "neuron": "multilevel", "neuron_levels": 3,
+        "target": {"drop": 1.0, "timesteps": None},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--levels", "4"], "--levels has no effect without --threshold mse or --threshold balance"),
+    (["--threshold", "max", "--percentile", "99"], "--percentile has no effect without --threshold percentile"),
+])  # fmt: skip
+def test_an_option_without_effect_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    code, _, error = run(
+        capsys, "convert", SAMPLE / "fashion_mnist.onnx", "--calibration-data", few, "-o", tmp_path / "out", *options
+    )
+    assert code == 2 and message in error and not (tmp_path / "out").exists()
