@@ -1,5 +1,6 @@
 """A small trained classifier, its data, and what the package makes of it, each built once for all tests."""
 
+import copy
 from functools import cache
 
 import torch
@@ -63,10 +64,14 @@ class SmallNet(nn.Module):
         return self.head(self.pool(x + self.relu(self.conv2(x))).flatten(1))
 
 
-@cache
 def trained_net() -> SmallNet:
-    """Return the classifier, trained for a second."""
-    with torch.random.fork_rng():
+    """Return the classifier, trained for a second: a copy of its own, so that no test changes another's."""
+    return copy.deepcopy(_trained_net())
+
+
+@cache
+def _trained_net() -> SmallNet:
+    with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(0)
         net, (pixels, labels) = SmallNet(), draw(256, 0)
         optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
