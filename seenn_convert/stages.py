@@ -10,7 +10,7 @@ from torch import Tensor
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.reconstruct import jittered, reconstruct
-from seenn_convert.calibration.rules import AutoRule, MseRule
+from seenn_convert.calibration.rules import AutoRule
 from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.draft import images_together
@@ -67,10 +67,10 @@ def calibrate_thresholds(
     statistics, seen = observe(ann, images())
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
-    rules = options.rule.candidates(options.timesteps, options.kind.resolution)
+    horizon = (options.timesteps, options.kind.resolution)
     if options.calibration == "fast":
-        middle = MseRule(max(2, min(options.timesteps * options.kind.resolution // 2, 64)))
-        return from_statistics(statistics, seen, middle, options.per_channel)
+        return from_statistics(statistics, seen, options.rule.middle(*horizon), options.per_channel)
+    rules = options.rule.candidates(*horizon)
     found = [from_statistics(statistics, seen, rule, options.per_channel) for rule in rules]
     return _best(ann, found, data, split, options, progress)
 
@@ -123,15 +123,10 @@ def tune_weights(
     size, horizon = min(WEIGHT_IMAGES, len(tuning)), _horizon(options)
     levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
     chosen = _drawn(tuning, WEIGHT_UPDATES * size, options.seed)
-    counter = Counter(progress, "tuning weights", len(chosen))
     generator = torch.Generator().manual_seed(options.seed)
-
-    def images() -> Iterator[Tensor]:
-        for image, _ in data.batches(size, chosen):
-            yield jittered(image, generator).to(options.device, ann.input_dtype)
-            counter.add(len(image))
-
-    found = reconstruct(ann, calibration.v_thresholds(), images(), WEIGHT_UPDATES, levels)
+    images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
+    moved = (jittered(image, generator) for image in images)
+    found = reconstruct(ann, calibration.v_thresholds(), moved, WEIGHT_UPDATES, levels)
     tuned = calibration.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options)
     before, after = (
@@ -146,6 +141,15 @@ def _drawn(among: Sequence[int], count: int, seed: int) -> list[int]:
     """Return ``count`` of the positions, in an order set by the seed; repeated if need be."""
     order = torch.randperm(len(among), generator=torch.Generator().manual_seed(seed))
     return [among[int(order[i % len(order)])] for i in range(count)]
+
+
+def _update_images(
+    ann: Program, data: Dataset, size: int, chosen: Sequence[int], options: Options, counter: Counter
+) -> Iterator[Tensor]:
+    """Yield the images at ``chosen``, ``size`` an update, where and in the type in which the ANN computes."""
+    for image, _ in data.batches(size, chosen):
+        yield image.to(options.device, ann.input_dtype)
+        counter.add(len(image))
 
 
 def correct(
@@ -175,15 +179,9 @@ def fit_bias(
     passes = BIAS_PASSES // 2 if options.calibration == "fast" else BIAS_PASSES
     updates = min(BIAS_UPDATES, math.ceil(passes * len(split.fitting) / size))
     chosen = _drawn(split.fitting, updates * size, options.seed)
-    counter = Counter(progress, "correcting means", len(chosen))
-
-    def images() -> Iterator[Tensor]:
-        for image, _ in data.batches(size, chosen):
-            yield image.to(options.device, ann.input_dtype)
-            counter.add(len(image))
-
+    images = _update_images(ann, data, size, chosen, options, Counter(progress, "correcting means", len(chosen)))
     rate = min(0.8, RATE * max(1.0, BIAS_UPDATES / 2 / updates))
-    biases = fit_timestep_bias(ann, spiking, timesteps, images(), rate, form)
+    biases = fit_timestep_bias(ann, spiking, timesteps, images, rate, form)
     if form == "bias":
         return {name: bias[:1] for name, bias in biases.items()}
     return biases if timesteps == options.timesteps else without_bias_behind(biases)

@@ -207,12 +207,21 @@ class AutoRule:
             timesteps: The horizon T.
             resolution: Levels that one spike tells apart; 1 where all spikes have one size.
         """
-        levels = sorted({min(max(timesteps * resolution // share, 2), 64) for share in (4, 2, 1)})
+        levels = sorted({self._levels(timesteps, resolution, share) for share in (4, 2, 1)})
         headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
         return (
             *(MseRule(level) for level in levels),
             *(MaxRule() if factor == 1 else ScaledRule(MaxRule(), factor) for factor in headroom),
         )
+
+    def middle(self, timesteps: int, resolution: int = 1) -> ThresholdRule:
+        """Return the candidate to take where none is tried: for half the run."""
+        return MseRule(self._levels(timesteps, resolution, 2))
+
+    @staticmethod
+    def _levels(timesteps: int, resolution: int, share: int) -> int:
+        """Return the levels that a ``share``-th part of the run tells apart, within bounds."""
+        return min(max(timesteps * resolution // share, 2), 64)
 
 
 def _between(values: Tensor, first: Tensor, last: Tensor) -> Tensor:
