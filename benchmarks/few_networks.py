@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 import torch
+from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
-from seenn_convert.cli.options import Numbers
 from seenn_convert.evaluation import evaluate_artifact
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import exit_steps
@@ -23,12 +23,7 @@ from seenn_convert.runtime.policies import exit_steps
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option("--calibration-data", type=click.Path(path_type=Path), required=True)
-@click.option("--calibration-images", type=int, default=1000, show_default=True)
-@click.option("--test-data", type=click.Path(path_type=Path), required=True)
-@click.option("--test-images", type=int, default=5000, show_default=True)
-@click.option("--mean", type=Numbers())
-@click.option("--std", type=Numbers())
+@data_options
 @click.option("--timesteps", type=int, multiple=True, default=(16,), show_default=True)
 @click.option("--target-drop", type=float, default=0.5, show_default=True)
 @click.option("--target-timesteps", type=float)
@@ -51,9 +46,7 @@ def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], appe
 
 
 def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> dict[str, Any]:
-    preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
-    calibration = sc.open_dataset(given["calibration_data"], preprocessing).take(given["calibration_images"])
-    test = sc.open_dataset(given["test_data"], preprocessing).take(given["test_images"])
+    calibration, test = open_data(given)
     drop = None if given["target_timesteps"] is not None else given["target_drop"]
     target = sc.ExitTarget(drop=drop, timesteps=given["target_timesteps"])
     start = time.perf_counter()
@@ -69,20 +62,13 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
 
 def _accuracy(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
     """Return accuracies from one run of all timesteps; exits by hindsight are those of early exit."""
-    assert test.labels is not None
-    model, labels = artifact.model(), torch.as_tensor(test.labels)
     with torch.no_grad():
-        ann = torch.cat([artifact.ann(image).argmax(dim=-1) for image, _ in test.batches(256)])
-        run = run_all_timesteps(model, (image for image, _ in test.batches(256)))
+        run = run_all_timesteps(artifact.model(), (image for image, _ in test.batches(256)))
     steps = exit_steps(artifact.policy, run.scores)
     answers = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
     return {
-        "ann_accuracy": float((ann == labels).double().mean()),
-        "accuracy_at": {str(t): float((p == labels).double().mean()) for t, p in enumerate(run.predictions, 1)},
-        "early_exit": {
-            "accuracy": float((answers == labels).double().mean()),
-            "average_timesteps": float(steps.double().mean()),
-        },
+        **accuracies(artifact, test, run.predictions),
+        "early_exit": {"accuracy": accuracy(answers, test), "average_timesteps": float(steps.double().mean())},
     }
 
 
@@ -90,9 +76,7 @@ SHOWN = (1, 2, 4, 8, 16, 32, 64)
 
 
 def _table(data: dict[str, Any]) -> str:
-    env = data["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
-    end = f"\n\n{env['date']}, {env['machine']}; {versions}.\n"
+    end = f"\n\n{made_on(data['environment'])}\n"
     if not all("milliseconds_per_image" in row for row in data["rows"]):
         return _accuracy_table(data["rows"]) + end
     head = (
@@ -113,18 +97,16 @@ def _table(data: dict[str, Any]) -> str:
 
 def _accuracy_table(rows: list[dict[str, Any]]) -> str:
     """Return points below the ANN after some of the timesteps, and what early exit does."""
-    shown = [t for t in SHOWN if any(t <= row["timesteps"] for row in rows)]
+    shown = tuple(t for t in SHOWN if any(t <= row["timesteps"] for row in rows))
     lines = [
         "| network | ANN | T | thresholds | " + " | ".join(f"points lost at t={t}" for t in shown)
         + " | early exit | average timesteps |\n|" + "---|" * (len(shown) + 6)
     ]  # fmt: skip
     for row in rows:
-        at = [row["accuracy_at"].get(str(t)) for t in shown]
-        lost = ["" if found is None else f"{100 * (row['ann_accuracy'] - found):.2f}" for found in at]
         early = row["early_exit"]
         lines.append(
             f"| {row['network']} | {row['ann_accuracy']:.2%} | {row['timesteps']} | {row['threshold_rule']} | "
-            + " | ".join(lost) + f" | {early['accuracy']:.2%} | {early['average_timesteps']:.2f} |"
+            + " | ".join(points_lost(row, shown)) + f" | {early['accuracy']:.2%} | {early['average_timesteps']:.2f} |"
         )  # fmt: skip
     return "\n".join(lines)
 

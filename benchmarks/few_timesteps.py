@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 import torch
+from measuring import accuracies, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
-from seenn_convert.cli.options import Numbers
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.costs import run_counted
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
@@ -29,12 +29,7 @@ COUNTED_IMAGES = 200
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--run", "runs", multiple=True, default=("signed:balanced:16",), show_default=True)
-@click.option("--calibration-data", type=click.Path(path_type=Path), required=True)
-@click.option("--calibration-images", type=int, default=1000, show_default=True)
-@click.option("--test-data", type=click.Path(path_type=Path), required=True)
-@click.option("--test-images", type=int, default=5000, show_default=True)
-@click.option("--mean", type=Numbers())
-@click.option("--std", type=Numbers())
+@data_options
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
 def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE, in every run."""
@@ -56,19 +51,15 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
 
 def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     neuron, preset, steps, *correction = run.split(":")
-    preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
-    calibration = sc.open_dataset(given["calibration_data"], preprocessing).take(given["calibration_images"])
-    test = sc.open_dataset(given["test_data"], preprocessing).take(given["test_images"])
+    calibration, test = open_data(given)
     options: dict[str, Any] = {"correction": correction[0]} if correction else {}
     start = time.perf_counter()
     artifact = sc.convert(
         model, calibration, sc.Options(timesteps=int(steps), neuron=neuron, calibration=preset, **options)
     )
     seconds = time.perf_counter() - start
-    assert test.labels is not None
-    labels, spiking = torch.as_tensor(test.labels), artifact.model()
+    spiking = artifact.model()
     with torch.no_grad():
-        ann = torch.cat([artifact.ann(image).argmax(dim=-1) for image, _ in test.batches(256)])
         predictions = run_all_timesteps(spiking, (image for image, _ in test.batches(256))).predictions
         few = test.take(COUNTED_IMAGES)
         _, counts = run_counted(spiking, (image for image, _ in few.batches(100)), lambda count: None)
@@ -76,8 +67,7 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     neurons = sum(states[f"{layer.name}_v"].numel() for layer in spiking.layers)
     conversion = artifact.report["conversion"]
     return {
-        "ann_accuracy": float((ann == labels).double().mean()),
-        "accuracy_at": {str(t): float((p == labels).double().mean()) for t, p in enumerate(predictions, 1)},
+        **accuracies(artifact, test, predictions),
         "spikes_per_neuron": {str(t): float(counts.spikes[t - 1].mean()) / neurons for t in SHOWN if t <= int(steps)},
         "bits_per_spike": conversion["neuron"]["bits_per_spike"],
         "threshold_rule": conversion["threshold_rule"],
@@ -93,23 +83,17 @@ def _table(data: dict[str, Any]) -> str:
         + " | spikes a neuron over T | convert s |\n|" + "---|" * (len(SHOWN) + 9)
     )  # fmt: skip
     lines = [head, *map(_line, data["rows"])]
-    env = data["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
-    return "\n".join(lines) + f"\n\n{env['date']}, {env['machine']}; {versions}.\n"
+    return "\n".join(lines) + f"\n\n{made_on(data['environment'])}\n"
 
 
 def _line(row: dict[str, Any]) -> str:
     neuron, preset, steps, *correction = row["run"].split(":")
-    lost = (
-        f"{100 * (row['ann_accuracy'] - row['accuracy_at'][str(t)]):.2f}" if str(t) in row["accuracy_at"] else ""
-        for t in SHOWN
-    )
     calibration = f"{preset}, correction {correction[0]}" if correction else preset
     if row["weights"]:
         calibration += " (weights tuned)" if row["weights"]["kept"] else " (weights left: no gain)"
     return (
         f"| {row['network']} | {row['ann_accuracy']:.2%} | {neuron} | {row['bits_per_spike']} | {calibration} "
-        f"| {steps} | {row['threshold_rule']} | " + " | ".join(lost)
+        f"| {steps} | {row['threshold_rule']} | " + " | ".join(points_lost(row, SHOWN))
         + f" | {row['spikes_per_neuron'][max(row['spikes_per_neuron'], key=int)]:.2f} | {row['convert_seconds']:.0f} |"
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import torch
+from measuring import made_on
 from torch import Tensor, nn
 
 from seenn_convert.calibration.calibration import from_statistics
@@ -204,9 +205,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             + f" | {row['signed']['plain']['256']:.3f} |"
             for row in deep
         ]
-    env = environment()
-    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
-    return "\n".join([*lines, "", f"{env['date']}, {env['machine']}; {versions}.", ""])
+    return "\n".join([*lines, "", made_on(environment()), ""])
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
