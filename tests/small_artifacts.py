@@ -64,13 +64,9 @@ class SmallNet(nn.Module):
         return self.head(self.pool(x + self.relu(self.conv2(x))).flatten(1))
 
 
-def trained_net() -> SmallNet:
-    """Return the classifier, trained for a second: a copy of its own, so that no test changes another's."""
-    return copy.deepcopy(_trained_net())
-
-
 @cache
-def _trained_net() -> SmallNet:
+def trained_net() -> SmallNet:
+    """Return the classifier, trained for a second."""
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(0)
         net, (pixels, labels) = SmallNet(), draw(256, 0)
@@ -109,7 +105,7 @@ def model(
     temperatures = torch.linspace(2.0, 1.0, timesteps)
     probe = probe_pass(ann_program(), policy.score_name or "confidence", temperatures)
     probed = run_passes(spiking_program(neuron), [probe])
-    return SpikingModel(probed, timesteps, policy)
+    return copy.deepcopy(SpikingModel(probed, timesteps, policy))  # a pass shares the modules of the program it reads
 
 
 @cache
