@@ -1,6 +1,5 @@
 """A small trained classifier, its data, and what the package makes of it, each built once for all tests."""
 
-import copy
 from functools import cache
 
 import torch
@@ -101,11 +100,11 @@ def spiking_program(neuron: str = "signed") -> Program:
 def model(
     timesteps: int = 8, policy: ExitPolicy = ConfidencePolicy(THRESHOLDS), neuron: str = "signed"
 ) -> SpikingModel:
-    """Return a spiking model of its own, with a probe of the score that ``policy`` reads."""
+    """Return a spiking model with a probe of the score that ``policy`` reads; copy it before you change its neurons."""
     temperatures = torch.linspace(2.0, 1.0, timesteps)
     probe = probe_pass(ann_program(), policy.score_name or "confidence", temperatures)
     probed = run_passes(spiking_program(neuron), [probe])
-    return copy.deepcopy(SpikingModel(probed, timesteps, policy))  # a pass shares the modules of the program it reads
+    return SpikingModel(probed, timesteps, policy)
 
 
 @cache

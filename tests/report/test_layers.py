@@ -1,5 +1,6 @@
 """The table of layers says what each layer does, and how far its mean is from the activation."""
 
+import copy
 import json
 
 import pytest
@@ -62,7 +63,7 @@ def test_an_encoder_is_saturated_by_either_sign() -> None:
 
 def test_saturated_channels_of_a_run_by_hand() -> None:
     """Thresholds at a tenth: the channels in which more than a twentieth of the drives reach nine tenths of it."""
-    model = small.model(16, neuron="if")
+    model = copy.deepcopy(small.model(16, neuron="if"))  # its neurons are those of other tests
     for layer in model.layers:
         layer.neuron.v_threshold.mul_(0.1)
         layer.neuron.v_initial.mul_(0.1)
