@@ -2,8 +2,9 @@
 
 Run: ``python benchmarks/few_timesteps.py NAME=MODEL ... --run signed:balanced:16 --run multilevel:balanced:16 ...``
 with data and preprocessing as for ``few_networks.py``. A run is ``NEURON:CALIBRATION:T``, and with a fourth part
-``:CORRECTION`` it is an ablation. Rows are added to ``--output`` one by one, so an interrupted table goes on where it
-stopped. Nothing is chosen on the test images.
+``:CORRECTION`` it is an ablation; ``spikingjelly:RECIPE:T`` is SpikingJelly's conversion, where it is installed.
+Rows are added to ``--output`` one by one, so an interrupted table goes on where it stopped. Nothing is chosen on the
+test images.
 """
 
 import json
@@ -13,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import peers
 import torch
-from measuring import accuracies, data_options, made_on, open_data, points_lost
+from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
+from seenn_convert.frontend.load import read_model
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.costs import run_counted
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
@@ -52,6 +57,8 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
 def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     neuron, preset, steps, *correction = run.split(":")
     calibration, test = open_data(given)
+    if neuron == "spikingjelly":
+        return _measure_peer(model, preset, int(steps), calibration, test)
     options: dict[str, Any] = {"correction": correction[0]} if correction else {}
     start = time.perf_counter()
     artifact = sc.convert(
@@ -76,6 +83,32 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _measure_peer(model: str, recipe: str, timesteps: int, calibration: sc.Dataset, test: sc.Dataset) -> dict[str, Any]:
+    """Measure SpikingJelly's conversion of the same ANN, with the same images to calibrate and to test."""
+    marks = tuple(t for t in SHOWN if t <= timesteps)
+    source = read_model(model)
+    ann = run_passes(source.program, ANN_PASSES)
+    start = time.perf_counter()
+    converted = peers.spikingjelly(
+        peers.plain(ann.graph_module), recipe, (image for image, _ in calibration.batches(100))
+    )
+    seconds = time.perf_counter() - start
+    with torch.no_grad():
+        means = [peers.mean_outputs(converted, image, marks) for image, _ in test.batches(250)]
+        found = [torch.cat(parts).argmax(dim=-1) for parts in zip(*means, strict=True)]
+        ann_predictions = torch.cat([source.program(image).argmax(dim=-1) for image, _ in test.batches(250)])
+    return {
+        "ann_accuracy": accuracy(ann_predictions, test),
+        "accuracy_at": {str(t): accuracy(one, test) for t, one in zip(marks, found, strict=True)},
+        "spikes_per_neuron": {},
+        "bits_per_spike": 1,
+        "threshold_rule": recipe,
+        "weights": None,
+        "convert_seconds": seconds,
+        "peer": f"SpikingJelly {peers.version()}",
+    }
+
+
 def _table(data: dict[str, Any]) -> str:
     head = (
         "| network | ANN | neuron | bits a spike | calibration | for T | thresholds | "
@@ -92,10 +125,15 @@ def _line(row: dict[str, Any]) -> str:
     if row["weights"]:
         calibration += " (weights tuned)" if row["weights"]["kept"] else " (weights left: no gain)"
     return (
-        f"| {row['network']} | {row['ann_accuracy']:.2%} | {neuron} | {row['bits_per_spike']} | {calibration} "
-        f"| {steps} | {row['threshold_rule']} | " + " | ".join(points_lost(row, SHOWN))
-        + f" | {row['spikes_per_neuron'][max(row['spikes_per_neuron'], key=int)]:.2f} | {row['convert_seconds']:.0f} |"
+        f"| {row['network']} | {row['ann_accuracy']:.2%} | {row.get('peer', neuron)} | {row['bits_per_spike']} "
+        f"| {calibration} | {steps} | {row['threshold_rule']} | " + " | ".join(points_lost(row, SHOWN))
+        + f" | {_spikes(row)} | {row['convert_seconds']:.0f} |"
     )  # fmt: skip
+
+
+def _spikes(row: dict[str, Any]) -> str:
+    found = row["spikes_per_neuron"]
+    return f"{found[max(found, key=int)]:.2f}" if found else ""
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ import json
 import math
 import resource
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
+import peers
 import torch
 from measuring import made_on
 from torch import Tensor, nn
@@ -38,7 +40,7 @@ from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.tuning.output_error import output_error, prefix_errors
 
 LEVELS, FINE_LEVELS = 32, 256
-TRACKING_MARKS, SIGNED_MARKS = (4, 16, 64), (16, 64, 256)
+TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
 BIAS_UPDATES, BIAS_TIMESTEPS = 16, 64
 PARITY, LEAST_ERROR = 1e-4, 1e-5
 """Largest error of the ANN's outputs that single precision is asked about, and least error that shows a law."""
@@ -51,9 +53,10 @@ PARITY, LEAST_ERROR = 1e-4, 1e-5
 @click.option("--part", default="0/1", show_default=True, help="I/N: every N-th network from the I-th.")
 @click.option("--largest", default=math.inf, help="Skip networks of more million parameters, and say so.")
 @click.option("--signed", multiple=True, help="Measure signed neurons over 256 timesteps for these, too.")
+@click.option("--spikingjelly", is_flag=True, help="Let SpikingJelly convert those of OUTPUT.jsonl that it has not.")
 @click.option("--write", is_flag=True, help="Only write the table of what is in OUTPUT.jsonl.")
 def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: float, signed: tuple[str, ...],
-         write: bool) -> None:  # fmt: skip
+         spikingjelly: bool, write: bool) -> None:  # fmt: skip
     """Measure the networks that FILE.py builds."""
     keep_pages()
     zoo, lines = _load(models), output.with_suffix(".jsonl")
@@ -67,7 +70,34 @@ def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: 
             with lines.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             click.echo(json.dumps(row), err=True)
+    if spikingjelly and not write:
+        for row in known:
+            if "spikingjelly" not in row and row.get("parameters", math.inf) <= largest:
+                row["spikingjelly"] = measure_peer(zoo, row["network"])
+                lines.write_text("".join(json.dumps(one) + "\n" for one in known))
+                click.echo(json.dumps({"network": row["network"], **row["spikingjelly"]}), err=True)
     output.with_suffix(".md").write_text(table(known))
+
+
+def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
+    """Return what SpikingJelly makes of one network on the same batch: its errors, or why it makes nothing."""
+    module, image = _build(zoo, name)
+    with torch.no_grad():
+        wanted = module(image)
+        start = time.perf_counter()
+        try:
+            converted = peers.spikingjelly(module, "percentile", [image])
+            means = peers.mean_outputs(converted, image, PEER_MARKS)
+        except Exception as error:  # whatever it may raise
+            return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
+    errors = {str(mark): relative_error_of(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)}
+    return {"version": peers.version(), "error": errors, "seconds": time.perf_counter() - start}
+
+
+def relative_error_of(found: Tensor, wanted: Tensor) -> float:
+    """Return the distance of the outputs, relative to those wanted: as ``prefix_errors`` has it."""
+    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
+    return float(torch.linalg.vector_norm(found - wanted) / scale)
 
 
 def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:
@@ -205,7 +235,28 @@ def table(rows: list[dict[str, Any]]) -> str:
             + f" | {row['signed']['plain']['256']:.3f} |"
             for row in deep
         ]
+    lines += peer_lines(rows)
     return "\n".join([*lines, "", made_on(environment()), ""])
+
+
+def peer_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what SpikingJelly makes of the same networks, nothing where it was not tried."""
+    tried = [row["spikingjelly"] for row in rows if "spikingjelly" in row]
+    if not tried:
+        return []
+    good = [row for row in tried if "failed" not in row]
+    text = f"SpikingJelly converts {len(good)} of the {len(tried)} networks it was given, with the same batch"
+    if good:
+        last = str(PEER_MARKS[-1])
+        errors = sorted(row["error"][last] for row in good)
+        text += (
+            f" (version {good[0]['version']}, binary neurons, 99.9th percentile of each channel, half a threshold to "
+            f"start from); its error at T={last} is {errors[0]:.2f} at best, {errors[len(errors) // 2]:.2f} in the "
+            f"middle and {errors[-1]:.2f} at worst"
+        )
+    why = Counter(row["failed"].split(":")[0] for row in tried if "failed" in row)
+    reasons = ", ".join(f"{count} {name}" for name, count in why.most_common())
+    return ["", text + "." + (f" What it raises for the others: {reasons}." if reasons else "")]
 
 
 def summary(rows: list[dict[str, Any]]) -> str:

@@ -1,5 +1,6 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,9 @@ from seenn_convert.tuning.tune import split_calibration
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
-CHECKED_IMAGES = 16
-"""Images on which every rewriting of the ANN is checked; kernels may sum smaller batches in another order."""
+CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
+"""Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
+allow it: large images check as many activations in fewer rows."""
 
 UNKNOWN_MODEL: Mapping[str, Any] = {"name": "unknown", "format": "unknown", "sha256": None}
 """Provenance of a network in an artifact that does not say where it came from."""
@@ -64,7 +66,7 @@ def convert(
     progress("reading the model", 0, 1)
     source = read_for_images(model, calibration_data.image_shape, weights, output_name)
     _check_data(source.program, calibration_data)
-    images = next(calibration_data.batches(CHECKED_IMAGES))[0]
+    images = next(calibration_data.batches(_checked_images(source.program)))[0]
     check_images(images, source.program.input_shape, range(len(images)))
     parity = source.check(images)
     ann = run_passes(source.program, ANN_PASSES, images)
@@ -134,6 +136,11 @@ def load(path: Path | str) -> SpikingModel:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(Path(path)).model()
+
+
+def _checked_images(program: Program) -> int:
+    fewest, most = CHECKED_IMAGES
+    return max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
 
 
 def _check_data(program: Program, data: Dataset) -> None:

@@ -37,7 +37,7 @@ BIAS_UPDATES, BIAS_IMAGES, BIAS_TIMESTEPS = 16, (32, 128), 64
 the start-up that they correct is over by then."""
 
 BIAS_PASSES = 4
-"""No image serves in more updates than this, however few there are; in a fast calibration in half as many."""
+"""No image serves in more updates than this, however few there are; in a fast calibration each serves in one."""
 
 BIAS_WORK = 2048
 """Images in an update times timesteps, where the bounds above allow it."""
@@ -176,7 +176,7 @@ def fit_bias(
     fewest, most = BIAS_IMAGES
     timesteps = min(options.timesteps, BIAS_TIMESTEPS)
     size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(split.fitting))
-    passes = BIAS_PASSES // 2 if options.calibration == "fast" else BIAS_PASSES
+    passes = 1 if options.calibration == "fast" else BIAS_PASSES
     updates = min(BIAS_UPDATES, math.ceil(passes * len(split.fitting) / size))
     chosen = _drawn(split.fitting, updates * size, options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "correcting means", len(chosen)))
