@@ -79,6 +79,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.PerPart: (),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
     operators.Encode: (),
+    operators.GradedReLU: ("maximum",),
     operators.Affine: (),
     operators.ClippedReLU: ("maximum",),
     **_NEURONS,

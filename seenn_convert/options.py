@@ -7,7 +7,7 @@ from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.kinds import NEURON_KINDS, NeuronKind, neuron_kind
-from seenn_convert.passes.sequence import ENCODE_NAMES, Encode
+from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.exit_threshold import ExitTarget
 
@@ -45,6 +45,8 @@ class Options:
             for what the kind has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
             without ReLUs; ``"always"``; ``"never"``.
+        skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
+            are exact, or what the neurons send, ``"spiking"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
 
     Raises:
@@ -64,6 +66,7 @@ class Options:
     seed: int = 0
     neuron_levels: int | None = None
     encode: Encode = "auto"
+    skips: Skips = "graded"
     require_spiking: float = 0.0
 
     def __post_init__(self) -> None:
@@ -90,6 +93,8 @@ class Options:
             problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
         if self.encode not in ENCODE_NAMES:
             problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
+        if self.skips not in SKIPS_NAMES:
+            problems.append(f"skips must be one of {', '.join(SKIPS_NAMES)}, got {self.skips!r}")
         if not 0 <= self.require_spiking <= 1:
             problems.append(f"the spiking share to require must be in [0, 1], got {self.require_spiking}")
         if self.score not in SCORE_NAMES:
@@ -118,6 +123,7 @@ class Options:
             "neuron": self.neuron,
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
+            "skips": self.skips,
             "threshold": self.rule.name,
             "per_channel": self.per_channel,
             "calibration": self.calibration,

@@ -57,9 +57,11 @@ def conversion_text(report: Mapping[str, Any]) -> str:
     conversion = report["conversion"]
     exit_, held_out = conversion["exit"], conversion["exit"]["held_out"]
     layers = sum(site["treatment"] == "spiking" for site in conversion["operators"])
+    skips = conversion.get("graded_skips", {}).get("connections", 0)
     lines = [
         f"{layers} layers of {conversion['neuron']['kind']} neurons (a spike is {_spike(conversion['neuron'])}); "
         f"spikes drive {conversion['spiking_share']:.1%} of the multiply-accumulates",
+        *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         f"held-out calibration images: {held_out['average_timesteps']:.2f} of {conversion['timesteps']} timesteps on "
         f"average, expected to lose {held_out['expected_drop']:.2f} points against the ANN "
         f"(asked for: {_target(exit_['target'])})",

@@ -28,6 +28,7 @@ REPORT: dict[str, Any] = {
         "calibration": {"name": str, "images": int, "labelled": bool, "fitting_images": int, "held_out_images": int},
         "operators": [dict],
         "spiking_share": NUMBER,
+        "graded_skips": {"connections": int, "values": int},
         "passes": [{"name": str, "changed": int, "declined": [[str]]}],
         "parity": (*NUMBER, NOTHING),
         "exit": _EXIT,

@@ -1,5 +1,6 @@
 """Operators with a module of their own: sums, shapes, constants, clips, and what acts on the parts of a row."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -196,6 +197,22 @@ class ClippedReLU(nn.Module):
     def extra_repr(self) -> str:
         """Show the options as the constructor takes them."""
         return f"maximum={self.maximum}"
+
+
+class GradedReLU(nn.Module):
+    """``min(max(x, 0), maximum)`` on a skip connection, where no weights multiply it: it stays graded in the SNN."""
+
+    def __init__(self, maximum: float = math.inf) -> None:
+        super().__init__()
+        self.maximum = maximum
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the clipped tensor."""
+        return x.clamp(0.0, self.maximum) if self.maximum < math.inf else x.relu()
+
+    def extra_repr(self) -> str:
+        """Show the options as the constructor takes them."""
+        return f"maximum={self.maximum}" if self.maximum < math.inf else ""
 
 
 class Encode(nn.Module):

@@ -1,5 +1,6 @@
 """How a call site is treated in spikes: linear, spiking, or as a temporal difference."""
 
+import math
 from enum import Enum
 
 from torch import nn
@@ -13,6 +14,7 @@ from seenn_convert.operators.basic import (
     ConstantRow,
     Encode,
     Expand,
+    GradedReLU,
     Mean,
     Pad,
     PaddedMaxPool,
@@ -58,4 +60,6 @@ def treatment_of(module: nn.Module) -> Treatment:
 
 def is_homogeneous(module: nn.Module) -> bool:
     """Return whether ``f(t * x) == t * f(x)`` is known to hold for ``t > 0``."""
+    if isinstance(module, GradedReLU):
+        return module.maximum == math.inf
     return isinstance(module.operator if isinstance(module, PerPart) else module, HOMOGENEOUS_OPERATORS)

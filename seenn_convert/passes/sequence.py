@@ -10,6 +10,7 @@ from seenn_convert.kinds import NeuronKind
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
+from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
@@ -25,6 +26,9 @@ from seenn_convert.scores import ScoreName
 
 Encode = Literal["auto", "always", "never"]
 ENCODE_NAMES: tuple[Encode, ...] = ("auto", "always", "never")
+
+Skips = Literal["graded", "spiking"]
+SKIPS_NAMES: tuple[Skips, ...] = ("graded", "spiking")
 
 ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # first: every later pass may assume one call a module
@@ -43,6 +47,11 @@ def encoding_passes(ann: Program, encode: Encode) -> tuple[Pass, ...]:
     """
     has_neurons = any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls())
     return (InsertEncoders(),) if encode == "always" or (encode == "auto" and not has_neurons) else ()
+
+
+def skip_passes(skips: Skips) -> tuple[Pass, ...]:
+    """Return the passes that decide what skip connections carry: the very last ones of stage ANN."""
+    return (CarrySkips(graded=skips == "graded"),)
 
 
 def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> tuple[Pass, ...]:

@@ -10,7 +10,7 @@ import torch
 
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.program import Program
-from seenn_convert.report.coverage import call_sites, spiking_share
+from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.report.user_data import classes_of
 from seenn_convert.spiking import Neuron
 from seenn_convert.tuning.tune import ExitTuning, Split
@@ -75,6 +75,7 @@ def conversion_report(
         },
         "operators": [site.to_json() for site in sites],
         "spiking_share": spiking_share(sites),
+        "graded_skips": graded_skips(ann),
         "passes": [
             {"name": record.name, "changed": len(record.changed), "declined": [list(pair) for pair in record.declined]}
             for record in snn.history

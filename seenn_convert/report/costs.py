@@ -1,5 +1,6 @@
 """What an answer costs: spikes, synaptic operations and energy, counted image by image and layer by layer."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +9,14 @@ import torch
 from torch import Tensor, fx
 
 from seenn_convert.export.artifact import Artifact
+from seenn_convert.operators import GradedReLU
 from seenn_convert.program import Program
 from seenn_convert.report.coverage import call_sites
 from seenn_convert.report.energy import ASSUMPTIONS, Operations
 from seenn_convert.report.instruments import CountingModel
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import Neuron
+from seenn_convert.spiking import MeanDifference, Neuron, TemporalDifference
 
 INPUT = "input"
 """Where the operations are booked that no neuron causes."""
@@ -26,7 +28,7 @@ class Counts:
 
     Attributes:
         spikes: ``(T, N)`` spikes of either sign up to each timestep, image by image.
-        accumulates: ``(T, N)`` synaptic operations up to each timestep.
+        accumulates: ``(T, N)`` synaptic operations up to each timestep, with the additions along skip connections.
         multiplies: ``(T, N)`` those of them that are multiply-accumulates, since graded values cause them.
         by_layer: Weight layer -> synaptic operations for one image, over all timesteps, on average.
     """
@@ -41,7 +43,7 @@ def run_counted(
     model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None]
 ) -> tuple[AllTimesteps, Counts]:
     """Run all timesteps and count spikes and accumulates up to each of them."""
-    counting = CountingModel(model)
+    counting, skips = CountingModel(model), graded_additions(model.program)
     spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
@@ -49,7 +51,7 @@ def run_counted(
 
     def after_step(t: int, count: int) -> None:
         spikes[t - 1].append(_sum(counting.spikes, count))
-        accumulates[t - 1].append(_sum(counting.operations, count))
+        accumulates[t - 1].append(_sum(counting.operations, count) + skips)
         graded = {name: values for name, values in counting.operations.items() if name in counting.graded}
         multiplies[t - 1].append(_sum(graded, count))
         for name, values in counting.operations.items():
@@ -62,6 +64,17 @@ def run_counted(
     images = totals[0].shape[1]
     spiked, operations, multiplied = totals
     return run, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
+
+
+def graded_additions(snn: Program) -> int:
+    """Return the additions of one timestep of one image by which graded values enter sums along skip connections."""
+    skips = {
+        f"{node.name}_sum"
+        for node, module in snn.calls()
+        if isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU)
+    }
+    sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
+    return sum(math.prod(spec.shape) for spec in sums)
 
 
 def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:

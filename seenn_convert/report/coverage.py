@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass
 from torch import fx, nn
 
 from seenn_convert.draft import Draft
-from seenn_convert.operators import CONVOLUTIONS, SPIKING_OPERATORS, AtenOperator, PerPart, Treatment, treatment_of
+from seenn_convert.operators import (
+    CONVOLUTIONS,
+    SPIKING_OPERATORS,
+    AtenOperator,
+    GradedReLU,
+    PerPart,
+    Treatment,
+    treatment_of,
+)
 from seenn_convert.operators.aten import PRODUCTS
 from seenn_convert.passes.spike_sources import is_weighted, sources
 from seenn_convert.passes.time_invariance import time_invariant_calls
@@ -70,6 +78,13 @@ def call_sites(ann: Program) -> list[CallSite]:
 def spiking_share(sites: list[CallSite]) -> float:
     """Return the share of multiply-accumulates that spikes drive, in [0, 1]."""
     return sum(site.share for site in sites if site.driven_by == SPIKES)
+
+
+def graded_skips(ann: Program) -> dict[str, int]:
+    """Return how many activations send graded values along skip connections, and how many values at each timestep."""
+    shapes = Draft(ann).shapes()
+    sizes = [math.prod(shapes[node.name]) for node, module in ann.calls() if isinstance(module, GradedReLU)]
+    return {"connections": len(sizes), "values": sum(sizes)}
 
 
 def macs_of(module: nn.Module, output_shape: Shape, *input_shapes: Shape) -> int:

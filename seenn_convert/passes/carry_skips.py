@@ -1,0 +1,78 @@
+"""Let skip connections carry graded values past the neurons, where no weights multiply them; or take that back."""
+
+from torch import fx, nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.operators import (
+    SPIKING_OPERATORS,
+    Add,
+    Affine,
+    AtenOperator,
+    ClippedReLU,
+    GradedReLU,
+    Subtract,
+    Treatment,
+    treatment_of,
+)
+from seenn_convert.passes.base import Pass
+from seenn_convert.passes.spike_sources import is_weighted
+
+SCALING = (Affine, AtenOperator, nn.BatchNorm1d, nn.BatchNorm2d)
+"""Linear operators that may multiply: a graded value that meets one would cost a multiplication."""
+
+
+class CarrySkips(Pass):
+    """Give the skip connections of an activation a graded copy of it.
+
+    Before: ``x -> relu -> (convolution, add)``     After: ``x -> relu -> convolution``, ``x -> graded -> add``
+    A skip connection leads from an activation to the next one through a sum, and meets no weights on the way. Its
+    values cost one addition each, spikes or not. Spikes would round them anew in every block, which is most of what a
+    residual network loses at few timesteps; the graded copy, a temporal difference, is exact. An activation that no
+    weights read keeps its neurons.
+
+    Args:
+        graded: False takes the copies back, so that spikes go along skip connections, too.
+    """
+
+    def __init__(self, graded: bool = True) -> None:
+        self.graded = graded
+
+    def rewrite(self, draft: Draft) -> None:
+        """Split the readers of each activation, or join them again."""
+        if self.graded:
+            for node, module in draft.modules_of(nn.ReLU, ClippedReLU):
+                skips = [user for user in node.users if _is_skip(draft, user)]
+                if skips and len(skips) < len(node.users):
+                    maximum = {"maximum": module.maximum} if isinstance(module, ClippedReLU) else {}
+                    copy = GradedReLU(**maximum)
+                    graded = draft.insert_after(node, f"{node.name}_skip", copy, [draft.source_of(node)])
+                    for user in skips:
+                        user.replace_input_with(node, graded)
+        else:
+            for node, _ in draft.modules_of(GradedReLU):
+                original = next(one for one in draft.source_of(node).users if _is_activation(draft, one))
+                for user in list(node.users):
+                    user.replace_input_with(node, original)
+                draft.changed(original)
+
+
+def _is_activation(draft: Draft, node: fx.Node) -> bool:
+    return isinstance(draft.module_at(node), (nn.ReLU, ClippedReLU))
+
+
+def _is_skip(draft: Draft, user: fx.Node) -> bool:
+    """Return whether all that ``user`` leads to are activations behind a sum, with no weights before them."""
+    added, seen, open_nodes = False, {user}, [user]
+    while open_nodes:
+        node = open_nodes.pop()
+        module = draft.module_at(node)
+        if module is None or is_weighted(module) or isinstance(module, SCALING):
+            return False
+        if isinstance(module, SPIKING_OPERATORS):
+            continue
+        if treatment_of(module) is not Treatment.LINEAR:
+            return False
+        added |= isinstance(module, (Add, Subtract))
+        open_nodes += [one for one in node.users if one not in seen]
+        seen |= set(node.users)
+    return added
