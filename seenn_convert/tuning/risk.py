@@ -1,0 +1,77 @@
+"""What leaving early may cost, image by image: another answer, or an answer that is no longer right."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seenn_convert.tuning import betting, bounds
+
+Risk = Literal["disagreement", "accuracy"]
+RISK_NAMES: tuple[Risk, ...] = ("disagreement", "accuracy")
+
+Bound = Literal["binomial", "betting"]
+BOUND_NAMES: tuple[Bound, ...] = ("binomial", "betting")
+
+DEFAULT_BOUNDS: dict[Risk, Bound] = {"disagreement": "binomial", "accuracy": "betting"}
+"""The tighter bound of each risk in ``benchmarks/validity.py``, chosen there and never on the certified images."""
+
+
+def exit_losses(risk: Risk, answers: Tensor, full: Tensor, labels: Tensor | None) -> Tensor:
+    """Return the loss of each image, ``(..., N)`` int64.
+
+    Disagreement: 1 where the answer at the exit is not that of the full run. Accuracy: 1 where the full run is right
+    and the exit wrong, -1 the other way round.
+
+    Args:
+        risk: Which.
+        answers: ``(..., N)`` class at the exit.
+        full: ``(N,)`` class after all timesteps.
+        labels: ``(N,)`` true classes; read for accuracy only.
+    """
+    if risk == "disagreement":
+        return (answers != full).long()
+    assert labels is not None
+    return (full == labels).long() - (answers == labels).long()
+
+
+def counted(losses: Tensor) -> Tensor:
+    """Return ``(..., 3)``: how many images of ``losses`` ``(..., N)`` gain, stay as they are, and lose."""
+    return torch.stack([(losses == value).sum(dim=-1) for value in (-1, 0, 1)], dim=-1)
+
+
+def p_values(bound: Bound, counts: Tensor, epsilon: float) -> Tensor:
+    """Return p-values ``(...)`` against "the mean loss is ``epsilon`` or larger".
+
+    The binomial bound counts losses and forgives nothing for gains; so it bounds the mean loss, too.
+
+    Args:
+        bound: Which.
+        counts: ``(..., 3)`` as ``counted`` returns, of the same number of images in all.
+        epsilon: The mean loss to stay below.
+    """
+    if bound == "binomial":
+        return bounds.binomial_p_values(counts[..., 2], int(counts.sum(dim=-1).max()), epsilon)
+    return betting.betting_p_values(torch.tensor([-1.0, 0.0, 1.0]), counts, epsilon)
+
+
+def upper_risk(bound: Bound, losses: Tensor, delta: float) -> float:
+    """Return what the mean of ``losses`` ``(N,)`` is at most, with probability at least ``1 - delta``."""
+    if bound == "binomial":
+        return bounds.upper_share(int((losses > 0).sum()), len(losses), delta)
+    return betting.upper_mean(losses, delta)
+
+
+def images_needed(bound: Bound, epsilon: float, delta: float) -> int:
+    """Return the fewest images on which the bound can show a mean loss of at most ``epsilon``: when none loses."""
+    needed = bounds.images_needed if bound == "binomial" else betting.images_needed
+    return needed(epsilon, delta)
+
+
+def risk_interval(risk: Risk, losses: Tensor, delta: float = 0.05) -> tuple[float, float]:
+    """Return an interval that holds the mean of ``losses`` ``(N,)`` with probability at least ``1 - delta``."""
+    if risk == "disagreement":
+        failures = int((losses > 0).sum())
+        return (bounds.lower_share(failures, len(losses), delta / 2),
+                bounds.upper_share(failures, len(losses), delta / 2))  # fmt: skip
+    return betting.lower_mean(losses, delta / 2), betting.upper_mean(losses, delta / 2)
