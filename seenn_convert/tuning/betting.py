@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-FRACTIONS = (0.99, 0.7, 0.4, 0.2, 0.1)
+FRACTIONS = (0.9, 0.5, 0.2)
 """Bets, as shares of the largest one that cannot lose all; the wealth is the mean of what they win."""
 
 _HALVINGS = 60
