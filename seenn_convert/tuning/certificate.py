@@ -10,11 +10,11 @@ from torch import Tensor
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
 from seenn_convert.tuning.risk import (
     BOUND_NAMES,
-    DEFAULT_BOUNDS,
     RISK_NAMES,
     Bound,
     Risk,
     counted,
+    default_bound,
     images_needed,
     p_values,
     upper_risk,
@@ -29,7 +29,8 @@ class Certify:
         epsilon: Share of all inputs whose answer may change, or accuracy that may be lost; 0.01 is one point.
         delta: Probability that the calibration images were so unlucky a draw that this does not hold.
         risk: ``"disagreement"`` with the full run, which needs no labels, or lost ``"accuracy"``.
-        bound: ``"binomial"``, exact for counted losses, or ``"betting"``; None takes the one that suits the risk.
+        bound: ``"binomial"``, exact for counted losses, or ``"betting"``; None takes the one that suits the risk
+            and the number of images.
 
     Raises:
         InputError: A number is out of range or a name unknown; lists every such option.
@@ -54,10 +55,9 @@ class Certify:
         if problems:
             raise InputError("; ".join(problems))
 
-    @property
-    def chosen_bound(self) -> Bound:
-        """The bound asked for, or that of the risk."""
-        return self.bound or DEFAULT_BOUNDS[self.risk]
+    def bound_for(self, images: int) -> Bound:
+        """Return the bound asked for, or the one that suits the risk and so many images."""
+        return self.bound or default_bound(self.risk, images, self.epsilon)
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
@@ -116,7 +116,7 @@ def last_certified(losses: Tensor, request: Certify) -> int:
 
     Source: fixed-sequence testing in Angelopoulos et al. 2021 (Learn then Test).
     """
-    passed = p_values(request.chosen_bound, counted(losses), request.epsilon) <= request.delta
+    passed = p_values(request.bound_for(losses.shape[-1]), counted(losses), request.epsilon) <= request.delta
     return int(leading(passed)) - 1
 
 
@@ -138,7 +138,7 @@ def make_certificate(
         policy: The exit policy of the chosen point.
     """
     gains, _, failures = counted(losses).tolist()
-    bound = request.chosen_bound
+    bound = request.bound_for(len(losses))
     return Certificate(
         risk=request.risk,
         epsilon=request.epsilon,
@@ -169,7 +169,7 @@ def check_certifiable(request: Certify, images: int, held_out: int, labelled: bo
             "the calibration data has no labels, and a certificate of accuracy counts right answers; give labelled "
             "images, or certify the disagreement with the full run (--certify-risk disagreement)"
         )
-    needed = images_needed(request.chosen_bound, request.epsilon, request.delta)
+    needed = images_needed(request.bound_for(held_out), request.epsilon, request.delta)
     if held_out < needed:
         total = max(images + 1, math.ceil(needed * images / max(held_out, 1)))
         raise CalibrationDataError(

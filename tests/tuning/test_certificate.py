@@ -62,7 +62,9 @@ def test_over_many_draws_it_is_broken_at_most_as_often_as_stated(risk: str, boun
 
 def certificate() -> Certificate:
     losses = torch.tensor([1, 1] + [0] * 398)
-    return make_certificate(Certify(0.02, 0.05), losses, 3.25, False, {"policy": "confidence", "thresholds": [0.5, -1.0]})
+    return make_certificate(
+        Certify(0.02, 0.05), losses, 3.25, False, {"policy": "confidence", "thresholds": [0.5, -1.0]}
+    )
 
 
 def test_the_certificate_says_what_was_counted() -> None:
@@ -72,7 +74,9 @@ def test_the_certificate_says_what_was_counted() -> None:
     assert (found.bound, found.average_timesteps, found.full_run) == ("binomial", 3.25, False)
     full = make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, True, {"policy": "x"})
     assert full.full_run and full.upper_bound == 0.0
-    accuracy = make_certificate(Certify(0.1, 0.05, "accuracy", "betting"), torch.tensor([1, -1, -1] + [0] * 97), 2.0, False, {})
+    accuracy = make_certificate(
+        Certify(0.1, 0.05, "accuracy", "betting"), torch.tensor([1, -1, -1] + [0] * 97), 2.0, False, {}
+    )
     assert (accuracy.failures, accuracy.gains, accuracy.observed) == (1, 2, -0.01)
 
 
@@ -118,6 +122,8 @@ def test_too_few_images_say_how_many_are_needed() -> None:
         check_certifiable(Certify(0.01, 0.05, "accuracy"), 4000, 1600, labelled=False)
 
 
-def test_without_a_bound_the_one_of_the_risk_is_taken() -> None:
-    assert Certify(0.01, 0.05).chosen_bound == "binomial"
-    assert replace(Certify(0.01, 0.05), bound="betting").chosen_bound == "betting"
+def test_without_a_bound_risk_and_number_of_images_decide() -> None:
+    assert Certify(0.01, 0.05).bound_for(100_000) == "binomial"
+    accuracy = Certify(0.01, 0.05, "accuracy")
+    assert (accuracy.bound_for(1999), accuracy.bound_for(2000)) == ("binomial", "betting")
+    assert replace(accuracy, bound="betting").bound_for(10) == "betting"
