@@ -25,10 +25,11 @@ from seenn_convert.report.conversion import environment
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.scores import score
-from seenn_convert.tuning.bounds import lower_share
+from seenn_convert.tuning import betting
+from seenn_convert.tuning.bounds import binomial_p_values, lower_share
 from seenn_convert.tuning.certificate import leading
 from seenn_convert.tuning.exit_threshold import Readouts, careful_to_fast, first_exit
-from seenn_convert.tuning.risk import BOUND_NAMES, RISK_NAMES, Risk, exit_losses, images_needed, p_values
+from seenn_convert.tuning.risk import BOUND_NAMES, RISK_NAMES, Bound, Risk, exit_losses, images_needed
 from seenn_convert.tuning.temperatures import fit_temperatures
 
 NAIVE = "naive"
@@ -99,32 +100,39 @@ def simulate(
     pool: Pool, images: int, epsilons: Sequence[float], delta: float, draws: int, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draw ``images`` of the pool ``draws`` times and return a row for each risk and epsilon."""
-    count, generator = len(pool.full), torch.Generator().manual_seed(seed)
-    drawn = torch.randint(count, (draws, images), generator=generator)
-    times = torch.zeros(draws, count).scatter_add_(1, drawn, torch.ones(draws, images)).t()
-    return [_row(pool, risk, times, images, epsilon, delta) for risk in RISK_NAMES for epsilon in epsilons]
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(pool.full), (draws, images), generator=generator)
+    return [_row(pool, risk, drawn, epsilon, delta) for risk in RISK_NAMES for epsilon in epsilons]
 
 
-def _row(pool: Pool, risk: Risk, times: Tensor, images: int, epsilon: float, delta: float) -> dict[str, Any]:
-    """Return what each rule does; ``times`` ``(N, draws)`` says how often each image was drawn."""
+def _row(pool: Pool, risk: Risk, drawn: Tensor, epsilon: float, delta: float) -> dict[str, Any]:
+    """Return what each rule does; ``drawn`` ``(draws, images)`` are positions in the pool, in random order."""
     losses = exit_losses(risk, pool.answers, pool.full, pool.labels)
     true = losses.double().mean(dim=1)
-    gained, lost = ((losses == value).float() @ times for value in (-1, 1))
-    counts = torch.stack([gained, images - gained - lost, lost], dim=-1).round().long()  # (points, draws, 3)
-    rules = {bound: _certified(bound, counts, images, epsilon, delta) for bound in BOUND_NAMES}
-    empirical = (lost - gained) / images
+    rules = {bound: _certified(bound, losses, drawn, epsilon, delta) for bound in BOUND_NAMES}
+    empirical = torch.stack([point[drawn].double().mean(dim=1) for point in losses])
     rules[NAIVE] = len(true) - 1 - (empirical <= epsilon + 1e-9).flip(0).long().argmax(dim=0)
     best = max(0, int(leading(true <= epsilon)) - 1)
     found = {name: None if chosen is None else _outcome(chosen, true, pool, epsilon) for name, chosen in rules.items()}
-    return {"risk": risk, "images": images, "epsilon": epsilon, "best_timesteps": float(pool.timesteps[best]), **found}
+    count = drawn.shape[1]
+    return {"risk": risk, "images": count, "epsilon": epsilon, "best_timesteps": float(pool.timesteps[best]), **found}
 
 
-def _certified(bound: Any, counts: Tensor, images: int, epsilon: float, delta: float) -> Tensor | None:
-    """Return the point that each draw certifies, ``(draws,)``; None where so few images can certify nothing."""
+def _certified(bound: Bound, losses: Tensor, drawn: Tensor, epsilon: float, delta: float) -> Tensor | None:
+    """Return the point at which the walk of each draw ends, ``(draws,)``; None where so few images show nothing."""
+    images = drawn.shape[1]
     if images < images_needed(bound, epsilon, delta):
         return None
-    passed = p_values(bound, counts, epsilon) <= delta
-    return (leading(passed.t()) - 1).clamp(min=0)
+    last, walking = torch.zeros(len(drawn), dtype=torch.int64), torch.arange(len(drawn))
+    for point, loss in enumerate(losses):
+        found = loss[drawn[walking]]
+        if bound == "binomial":
+            passed = binomial_p_values((found > 0).sum(dim=-1), images, epsilon) <= delta
+        else:
+            passed = betting.rejects(found, epsilon, delta)
+        walking = walking[passed]
+        last[walking] = point
+    return last
 
 
 def _outcome(chosen: Tensor, true: Tensor, pool: Pool, epsilon: float) -> dict[str, float]:

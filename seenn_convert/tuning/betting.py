@@ -5,59 +5,67 @@ import math
 import torch
 from torch import Tensor
 
-FRACTIONS = (0.9, 0.5, 0.2)
-"""Bets, as shares of the largest one that cannot lose all; the wealth is the mean of what they win."""
+LARGEST = 0.9
+"""The largest bet, as a share of the one that could lose all."""
 
 _HALVINGS = 60
 
 
-def betting_p_values(values: Tensor, counts: Tensor, epsilon: float) -> Tensor:
-    """Return p-values ``(...)`` against "the mean loss is ``epsilon`` or larger".
+def rejects(losses: Tensor, epsilon: float, delta: float, lowest: float = 0.0) -> Tensor:
+    """Return whether ``losses`` refute "the mean loss is ``epsilon`` or larger", ``(...)`` bool, ``1 - delta`` sure.
 
-    A gambler stakes a fixed share on every image: the wealth is multiplied by ``1 + bet * (epsilon - loss)``. Were the
-    mean at least ``epsilon``, the wealth would not grow on average, so by Markov's inequality a wealth of w has
-    probability at most 1 / w. The bets are fixed before the losses are seen and the product does not depend on their
-    order, so images may be sorted by class.
+    A gambler bets on one image after the other: the wealth is multiplied by ``1 + bet * (epsilon - loss)``. Were the
+    mean at least ``epsilon``, the wealth would not grow on average whatever the bets, so by Ville's inequality it ever
+    reaches 1 / delta with probability at most delta. A bet is made before its image is seen, and is the larger the
+    less the losses before it varied.
 
     Args:
-        values: ``(V,)`` the losses that occur, at most 1.
-        counts: ``(..., V)`` how many images have each.
-        epsilon: The mean to stay below, below 1.
+        losses: ``(..., N)`` in [-1, 1], in random order.
+        epsilon: The mean to stay below, at least ``lowest`` and below 1.
+        delta: Probability of refuting a claim that is true.
+        lowest: The smallest ``epsilon`` for which these bets are made; the larger it is, the larger they may be.
 
-    Source: Waudby-Smith and Ramdas 2024, capital processes with fixed bets, diversified.
+    Source: Waudby-Smith and Ramdas 2024, with the predictable bets of the empirical Bernstein kind.
     """
-    bets = torch.tensor(FRACTIONS, dtype=torch.float64) / (1 - epsilon)
-    gains = torch.log1p(bets.unsqueeze(1) * (epsilon - values.double()))
-    wealth = torch.logsumexp(counts.double() @ gains.t(), dim=-1) - math.log(len(FRACTIONS))
-    return torch.exp(-wealth).clamp(max=1)
+    losses = losses.double()
+    wealth = torch.log1p(_bets(losses, delta, LARGEST / (1 - lowest)) * (epsilon - losses)).cumsum(dim=-1)
+    return wealth.amax(dim=-1) >= math.log(1 / delta)
 
 
-def upper_mean(losses: Tensor, delta: float) -> float:
-    """Return what the mean of ``losses`` ``(N,)``, each in [-1, 1], is at most, with probability ``1 - delta``."""
-    values, counts = torch.unique(losses.double(), return_counts=True)
-    low, high = -1.0, 1.0
+def upper_mean(losses: Tensor, delta: float, lowest: float = 0.0) -> float:
+    """Return what the mean of ``losses`` ``(N,)`` is at most, with probability ``1 - delta``; not below ``lowest``.
+
+    The wealth grows with the mean that is claimed, so the means that are not refuted end somewhere.
+    """
+    low, high = lowest, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        below = bool(betting_p_values(values, counts, middle) <= delta)
+        below = bool(rejects(losses, middle, delta, lowest))
         low, high = (low, middle) if below else (middle, high)
     return high
 
 
 def lower_mean(losses: Tensor, delta: float) -> float:
-    """Return what the mean of ``losses`` ``(N,)``, each in [-1, 1], is at least, with probability ``1 - delta``."""
-    return -upper_mean(-losses, delta)
+    """Return what the mean of ``losses`` ``(N,)`` is at least, with probability ``1 - delta``."""
+    return -upper_mean(-losses, delta, lowest=-1.0)
 
 
 def images_needed(epsilon: float, delta: float) -> int:
     """Return the fewest images, all without a loss, that show a mean of at most ``epsilon``, ``1 - delta`` sure."""
     few, enough = 0, 1
-    while _without_loss(enough, epsilon) > delta:
+    while not rejects(torch.zeros(enough), epsilon, delta):
         few, enough = enough, 2 * enough
     while enough - few > 1:
         middle = (few + enough) // 2
-        few, enough = (few, middle) if _without_loss(middle, epsilon) <= delta else (middle, enough)
+        few, enough = (few, middle) if rejects(torch.zeros(middle), epsilon, delta) else (middle, enough)
     return enough
 
 
-def _without_loss(images: int, epsilon: float) -> float:
-    return float(betting_p_values(torch.zeros(1), torch.tensor([images]), epsilon))
+def _bets(losses: Tensor, delta: float, largest: float) -> Tensor:
+    """Return the bet on each loss, ``(..., N)``: from the losses before it alone."""
+    count = losses.shape[-1]
+    seen = torch.arange(2, count + 2, dtype=torch.float64)
+    mean = losses.cumsum(dim=-1) / seen
+    variance = (0.25 + (losses - mean).square().cumsum(dim=-1)) / seen
+    before = torch.cat([torch.full_like(variance[..., :1], 0.25), variance[..., :-1]], dim=-1)
+    return torch.sqrt(2 * math.log(1 / delta) / (count * before)).clamp(max=largest)

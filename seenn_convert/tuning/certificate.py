@@ -16,7 +16,7 @@ from seenn_convert.tuning.risk import (
     counted,
     default_bound,
     images_needed,
-    p_values,
+    shows,
     upper_risk,
 )
 
@@ -57,7 +57,7 @@ class Certify:
 
     def bound_for(self, images: int) -> Bound:
         """Return the bound asked for, or the one that suits the risk and so many images."""
-        return self.bound or default_bound(self.risk, images, self.epsilon)
+        return self.bound or default_bound(self.risk, images, self.epsilon, self.delta)
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
@@ -116,8 +116,8 @@ def last_certified(losses: Tensor, request: Certify) -> int:
 
     Source: fixed-sequence testing in Angelopoulos et al. 2021 (Learn then Test).
     """
-    passed = p_values(request.bound_for(losses.shape[-1]), counted(losses), request.epsilon) <= request.delta
-    return int(leading(passed)) - 1
+    bound = request.bound_for(losses.shape[-1])
+    return int(leading(shows(bound, losses, request.epsilon, request.delta))) - 1
 
 
 def leading(passed: Tensor) -> Tensor:

@@ -13,19 +13,20 @@ RISK_NAMES: tuple[Risk, ...] = ("disagreement", "accuracy")
 Bound = Literal["binomial", "betting"]
 BOUND_NAMES: tuple[Bound, ...] = ("binomial", "betting")
 
-BETTING_FROM = 20.0
-"""From this many losses that epsilon allows, the betting bound, which counts gains, is the tighter one for accuracy."""
 
-
-def default_bound(risk: Risk, images: int, epsilon: float) -> Bound:
+def default_bound(risk: Risk, images: int, epsilon: float, delta: float) -> Bound:
     """Return the bound that is the tighter one in ``benchmarks/validity.py``; what the images show has no part in it.
+
+    Betting counts gains, which only accuracy has, but needs some more images to show anything at all.
 
     Args:
         risk: Which.
         images: How many there are.
         epsilon: The mean loss to stay below.
+        delta: Probability of showing what is not so.
     """
-    return "betting" if risk == "accuracy" and images * epsilon >= BETTING_FROM else "binomial"
+    gains = risk == "accuracy" and images >= betting.images_needed(epsilon, delta)
+    return "betting" if gains else "binomial"
 
 
 def exit_losses(risk: Risk, answers: Tensor, full: Tensor, labels: Tensor | None) -> Tensor:
@@ -51,26 +52,27 @@ def counted(losses: Tensor) -> Tensor:
     return torch.stack([(losses == value).sum(dim=-1) for value in (-1, 0, 1)], dim=-1)
 
 
-def p_values(bound: Bound, counts: Tensor, epsilon: float) -> Tensor:
-    """Return p-values ``(...)`` against "the mean loss is ``epsilon`` or larger".
+def shows(bound: Bound, losses: Tensor, epsilon: float, delta: float) -> Tensor:
+    """Return whether ``losses`` show that the mean loss is below ``epsilon``, ``(...)`` bool, ``1 - delta`` sure.
 
     The binomial bound counts losses and forgives nothing for gains; so it bounds the mean loss, too.
 
     Args:
         bound: Which.
-        counts: ``(..., 3)`` as ``counted`` returns, of the same number of images in all.
+        losses: ``(..., N)`` in -1, 0, 1, of the same images in each row.
         epsilon: The mean loss to stay below.
+        delta: Probability of showing what is not so.
     """
     if bound == "binomial":
-        return bounds.binomial_p_values(counts[..., 2], int(counts.sum(dim=-1).max()), epsilon)
-    return betting.betting_p_values(torch.tensor([-1.0, 0.0, 1.0]), counts, epsilon)
+        return bounds.binomial_p_values((losses > 0).sum(dim=-1), losses.shape[-1], epsilon) <= delta
+    return betting.rejects(_shuffled(losses), epsilon, delta)
 
 
 def upper_risk(bound: Bound, losses: Tensor, delta: float) -> float:
     """Return what the mean of ``losses`` ``(N,)`` is at most, with probability at least ``1 - delta``."""
     if bound == "binomial":
         return bounds.upper_share(int((losses > 0).sum()), len(losses), delta)
-    return betting.upper_mean(losses, delta)
+    return betting.upper_mean(_shuffled(losses), delta)
 
 
 def images_needed(bound: Bound, epsilon: float, delta: float) -> int:
@@ -85,4 +87,11 @@ def risk_interval(risk: Risk, losses: Tensor, delta: float = 0.05) -> tuple[floa
         failures = int((losses > 0).sum())
         return (bounds.lower_share(failures, len(losses), delta / 2),
                 bounds.upper_share(failures, len(losses), delta / 2))  # fmt: skip
-    return betting.lower_mean(losses, delta / 2), betting.upper_mean(losses, delta / 2)
+    losses = _shuffled(losses)
+    return betting.lower_mean(losses, delta / 2), betting.upper_mean(losses, delta / 2, lowest=-1.0)
+
+
+def _shuffled(losses: Tensor) -> Tensor:
+    """Return the losses in a random order, always the same: data sets are often sorted by class."""
+    order = torch.randperm(losses.shape[-1], generator=torch.Generator().manual_seed(0))
+    return losses[..., order]

@@ -125,5 +125,6 @@ def test_too_few_images_say_how_many_are_needed() -> None:
 def test_without_a_bound_risk_and_number_of_images_decide() -> None:
     assert Certify(0.01, 0.05).bound_for(100_000) == "binomial"
     accuracy = Certify(0.01, 0.05, "accuracy")
-    assert (accuracy.bound_for(1999), accuracy.bound_for(2000)) == ("binomial", "betting")
+    assert (accuracy.bound_for(299), accuracy.bound_for(2000)) == ("binomial", "betting")
     assert replace(accuracy, bound="betting").bound_for(10) == "betting"
+    check_certifiable(accuracy, 748, 299, labelled=True)

@@ -6,11 +6,13 @@ import torch
 from seenn_convert.tuning import betting, bounds
 from seenn_convert.tuning.risk import (
     BOUND_NAMES,
+    Bound,
     counted,
+    default_bound,
     exit_losses,
     images_needed,
-    p_values,
     risk_interval,
+    shows,
     upper_risk,
 )
 
@@ -32,21 +34,32 @@ def test_counted_is_gains_ties_and_losses() -> None:
 
 def test_each_bound_is_its_own() -> None:
     losses = torch.tensor([1, 0, 0, -1] + [0] * 96)
-    counts = counted(losses)
-    assert float(p_values("binomial", counts, 0.1)) == float(bounds.binomial_p_values(torch.tensor(1), 100, 0.1))
-    values = torch.tensor([-1.0, 0.0, 1.0])
-    assert float(p_values("betting", counts, 0.1)) == float(betting.betting_p_values(values, counts, 0.1))
     assert upper_risk("binomial", losses, 0.05) == bounds.upper_share(1, 100, 0.05)
-    assert upper_risk("betting", losses, 0.05) == betting.upper_mean(losses, 0.05)
-    assert images_needed("binomial", 0.01, 0.05) == 299 < images_needed("betting", 0.01, 0.05)
+    assert upper_risk("betting", losses, 0.05) != upper_risk("binomial", losses, 0.05)
+    assert images_needed("binomial", 0.01, 0.05) == 299 < images_needed("betting", 0.01, 0.05) < 350
 
 
 @pytest.mark.parametrize("bound", BOUND_NAMES)
-def test_the_upper_bound_is_below_epsilon_exactly_where_the_test_rejects(bound: str) -> None:
-    for failures in range(0, 12):
-        losses = torch.tensor([1] * failures + [0] * (200 - failures))
-        rejected = float(p_values(bound, counted(losses), 0.04)) <= 0.05  # type: ignore[arg-type]
-        assert (upper_risk(bound, losses, 0.05) <= 0.04) is rejected  # type: ignore[arg-type]
+def test_the_upper_bound_is_below_epsilon_exactly_where_it_is_shown(bound: Bound) -> None:
+    rows = torch.stack([torch.tensor([1] * failures + [0] * (200 - failures)) for failures in range(12)])
+    shown = shows(bound, rows, 0.04, 0.05)
+    assert shown.tolist() == [upper_risk(bound, losses, 0.05) <= 0.04 for losses in rows]
+    assert shown[0] and not shown[-1]
+
+
+def test_data_sorted_by_class_are_judged_as_if_they_were_not() -> None:
+    """All losses in front would ruin the gambler at once, all behind would come too late."""
+    front = torch.tensor([1] * 10 + [0] * 990)
+    back = front.flip(0)
+    assert bool(shows("betting", front, 0.03, 0.05)) is bool(shows("betting", back, 0.03, 0.05)) is True
+    assert not torch.equal(betting.rejects(back, 0.004, 0.05), shows("betting", back, 0.004, 0.05))
+
+
+def test_accuracy_is_bet_on_where_there_are_images_enough() -> None:
+    enough = images_needed("betting", 0.02, 0.05)
+    assert default_bound("accuracy", enough, 0.02, 0.05) == "betting"
+    assert default_bound("accuracy", enough - 1, 0.02, 0.05) == "binomial"
+    assert default_bound("disagreement", 10 * enough, 0.02, 0.05) == "binomial"
 
 
 def test_intervals_hold_the_measured_risk() -> None:
