@@ -15,7 +15,7 @@ BOUND_NAMES: tuple[Bound, ...] = ("binomial", "betting")
 
 
 def default_bound(risk: Risk, images: int, epsilon: float, delta: float) -> Bound:
-    """Return the bound that is the tighter one in ``benchmarks/validity.py``; what the images show has no part in it.
+    """Return the bound that is mostly the tighter one in ``benchmarks/validity.py``, whatever the images show.
 
     Betting counts gains, which only accuracy has, but needs some more images to show anything at all.
 
