@@ -190,9 +190,9 @@ def _summary(data: dict[str, Any]) -> str:
     full = ", ".join(f"{steps:g} timesteps ({name})" for name, steps in _full_runs(data).items())
     return (
         f"{data['draws']:,} draws a row; delta is {data['delta']:.0%}, so a certificate may be broken in that share of "
-        f"them: it was in {min(certified):.1%} to {max(certified):.1%}. The naive choice, the fastest exits whose risk on "
-        f"the drawn images is at most epsilon, was wrong in {min(naive):.1%} to {max(naive):.1%}. The full run takes "
-        f"{full}."
+        f"them: it was in {min(certified):.1%} to {max(certified):.1%}. The naive choice, the fastest exits whose risk "
+        f"on the drawn images is at most epsilon, was wrong in {min(naive):.1%} to {max(naive):.1%}. The full run "
+        f"takes {full}."
     )
 
 

@@ -39,6 +39,11 @@ def test_without_a_certificate_there_is_no_section(absent: dict[str, object]) ->
     assert "certif" not in render_html(absent)
 
 
+def test_warnings_of_the_evaluation_are_in_the_box_on_top() -> None:
+    page = render_html({"conversion": {"warnings": ["one"]}, "evaluation": {"warnings": ["images of <another> kind"]}})
+    assert "<li>one</li><li>images of &lt;another&gt; kind</li>" in page and "2 warnings" in page
+
+
 def test_a_time_that_was_asked_for_is_held_against_the_one_measured() -> None:
     target = {"drop": None, "timesteps": None, "milliseconds": 2.5}
     price = {"timesteps": 4.2, "stem": 0.1, "step": 0.57, "batch_size": 128, "device": "cpu"}
