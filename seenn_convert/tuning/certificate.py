@@ -20,6 +20,8 @@ from seenn_convert.tuning.risk import (
     upper_risk,
 )
 
+AVERAGES = ("average_timesteps", "fastest_timesteps")
+
 
 @dataclass(frozen=True)
 class Certify:
@@ -80,7 +82,8 @@ class Certificate:
         upper_bound: Bound of the risk of this policy taken alone; never above ``epsilon``, which is what is certified
             although the policy was chosen on these images.
         average_timesteps: Mean exit step on these images.
-        full_run: Whether nothing faster than the full run could be certified, which costs nothing by definition.
+        fastest_timesteps: The same of the fastest policy that could be certified; a target may ask for more care.
+        full_run: Whether nobody leaves early, which costs nothing by definition.
         policy: The exit policy that it is about; of another policy it says nothing.
     """
 
@@ -94,6 +97,7 @@ class Certificate:
     observed: float
     upper_bound: float
     average_timesteps: float
+    fastest_timesteps: float
     full_run: bool
     policy: Mapping[str, object]
 
@@ -126,7 +130,12 @@ def leading(passed: Tensor) -> Tensor:
 
 
 def make_certificate(
-    request: Certify, losses: Tensor, average_timesteps: float, full_run: bool, policy: Mapping[str, object]
+    request: Certify,
+    losses: Tensor,
+    average_timesteps: float,
+    fastest_timesteps: float,
+    full_run: bool,
+    policy: Mapping[str, object],
 ) -> Certificate:
     """Return the certificate of the chosen point.
 
@@ -134,6 +143,7 @@ def make_certificate(
         request: What was asked for.
         losses: ``(images,)`` of the chosen point; the walk has reached it.
         average_timesteps: Of the chosen point, on the same images.
+        fastest_timesteps: Of the last point that the walk has reached.
         full_run: Whether the chosen point lets nobody leave early.
         policy: The exit policy of the chosen point.
     """
@@ -150,6 +160,7 @@ def make_certificate(
         observed=float(losses.double().mean()),
         upper_bound=0.0 if full_run else min(request.epsilon, upper_risk(bound, losses, request.delta)),
         average_timesteps=average_timesteps,
+        fastest_timesteps=fastest_timesteps,
         full_run=full_run,
         policy=dict(policy),
     )
@@ -204,7 +215,7 @@ def _problem(data: Mapping[str, Any]) -> str | None:
         **shares,
         "observed": _is_number(data["observed"]) and -1 <= data["observed"] <= 1,
         "upper_bound": _is_number(data["upper_bound"]) and -1 <= data["upper_bound"] <= 1,
-        "average_timesteps": _is_number(data["average_timesteps"]) and 1 <= data["average_timesteps"] < math.inf,
+        **{name: _is_number(data[name]) and 1 <= data[name] < math.inf for name in AVERAGES},
         "full_run": isinstance(data["full_run"], bool),
         "policy": isinstance(data["policy"], dict),
     }

@@ -92,8 +92,12 @@ def tune_exit(
     readouts = [_readouts(run, temperatures, ann_p, images, score_name) for images in (fitting, held_out)]
     path = [full_run(len(run.scores)), *careful_to_fast(readouts[0])]
     shown = _Shown(readouts[1].scores, run.predictions[:, held_out], None if labels is None else labels[held_out])
-    choice = choose_on_path(path, readouts[1], target, None if certify is None else _last(shown, path, certify))
+    last = None if certify is None else _last(shown, path, certify)
+    choice = choose_on_path(path, readouts[1], target, last)
     policy = SCORE_POLICIES[score_name](choice.thresholds)
+    certificate = None
+    if certify is not None and last is not None:
+        certificate = _certificate(shown, choice, choose_on_path(path, readouts[1], None, last), policy, certify)
     return ExitTuning(
         temperatures=temperatures,
         policy=policy,
@@ -101,7 +105,7 @@ def tune_exit(
         labelled=labels is not None,
         held_out=_measured(run, readouts[1], ann_logits.argmax(dim=-1), truth, held_out, choice),
         exit_counts=tuple(torch.bincount(shown.steps(choice.thresholds), minlength=len(run.scores)).tolist()),
-        certificate=None if certify is None else _certificate(shown, choice, policy, certify),
+        certificate=certificate,
     )
 
 
@@ -129,9 +133,17 @@ def _last(shown: _Shown, path: Sequence[tuple[float, ...]], certify: Certify) ->
     return max(0, last_certified(losses, certify))
 
 
-def _certificate(shown: _Shown, choice: ExitChoice, policy: ConfidencePolicy, certify: Certify) -> Certificate:
-    losses, full = shown.losses(choice.thresholds, certify.risk), full_run(len(shown.scores))
-    return make_certificate(certify, losses, choice.average_timesteps, choice.thresholds == full, policy.to_json())
+def _certificate(
+    shown: _Shown, choice: ExitChoice, fastest: ExitChoice, policy: ConfidencePolicy, certify: Certify
+) -> Certificate:
+    return make_certificate(
+        certify,
+        shown.losses(choice.thresholds, certify.risk),
+        choice.average_timesteps,
+        fastest.average_timesteps,
+        choice.thresholds == full_run(len(shown.scores)),
+        policy.to_json(),
+    )
 
 
 def _ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:

@@ -474,7 +474,7 @@ def certified(policy: Json | None = None) -> Artifact:
     """Return the artifact with a certificate, in the manifest and in the report."""
     request = Certify(0.1, 0.05)
     about = small.artifact().policy.to_json() if policy is None else policy
-    certificate = make_certificate(request, torch.tensor([1] + [0] * 99), 2.5, False, about)
+    certificate = make_certificate(request, torch.tensor([1] + [0] * 99), 2.5, 2.5, False, about)
     conversion = {**small.artifact().report["conversion"], "certificate": certificate.to_json()}
     return replace(
         small.artifact(), certificate=certificate, report={**small.artifact().report, "conversion": conversion}

@@ -11,7 +11,7 @@ from seenn_convert.tuning.certificate import Certificate, Certify, make_certific
 
 def certificate(risk: str = "disagreement", epsilon: float = 0.02) -> Certificate:
     losses = torch.tensor([1, 1] + [0] * 398)
-    return make_certificate(Certify(epsilon, 0.05, risk, "binomial"), losses, 3.25, False, {})  # type: ignore[arg-type]
+    return make_certificate(Certify(epsilon, 0.05, risk, "binomial"), losses, 3.25, 3.25, False, {})  # type: ignore[arg-type]
 
 
 def answers(changed: int, images: int = 1000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,9 +54,12 @@ def test_the_promise_is_for_readers_without_statistics() -> None:
 
 
 def test_a_certified_full_run_is_said_plainly() -> None:
-    full = make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, True, {})
-    words = promise(full.to_json(), 8)
+    nothing, asked = (
+        make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, fastest, True, {}) for fastest in (8.0, 4.5)
+    )
+    words = promise(nothing.to_json(), 8)
     assert "Nothing faster than the full run could be certified" in words and "every image takes all 8 timesteps" in words
+    assert promise(asked.to_json(), 8).startswith("Faster exits could be certified, but the target asks for the full run")
 
 
 @pytest.mark.parametrize("data", [{}, {"epsilon": "x"}, {"epsilon": 0.1, "delta": 0.1}])

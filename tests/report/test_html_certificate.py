@@ -7,7 +7,7 @@ from seenn_convert.report.html_certificate import certificate_section, certifica
 
 CERTIFICATE = {
     "risk": "disagreement", "epsilon": 0.01, "delta": 0.05, "bound": "binomial", "images": 400, "failures": 1, "gains": 0,
-    "observed": 0.0025, "upper_bound": 0.0099, "average_timesteps": 3.25, "full_run": False, "policy": {},
+    "observed": 0.0025, "upper_bound": 0.0099, "average_timesteps": 3.25, "fastest_timesteps": 3.25, "full_run": False, "policy": {},
 }  # fmt: skip
 CHECK = {"risk": "disagreement", "epsilon": 0.01, "images": 2000, "failures": 8, "gains": 0, "observed": 0.004,
          "interval95": [0.002, 0.008], "holds": True}  # fmt: skip

@@ -63,7 +63,7 @@ def test_over_many_draws_it_is_broken_at_most_as_often_as_stated(risk: str, boun
 def certificate() -> Certificate:
     losses = torch.tensor([1, 1] + [0] * 398)
     return make_certificate(
-        Certify(0.02, 0.05), losses, 3.25, False, {"policy": "confidence", "thresholds": [0.5, -1.0]}
+        Certify(0.02, 0.05), losses, 3.25, 3.0, False, {"policy": "confidence", "thresholds": [0.5, -1.0]}
     )
 
 
@@ -72,10 +72,10 @@ def test_the_certificate_says_what_was_counted() -> None:
     assert (found.images, found.failures, found.gains, found.observed) == (400, 2, 0, 0.005)
     assert 0.005 < found.upper_bound <= 0.02
     assert (found.bound, found.average_timesteps, found.full_run) == ("binomial", 3.25, False)
-    full = make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, True, {"policy": "x"})
+    full = make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, 8.0, True, {"policy": "x"})
     assert full.full_run and full.upper_bound == 0.0
     accuracy = make_certificate(
-        Certify(0.1, 0.05, "accuracy", "betting"), torch.tensor([1, -1, -1] + [0] * 97), 2.0, False, {}
+        Certify(0.1, 0.05, "accuracy", "betting"), torch.tensor([1, -1, -1] + [0] * 97), 2.0, 2.0, False, {}
     )
     assert (accuracy.failures, accuracy.gains, accuracy.observed) == (1, 2, -0.01)
 
@@ -88,7 +88,7 @@ def test_it_is_plain_data_and_comes_back() -> None:
 @pytest.mark.parametrize("change", [
     {"epsilon": 0}, {"epsilon": 1.5}, {"epsilon": "0.1"}, {"delta": None}, {"risk": "regret"}, {"bound": "hoeffding"},
     {"images": -1}, {"images": 2.5}, {"failures": 401}, {"gains": True}, {"observed": 2.0}, {"upper_bound": float("nan")},
-    {"average_timesteps": 0.5}, {"full_run": 1}, {"policy": []},
+    {"average_timesteps": 0.5}, {"fastest_timesteps": None}, {"full_run": 1}, {"policy": []},
 ])  # fmt: skip
 def test_nonsense_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=f"certificate's ({'|'.join(change)}|failures) makes no sense"):

@@ -106,6 +106,8 @@ def test_a_certificate_counts_on_the_held_out_images_alone(risk: str) -> None:
     assert found.upper_bound <= found.epsilon
     careful = tune_exit(run, ann_logits, labels, split, ExitTarget(drop=0.0), "confidence", certify)
     assert careful.choice.average_timesteps >= tuning.choice.average_timesteps
+    assert found.fastest_timesteps == found.average_timesteps
+    assert careful.certificate is not None and careful.certificate.fastest_timesteps == found.fastest_timesteps
 
 
 def test_where_nothing_faster_is_certified_the_full_run_is() -> None:
