@@ -426,7 +426,8 @@ def test_a_certificate_goes_from_convert_to_inspect_evaluate_and_calibrate(
 ) -> None:
     out, again, without, other = (tmp_path / name for name in ("out", "again", "without", "other"))
     model = SAMPLE / "fashion_mnist.onnx"
-    arguments = ["convert", model, "--calibration-data", few, "-T", "4", "-o", out, *SCALE, "--certify", "0.2,0.1"]
+    arguments = ["convert", model, "--calibration-data", few, "-T", "2", "-o", out, *SCALE,
+                 "--calibration", "fast", "--certify", "0.2,0.1"]  # fmt: skip
     code, text, _ = run(capsys, *arguments)
     assert code == 0 and "at most 20 % of all images get another answer by leaving early" in text
     assert "asked for: what the certificate allows" in text
@@ -453,7 +454,8 @@ def test_a_time_becomes_timesteps_or_is_refused(
     capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
 ) -> None:
     model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
-    arguments = ["convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, "--target-ms"]
+    arguments = ["convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, "--calibration", "fast",
+                 "--target-ms"]  # fmt: skip
     code, _, error = run(capsys, *arguments, "0.000001")
     assert code == 1 and "is out of reach: the stem" in error and not out.exists()
     code, text, _ = run(capsys, *arguments, "60000", "--json")
