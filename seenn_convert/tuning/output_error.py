@@ -49,7 +49,9 @@ def prefix_errors(snn: Program, images: Tensor, wanted: Tensor, marks: Sequence[
     """
     parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
     scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-    return [float(torch.linalg.vector_norm(torch.cat(means) - wanted) / scale) for means in zip(*parts, strict=True)]
+    return [
+        float(torch.linalg.vector_norm(torch.cat(means) - wanted) / scale) for means in zip(*parts, strict=True)
+    ]
 
 
 def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
