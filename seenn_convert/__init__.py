@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from seenn_convert.report.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
+    from seenn_convert.tuning.certificate import Certify
     from seenn_convert.tuning.exit_threshold import ExitTarget
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Artifact": "export.artifact",
+    "Certify": "tuning.certificate",
     "Dataset": "data",
     "ExitTarget": "tuning.exit_threshold",
     "ExitTrace": "runtime.early_exit",
@@ -40,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "Certify",
     "Dataset",
     "ExitTarget",
     "ExitTrace",

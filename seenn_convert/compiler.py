@@ -27,6 +27,7 @@ from seenn_convert.report.provenance import model_provenance, provenance
 from seenn_convert.report.user_data import checked_labels, matched_classes
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.stages import calibrate_thresholds, correct, tune, tune_weights
+from seenn_convert.tuning.certificate import check_certifiable
 from seenn_convert.tuning.tune import split_calibration
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
@@ -93,6 +94,8 @@ def compile_ann(
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
     tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
@@ -108,6 +111,7 @@ def compile_ann(
         policy=tuning.policy,
         preprocessing=data.preprocessing,
         class_names=data.class_names,
+        certificate=tuning.certificate,
         provenance=provenance(model, data, calibration, options.to_json()),
         report=report_of(
             model_facts(model, snn, data.class_names),

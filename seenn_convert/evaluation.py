@@ -11,6 +11,8 @@ from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
+from seenn_convert.report.certificate_words import outcome
+from seenn_convert.report.drift import drift_words
 from seenn_convert.report.evaluate import evaluate
 
 
@@ -68,4 +70,9 @@ def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
     used = artifact.provenance.get("calibration", {}).get("fingerprint")
     if used == result["data"]["fingerprint"]:
         warnings.append("these are the calibration images: the figures say nothing about new ones")
+    drift, certificate = result["exit_drift"], result["certificate"]
+    if drift is not None and drift["drifted"]:
+        warnings.append(drift_words(drift))
+    if certificate is not None and not certificate["holds"]:
+        warnings.append(outcome(certificate))
     return warnings

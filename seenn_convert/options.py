@@ -1,7 +1,7 @@
 """What a user may choose about a conversion, checked when it is chosen."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.devices import check_device
@@ -9,6 +9,7 @@ from seenn_convert.errors import InputError
 from seenn_convert.kinds import NEURON_KINDS, NeuronKind, neuron_kind
 from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 from seenn_convert.scores import SCORE_NAMES, ScoreName
+from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
 
 Preset = Literal["fast", "balanced", "deep"]
@@ -36,7 +37,8 @@ class Options:
             the error at the outputs and a bias for every timestep; ``"deep"``, weights tuned, too, where that helps.
         correction: Of each layer's mean output: ``"timestep"``, a bias for every timestep; ``"bias"``, one for all;
             ``"potential"``, a shift of the initial membrane potential; ``"none"``. None takes the preset's.
-        target: What early exit has to reach on the held-out part of the calibration data.
+        target: What early exit has to reach on the held-out part of the calibration data. None is a drop of 0.5, or
+            with ``certify`` whatever that allows; of the two the more careful one decides.
         score: ``"confidence"`` or ``"entropy"``.
         batch_size: Images that run together.
         device: Where to run.
@@ -48,6 +50,7 @@ class Options:
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
+        certify: What leaving early may cost at most, with a stated probability.
 
     Raises:
         InputError: An option is out of range or unknown; lists every such option.
@@ -59,7 +62,7 @@ class Options:
     per_channel: bool = True
     calibration: Preset = "balanced"
     correction: Correction | None = None
-    target: ExitTarget = field(default_factory=lambda: ExitTarget(drop=0.5))
+    target: ExitTarget | None = None
     score: ScoreName = "confidence"
     batch_size: int = 128
     device: str = "cpu"
@@ -68,9 +71,12 @@ class Options:
     encode: Encode = "auto"
     skips: Skips = "graded"
     require_spiking: float = 0.0
+    certify: Certify | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
+        if self.target is None and self.certify is None:
+            object.__setattr__(self, "target", ExitTarget(drop=0.5))
         problems = []
         for name, value in (("timesteps", self.timesteps), ("batch size", self.batch_size)):
             if not _is_whole(value):
@@ -89,8 +95,7 @@ class Options:
             problems.append(f"correction must be one of {', '.join(CORRECTION_NAMES)}, got {self.correction!r}")
         if isinstance(self.rule, str) or not hasattr(self.rule, "name"):
             problems.append(f"rule must be a threshold rule, such as AutoRule() or MseRule(8), got {self.rule!r}")
-        if not isinstance(self.target, ExitTarget):
-            problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
+        problems += _problems_of_exit(self.target, self.certify, self.timesteps)
         if self.encode not in ENCODE_NAMES:
             problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
         if self.skips not in SKIPS_NAMES:
@@ -128,10 +133,25 @@ class Options:
             "per_channel": self.per_channel,
             "calibration": self.calibration,
             "correction": self.chosen_correction,
-            "target": self.target.to_json(),
+            "target": None if self.target is None else self.target.to_json(),
+            "certify": None if self.certify is None else self.certify.to_json(),
             "score": self.score,
             "seed": self.seed,
         }
+
+
+def _problems_of_exit(target: object, certify: object, timesteps: object) -> list[str]:
+    """Return what is wrong with the target and the certificate asked for."""
+    problems = []
+    if not isinstance(target, ExitTarget | None):
+        problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {target!r}")
+    elif target is not None and target.timesteps is not None and _is_whole(timesteps) and target.timesteps > timesteps:
+        problems.append(
+            f"target timesteps must be at most the longest run of {timesteps} timesteps (-T), got {target.timesteps:g}"
+        )
+    if not isinstance(certify, Certify | None):
+        problems.append(f"certify must be a Certify, such as Certify(epsilon=0.01, delta=0.05), got {certify!r}")
+    return problems
 
 
 def _problems_of_levels(neuron: str, levels: int) -> list[str]:
@@ -145,5 +165,5 @@ def _problems_of_levels(neuron: str, levels: int) -> list[str]:
     return []
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

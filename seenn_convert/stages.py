@@ -28,8 +28,9 @@ from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.tuning.exit_threshold import NEVER
+from seenn_convert.tuning.exit_threshold import NEVER, ExitTarget
 from seenn_convert.tuning.output_error import output_error
+from seenn_convert.tuning.step_time import StepTime, time_for
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
 
 BIAS_UPDATES, BIAS_IMAGES, BIAS_TIMESTEPS = 16, (32, 128), 64
@@ -90,7 +91,7 @@ def _best(
 
 def _horizon(options: Options) -> int:
     """Return the timestep up to which the run has to be good: images leave around the average that is aimed at."""
-    average = options.target.timesteps
+    average = None if options.target is None else options.target.timesteps
     return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
 
 
@@ -194,10 +195,22 @@ def tune(
     probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
     model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
     model.to(options.device)
+    target, step_time = _in_timesteps(model, data, options)
     with torch.no_grad():
         ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), progress)
         counter = Counter(progress, "tuning the exit", len(data))
         images = (image for image, _ in data.batches(rows_together(probed, options.batch_size)))
         run = run_all_timesteps(model, images, keep_logits=True, progress=counter.add)
     labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
-    return tune_exit(run, ann_logits, labels, split, options.target, options.score)
+    tuning = tune_exit(run, ann_logits, labels, split, target, options.score, options.certify)
+    return replace(tuning, step_time=step_time)
+
+
+def _in_timesteps(model: SpikingModel, data: Dataset, options: Options) -> tuple[ExitTarget | None, StepTime | None]:
+    """Return the target, a time turned into timesteps, and what stem and step cost where that had to be measured."""
+    target = options.target
+    if target is None or target.milliseconds is None:
+        return target, None
+    images = next(data.batches(rows_together(model.program, options.batch_size)))[0]
+    found = time_for(target, model, images)
+    return ExitTarget(timesteps=found.timesteps), found

@@ -18,6 +18,7 @@ from seenn_convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
+from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
 from seenn_convert.tuning.tune import split_calibration
 
@@ -332,3 +333,39 @@ def test_double_precision_converts_saves_and_loads(tmp_path: Path) -> None:
     artifact.save(tmp_path / "net")
     model = load(tmp_path / "net")
     assert model.dtype is torch.float64 and model(IMAGES.double()).logits.dtype is torch.float64
+
+
+def test_images_that_certify_fit_nothing() -> None:
+    """Held-out images of another kind change the certificate and the place on the path, and no other number."""
+    split, (pixels, labels) = split_calibration(300, 0), small.draw(300, 1)
+    options = Options(timesteps=4, certify=Certify(0.1, 0.1))
+    one = convert(small.trained_net(), small.as_dataset(pixels.clone(), labels.clone()), options)
+    pixels[list(split.held_out)] = small.draw(len(split.held_out), 99)[0]
+    labels[list(split.held_out)] = 0
+    other = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
+    thresholds = [artifact.provenance["calibration"]["thresholds"] for artifact in (one, other)]
+    assert thresholds[0] == thresholds[1]
+    temperatures = [artifact.report["conversion"]["exit"]["temperatures"] for artifact in (one, other)]
+    assert temperatures[0] == temperatures[1]
+    assert one.certificate is not None and other.certificate is not None
+    assert one.certificate.images == other.certificate.images == len(split.held_out)
+
+
+def test_too_few_images_to_certify_are_said_before_the_work() -> None:
+    told: list[str] = []
+    with pytest.raises(CalibrationDataError, match="299 are needed, which are about 748 calibration images"):
+        convert(small.trained_net(), small.dataset(100), Options(certify=Certify(0.01, 0.05)),
+                progress=lambda *what: told.append(what[0]))  # fmt: skip
+    assert "calibrating" not in told
+    unlabelled = small.dataset(400, labelled=False)
+    with pytest.raises(CalibrationDataError, match="has no labels"):
+        convert(small.trained_net(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
+
+
+def test_recalibration_replaces_the_certificate() -> None:
+    data = small.dataset(200)
+    one = convert(small.trained_net(), data, Options(timesteps=3, certify=Certify(0.1, 0.1)))
+    other = recalibrate(one, data, Options(timesteps=3, certify=Certify(0.2, 0.1)))
+    plain = recalibrate(one, data, Options(timesteps=3))
+    assert (one.certificate.epsilon, other.certificate.epsilon) == (0.1, 0.2)  # type: ignore[union-attr]
+    assert plain.certificate is None and plain.report["conversion"]["certificate"] is None

@@ -6,6 +6,7 @@ import torch
 from seenn_convert.calibration.rules import PercentileRule
 from seenn_convert.errors import InputError
 from seenn_convert.options import Options
+from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
 
 
@@ -28,7 +29,8 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
     )  # fmt: skip
     assert options.to_json() == {
         "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False,
-        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2}, "score": "entropy", "seed": 5, "encode": "auto",
+        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
+        "encode": "auto", "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 
@@ -67,6 +69,21 @@ def test_what_no_run_could_use_is_refused(wrong: dict[str, object], reason: str)
 @pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
 def test_every_seed_of_64_bits_is_taken(seed: int) -> None:
     torch.Generator().manual_seed(Options(seed=seed).seed)
+
+
+def test_a_certificate_alone_leaves_the_target_open() -> None:
+    certify = Certify(0.01, 0.05)
+    assert Options(certify=certify).target is None
+    assert Options(certify=certify).to_json()["certify"] == {"epsilon": 0.01, "delta": 0.05, "risk": "disagreement", "bound": None}
+    assert Options(certify=certify, target=ExitTarget(drop=0.2)).target == ExitTarget(drop=0.2)
+    with pytest.raises(InputError, match=r"certify must be a Certify, such as Certify\(epsilon=0.01, delta=0.05\), got 0.01"):
+        Options(certify=0.01)  # type: ignore[arg-type]
+
+
+def test_more_target_timesteps_than_the_run_has_are_refused() -> None:
+    with pytest.raises(InputError, match=r"target timesteps must be at most the longest run of 4 timesteps \(-T\), got 4.5"):
+        Options(timesteps=4, target=ExitTarget(timesteps=4.5))
+    assert Options(timesteps=4, target=ExitTarget(timesteps=4)).target is not None
 
 
 def test_a_rule_or_a_target_of_another_type_is_refused_at_once() -> None:

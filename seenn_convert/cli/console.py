@@ -64,9 +64,17 @@ def conversion_text(report: Mapping[str, Any]) -> str:
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         f"held-out calibration images: {held_out['average_timesteps']:.2f} of {conversion['timesteps']} timesteps on "
         f"average, expected to lose {held_out['expected_drop']:.2f} points against the ANN "
-        f"(asked for: {_target(exit_['target'])})",
+        f"(asked for: {_target(exit_)})",
     ]
+    lines += certificate_lines(conversion.get("certificate"), conversion["timesteps"])
     return "\n".join(lines + [f"warning: {warning}" for warning in conversion["warnings"]])
+
+
+def certificate_lines(certificate: Mapping[str, Any] | None, timesteps: int) -> list[str]:
+    """Return what is certified and what it rests on, nothing where nothing is."""
+    from seenn_convert.report.certificate_words import evidence, promise
+
+    return [] if certificate is None else [promise(certificate, timesteps), evidence(certificate)]
 
 
 def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
@@ -89,7 +97,14 @@ def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
         f"{images} images; each leaves as soon as the network is sure enough\n\n{table}"
         f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
         "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
+        + _certified(evaluation.get("certificate"))
     )
+
+
+def _certified(check: Mapping[str, Any] | None) -> str:
+    from seenn_convert.report.certificate_words import outcome
+
+    return "" if check is None else f"\n{outcome(check)}"
 
 
 def _spike(neuron: Mapping[str, Any]) -> str:
@@ -104,10 +119,18 @@ def _spike(neuron: Mapping[str, Any]) -> str:
     return words if bits is None else f"{words}: {bits} bit{'s' if bits > 1 else ''}"
 
 
-def _target(target: Mapping[str, Any]) -> str:
+def _target(exit_: Mapping[str, Any]) -> str:
+    target, time = exit_["target"], exit_.get("step_time")
+    if target is None:
+        return "what the certificate allows"
     if target["drop"] is not None:
         return f"at most {target['drop']:g} points"
-    return f"{target['timesteps']:g} timesteps"
+    if time is None:
+        return f"{target['timesteps']:g} timesteps"
+    return (
+        f"{target['milliseconds']:g} ms an image, which are {time['timesteps']:.2f} timesteps: stem "
+        f"{time['stem']:.3g} ms, step {time['step']:.3g} ms, {time['batch_size']} images together on {time['device']}"
+    )
 
 
 def _joule(nanojoule: float) -> str:

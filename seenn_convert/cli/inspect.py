@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seenn_convert.cli.console import columns_text, say_json
+from seenn_convert.cli.console import certificate_lines, columns_text, say_json
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
 from seenn_convert.cli.options import Shape, output_name_option
 
@@ -63,6 +63,7 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "input_shape": list(artifact.snn.input_shape),
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
+        "certificate": None if artifact.certificate is None else artifact.certificate.to_json(),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
         "options": artifact.provenance.get("options", {}),
@@ -115,6 +116,7 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
         for key in ("input_shape", "timesteps", "policy", "preprocessing", "options")
         if key in found
     ]
+    facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0))
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
     parts = [found["name"], *facts, share, "", columns_text(rows), ""]
     parts += [layers, ""] if layers else []

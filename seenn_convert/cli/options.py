@@ -47,6 +47,22 @@ class Shape(click.ParamType[tuple[int, ...]]):
         return tuple(int(part) for part in parts)
 
 
+class EpsilonDelta(click.ParamType[tuple[float, float] | None]):
+    """Two numbers above 0 and below 1, or none."""
+
+    name = "epsilon,delta"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the two numbers of ``value``."""
+        if isinstance(value, tuple) or value == "none":
+            return value if value != "none" else None
+        try:
+            epsilon, delta = (float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is neither a pair of numbers like 0.01,0.05 nor none", param, ctx)
+        return epsilon, delta
+
+
 def output_name_option(function: F) -> F:
     """Add the option that chooses among several outputs of a model."""
     help_text = "Which output of the model is its logits, where it has several."
@@ -81,6 +97,13 @@ def calibration_options(function: F) -> F:
         click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
         click.option("--score", type=click.Choice(["confidence", "entropy"]), default="confidence", show_default=True,
                      help="What decides about leaving."),
+        click.option("--certify-bound", type=click.Choice(["auto", "binomial", "betting"]), default="auto",
+                     show_default=True, help="How it is certified; auto takes what suits the risk."),
+        click.option("--certify-risk", type=click.Choice(["disagreement", "accuracy"]), default="disagreement",
+                     show_default=True, help="Answers other than the full run's, or accuracy lost (needs labels)."),
+        click.option("--certify", type=EpsilonDelta(),
+                     help="Leaving early costs at most EPSILON of all images, but for a probability of DELTA."),
+        click.option("--target-ms", type=float, help="Milliseconds an image to spend on average, on this machine."),
         click.option("--target-timesteps", type=float, help="Average timesteps to spend."),
         click.option("--target-drop", type=float, help="Points of accuracy that may be lost against the ANN [0.5]."),
         click.option("--correction", type=click.Choice(["none", "potential", "bias", "timestep"]),
@@ -133,13 +156,20 @@ def make_options(given: dict[str, Any]) -> "Options":
             names = " or ".join(f"--threshold {rule}" for rule in rules)
             raise click.UsageError(f"--{option} has no effect without {names}")
     from seenn_convert.options import Options
+    from seenn_convert.tuning.certificate import Certify
     from seenn_convert.tuning.exit_threshold import ExitTarget
 
-    drop, timesteps = given["target_drop"], given["target_timesteps"]
-    if drop is not None and timesteps is not None:
-        raise click.UsageError("give --target-drop or --target-timesteps, not both")
-    if drop is None and timesteps is None:
-        drop = 0.5
+    for option in ("certify_risk", "certify_bound"):
+        if _is_given(option) and given["certify"] is None:
+            raise click.UsageError(f"--{option.replace('_', '-')} has no effect without --certify")
+    certify = given["certify"]
+    if certify is not None:
+        bound = None if given["certify_bound"] == "auto" else given["certify_bound"]
+        certify = Certify(certify[0], certify[1], risk=given["certify_risk"], bound=bound)
+    targets = {"drop": given["target_drop"], "timesteps": given["target_timesteps"], "milliseconds": given["target_ms"]}
+    targets = {name: value for name, value in targets.items() if value is not None}
+    if len(targets) > 1:
+        raise click.UsageError("give one of --target-drop, --target-timesteps and --target-ms")
     return Options(
         timesteps=given["timesteps"],
         neuron=given["neuron"],
@@ -151,7 +181,8 @@ def make_options(given: dict[str, Any]) -> "Options":
         per_channel=not given["per_layer"],
         calibration=given["calibration"],
         correction=given["correction"],
-        target=ExitTarget(drop=drop, timesteps=timesteps),
+        target=ExitTarget(**targets) if targets else None,
+        certify=certify,
         score=given["score"],
         batch_size=given["batch_size"],
         device=given["device"],
@@ -173,9 +204,15 @@ def inherit(given: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]
     found["percentile"] = float(number[0]) if rule == "percentile" else given["percentile"]
     if "neuron" in told:
         found["neuron_levels"] = None
-    target = options.get("target", {})
-    if not {"target_drop", "target_timesteps"} & told:
-        found |= {"target_drop": target.get("drop"), "target_timesteps": target.get("timesteps")}
+    names = {"target_drop": "drop", "target_timesteps": "timesteps", "target_ms": "milliseconds"}
+    replaced = {*names, "certify"} if given["certify"] else {*names}  # a new certificate alone chooses the exit
+    if not replaced & told:
+        found |= {name: (options.get("target") or {}).get(key) for name, key in names.items()}
+    certify = options.get("certify")
+    found |= {"certify": None, "certify_risk": given["certify_risk"], "certify_bound": given["certify_bound"]}
+    if certify:
+        found["certify"] = (certify["epsilon"], certify["delta"])
+        found |= {"certify_risk": certify["risk"], "certify_bound": certify["bound"] or "auto"}
     if "calibration" in told:
         found["correction"] = None
     return {name: value if name in told else found.get(name, value) for name, value in given.items()}

@@ -19,6 +19,7 @@ from seenn_convert.export.shapes import REPORT as REPORT_SHAPE
 from seenn_convert.program import PassRecord, Program, Stage, StateSpec
 from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy, FixedPolicy, policy_from_json
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.tuning.certificate import Certificate, certificate_from_json
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 FORMAT, SCHEMA_VERSION = "seenn-artifact", 1
@@ -38,6 +39,7 @@ class Artifact:
         class_names: Names by label, where the data had them.
         provenance: Where model and data came from, with hashes, versions, options and seed.
         report: The conversion report, and the evaluation once there is one.
+        certificate: What leaving early costs at most; dropped where ``policy`` is not the one that it is about.
     """
 
     ann: Program
@@ -48,6 +50,16 @@ class Artifact:
     class_names: tuple[str, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
+    certificate: Certificate | None = None
+
+    def __post_init__(self) -> None:
+        """Drop a certificate of another policy, here and in the report."""
+        if self.certificate is None or dict(self.certificate.policy) == self.policy.to_json():
+            return
+        object.__setattr__(self, "certificate", None)
+        if self.report.get("conversion", {}).get("certificate") is not None:
+            conversion = {**self.report["conversion"], "certificate": None}
+            object.__setattr__(self, "report", {**self.report, "conversion": conversion})
 
     def model(self) -> SpikingModel:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
@@ -79,6 +91,7 @@ class Artifact:
             "policy": self.policy.to_json(),
             "preprocessing": self.preprocessing.to_json(),
             "class_names": None if self.class_names is None else list(self.class_names),
+            **({} if self.certificate is None else {"certificate": self.certificate.to_json()}),
             "provenance": dict(self.provenance),
             "files": dict(files),
         }
@@ -178,16 +191,28 @@ def _artifact(manifest: Mapping[str, Any], ann: Program, snn: Program, report: M
     clause = misfit(provenance, PROVENANCE, "provenance")
     if clause is not None:
         raise TypeError(clause)
+    policy = policy_from_json(manifest["policy"])
     return Artifact(
         ann=ann,
         snn=snn,
         timesteps=_count(manifest["timesteps"]),
-        policy=policy_from_json(manifest["policy"]),
+        policy=policy,
         preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
         class_names=None if names is None else tuple(str(name) for name in names),
         provenance=provenance,
         report=report,
+        certificate=_certificate(manifest, policy),
     )
+
+
+def _certificate(manifest: Mapping[str, Any], policy: ExitPolicy) -> Certificate | None:
+    """Return the certificate of a manifest; there need not be one."""
+    if manifest.get("certificate") is None:
+        return None
+    certificate = certificate_from_json(manifest["certificate"])
+    if dict(certificate.policy) != policy.to_json():
+        raise ArtifactError("the certificate is about another exit policy than the artifact's; calibrate again")
+    return certificate
 
 
 def _check_file(path: Path, expected: str) -> None:

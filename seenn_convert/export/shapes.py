@@ -16,7 +16,13 @@ PROVENANCE: dict[str, Any] = {
     "options": dict,
     "environment": {"versions": {ANY_KEY: str}, "machine": str, "date": str},
 }
-_EXIT: Shape = {"policy": dict, "target": dict, "temperatures": [NUMBER], "held_out": dict}
+_EXIT: Shape = {
+    "policy": dict,
+    "target": (dict, NOTHING),
+    "temperatures": [NUMBER],
+    "held_out": {"exit_counts": {ANY_KEY: int}},
+    "step_time": (dict, NOTHING),
+}
 REPORT: dict[str, Any] = {
     "schema_version": int,
     "model": {**PROVENANCE["model"], "input_shape": [int], "classes": int, "class_names": (list, NOTHING)},
@@ -32,6 +38,7 @@ REPORT: dict[str, Any] = {
         "passes": [{"name": str, "changed": int, "declined": [[str]]}],
         "parity": (*NUMBER, NOTHING),
         "exit": _EXIT,
+        "certificate": (dict, NOTHING),
         "dead_channels": {ANY_KEY: int},
         "warnings": [str],
     },

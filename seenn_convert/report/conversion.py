@@ -90,8 +90,11 @@ def conversion_report(
                 "expected_drop": tuning.choice.expected_drop,
                 "average_timesteps": tuning.choice.average_timesteps,
                 "reached": tuning.choice.reached,
+                "exit_counts": {str(t): count for t, count in enumerate(tuning.exit_counts, 1)},
             },
+            "step_time": None if tuning.step_time is None else tuning.step_time.to_json(),
         },
+        "certificate": None if tuning.certificate is None else tuning.certificate.to_json(),
         "dead_channels": {name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         "warnings": _warnings(calibration, tuning, split),
     }
@@ -112,9 +115,10 @@ def environment() -> dict[str, Any]:
 def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> list[str]:
     warnings = []
     if not tuning.choice.reached:
-        warnings.append(
-            "the exit target was not reached on the held-out calibration images; raise -T, or accept a larger drop"
-        )
+        remedy = "raise -T, or accept a larger drop"
+        if tuning.certificate is not None:
+            remedy += ", or where the certificate does not allow it give more calibration images or a larger epsilon"
+        warnings.append(f"the exit target was not reached on the held-out calibration images; {remedy}")
     if len(split.held_out) < 100:
         warnings.append(
             f"how careful the exits are was chosen on only {len(split.held_out)} held-out images; give some hundreds"

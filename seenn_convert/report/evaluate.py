@@ -1,6 +1,6 @@
 """Evaluate an artifact on data that it has not seen: accuracy, exits, time, operations, energy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,11 +16,14 @@ from seenn_convert.export.artifact import Artifact
 from seenn_convert.program import Program, rows_together
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.report.ann import run_ann
+from seenn_convert.report.certified import check_certificate
 from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
 from seenn_convert.report.diagnosis import diagnose
+from seenn_convert.report.drift import exit_drift
 from seenn_convert.report.examples import examples
 from seenn_convert.report.intervals import wilson_interval
 from seenn_convert.report.layers import layer_rows
+from seenn_convert.report.plain import dig
 from seenn_convert.report.timing import time_three_ways
 from seenn_convert.report.user_data import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.runtime.all_timesteps import AllTimesteps
@@ -83,11 +86,14 @@ def evaluate(
         differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
         time = time_three_ways(ann, model, list(_images(timed, batch_size)), progress=progress)
         layers = _layers(artifact, model, data, counts)
+    early = _early_exit(trace, labels, artifact.timesteps)
     return {
         "data": {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()},
         "ann_accuracy": float((ann_predictions == labels).double().mean()),
         "accuracy_at": {str(t + 1): float((p == labels).double().mean()) for t, p in enumerate(run.predictions)},
-        "early_exit": _early_exit(trace, labels, artifact.timesteps),
+        "early_exit": early,
+        "certificate": _certificate(artifact, run, trace, labels),
+        "exit_drift": exit_drift(_held_out_counts(artifact), early["exit_counts"]),
         "differs_from_hindsight": differing,
         "milliseconds_per_image": time,
         "timing": {"images": len(timed), "batch_size": batch_size, "threads": torch.get_num_threads()},
@@ -137,6 +143,20 @@ def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> dict[str, A
         "average_timesteps": trace.average_timesteps,
         "exit_counts": {str(t + 1): int(count) for t, count in enumerate(counts)},
     }
+
+
+def _held_out_counts(artifact: Artifact) -> Mapping[str, int] | None:
+    """Return how many held-out calibration images left at each timestep; older artifacts do not say."""
+    counts = dig(artifact.report, "conversion", "exit", "held_out", "exit_counts")
+    if artifact.policy.to_json() != dig(artifact.report, "conversion", "exit", "policy") or counts is None:
+        return None
+    return {t: count for t, count in counts.items() if t.isdecimal()}
+
+
+def _certificate(artifact: Artifact, run: AllTimesteps, trace: ExitTrace, labels: Tensor) -> dict[str, Any] | None:
+    if artifact.certificate is None:
+        return None
+    return check_certificate(artifact.certificate, trace.predictions, run.predictions[-1], labels)
 
 
 def _trade_off(run: AllTimesteps, labels: Tensor) -> list[dict[str, float]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from seenn_convert.report.html_certificate import certificate_section
 from seenn_convert.report.html_layers import layers_section
 from seenn_convert.report.html_readings import (
     ann_percent,
@@ -55,7 +56,7 @@ def render_html(report: Mapping[str, Any]) -> str:
     name = text(dig(report, "model", "name"))
     measured = (accuracy_section, trade_off_section, exits_section, examples_section, costs_section)
     sections = [make(report) for make in measured] if dig(report, "evaluation") else []
-    sections.append(conversion_section(report))
+    sections += [certificate_section(report), conversion_section(report)]
     if dig(report, "evaluation"):
         sections.append(layers_section(report))
     sections += [operators_section(report), passes_section(report), provenance_section(report)]

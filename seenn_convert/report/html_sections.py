@@ -136,8 +136,8 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def warnings_box(report: Mapping[str, Any]) -> str:
-    """Return the warnings of the conversion, nothing where there are none."""
-    warnings = dig(report, "conversion", "warnings") or []
+    """Return the warnings of the conversion and of the evaluation, nothing where there are none."""
+    warnings = [*(dig(report, "conversion", "warnings") or []), *(dig(report, "evaluation", "warnings") or [])]
     if not warnings:
         return ""
     title = plural(len(warnings), "warning", "warnings")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seenn_convert.report.html_certificate import certificate_verdict
 from seenn_convert.report.html_readings import (
     ann_percent,
     fixed_points,
@@ -53,7 +54,8 @@ def verdicts(report: Mapping[str, Any]) -> list[str]:
     """Return what is good and bad about the result, one list item each, as plainly as it can be said."""
     verdicts = [*_target_verdict(report)]
     if dig(report, "evaluation"):
-        verdicts += [*_accuracy_verdict(report), *_energy_verdict(report)]
+        verdicts += [*_accuracy_verdict(report), *certificate_verdict(report), *_time_verdict(report)]
+        verdicts += _energy_verdict(report)
     items = "".join(
         f'<li class="{"good" if good else "bad"}"><span>{"✓" if good else "!"}</span>{words}</li>'
         for good, words in verdicts
@@ -88,6 +90,16 @@ def _accuracy_verdict(report: Mapping[str, Any]) -> list[tuple[bool, str]]:
     if average is not None and timesteps_of(report) > 1 and average > 0.95 * timesteps_of(report):
         verdicts.append((False, "Hardly any image leaves early: early exit saves almost nothing here."))
     return verdicts
+
+
+def _time_verdict(report: Mapping[str, Any]) -> list[tuple[bool, str]]:
+    """Say how long an image took, where a time was asked for."""
+    asked = finite(dig(report, "conversion", "exit", "target", "milliseconds"))
+    took = finite(dig(report, "evaluation", "milliseconds_per_image", "early_exit"))
+    if asked is None or took is None:
+        return []
+    words = f"Early exit took {took:.3g} ms an image here; {asked:g} ms were asked for where it was converted."
+    return [(took <= asked, words)]
 
 
 def _energy_verdict(report: Mapping[str, Any]) -> list[tuple[bool, str]]:
@@ -129,9 +141,24 @@ def target_words(report: Mapping[str, Any]) -> str:
     """Return what was asked for, in words."""
     target = dig(report, "conversion", "exit", "target")
     drop, timesteps = finite(dig(target, "drop")), finite(dig(target, "timesteps"))
+    milliseconds = finite(dig(target, "milliseconds"))
     if drop is not None:
         return f"at most {drop:g} points below the ANN"
+    if milliseconds is not None:
+        return f"at most {milliseconds:g} ms an image on average{_priced(report)}"
     return "" if timesteps is None else f"at most {timesteps:g} timesteps on average"
+
+
+def _priced(report: Mapping[str, Any]) -> str:
+    """Return what was measured to turn a time into timesteps."""
+    price = dig(report, "conversion", "exit", "step_time")
+    if not price:
+        return ""
+    return (
+        f", which are {number(dig(price, 'timesteps'), 2)} timesteps: the stem takes {significant(dig(price, 'stem'))} "
+        f"ms, a timestep {significant(dig(price, 'step'))} ms, {number(dig(price, 'batch_size'))} images together on "
+        f"{text(dig(price, 'device'))}"
+    )
 
 
 def held_out_words(conversion: Any) -> str:

@@ -1,10 +1,11 @@
-"""Choose exit thresholds, one for each timestep, for a target accuracy drop or average timesteps.
+"""Choose exit thresholds, one for each timestep, for a target accuracy drop, average timesteps or milliseconds.
 
 The thresholds come from a dynamic programme on the fitting part of the calibration data, for a price of one timestep;
 the price is chosen on the held-out part.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,31 +21,35 @@ PRICES = tuple(float(p) for p in torch.logspace(-5, 0, 81, dtype=torch.float64))
 
 @dataclass(frozen=True)
 class ExitTarget:
-    """What the user asked for; exactly one of the two is set.
+    """What the user asked for; exactly one of the three is set.
 
     Attributes:
         drop: Points of accuracy that the spiking network may lose against the ANN, e.g. 0.5.
         timesteps: Average timesteps to spend.
+        milliseconds: Time to spend on an image, on average; becomes timesteps once a timestep was timed.
 
     Raises:
-        InputError: Both or none are set, a drop below 0, timesteps below 1, or no finite number.
+        InputError: Several or none are set, a drop below 0, timesteps below 1, no time, or no finite number.
     """
 
     drop: float | None = None
     timesteps: float | None = None
+    milliseconds: float | None = None
 
     def __post_init__(self) -> None:
         """Check that the target makes sense."""
-        if (self.drop is None) == (self.timesteps is None):
-            raise InputError("give either a target drop or target timesteps, not both and not none")
+        if sum(value is not None for value in (self.drop, self.timesteps, self.milliseconds)) != 1:
+            raise InputError("give a target drop, target timesteps or a target time, exactly one of the three")
         if self.drop is not None and not 0 <= self.drop < math.inf:
             raise InputError(f"the target drop must be 0 or more points, got {self.drop}")
         if self.timesteps is not None and not 1 <= self.timesteps < math.inf:
             raise InputError(f"the target timesteps must be 1 or more, got {self.timesteps}")
+        if self.milliseconds is not None and not 0 < self.milliseconds < math.inf:
+            raise InputError(f"the target time must be above 0 milliseconds, got {self.milliseconds}")
 
     def to_json(self) -> dict[str, float | None]:
         """Return plain data."""
-        return {"drop": self.drop, "timesteps": self.timesteps}
+        return {"drop": self.drop, "timesteps": self.timesteps, "milliseconds": self.milliseconds}
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,37 @@ def choose_thresholds(fitting: Readouts, held_out: Readouts, target: ExitTarget)
         held_out: Images that choose among them.
         target: What to reach.
     """
-    path = careful_to_fast(fitting)
+    return choose_on_path(careful_to_fast(fitting), held_out, target)
+
+
+def choose_on_path(
+    path: Sequence[tuple[float, ...]], held_out: Readouts, target: ExitTarget | None, last: int | None = None
+) -> ExitChoice:
+    """Return the point of ``path`` that meets ``target`` on the held-out images.
+
+    Args:
+        path: Sets of thresholds from careful to fast, found without the held-out images.
+        held_out: Images that choose among them.
+        target: What to reach, a drop or timesteps; None takes the fastest point there is.
+        last: Position of the fastest point that may be taken, as a certificate allows; None allows all.
+    """
     outcomes = [outcome(held_out, thresholds) for thresholds in path]
-    if target.drop is None:
-        ok = [average <= (target.timesteps or 1.0) + 1e-9 for _, average in outcomes]
+    if target is None:
+        ok, chosen = [True] * len(path), len(path) - 1
+    elif target.drop is None:
+        assert target.timesteps is not None
+        ok = [average <= target.timesteps + 1e-9 for _, average in outcomes]
         chosen = ok.index(True) if any(ok) else len(path) - 1
     else:
         ok = [drop <= target.drop + 1e-9 for drop, _ in outcomes]
         chosen = len(path) - 1 - ok[::-1].index(True) if any(ok) else 0
+    chosen = chosen if last is None else min(chosen, last)
     return ExitChoice(path[chosen], *outcomes[chosen], reached=ok[chosen])
+
+
+def full_run(timesteps: int) -> tuple[float, ...]:
+    """Return the thresholds that let nobody leave before the last timestep."""
+    return (NEVER,) * (timesteps - 1) + (ALWAYS,)
 
 
 def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
@@ -112,9 +139,8 @@ def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
     Each price of a timestep gives one set; in front of the smallest price, its thresholds are moved towards
     certainty in equal steps of log odds, since a few hundred images cannot tell small prices apart.
     """
-    full = (NEVER,) * (len(fitting.scores) - 1) + (ALWAYS,)
     priced = [price_thresholds(fitting.scores, fitting.worth, price) for price in PRICES]
-    return [full, *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
+    return [full_run(len(fitting.scores)), *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
 
 
 def price_thresholds(scores: Tensor, worth: Tensor, price: float) -> tuple[float, ...]:

@@ -9,7 +9,18 @@ from torch import Tensor
 from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
 from seenn_convert.scores import ScoreName, score
-from seenn_convert.tuning.exit_threshold import ExitChoice, ExitTarget, Readouts, choose_thresholds, first_exit
+from seenn_convert.tuning.certificate import Certificate, Certify, last_certified, make_certificate
+from seenn_convert.tuning.exit_threshold import (
+    ExitChoice,
+    ExitTarget,
+    Readouts,
+    careful_to_fast,
+    choose_on_path,
+    first_exit,
+    full_run,
+)
+from seenn_convert.tuning.risk import Risk, exit_losses
+from seenn_convert.tuning.step_time import StepTime
 from seenn_convert.tuning.temperatures import fit_temperatures
 
 
@@ -31,6 +42,9 @@ class ExitTuning:
         choice: What they do on the held-out images.
         labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
         held_out: Measured shares right on the held-out images.
+        exit_counts: How many of the held-out images left at each timestep.
+        certificate: What leaving early costs at most, where that was asked for.
+        step_time: Milliseconds of stem and step, where the target is a time.
     """
 
     temperatures: Tensor
@@ -38,6 +52,9 @@ class ExitTuning:
     choice: ExitChoice
     labelled: bool
     held_out: dict[str, float]
+    exit_counts: tuple[int, ...]
+    certificate: Certificate | None = None
+    step_time: StepTime | None = None
 
 
 def split_calibration(images: int, seed: int, held_out_share: float = 0.4) -> Split:
@@ -52,18 +69,20 @@ def tune_exit(
     ann_logits: Tensor,
     labels: Tensor | None,
     split: Split,
-    target: ExitTarget,
+    target: ExitTarget | None,
     score_name: ScoreName = "confidence",
+    certify: Certify | None = None,
 ) -> ExitTuning:
-    """Fit temperatures and choose the exit threshold.
+    """Fit temperatures and choose the exit threshold; of target and certificate the more careful one decides.
 
     Args:
         run: All timesteps of the whole calibration set, with logits.
         ann_logits: ``(N, K)`` the ANN's logits.
         labels: ``(N,)`` true classes, None where there are none.
         split: Which images serve which purpose.
-        target: What to reach on the held-out images.
+        target: What to reach on the held-out images, a drop or timesteps; None where a certificate alone decides.
         score_name: The exit score.
+        certify: What to certify on the held-out images.
     """
     assert run.logits is not None
     truth = ann_logits.argmax(dim=-1) if labels is None else labels
@@ -71,13 +90,59 @@ def tune_exit(
     temperatures = fit_temperatures(run.logits[:, fitting], truth[fitting])
     ann_p = _ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
     readouts = [_readouts(run, temperatures, ann_p, images, score_name) for images in (fitting, held_out)]
-    choice = choose_thresholds(readouts[0], readouts[1], target)
+    path = [full_run(len(run.scores)), *careful_to_fast(readouts[0])]
+    shown = _Shown(readouts[1].scores, run.predictions[:, held_out], None if labels is None else labels[held_out])
+    last = None if certify is None else _last(shown, path, certify)
+    choice = choose_on_path(path, readouts[1], target, last)
+    policy = SCORE_POLICIES[score_name](choice.thresholds)
+    certificate = None
+    if certify is not None and last is not None:
+        certificate = _certificate(shown, choice, choose_on_path(path, readouts[1], None, last), policy, certify)
     return ExitTuning(
         temperatures=temperatures,
-        policy=SCORE_POLICIES[score_name](choice.thresholds),
+        policy=policy,
         choice=choice,
         labelled=labels is not None,
         held_out=_measured(run, readouts[1], ann_logits.argmax(dim=-1), truth, held_out, choice),
+        exit_counts=tuple(torch.bincount(shown.steps(choice.thresholds), minlength=len(run.scores)).tolist()),
+        certificate=certificate,
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the held-out images show: scores and answers ``(T, N)``, and labels ``(N,)`` where there are some."""
+
+    scores: Tensor
+    predictions: Tensor
+    labels: Tensor | None
+
+    def steps(self, thresholds: tuple[float, ...]) -> Tensor:
+        """Return the 0-based timestep at which each image leaves, ``(N,)``."""
+        return first_exit(self.scores, self.scores.new_tensor(thresholds).unsqueeze(1))
+
+    def losses(self, thresholds: tuple[float, ...], risk: Risk) -> Tensor:
+        """Return what leaving early costs each image, ``(N,)``."""
+        answers = self.predictions.gather(0, self.steps(thresholds).unsqueeze(0)).squeeze(0)
+        return exit_losses(risk, answers, self.predictions[-1], self.labels)
+
+
+def _last(shown: _Shown, path: Sequence[tuple[float, ...]], certify: Certify) -> int:
+    """Return the position of the fastest point of the path that is certified; the full run always is."""
+    losses = torch.stack([shown.losses(thresholds, certify.risk) for thresholds in path])
+    return max(0, last_certified(losses, certify))
+
+
+def _certificate(
+    shown: _Shown, choice: ExitChoice, fastest: ExitChoice, policy: ConfidencePolicy, certify: Certify
+) -> Certificate:
+    return make_certificate(
+        certify,
+        shown.losses(choice.thresholds, certify.risk),
+        choice.average_timesteps,
+        fastest.average_timesteps,
+        choice.thresholds == full_run(len(shown.scores)),
+        policy.to_json(),
     )
 
 

@@ -216,6 +216,10 @@ def _mistakes(folder: Path) -> dict[str, list[str]]:
         "device": [*convert, data, "--device", "quantum"],
         "std": [*convert, data, "--std", "0"],
         "target": [*convert, data, "--target-drop", "-1"],
+        "target above T": [*convert, data, "-T", "4", "--target-timesteps", "5"],
+        "no time": [*convert, data, "--target-ms", "0"],
+        "too few to certify": [*convert, data, "--certify", "0.001,0.05"],
+        "certificate out of range": [*convert, data, "--certify", "0,0.05"],
         "no place to run": [*convert, data, "--device", "meta"],
         "link to nowhere": ["convert", model, "-o", str(dangling), "--calibration-data", data],
         "below a file": ["convert", model, "-o", str(cut / "out"), "--calibration-data", data],
@@ -247,7 +251,8 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path
     both = ["--target-drop", "1", "--target-timesteps", "3"]
     model, data = SAMPLE / "fashion_mnist.onnx", SAMPLE / "calibration.npz"
     assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *both)[0] == 2
-    for option in (["--seed", -(10**30)], ["--input-shape", "1,28,28"]):
+    for option in (["--seed", -(10**30)], ["--input-shape", "1,28,28"], ["--certify", "0.01"], ["--certify", "a,b"],
+                   ["--target-ms", "3", "--target-drop", "1"]):  # fmt: skip
         assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *option)[0] == 2
 
 
@@ -397,13 +402,15 @@ def test_calibrate_keeps_the_options_that_are_not_given(
     assert options[0] == options[1]
     assert options[2] == {
         **options[0], "timesteps": 2, "threshold": "mse, 8 levels", "neuron": "multilevel", "neuron_levels": 3,
-        "target": {"drop": 1.0, "timesteps": None},
+        "target": {"drop": 1.0, "timesteps": None, "milliseconds": None},
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(("options", "message"), [
     (["--levels", "4"], "--levels has no effect without --threshold mse or --threshold balance"),
     (["--threshold", "max", "--percentile", "99"], "--percentile has no effect without --threshold percentile"),
+    (["--certify-risk", "accuracy"], "--certify-risk has no effect without --certify"),
+    (["--certify-bound", "betting"], "--certify-bound has no effect without --certify"),
 ])  # fmt: skip
 def test_an_option_without_effect_is_wrong_usage(
     capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, options: list[str], message: str
@@ -412,3 +419,47 @@ def test_an_option_without_effect_is_wrong_usage(
         capsys, "convert", SAMPLE / "fashion_mnist.onnx", "--calibration-data", few, "-o", tmp_path / "out", *options
     )
     assert code == 2 and message in error and not (tmp_path / "out").exists()
+
+
+def test_a_certificate_goes_from_convert_to_inspect_evaluate_and_calibrate(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
+) -> None:
+    out, again, without, other = (tmp_path / name for name in ("out", "again", "without", "other"))
+    model = SAMPLE / "fashion_mnist.onnx"
+    arguments = ["convert", model, "--calibration-data", few, "-T", "2", "-o", out, *SCALE,
+                 "--calibration", "fast", "--certify", "0.2,0.1"]  # fmt: skip
+    code, text, _ = run(capsys, *arguments)
+    assert code == 0 and "at most 20 % of all images get another answer by leaving early" in text
+    assert "asked for: what the certificate allows" in text
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["certificate"]["images"] == 40 and manifest["certificate"]["policy"] == manifest["policy"]
+    assert "at most 20 % of all images" in run(capsys, "inspect", out)[1]
+    assert json.loads(run(capsys, "inspect", out, "--json")[1])["certificate"] == manifest["certificate"]
+
+    text = run(capsys, "evaluate", out, "--data", SAMPLE / "test.npz", "--limit", "60")[1]
+    assert "The certificate holds here" in text or "The certificate does not hold here" in text
+    page = (out / "report.html").read_text()
+    assert "What is certified" in page and "hold" in page
+
+    assert run(capsys, "calibrate", out, "--data", few, "-o", again, "--certify-risk", "accuracy")[0] == 0
+    assert run(capsys, "calibrate", out, "--data", few, "-o", without, "--certify", "none")[0] == 0
+    assert run(capsys, "calibrate", without, "--data", few, "-o", other, "--certify", "0.3,0.1")[0] == 0
+    kept, dropped, alone = (load_artifact(path) for path in (again, without, other))
+    assert kept.certificate is not None and (kept.certificate.risk, kept.certificate.epsilon) == ("accuracy", 0.2)
+    assert dropped.certificate is None and dropped.provenance["options"]["target"]["drop"] == 0.5
+    assert alone.provenance["options"]["target"] is None  # the default drop of before gives way to the certificate
+
+
+def test_a_time_becomes_timesteps_or_is_refused(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
+) -> None:
+    model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
+    arguments = ["convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, "--calibration", "fast",
+                 "--target-ms"]  # fmt: skip
+    code, _, error = run(capsys, *arguments, "0.000001")
+    assert code == 1 and "is out of reach: the stem" in error and not out.exists()
+    code, text, _ = run(capsys, *arguments, "60000", "--json")
+    found = json.loads(text)["conversion"]["exit"]
+    assert code == 0 and found["target"] == {"drop": None, "timesteps": None, "milliseconds": 60000.0}
+    assert found["step_time"]["timesteps"] == 3 and found["step_time"]["batch_size"] == 100
+    assert found["step_time"]["stem"] > 0 < found["step_time"]["step"]

@@ -25,6 +25,7 @@ from seenn_convert.export.artifact import MANIFEST, PROGRAM, REPORT, WEIGHTS, Ar
 from seenn_convert.export.files import sha256_of, sha256_of_json
 from seenn_convert.program import format_program
 from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.tuning.certificate import Certify, make_certificate
 
 IMAGES = small.draw(48, 31)[0]
 Json = dict[str, Any]
@@ -467,3 +468,45 @@ def test_wrong_weights_with_the_right_checksum(saved: Path, damage: str) -> None
     reseal(saved)
     with pytest.raises(ArtifactError, match="is damaged"):
         load_artifact(saved)
+
+
+def certified(policy: Json | None = None) -> Artifact:
+    """Return the artifact with a certificate, in the manifest and in the report."""
+    request = Certify(0.1, 0.05)
+    about = small.artifact().policy.to_json() if policy is None else policy
+    certificate = make_certificate(request, torch.tensor([1] + [0] * 99), 2.5, 2.5, False, about)
+    conversion = {**small.artifact().report["conversion"], "certificate": certificate.to_json()}
+    return replace(
+        small.artifact(), certificate=certificate, report={**small.artifact().report, "conversion": conversion}
+    )
+
+
+def test_a_certificate_comes_back_and_without_one_the_manifest_has_no_key(saved: Path, tmp_path: Path) -> None:
+    given = certified()
+    given.save(tmp_path / "certified")
+    read = load_artifact(tmp_path / "certified")
+    assert read.certificate == given.certificate is not None
+    assert read.report["conversion"]["certificate"] == given.certificate.to_json()
+    assert "certificate" not in json.loads((saved / MANIFEST).read_text())
+    assert load_artifact(saved).certificate is None
+
+
+def test_another_policy_drops_the_certificate() -> None:
+    changed = replace(certified(), policy=FixedPolicy(3))
+    assert changed.certificate is None and changed.report["conversion"]["certificate"] is None
+    assert replace(certified(), class_names=("a", "b", "c")).certificate is not None
+    assert certified({"policy": "fixed", "timesteps": 2}).certificate is None
+
+
+@pytest.mark.parametrize("change", [
+    lambda m: m["certificate"].update(epsilon=2), lambda m: m["certificate"].pop("delta"),
+    lambda m: m.update(certificate=[]), lambda m: m["certificate"]["policy"].update(thresholds=[0.5]),
+])  # fmt: skip
+def test_a_certificate_without_sense_or_of_another_policy_is_refused(
+    tmp_path: Path, change: Callable[[Json], object]
+) -> None:
+    certified().save(tmp_path / "net")
+    edit(tmp_path / "net", MANIFEST, change)
+    reseal(tmp_path / "net")
+    with pytest.raises(ArtifactError, match="the certificate"):
+        load_artifact(tmp_path / "net")

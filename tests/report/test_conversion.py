@@ -27,8 +27,10 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["exit"]["policy"] == artifact.policy.to_json()
     assert len(conversion["exit"]["temperatures"]) == 8
     assert set(conversion["exit"]["held_out"]) == {
-        "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached"
+        "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached", "exit_counts"
     }  # fmt: skip
+    assert sum(conversion["exit"]["held_out"]["exit_counts"].values()) == 38
+    assert conversion["certificate"] is conversion["exit"]["step_time"] is None
     assert conversion["dead_channels"] == {"relu": 0, "relu_1": len(
         artifact.provenance["calibration"]["thresholds"]["layers"]["relu_1"]["dead_channels"])}  # fmt: skip
     assert 0 <= conversion["parity"] < 1e-5

@@ -30,7 +30,7 @@ def test_the_keys_of_the_contract(found: dict) -> None:
         "differs_from_hindsight",
         "timing",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
-        "trade_off", "layers", "diagnosis", "examples",
+        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift",
     }  # fmt: skip
     assert set(found["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
     assert set(found["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}

@@ -15,6 +15,7 @@ from seenn_convert.tuning.exit_threshold import (
     ExitTarget,
     Readouts,
     careful_to_fast,
+    choose_on_path,
     choose_thresholds,
     first_exit,
     outcome,
@@ -139,6 +140,17 @@ def test_a_drop_out_of_reach_gives_the_full_run_and_says_so() -> None:
     assert choice.average_timesteps == 5.0
 
 
+@pytest.mark.parametrize("last", [0, 30, 70])
+def test_of_target_and_limit_the_more_careful_decides(last: int) -> None:
+    fitting, held_out = readouts(1), readouts(2)
+    path = careful_to_fast(fitting)
+    free = path.index(choose_thresholds(fitting, held_out, ExitTarget(drop=2.0)).thresholds)
+    assert choose_on_path(path, held_out, ExitTarget(drop=2.0), last).thresholds == path[min(free, last)]
+    assert choose_on_path(path, held_out, None, last).thresholds == path[last]
+    slow = choose_on_path(path, held_out, ExitTarget(timesteps=1.0), 0)
+    assert (slow.average_timesteps, slow.reached) == (5.0, False)
+
+
 def test_one_timestep_is_a_path_too() -> None:
     one = readouts(7, timesteps=1)
     choice = choose_thresholds(one, one, ExitTarget(drop=1.0))
@@ -175,11 +187,13 @@ def test_the_trade_off_is_that_of_single_thresholds() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"drop": 1.0, "timesteps": 2.0}, {"drop": -0.1}, {"timesteps": 0.5},
                                      {"drop": float("nan")}, {"timesteps": float("nan")},
-                                     {"drop": float("inf")}, {"timesteps": float("inf")}])  # fmt: skip
+                                     {"drop": float("inf")}, {"timesteps": float("inf")},
+                                     {"milliseconds": 0.0}, {"milliseconds": float("nan")},
+                                     {"milliseconds": 1.0, "drop": 1.0}])  # fmt: skip
 def test_a_target_without_sense_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="target"):
         ExitTarget(**options)
 
 
 def test_a_target_is_plain_data() -> None:
-    assert ExitTarget(drop=0.5).to_json() == {"drop": 0.5, "timesteps": None}
+    assert ExitTarget(drop=0.5).to_json() == {"drop": 0.5, "timesteps": None, "milliseconds": None}
