@@ -37,7 +37,7 @@ class Options:
         correction: Of each layer's mean output: ``"timestep"``, a bias for every timestep; ``"bias"``, one for all;
             ``"potential"``, a shift of the initial membrane potential; ``"none"``. None takes the preset's.
         target: What early exit has to reach on the held-out part of the calibration data.
-        score: ``"confidence"`` or ``"entropy"``.
+        score: What decides about leaving, one of ``scores.SCORE_NAMES``.
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the split of the calibration data.

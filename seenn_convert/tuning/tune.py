@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
-from seenn_convert.scores import ScoreName, score
+from seenn_convert.scores import ScoreName, evidence_at, score
 from seenn_convert.tuning.exit_threshold import ExitChoice, ExitTarget, Readouts, choose_thresholds, first_exit
 from seenn_convert.tuning.temperatures import fit_temperatures
 
@@ -93,9 +93,7 @@ def _readouts(
     run: AllTimesteps, temperatures: Tensor, ann_p: Tensor, images: Tensor, score_name: ScoreName
 ) -> Readouts:
     assert run.logits is not None
-    scores = torch.stack(
-        [score(score_name, logits, float(t)) for logits, t in zip(run.logits[:, images], temperatures, strict=True)]
-    )
+    scores = torch.stack([score(score_name, seen) for seen in evidence_at(run.logits[:, images], temperatures)])
     worth = ann_p[images].gather(1, run.predictions[:, images].t()).t()
     return Readouts(scores, worth, ann_p[images].amax(dim=-1))
 
