@@ -84,7 +84,8 @@ def calibration_options(function: F) -> F:
         click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
         click.option("--score", type=click.Choice(SCORES), default="confidence", show_default=True,
                      help="What decides about leaving: largest probability, entropy, lead of the probabilities "
-                          "(margin) or of the summed outputs (gap), log-sum-exp (energy), or an answer that stays (patience)."),
+                          "(margin) or of the summed outputs (gap), log-sum-exp (energy), or an answer that stays "
+                          "(patience)."),
         click.option("--target-timesteps", type=float, help="Average timesteps to spend."),
         click.option("--target-drop", type=float, help="Points of accuracy that may be lost against the ANN [0.5]."),
         click.option("--correction", type=click.Choice(["none", "potential", "bias", "timestep"]),
