@@ -12,6 +12,7 @@ from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
 from seenn_convert.cli.inspect import inspect
 from seenn_convert.cli.interrupt import INTERRUPTED, MESSAGE, leaving_at_once_from_imports
+from seenn_convert.cli.predict import predict
 from seenn_convert.errors import PassError, SeennConvertError
 
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, evaluate, inspect, demo):
+for command in (convert, calibrate, evaluate, predict, inspect, demo):
     cli.add_command(command)
 
 
