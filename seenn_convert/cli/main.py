@@ -7,6 +7,7 @@ import click
 
 from seenn_convert import __version__
 from seenn_convert.cli.calibrate import calibrate
+from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, evaluate, predict, inspect, demo):
+for command in (convert, calibrate, evaluate, compare, predict, inspect, demo):
     cli.add_command(command)
 
 
