@@ -18,7 +18,7 @@ from seenn_convert.report.ann import run_ann
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.costs import Counts, run_counted
 from seenn_convert.report.coverage import call_sites
-from seenn_convert.report.intervals import wilson_interval
+from seenn_convert.report.intervals import points_lost, wilson_interval
 from seenn_convert.report.reliability import auroc, calibration_error, reliability_bins
 from seenn_convert.report.timing import Prices, time_early_exit, time_stem_and_step
 from seenn_convert.report.user_data import check_shape, checked_labels, classes_of, matched_classes
@@ -120,7 +120,7 @@ class _Judge:
         at = exit_step.unsqueeze(0) - 1
         right = self.right.gather(0, at).squeeze(0) if right is None else right
         average, share = float(exit_step.double().mean()), float(right.double().mean())
-        lost, half = _paired(self.right[-1], right)
+        lost, half = points_lost(self.right[-1], right)
         return {
             "average_timesteps": average,
             "accuracy": share,
@@ -130,13 +130,6 @@ class _Judge:
             "synaptic_operations": float(self.counts.accumulates.gather(0, at).mean()),
             "milliseconds": self.prices.stem + average * self.prices.step,
         }
-
-
-def _paired(full: Tensor, right: Tensor) -> tuple[float, float]:
-    """Return the points lost against the full run, and half their 95 % interval: a mean of differences."""
-    differences = 100 * (full.double() - right.double())
-    deviation = float(differences.std()) if len(differences) > 1 else 0.0
-    return float(differences.mean()), 1.959963984540054 * deviation / math.sqrt(len(differences))
 
 
 def _grounds(

@@ -28,6 +28,9 @@ AVERAGES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 64)
 ALLOWED = 0.5
 """Points against the full run that the headline speaks of."""
 
+LEAST_IN_A_BIN = 10
+"""Images that a bin of the reliability diagram must hold to be drawn."""
+
 Way = Mapping[str, Any]
 
 
@@ -83,17 +86,17 @@ _AXES = {
 _WORDS = {
     "average_timesteps": (
         "The strong line is the score that this network computes, with a temperature and a threshold for each "
-        "timestep; thin lines are the other scores. Dashed is one temperature and one threshold for all timesteps. Circles: all "
-        "images stop at the same timestep, and the ideal, an exit at the first right answer. Bars are 95\u00a0% "
-        "intervals."
+        "timestep; thin lines are the other scores. Dashed is one temperature and one threshold for all timesteps. "
+        "Circles: all images stop at the same timestep, and the ideal, an exit at the first right answer. Bars are "
+        "95\u00a0% intervals."
     ),
     "synaptic_operations": (
         "A synaptic operation is one addition that a spike causes, counted image by image up to its exit. The stem, "
         "which sees the analog image once, comes on top."
     ),
     "milliseconds": (
-        "Lines are computed: the measured time of the stem, and that of a timestep times their average number. Circles "
-        "labelled <i>measured</i> really ran with early exit."
+        "Lines are computed: the measured time of the stem, and that of a timestep times their average number. "
+        "The diamonds were really run with early exit."
     ),
 }
 
@@ -108,10 +111,14 @@ def _section(comparison: Mapping[str, Any], identifier: str, title: str, key: st
         for way in ways
         if way.get("name") != "fixed"
     ]
-    marks = [Curve("all images stop at t", _points(_way(comparison, "fixed"), key, scale), "fixed")]
-    marks.append(Curve("ideal", _points({"points": [dig(comparison, "ideal")]}, key, scale), "fixed"))
     if key == "milliseconds":
-        marks = [marks[0], Curve("measured", _measured(comparison), "early")]
+        marks = [Curve("really run", _measured(comparison), "early")]
+    else:
+        ideal = {"points": [dig(comparison, "ideal")]}
+        marks = [
+            Curve("all images stop at t", _points(_way(comparison, "fixed"), key, scale), "fixed"),
+            Curve("ideal", _points(ideal, key, scale), "fixed"),
+        ]
     intervals = [(scale * x, 100 * low, 100 * high) for x, low, high in _intervals(_way(comparison, own), key)[::4]]
     ann = finite(dig(comparison, "ann_accuracy"))
     plot = curves_plot(curves, _AXES[key], None if ann is None else 100 * ann, marks, intervals=intervals)
@@ -133,7 +140,8 @@ def _table_section(comparison: Mapping[str, Any]) -> str:
     ]
     words = (
         "Points lost against the full run at these average timesteps, on the line between neighbouring choices, with "
-        f"half of their 95\u00a0% interval; the last column is the average from which on at most {ALLOWED} points are lost."
+        f"half of their 95\u00a0% interval; the last column is the average from which on at most {ALLOWED} points are "
+        "lost."
     )
     return section("lost", "Points lost", paragraph(words), table("Points lost", columns, rows))
 
@@ -189,9 +197,10 @@ def _reliability_section(comparison: Mapping[str, Any]) -> str:
 
 def _prices(comparison: Mapping[str, Any]) -> str:
     prices, rows = dig(comparison, "prices"), mappings(dig(comparison, "measured"))
+    threads = finite(dig(prices, "threads"))
     words = (
         f"Stem {number(dig(prices, 'stem'), 3)}\u00a0ms, timestep {number(dig(prices, 'step'), 3)}\u00a0ms an image, "
-        f"in batches of {number(dig(prices, 'batch_size'))} on {number(dig(prices, 'threads'))} threads."
+        f"in batches of {number(dig(prices, 'batch_size'))} with {number(threads)} thread{'s' * (threads != 1)}."
     )
     columns = [Column("Average timesteps"), Column("Measured"), Column("Computed")]
     cells = [
@@ -285,4 +294,6 @@ def _item(values: Any, t: int) -> Any:
 
 
 def _bins(bins: Any) -> list[Point]:
-    return [Point(100 * b[1], 100 * b[2]) for b in bins or [] if isinstance(b, (list, tuple)) and len(b) == 3]
+    """Return the bins that hold enough images to say something."""
+    known = [b for b in bins or [] if isinstance(b, (list, tuple)) and len(b) == 3]
+    return [Point(100 * b[1], 100 * b[2]) for b in known if b[0] >= LEAST_IN_A_BIN]

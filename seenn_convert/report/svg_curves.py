@@ -33,7 +33,7 @@ def curves_plot(
     ann: float | None = None,
     marks: Sequence[Curve] = (),
     title: str = "{x:.2f}: {y:.1f} %",
-    span: float = 15.0,
+    span: float = 12.0,
     intervals: Sequence[tuple[float, float, float]] = (),
 ) -> str:
     """Return accuracies over any cost; what is more than ``span`` points below the best is cut off.
@@ -42,7 +42,7 @@ def curves_plot(
         curves: Lines, each through its points in rising order.
         x_label: What the cost is.
         ann: Accuracy of the ANN, drawn as a line.
-        marks: Points that stand alone, marked with circles.
+        marks: Points that stand alone: circles, or diamonds where they are ``early``.
         title: What a circle says on hover.
         span: Points of accuracy shown.
         intervals: ``(x, low, high)`` of the 95 % intervals to draw.
@@ -58,10 +58,15 @@ def curves_plot(
     for curve in sorted(curves, key=lambda curve: curve.kind == "early"):
         plot.line(curve.points, curve.kind)
     for x, low, high in intervals:
-        if low >= y.low:
+        if high > y.low:
             plot.interval(x, low, high)
     for curve in marks:
-        plot.circles([p for p in curve.points if p.y >= y.low], f"{curve.label}: {title}")
+        shown = [p for p in curve.points if p.y >= y.low]
+        if curve.kind != "early":
+            plot.circles(shown, f"{curve.label}: {title}")
+            continue
+        for point in shown:
+            plot.diamond(*point, f"{curve.label}: " + title.format(x=point.x, y=point.y))
     for curve in (*marks, *curves):
         if curve.kind != "other":
             plot.label(curve.label, [p for p in curve.points if p.y >= y.low], curve.kind)
