@@ -34,7 +34,7 @@ SCHEMA_VERSION = 1
 FINEST, MOST_BUDGETS = 0.25, 64
 """Smallest distance of the averages for which each way offers a choice, and the most such averages."""
 
-TIMED_IMAGES, MEASURED = 512, 4
+TIMED_IMAGES, MEASURED = 256, 3
 """Images on which times are measured, and how many settings are really run with early exit."""
 
 

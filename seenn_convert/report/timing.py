@@ -88,13 +88,14 @@ def time_early_exit(
 ) -> tuple[float, float]:
     """Return average timesteps and milliseconds an image, a median of ``repeats``, of early exit with ``policy``."""
     images, capacity = sum(len(batch) for batch in batches), max(len(batch) for batch in batches)
+    averages: list[float] = []
+
+    def run(data: Sequence[Tensor]) -> None:
+        averages.append(run_early_exit(model, data, capacity, policy).average_timesteps)
+
     with torch.no_grad():
-        average = run_early_exit(model, batches, capacity, policy).average_timesteps
-        seconds = [
-            _seconds(lambda data: run_early_exit(model, data, capacity, policy), batches, model.device)
-            for _ in range(repeats)
-        ]
-    return average, 1000 * statistics.median(seconds) / images
+        seconds = [_seconds(run, batches, model.device) for _ in range(repeats)]
+    return averages[0], 1000 * statistics.median(seconds) / images
 
 
 def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:
