@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.export.artifact import Artifact, load_artifact
     from seenn_convert.options import Options
+    from seenn_convert.prediction import Prediction, predict
     from seenn_convert.report.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
@@ -28,6 +29,7 @@ _HOMES = {
     "ExitTarget": "tuning.exit_threshold",
     "ExitTrace": "runtime.early_exit",
     "Options": "options",
+    "Prediction": "prediction",
     "Preprocessing": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
@@ -36,6 +38,7 @@ _HOMES = {
     "load": "compiler",
     "load_artifact": "export.artifact",
     "open_dataset": "data",
+    "predict": "prediction",
     "recalibrate": "compiler",
     "run_early_exit": "runtime.early_exit",
 }
@@ -47,6 +50,7 @@ __all__ = [
     "ExitTarget",
     "ExitTrace",
     "Options",
+    "Prediction",
     "Preprocessing",
     "SeennConvertError",
     "SpikingModel",
@@ -56,6 +60,7 @@ __all__ = [
     "load",
     "load_artifact",
     "open_dataset",
+    "predict",
     "recalibrate",
     "run_early_exit",
 ]

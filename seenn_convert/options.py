@@ -39,7 +39,7 @@ class Options:
             ``"potential"``, a shift of the initial membrane potential; ``"none"``. None takes the preset's.
         target: What early exit has to reach on the held-out part of the calibration data. None is a drop of 0.5, or
             with ``certify`` whatever that allows; of the two the more careful one decides.
-        score: ``"confidence"`` or ``"entropy"``.
+        score: What decides about leaving, one of ``scores.SCORE_NAMES``.
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the split of the calibration data.

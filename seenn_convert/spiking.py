@@ -20,7 +20,7 @@ from seenn_convert.neuron import (
     tracking_step,
     unsigned_multilevel_step,
 )
-from seenn_convert.scores import SCORE_NAMES, ScoreName, score
+from seenn_convert.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, ScoreName, next_run_length, score
 
 MOST_LEVELS, MOST_MEMBERS = 16, 256
 """The most levels of a multi-level neuron, whose largest spike is then 32,768 units; the most members of a group."""
@@ -318,8 +318,11 @@ class ExitProbe(nn.Module):
     """Turn the readout current into mean logits and the score that decides about leaving.
 
     Args:
-        score_name: ``"confidence"`` or ``"entropy"``.
+        score_name: One of ``SCORE_NAMES``.
         temperatures: ``(T,)``, the softmax temperature at each timestep, positive.
+
+    ``state_names`` lists the state it takes behind its current and gives back behind logits and score, but for the
+    clock, which the step itself advances.
     """
 
     temperatures: Tensor
@@ -331,16 +334,28 @@ class ExitProbe(nn.Module):
         self.score_name = score_name
         self.register_buffer("temperatures", temperatures.detach().clone())
 
-    def forward(self, current: Tensor, readout: Tensor, clock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(logits (B, K), score (B,), readout_next (B, K))``.
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The state: the sum of the outputs and, where the score reads it, the run length of the answer."""
+        return ("readout", "run_length") if self.score_name in WITH_RUN_LENGTH else ("readout",)
+
+    def forward(
+        self, current: Tensor, readout: Tensor, clock: Tensor, run_length: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return ``(logits (B, K), score (B,), readout_next (B, K))`` and, if given, the next ``run_length`` ``(B,)``.
 
         ``clock`` counts the steps each row has done, so rows of different age may share a batch.
         """
-        readout = readout + current
-        logits = readout / (clock + 1).unsqueeze(-1)
+        readout_next, t = readout + current, clock + 1
+        logits = readout_next / t.unsqueeze(-1)
         step = clock.long().clamp(max=self.temperatures.shape[0] - 1)
-        temperature = self.temperatures[step].unsqueeze(-1)
-        return logits, score(self.score_name, logits, temperature), readout
+        seen = Evidence(logits, self.temperatures[step].unsqueeze(-1), t)
+        if run_length is None:
+            if self.score_name in WITH_RUN_LENGTH:
+                raise ValueError(f"the score {self.score_name} needs the run length of the answer")
+            return logits, score(self.score_name, seen), readout_next
+        run_length = next_run_length(run_length, readout / clock.clamp(min=1).unsqueeze(-1), logits)
+        return logits, score(self.score_name, seen._replace(run_length=run_length)), readout_next, run_length
 
     def extra_repr(self) -> str:
         """Show the score and the range of the temperatures."""

@@ -102,6 +102,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (TimestepBias(torch.randn(3, 4)), (ROW, CLOCK)),
     (Tick(), (CLOCK,)),
     (ExitProbe("entropy", torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK)),
+    (ExitProbe("patience", torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK, CLOCK)),
 ]
 
 
@@ -169,7 +170,7 @@ def test_a_subclass_is_not_the_class() -> None:
               ("GroupEncoder", {"members": [4]}), ("GroupNeuron", {"members": 10**9}))),
         ({"operator": "TemporalDifference", "options": {}}, {}),
         ({"operator": "TemporalDifference", "options": {}, "wrapped": "MaxPool2d"}, {}),
-        ({"operator": "ExitProbe", "options": {"score_name": "margin"}}, {"temperatures": torch.ones(2)}),
+        ({"operator": "ExitProbe", "options": {"score_name": "certainty"}}, {"temperatures": torch.ones(2)}),
         ({"operator": "ReLU", "options": {}}, {"weight": torch.zeros(1)}),
         ({"operator": "PerPart", "options": {}}, {}),
         ({"operator": "PerPart", "options": {}, "wrapped": {"operator": "Sequential", "options": {}}}, {}),

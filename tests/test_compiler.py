@@ -18,6 +18,7 @@ from seenn_convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
+from seenn_convert.scores import SCORE_NAMES, ScoreName
 from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
 from seenn_convert.tuning.tune import split_calibration
@@ -199,6 +200,24 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
         model = convert(small.trained_net(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(32)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 8
+
+
+@pytest.mark.parametrize("score", [name for name in SCORE_NAMES if name not in ("confidence", "entropy")])
+def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score: ScoreName) -> None:
+    options = Options(timesteps=5, score=score, target=ExitTarget(timesteps=2.5))
+    artifact = convert(small.trained_net(), small.dataset(), options)
+    model, run = artifact.model(), run_all_timesteps(artifact.model(), [IMAGES])
+    steps = exit_steps(artifact.policy, run.scores)
+    for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
+        trace = run_early_exit(model, batches, capacity)
+        assert torch.equal(trace.exit_step, steps)
+        assert torch.equal(trace.predictions, run.predictions[steps - 1, torch.arange(100)])
+
+    artifact.save(tmp_path / "net")
+    again = load_artifact(tmp_path / "net")
+    assert same_bits(artifact, again)
+    assert again.policy == artifact.policy
+    assert again.provenance["options"]["score"] == score
 
 
 @pytest.mark.parametrize("neuron", ["multilevel", "multilevel-unsigned", "group", "tracking"])

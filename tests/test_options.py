@@ -12,13 +12,13 @@ from seenn_convert.tuning.exit_threshold import ExitTarget
 
 def test_every_problem_is_listed() -> None:
     with pytest.raises(InputError) as caught:
-        Options(timesteps=0, batch_size=-1, neuron="lif", score="margin")  # type: ignore[arg-type]
+        Options(timesteps=0, batch_size=-1, neuron="lif", score="certainty")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a group has 1 to 256 members, got 0; encode must be one of auto, always"):
         Options(neuron="group", neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"must be in \[0, 1\], got 50"):
         Options(require_spiking=50)
     for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
-                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, got 'lif'", "got 'margin'"):  # fmt: skip
+                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, got 'lif'", "got 'certainty'"):  # fmt: skip
         assert reason in str(caught.value)
 
 

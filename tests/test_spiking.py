@@ -7,7 +7,7 @@ from torch import nn
 
 from seenn_convert.neuron import if_step, signed_step
 from seenn_convert.operators import AtenOperator
-from seenn_convert.scores import SCORE_NAMES, score
+from seenn_convert.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, evidence_at, score
 from seenn_convert.spiking import (
     BinaryNeuron,
     EncodingNeuron,
@@ -199,13 +199,21 @@ def test_a_tick_advances_every_row() -> None:
 def test_the_probe_returns_the_mean_and_its_score(name: str) -> None:
     """Logits are the running mean; the score is that of ``scores`` with the temperature of the timestep."""
     temperatures = torch.tensor([0.5, 1.0, 3.0])
-    probe, readout, clock = ExitProbe(name, temperatures), torch.zeros(2, 5), torch.zeros(2)
+    probe, clock = ExitProbe(name, temperatures), torch.zeros(2)
+    state = [torch.zeros(2, 5), torch.zeros(2)][: len(probe.state_names)]
     currents = torch.randn(3, 2, 5)
-    for t in range(3):
-        logits, value, readout = probe(currents[t], readout, clock)
+    means = torch.stack([currents[: t + 1].mean(0) for t in range(3)])
+    for t, seen in enumerate(evidence_at(means, temperatures)):
+        logits, value, *state = probe(currents[t], state[0], clock, *state[1:])
         clock = clock + 1
-        assert torch.allclose(logits, currents[: t + 1].mean(0), atol=1e-6)
-        assert torch.allclose(value, score(name, logits, float(temperatures[t])))
+        assert torch.allclose(logits, means[t], atol=1e-6)
+        assert torch.allclose(value, score(name, seen), atol=1e-6)
+
+
+def test_a_probe_whose_score_remembers_needs_what_it_remembers() -> None:
+    for name in WITH_RUN_LENGTH:
+        with pytest.raises(ValueError, match="needs the run length"):
+            ExitProbe(name, torch.ones(3))(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(2))
 
 
 def test_the_probe_serves_rows_of_different_age() -> None:
@@ -217,12 +225,12 @@ def test_the_probe_serves_rows_of_different_age() -> None:
     for row in range(4):
         alone = probe(*(value[row : row + 1] for value in (current, readout, clock)))
         assert all(torch.equal(a[row : row + 1], b) for a, b in zip(together, alone, strict=True))
-    assert torch.allclose(together[1][3], score("confidence", together[0][3], 3.0))
+    assert torch.allclose(together[1][3], score("confidence", Evidence(together[0][3], 3.0)))
 
 
 def test_the_probe_refuses_a_score_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="must be one of confidence, entropy, got 'margin'"):
-        ExitProbe("margin", torch.ones(3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be one of confidence, entropy, .*, got 'certainty'"):
+        ExitProbe("certainty", torch.ones(3))  # type: ignore[arg-type]
 
 
 def test_what_the_others_print() -> None:

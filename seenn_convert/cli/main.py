@@ -7,11 +7,13 @@ import click
 
 from seenn_convert import __version__
 from seenn_convert.cli.calibrate import calibrate
+from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
 from seenn_convert.cli.inspect import inspect
 from seenn_convert.cli.interrupt import INTERRUPTED, MESSAGE, leaving_at_once_from_imports
+from seenn_convert.cli.predict import predict
 from seenn_convert.errors import PassError, SeennConvertError
 
 
@@ -24,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, evaluate, inspect, demo):
+for command in (convert, calibrate, evaluate, compare, predict, inspect, demo):
     cli.add_command(command)
 
 

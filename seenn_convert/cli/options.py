@@ -72,6 +72,9 @@ def output_name_option(function: F) -> F:
 NEURONS = ("signed", "if", "multilevel", "multilevel-unsigned", "group", "tracking")
 """The kinds of neurons; the library, which knows them too, is imported only when a command runs."""
 
+SCORES = ("confidence", "entropy", "margin", "gap", "energy", "patience")
+"""What an exit may be decided by, likewise."""
+
 SEED = click.IntRange(-(2**63), 2**64 - 1)
 """What PyTorch's generator takes."""
 
@@ -95,8 +98,10 @@ def calibration_options(function: F) -> F:
         click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split of the data."),
         click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1."),
         click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
-        click.option("--score", type=click.Choice(["confidence", "entropy"]), default="confidence", show_default=True,
-                     help="What decides about leaving."),
+        click.option("--score", type=click.Choice(SCORES), default="confidence", show_default=True,
+                     help="What decides about leaving: largest probability, entropy, lead of the probabilities "
+                          "(margin) or of the summed outputs (gap), log-sum-exp (energy), or an answer that stays "
+                          "(patience)."),
         click.option("--certify-bound", type=click.Choice(["auto", "binomial", "betting"]), default="auto",
                      show_default=True, help="How it is certified; auto takes what suits the risk."),
         click.option("--certify-risk", type=click.Choice(["disagreement", "accuracy"]), default="disagreement",

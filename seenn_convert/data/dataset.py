@@ -92,6 +92,17 @@ class Dataset:
     image_shape: tuple[int, int, int]
     class_order: tuple[str, ...] | None = None
 
+    @classmethod
+    def of(cls, source: ImageSource, preprocessing: Preprocessing) -> "Dataset":
+        """Return all images of ``source``; the first is read, to know the shape.
+
+        Raises:
+            InputError: The first image cannot be read, or the preprocessing does not fit it.
+        """
+        first = _preprocess(source, preprocessing, 0, source.read(0).unsqueeze(0))
+        _, channels, height, width = first.shape
+        return cls(source, preprocessing, range(len(source)), (channels, height, width))
+
     @property
     def name(self) -> str:
         """Path of the source, for messages."""
@@ -260,9 +271,7 @@ def open_dataset(path: Path, preprocessing: Preprocessing, channels: int | None 
         source = _open_source(Path(path), channels)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    first = _preprocess(source, preprocessing, 0, source.read(0).unsqueeze(0))
-    _, found_channels, height, width = first.shape
-    return Dataset(source, preprocessing, range(len(source)), (found_channels, height, width))
+    return Dataset.of(source, preprocessing)
 
 
 def _open_source(path: Path, channels: int | None) -> ImageSource:

@@ -90,7 +90,7 @@ def find_images(root: Path, channels: int | None = None) -> ImageFolder:
         if not loose:
             raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
         return ImageFolder(root, tuple(loose), None, None, channels)
-    images = [_images_below(folder) for folder in folders]
+    images = [images_below(folder) for folder in folders]
     for folder, files in zip(folders, images, strict=True):
         if not files:
             raise InputError(f"{folder}: class folder without an image; add images or remove the folder")
@@ -99,8 +99,12 @@ def find_images(root: Path, channels: int | None = None) -> ImageFolder:
     return ImageFolder(root, tuple(name for files in images for name in files), labels, names, channels)
 
 
-def _images_below(folder: Path) -> list[str]:
-    """Return the images at any depth, sorted, each name beginning with that of ``folder``."""
+def images_below(folder: Path) -> list[str]:
+    """Return the images at any depth, sorted, each path relative to the parent of ``folder``.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
 
     def fail(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable or remove it")

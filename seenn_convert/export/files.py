@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -113,6 +114,15 @@ def _target_of(path: Path) -> Path:
 
 def _beside(path: Path, purpose: str) -> Path:
     return path.with_name(f".{path.name}.{purpose}-{os.getpid()}")
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError where the file ``path`` could not be written: said before the work, not after it."""
+    check_no_folders(path.parent, (path.name,))
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder to write into; make it first")
+    with written_to(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def write_text(path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ from seenn_convert.operators import ConstantRow
 from seenn_convert.program import Program, Stage
 
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
-RESERVED = ("image", "output", "clock", "readout", "logits", "score")
+RESERVED = ("image", "output", "clock", "readout", "run_length", "logits", "score")
 """Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
 
 

@@ -11,12 +11,12 @@ from seenn_convert.spiking import ExitProbe
 
 
 class InsertExitProbe(Pass):
-    """Put a probe behind the readout, with its running sum and a clock for each row.
+    """Put a probe behind the readout, with its running sum, what its score remembers, and a clock for each row.
 
     Before: ``... -> current``     After: ``(current, readout, clock) -> probe -> (logits, score, readout)``
 
     Args:
-        score_name: ``"confidence"`` or ``"entropy"``.
+        score_name: One of ``SCORE_NAMES``.
         temperatures: ``(T,)``, softmax temperature at each timestep.
         classes: Number of classes K.
     """
@@ -34,14 +34,15 @@ class InsertExitProbe(Pass):
     def rewrite(self, draft: Draft) -> None:
         """Add the probe, its state, and its two results."""
         current = draft.outputs[0]
-        clock, readout = draft.clock(), draft.add_state("readout", (self.classes,))
-        probe = draft.insert_after(
-            draft.graph.output_node().prev,
-            "exit_probe",
-            ExitProbe(self.score_name, self.temperatures),
-            [current, readout, clock],
+        probe, shapes = ExitProbe(self.score_name, self.temperatures), {"readout": (self.classes,)}
+        clock, states = draft.clock(), [draft.add_state(name, shapes.get(name, ())) for name in probe.state_names]
+        readout, *remembered = states
+        call = draft.insert_after(
+            draft.graph.output_node().prev, "exit_probe", probe, [current, readout, clock, *remembered]
         )
-        logits, score, readout_next = draft.insert_items(probe, ["logits", "score", "readout_next"])
+        results = ["logits", "score", *(f"{name}_next" for name in probe.state_names)]
+        logits, score, *following = draft.insert_items(call, results)
         draft.results = ("logits", "score")
         draft.set_outputs([logits, score, *draft.outputs[1:]])
-        draft.set_next(readout, readout_next)
+        for state, value in zip(states, following, strict=True):
+            draft.set_next(state, value)

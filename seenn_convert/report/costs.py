@@ -40,7 +40,7 @@ class Counts:
 
 
 def run_counted(
-    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None]
+    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None], keep_logits: bool = False
 ) -> tuple[AllTimesteps, Counts]:
     """Run all timesteps and count spikes and accumulates up to each of them."""
     counting, skips = CountingModel(model), graded_additions(model.program)
@@ -57,7 +57,7 @@ def run_counted(
         for name, values in counting.operations.items():
             by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
 
-    run = run_all_timesteps(counting, batches, progress=progress, after_step=after_step)
+    run = run_all_timesteps(counting, batches, keep_logits, progress=progress, after_step=after_step)
     totals = [
         torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
     ]

@@ -25,6 +25,16 @@ from seenn_convert.report.html_sections import (
 )
 from seenn_convert.report.plain import dig, finite
 
+SCORE_WORDS = {
+    "confidence": "confidence",
+    "entropy": "certainty (1 minus the normalized entropy)",
+    "margin": "margin (its largest probability less the second)",
+    "gap": "lead (x / (1 + x) of the largest summed output less the second)",
+    "energy": "energy score (from the log-sum-exp of its outputs)",
+    "patience": "patience (k / (1 + k) after k timesteps with the same answer)",
+}
+"""Exit scores in words, to be read after "the network's"."""
+
 EVALUATE_COMMAND = "<code>seenn-convert evaluate ARTIFACT --data DATA</code>"
 
 
@@ -128,7 +138,7 @@ def exit_rule(report: Mapping[str, Any]) -> str:
         return f"only at the end, because no {text(kind)} can be above the thresholds before"
     if early and early[0] < 0:
         return "after the first timestep, because any answer is above the threshold"
-    name = {"confidence": "confidence", "entropy": "certainty (1 minus the normalized entropy)"}.get(str(kind))
+    name = SCORE_WORDS.get(str(kind))
     possible = [threshold for threshold in early or thresholds if 0 <= threshold <= 1]
     if not possible:
         return f"as soon as the network\u2019s {name or text(kind)} is high enough"

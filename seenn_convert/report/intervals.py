@@ -1,9 +1,14 @@
-"""Confidence intervals for shares."""
+"""Confidence intervals for shares, and for the points that one choice loses against another."""
 
 import math
 
+from torch import Tensor
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+NORMAL_95 = 1.959963984540054
+"""How many standard deviations a normal 95 % interval reaches to each side."""
+
+
+def wilson_interval(successes: int, trials: int, z: float = NORMAL_95) -> tuple[float, float]:
     """Return the 95 % interval of a share, both ends in [0, 1].
 
     Source: Wilson 1927.
@@ -14,3 +19,14 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def points_lost(full: Tensor, right: Tensor) -> tuple[float, float]:
+    """Return the points of accuracy lost against another choice on the same images, and half their 95 % interval.
+
+    Both are ``(N,)`` bool. Images on which the two agree say nothing, so this is far narrower than the intervals of two
+    shares.
+    """
+    differences = 100 * (full.double() - right.double())
+    deviation = float(differences.std()) if len(differences) > 1 else 0.0
+    return float(differences.mean()), NORMAL_95 * deviation / math.sqrt(len(differences))

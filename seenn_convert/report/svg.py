@@ -39,7 +39,7 @@ class ExitPoint:
 def accuracy_plot(accuracy_at: Sequence[Point], timesteps: int, ann: float | None, early: ExitPoint | None) -> str:
     """Return accuracy over timesteps, with the ANN as a line and early exit as a point."""
     values = [p.y for p in accuracy_at] + ([] if ann is None else [ann]) + ([] if early is None else [early.accuracy])
-    plot = _Plot(_timestep_axis(timesteps), _accuracy_axis(values), "Timesteps", "Accuracy, %")
+    plot = Plot(_timestep_axis(timesteps), accuracy_axis(values), "Timesteps", "Accuracy, %")
     plot.line(accuracy_at, "fixed")
     plot.circles(accuracy_at, "{x:g} timesteps: {y:.1f} %")
     _mark_results(plot, ann, early, "early exit")
@@ -57,8 +57,8 @@ def trade_off_plot(
     values = [p.y for p in (*curve, *fixed)] + ([] if ann is None else [ann])
     values += [] if early is None else [early.accuracy]
     floor = (early.accuracy if early is not None else max(values, default=0.0)) - 15
-    y = _accuracy_axis([value for value in values if value >= floor])
-    plot = _Plot(_timestep_axis(timesteps), y, "Average timesteps per image", "Accuracy, %")
+    y = accuracy_axis([value for value in values if value >= floor])
+    plot = Plot(_timestep_axis(timesteps), y, "Average timesteps per image", "Accuracy, %")
     plot.line(curve, "early")
     shown = [p for p in fixed if p.y >= y.low]
     plot.circles(shown, "all images stop at {x:g}: {y:.1f} %")
@@ -70,8 +70,8 @@ def trade_off_plot(
 
 def exit_plot(shares: Sequence[float]) -> str:
     """Return a bar for each exit step, the first for timestep 1; ``shares`` are percent of all images."""
-    x = _Axis(0.5, max(len(shares), 1) + 0.5, _exit_ticks(len(shares)), MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
-    plot = _Plot(x, _vertical_axis(0.0, max([*shares, 1.0])), "Exit step", "Images, %")
+    x = Axis(0.5, max(len(shares), 1) + 0.5, _exit_ticks(len(shares)), MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
+    plot = Plot(x, vertical_axis(0.0, max([*shares, 1.0])), "Exit step", "Images, %")
     for step, share in enumerate(shares, 1):
         plot.bar(step, share, f"timestep {step}: {share:.1f} % of the images")
     most = max(range(len(shares)), key=lambda t: shares[t], default=0)
@@ -86,8 +86,8 @@ def exit_plot(shares: Sequence[float]) -> str:
 def temperature_plot(temperatures: Sequence[Point]) -> str:
     """Return the softmax temperature at each timestep."""
     timesteps = max((round(p.x) for p in temperatures), default=1)
-    y = _vertical_axis(0.0, max([p.y for p in temperatures], default=1.0))
-    plot = _Plot(_timestep_axis(timesteps), y, "Timestep", "Temperature")
+    y = vertical_axis(0.0, max([p.y for p in temperatures], default=1.0))
+    plot = Plot(_timestep_axis(timesteps), y, "Timestep", "Temperature")
     plot.line(temperatures, "fixed")
     plot.circles(temperatures, "timestep {x:g}: {y:.3g}")
     for end in dict.fromkeys([*temperatures[:1], *temperatures[-1:]]):
@@ -116,7 +116,7 @@ def timestep_ticks(timesteps: int, most: int = 8) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Values from ``low`` to ``high`` on the pixels from ``start`` to ``end``."""
 
     low: float
@@ -126,6 +126,7 @@ class _Axis:
     end: float
 
     def at(self, value: float) -> float:
+        """Return the pixel of ``value``."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
@@ -142,11 +143,11 @@ class _Box(NamedTuple):
 
 
 @dataclass
-class _Plot:
+class Plot:
     """A plot being drawn: marks go in, labels find their place among what is there when they are asked for."""
 
-    x: _Axis
-    y: _Axis
+    x: Axis
+    y: Axis
     x_label: str
     y_label: str
     marks: list[str] = field(default_factory=list)
@@ -157,6 +158,7 @@ class _Plot:
         self.taken.append(_Box(0, 0, len(self.y_label) * CHARACTER_WIDTH, 18))
 
     def line(self, points: Sequence[Point], kind: str) -> None:
+        """Draw a line through ``points``."""
         pixels = [(self.x.at(x), self.y.at(y)) for x, y in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)
         if len(pixels) > 1:
@@ -175,18 +177,21 @@ class _Plot:
             self._take(px, py, 4)
 
     def interval(self, x: float, low: float, high: float) -> None:
+        """Draw the bar of an interval."""
         px = self.x.at(x)
         top, bottom = self.y.at(min(high, self.y.high)), self.y.at(max(low, self.y.low))
         path = f"M{px:.1f} {top:.1f}V{bottom:.1f}M{px - 4:.1f} {top:.1f}h8M{px - 4:.1f} {bottom:.1f}h8"
         self.marks.append(f'<path class="interval" d="{path}"/>')
 
     def diamond(self, x: float, y: float, title: str) -> None:
+        """Mark the point that matters."""
         px, py = self.x.at(x), self.y.at(y)
         path = f"M{px:.1f} {py - 8:.1f}l8 8l-8 8l-8 -8z"
         self.marks.append(f'<path class="early" d="{path}">{_title(title)}</path>')
         self._take(px, py, 8)
 
     def bar(self, x: float, height: float, title: str) -> None:
+        """Draw a bar of a histogram."""
         left, right, bottom = self.x.at(x - 0.4), self.x.at(x + 0.4), self.y.start
         top = min(self.y.at(height), bottom - (1 if height > 0 else 0))
         place = f'x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"'
@@ -227,6 +232,7 @@ class _Plot:
         return best
 
     def svg(self, description: str) -> str:
+        """Return the plot as an image with a text alternative."""
         parts = [*self._axes(), *self.marks, *self.labels]
         head = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
         return head + "".join(parts) + "</svg>"
@@ -269,7 +275,7 @@ def _candidates(pixels: Sequence[tuple[float, float]], width: float) -> Iterable
             yield x, y, box
 
 
-def _mark_results(plot: _Plot, ann: float | None, early: ExitPoint | None, name: str) -> None:
+def _mark_results(plot: Plot, ann: float | None, early: ExitPoint | None, name: str) -> None:
     """Draw the ANN as a dashed line and early exit as a diamond, both labelled."""
     if ann is not None:
         left, right = plot.x.low, plot.x.high
@@ -292,8 +298,8 @@ def _spoken(ann: float | None, early: ExitPoint | None) -> str:
     return "; " * bool(parts) + "; ".join(parts)
 
 
-def _timestep_axis(timesteps: int) -> _Axis:
-    return _Axis(0, max(timesteps, 1), timestep_ticks(max(timesteps, 1)), MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
+def _timestep_axis(timesteps: int) -> Axis:
+    return Axis(0, max(timesteps, 1), timestep_ticks(max(timesteps, 1)), MARGIN_LEFT, WIDTH - MARGIN_RIGHT)
 
 
 def _exit_ticks(timesteps: int) -> tuple[int, ...]:
@@ -301,16 +307,17 @@ def _exit_ticks(timesteps: int) -> tuple[int, ...]:
     return ticks if ticks[0] == 1 else (1, *ticks)
 
 
-def _vertical_axis(low: float, high: float) -> _Axis:
+def vertical_axis(low: float, high: float) -> Axis:
+    """Return an upright axis from a round number below ``low`` to one above ``high``."""
     ticks = nice_ticks(low, max(high, low + 1e-3))
-    return _Axis(ticks[0], ticks[-1], ticks, HEIGHT - MARGIN_BOTTOM, MARGIN_TOP)
+    return Axis(ticks[0], ticks[-1], ticks, HEIGHT - MARGIN_BOTTOM, MARGIN_TOP)
 
 
-def _accuracy_axis(values: Sequence[float]) -> _Axis:
+def accuracy_axis(values: Sequence[float]) -> Axis:
     """Return an axis that holds ``values``, at least 4 points high and within 0 to 100 %."""
     low, high = min(values, default=0.0), max(values, default=100.0)
     middle = min(max((low + high) / 2, 2.0), 98.0)
-    return _vertical_axis(max(min(low, middle - 2), 0.0), min(max(high, middle + 2), 100.0))
+    return vertical_axis(max(min(low, middle - 2), 0.0), min(max(high, middle + 2), 100.0))
 
 
 def _title(text: str) -> str:

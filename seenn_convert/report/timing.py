@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 REPEATS = 3
@@ -51,6 +53,49 @@ def time_three_ways(
                 seconds[name].append(_seconds(way, batches, model.device))
                 counter.add(1)
     return {name: 1000 * statistics.median(values) / images for name, values in seconds.items()}
+
+
+class Prices(NamedTuple):
+    """Milliseconds an image of the stem, and of one timestep, when whole batches run."""
+
+    stem: float
+    step: float
+
+
+def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> Prices:
+    """Return what the stem and a timestep cost, each a median over ``repeats`` runs of all ``batches``.
+
+    Args:
+        model: A spiking network.
+        batches: Images already in memory.
+        repeats: Runs.
+    """
+    found: list[Prices] = []
+    with torch.no_grad():
+        run_all_timesteps(model, [batches[0][:1]])
+        for _ in range(repeats):
+            stem = _seconds(
+                lambda data: [model.drive(b.to(model.device, model.dtype)) for b in data], batches, model.device
+            )
+            whole = _seconds(lambda data: run_all_timesteps(model, data), batches, model.device)
+            found.append(Prices(stem, max(whole - stem, 0.0) / model.timesteps))
+    images = sum(len(batch) for batch in batches)
+    return Prices(*(1000 * statistics.median(values) / images for values in zip(*found, strict=True)))
+
+
+def time_early_exit(
+    model: SpikingModel, batches: Sequence[Tensor], policy: ExitPolicy, repeats: int = REPEATS
+) -> tuple[float, float]:
+    """Return average timesteps and milliseconds an image, a median of ``repeats``, of early exit with ``policy``."""
+    images, capacity = sum(len(batch) for batch in batches), max(len(batch) for batch in batches)
+    averages: list[float] = []
+
+    def run(data: Sequence[Tensor]) -> None:
+        averages.append(run_early_exit(model, data, capacity, policy).average_timesteps)
+
+    with torch.no_grad():
+        seconds = [_seconds(run, batches, model.device) for _ in range(repeats)]
+    return averages[0], 1000 * statistics.median(seconds) / images
 
 
 def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:

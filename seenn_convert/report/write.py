@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seenn_convert.errors import InputError
 from seenn_convert.export.artifact import REPORT, Artifact
 from seenn_convert.export.files import check_no_folders, json_text, write_texts, written_to
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.html import render_html
+from seenn_convert.report.html_compare import render_comparison
 
 PAGE = "report.html"
+COMPARISON, COMPARISON_PAGE = "comparison.json", "comparison.html"
 
 
 def check_report(folder: Path) -> None:
@@ -30,3 +33,23 @@ def write_report(folder: Path, artifact: Artifact, evaluation: Mapping[str, Any]
     with written_to(folder):
         write_texts(folder, {REPORT: json_text(report), PAGE: render_html(report)})
     return folder / PAGE
+
+
+def check_comparison(folder: Path) -> None:
+    """Raise InputError where ``write_comparison`` could not write into ``folder``."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder to write into; make it first")
+    check_no_folders(folder, (COMPARISON, COMPARISON_PAGE))
+    with written_to(folder), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def write_comparison(folder: Path, comparison: Mapping[str, Any]) -> Path:
+    """Write a comparison as ``comparison.json`` and as a page, or neither, and return the path of the page.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    with written_to(folder):
+        write_texts(folder, {COMPARISON: json_text(comparison), COMPARISON_PAGE: render_comparison(comparison)})
+    return folder / COMPARISON_PAGE

@@ -93,7 +93,48 @@ class EntropyPolicy(ConfidencePolicy):
     score_name: ClassVar[ScoreName | None] = "entropy"
 
 
-SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {"confidence": ConfidencePolicy, "entropy": EntropyPolicy}
+@dataclass(frozen=True)
+class MarginPolicy(ConfidencePolicy):
+    """A sample leaves once its largest softmax probability leads the second by more than that timestep's threshold."""
+
+    score_name: ClassVar[ScoreName | None] = "margin"
+
+
+@dataclass(frozen=True)
+class GapPolicy(ConfidencePolicy):
+    """A sample leaves once its largest sum of outputs leads the second far enough, ``scores.gap`` of it.
+
+    Source: Wu et al. 2023 (top-k cutoff).
+    """
+
+    score_name: ClassVar[ScoreName | None] = "gap"
+
+
+@dataclass(frozen=True)
+class EnergyPolicy(ConfidencePolicy):
+    """A sample leaves once the log-sum-exp of its logits is high enough, ``scores.energy`` of it.
+
+    Source: Liu et al. 2020 (energy score).
+    """
+
+    score_name: ClassVar[ScoreName | None] = "energy"
+
+
+@dataclass(frozen=True)
+class PatiencePolicy(ConfidencePolicy):
+    """A sample leaves once its answer has been the same for long enough: above k / (1 + k) is more than k timesteps.
+
+    Source: Zhou et al. 2020 (patience).
+    """
+
+    score_name: ClassVar[ScoreName | None] = "patience"
+
+
+SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {
+    str(kind.score_name): kind
+    for kind in (ConfidencePolicy, EntropyPolicy, MarginPolicy, GapPolicy, EnergyPolicy, PatiencePolicy)
+}
+"""Score -> the policy that reads it."""
 
 
 def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:

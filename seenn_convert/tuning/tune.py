@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
-from seenn_convert.scores import ScoreName, score
+from seenn_convert.scores import ScoreName, evidence_at, score
 from seenn_convert.tuning.certificate import Certificate, Certify, last_certified, make_certificate
 from seenn_convert.tuning.exit_threshold import (
     ExitChoice,
@@ -88,7 +88,7 @@ def tune_exit(
     truth = ann_logits.argmax(dim=-1) if labels is None else labels
     fitting, held_out = _index(split.fitting), _index(split.held_out)
     temperatures = fit_temperatures(run.logits[:, fitting], truth[fitting])
-    ann_p = _ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
+    ann_p = ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
     readouts = [_readouts(run, temperatures, ann_p, images, score_name) for images in (fitting, held_out)]
     path = [full_run(len(run.scores)), *careful_to_fast(readouts[0])]
     shown = _Shown(readouts[1].scores, run.predictions[:, held_out], None if labels is None else labels[held_out])
@@ -146,7 +146,7 @@ def _certificate(
     )
 
 
-def _ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:
+def ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:
     """Return the ANN's class probabilities ``(N, K)``, with its own temperature where there are labels to fit it."""
     if labels is None:
         return torch.softmax(ann_logits, dim=-1)
@@ -158,9 +158,7 @@ def _readouts(
     run: AllTimesteps, temperatures: Tensor, ann_p: Tensor, images: Tensor, score_name: ScoreName
 ) -> Readouts:
     assert run.logits is not None
-    scores = torch.stack(
-        [score(score_name, logits, float(t)) for logits, t in zip(run.logits[:, images], temperatures, strict=True)]
-    )
+    scores = torch.stack([score(score_name, seen) for seen in evidence_at(run.logits[:, images], temperatures)])
     worth = ann_p[images].gather(1, run.predictions[:, images].t()).t()
     return Readouts(scores, worth, ann_p[images].amax(dim=-1))
 

@@ -69,7 +69,7 @@ def test_evaluate_json_has_the_keys_of_the_contract(
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [
     ["--neuron", "if"], ["--threshold", "max"], ["--threshold", "percentile"], ["--target-timesteps", "2"],
-    ["--score", "entropy"], ["--per-layer"], ["--correction", "none"], ["--correction", "potential"],
+    ["--score", "entropy"], ["--score", "patience"], ["--per-layer"], ["--correction", "none"], ["--correction", "potential"],
     ["--calibration", "fast"], ["--calibration", "deep"], ["--threshold", "balance"], ["--neuron", "multilevel"],
     ["--neuron", "multilevel-unsigned", "--neuron-levels", "4"], ["--neuron", "group"], ["--neuron", "tracking"],
 ])  # fmt: skip

@@ -323,6 +323,7 @@ def test_a_gain_is_called_a_gain() -> None:
     [
         ({"policy": "fixed", "timesteps": 4}, "after 4 timesteps, whatever its answer"),
         ({"policy": "entropy", "thresholds": [0.5, -1.0]}, "normalized entropy) is above a threshold (0.5)"),
+        ({"policy": "patience", "thresholds": [0.8, -1.0]}, "same answer) is above a threshold (0.8)"),
         ({"policy": "confidence", "thresholds": [2.0, 2.0, -1.0]}, "only at the end"),
         ({"policy": "confidence", "thresholds": [-1.0, 0.5, -1.0]}, "after the first timestep"),
     ],

@@ -1,10 +1,11 @@
 """Wilson intervals against published values."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seenn_convert.report.intervals import wilson_interval
+from seenn_convert.report.intervals import points_lost, wilson_interval
 
 
 @pytest.mark.parametrize(("successes", "trials", "low", "high"), [
@@ -27,3 +28,11 @@ def test_it_holds_the_share_and_mirrors(trials: int, data: st.DataObject) -> Non
 
 def test_nothing_tried_says_nothing() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_points_lost_are_a_mean_of_differences() -> None:
+    """Of four images one is lost: 25 points; the differences 1, 0, 0, 0 have a deviation of 0.5."""
+    lost, half = points_lost(torch.tensor([True] * 4), torch.tensor([False, True, True, True]))
+    assert lost == pytest.approx(25)
+    assert half == pytest.approx(1.96 * 100 * 0.5 / 2, rel=1e-3)
+    assert points_lost(torch.ones(1, dtype=torch.bool), torch.ones(1, dtype=torch.bool)) == (0.0, 0.0)

@@ -7,6 +7,7 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.report import timing
+from seenn_convert.runtime.policies import FixedPolicy
 
 BATCHES = list(small.draw(30, 61)[0].split(16))
 
@@ -28,3 +29,18 @@ def test_real_times_are_positive() -> None:
     found = timing.time_three_ways(small.ann_program(), small.model(4), BATCHES, repeats=1)
     assert all(value > 0 for value in found.values())
     assert not torch.is_inference_mode_enabled()
+
+
+def test_a_timestep_costs_what_all_of_them_take_without_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stem takes 1, 1, 1 seconds and the whole run 9, 5, 7: (7 - 1) / 4 a timestep, for 30 images together."""
+    spans = iter([1.0, 9.0, 1.0, 5.0, 1.0, 7.0])
+    monkeypatch.setattr(timing, "_seconds", lambda way, batches, device: next(spans))
+    prices = timing.time_stem_and_step(small.model(4), BATCHES)
+
+    assert prices == pytest.approx((1000 / 30, 1000 * 1.5 / 30))
+
+
+def test_early_exit_is_timed_with_the_policy_given() -> None:
+    average, milliseconds = timing.time_early_exit(small.model(4), BATCHES, FixedPolicy(3), repeats=2)
+    assert average == 3
+    assert milliseconds > 0

@@ -12,7 +12,15 @@ from torch import Tensor
 from seenn_convert.errors import InputError
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, ExitPolicy, FixedPolicy, exit_steps
+from seenn_convert.runtime.policies import (
+    SCORE_POLICIES,
+    ConfidencePolicy,
+    EntropyPolicy,
+    ExitPolicy,
+    FixedPolicy,
+    PatiencePolicy,
+    exit_steps,
+)
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 IMAGES = small.draw(90, 7)[0]
@@ -54,6 +62,29 @@ def test_early_exit_equals_hindsight(batch_size: int, capacity: int) -> None:
 def test_whatever_the_policy_and_the_neuron(policy: ExitPolicy, neuron: str) -> None:
     model = small.model(6, policy, neuron)
     assert same(run_early_exit(model, IMAGES.split(20), 24), hindsight(model, IMAGES))
+
+
+@pytest.mark.parametrize("name", SCORE_POLICIES)
+def test_whatever_the_score(name: str) -> None:
+    """Rows that leave are refilled and removed; what they remember goes with them."""
+    model = small.model(6, SCORE_POLICIES[name]((2.0,)))
+    median = float(run_all_timesteps(model, [IMAGES]).scores.quantile(0.55))
+    model.policy = SCORE_POLICIES[name]((median - 1e-3,))
+    expected = hindsight(model, IMAGES)
+    assert len(expected.exit_step.unique()) >= 2
+    for capacity in (16, 24, 90):
+        assert same(run_early_exit(model, IMAGES.split(20), capacity), expected)
+
+
+def test_patience_counts_from_the_row_s_own_start() -> None:
+    """Above k / (1 + k) is more than k timesteps with one answer; a fresh row in an old place starts from none."""
+    model = small.model(8, PatiencePolicy((0.7,)))  # 3 timesteps give 0.75
+    run = run_all_timesteps(model, [IMAGES], keep_logits=True)
+    for row, answers in enumerate(run.predictions.t().tolist()):
+        alike = [t for t in range(2, 8) if answers[t] == answers[t - 1] == answers[t - 2]]
+        expected = alike[0] + 1 if alike else 8
+        assert int(exit_steps(model.policy, run.scores)[row]) == expected
+    assert same(run_early_exit(model, IMAGES.split(20), 16), hindsight(model, IMAGES))
 
 
 @settings(deadline=None, max_examples=25)

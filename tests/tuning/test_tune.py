@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy
+from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
 from seenn_convert.scores import ScoreName
 from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
@@ -32,7 +32,7 @@ def test_another_seed_draws_another_part_and_one_image_serves_both() -> None:
     assert split_calibration(1, 0) == Split((0,), (0,))
 
 
-@pytest.mark.parametrize(("score", "kind"), [("confidence", ConfidencePolicy), ("entropy", EntropyPolicy)])
+@pytest.mark.parametrize(("score", "kind"), SCORE_POLICIES.items())
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_choice_does_on_held_out_images_what_it_says(
     score: ScoreName, kind: type[ConfidencePolicy], labelled: bool

@@ -1,0 +1,116 @@
+"""Measure what each way to stop early loses against the full run, and write the table.
+
+Run: ``python benchmarks/exits.py NAME=ARTIFACT ... --calibration-data DATA --test-data DATA`` with preprocessing as for
+``few_networks.py``. With ``--readouts FOLDER`` the readouts of all timesteps are kept there, as ``NAME_calibration.pt``
+and ``NAME_test.pt`` (a dictionary of ``logits`` (T, N, K), ``ann`` (N, K) and ``labels`` (N,)), and read where they
+exist; then no data is needed. Temperatures and thresholds come from the calibration images; the test images only judge.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from measuring import data_options, made_on, open_data
+
+import seenn_convert as sc
+from seenn_convert.report.compare import budgets
+from seenn_convert.report.conversion import environment
+from seenn_convert.report.curves import at_average, average_within
+from seenn_convert.report.intervals import points_lost
+from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.tuning.tune import split_calibration
+from seenn_convert.tuning.ways import WAYS, Grounds, Record, first_right, ideal_exit_time
+
+AVERAGES = (2, 3, 4, 5, 6, 7, 8, 9, 10)
+ALLOWED = 0.5
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, required=True)
+@data_options
+@click.option("--readouts", type=click.Path(path_type=Path), help="Folder of readouts, to read or to write.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+def main(artifacts: tuple[str, ...], readouts: Path | None, seed: int, output: Path, **given: Any) -> None:
+    """Compare the ways to stop of ARTIFACTS, each as NAME=FOLDER."""
+    keep_pages()
+    networks = [_measure(*artifact.split("=", 1), readouts, seed, given) for artifact in artifacts]
+    command = " ".join(Path(part).name for part in sys.argv)
+    data = {"networks": networks, "environment": environment(), "command": command}
+    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    output.with_suffix(".md").write_text(_table(data))
+    click.echo(_table(data))
+
+
+def _measure(name: str, artifact: str, readouts: Path | None, seed: int, given: dict[str, Any]) -> dict[str, Any]:
+    calibration, test = (_record(name, part, artifact, readouts, given) for part in ("calibration", "test"))
+    timesteps, images = calibration.predictions.shape
+    grounds = Grounds(calibration, split_calibration(images, seed), budgets(timesteps))
+    right = test.predictions == test.truth
+    ways = {}
+    for way in WAYS:
+        points = []
+        for setting in way.settings(grounds, test):
+            lost, half = points_lost(right[-1], right.gather(0, setting.exit_step.unsqueeze(0) - 1).squeeze(0))
+            average = float(setting.exit_step.double().mean())
+            points.append({"average_timesteps": average, "points_lost": lost, "half_interval95": half})
+        ways[way.label] = points
+    return {
+        "name": name,
+        "timesteps": timesteps,
+        "calibration_images": images,
+        "test_images": test.predictions.shape[1],
+        "ann_accuracy": float((test.ann_logits.argmax(dim=-1) == test.truth).double().mean()),
+        "full_accuracy": float(right[-1].double().mean()),
+        "first_right_average": float(first_right(test).double().mean()),
+        "ideal_exit_time": ideal_exit_time(right),
+        "ways": ways,
+    }
+
+
+def _record(name: str, part: str, artifact: str, readouts: Path | None, given: dict[str, Any]) -> Record:
+    path = None if readouts is None else readouts / f"{name}_{part}.pt"
+    if path is not None and path.exists():
+        found = torch.load(path, weights_only=True)
+    else:
+        network = sc.load_artifact(Path(artifact))
+        data = open_data(given)[part == "test"]
+        with torch.no_grad():
+            images = (image for image, _ in data.batches(256))
+            logits = run_all_timesteps(network.model(), images, keep_logits=True).logits
+            ann = torch.cat([network.ann(image) for image, _ in data.batches(256)])
+        found = {"logits": logits, "ann": ann, "labels": data.labels}
+        if path is not None:
+            torch.save(found, path)
+    return Record(found["logits"].float(), found["ann"].float(), found["labels"])
+
+
+def _table(data: dict[str, Any]) -> str:
+    head = (
+        "| network | way to stop | " + " | ".join(f"points lost at {a}" for a in AVERAGES)
+        + f" | at most {ALLOWED} lost from |\n|" + "---|" * (len(AVERAGES) + 3)
+    )  # fmt: skip
+    lines = [head]
+    for network in data["networks"]:
+        for label, points in network["ways"].items():
+            lost = [_number(at_average(points, average)) for average in AVERAGES]
+            within = _number(average_within(points, ALLOWED))
+            lines.append(f"| {network['name']} | {label} | " + " | ".join(lost) + f" | {within} |")
+    facts = [
+        f"{n['name']}: ANN {n['ann_accuracy']:.2%}, all {n['timesteps']} timesteps {n['full_accuracy']:.2%} on "
+        f"{n['test_images']} test images; leaving at the first right answer {n['first_right_average']:.2f} timesteps."
+        for n in data["networks"]
+    ]
+    return "\n".join(lines) + "\n\n" + " ".join(facts) + f"\n\n{made_on(data['environment'])}\n"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""``seenn-convert compare``: ways to stop early, against what they cost, as one page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seenn_convert.cli.console import columns_text, progress_bars, say_json
+from seenn_convert.cli.options import SEED, existing
+
+AVERAGES = (2, 3, 4, 6, 8, 10)
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images, used for nothing else.")
+@click.option("--calibration-data", type=click.Path(path_type=Path), required=True,
+              help="Images on which every way is chosen, never those of --data.")  # fmt: skip
+@click.option("--images", type=click.IntRange(min=1), help="Draw so many images of --data, each class by its share.")
+@click.option("--calibration-images", type=click.IntRange(min=1), help="Likewise of --calibration-data.")
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="Folder for comparison.json and comparison.html [ARTIFACT].")  # fmt: skip
+@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
+@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split of the calibration data.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def compare(
+    artifact: Path, data: Path, calibration_data: Path, images: int | None, calibration_images: int | None,
+    output: Path | None, batch_size: int, device: str, seed: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare ways for ARTIFACT to stop early: every exit score, one global threshold, a fixed timestep, the ideal."""
+    from seenn_convert.data import open_dataset
+    from seenn_convert.export.artifact import load_artifact
+    from seenn_convert.report import compare as comparing
+    from seenn_convert.report.write import check_comparison, write_comparison
+    from seenn_convert.runtime.memory import keep_pages
+
+    keep_pages()
+    network = load_artifact(artifact)
+    output = output or artifact
+    check_comparison(output)
+    judged, known = (
+        open_dataset(existing(path), network.preprocessing, network.snn.input_shape[0])
+        for path in (data, calibration_data)
+    )
+    judged = judged if images is None else judged.take(images)
+    known = known if calibration_images is None else known.take(calibration_images)
+    with progress_bars() as progress:
+        found = comparing.compare(network, judged, known, batch_size, device, seed, progress=progress)
+    page = write_comparison(output, found)
+    say_json(found) if as_json else click.echo(f"{_text(found)}\n\nlook at {page}")
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    """Return the points lost by each way as a table."""
+    from seenn_convert.report.curves import at_average, average_within
+
+    shown = [average for average in AVERAGES if average < found["timesteps"]]
+    rows = [("points lost at an average of", *map(str, shown), "0.5 lost from")]
+    for way in found["ways"]:
+        lost = [_number(at_average(way["points"], average)) for average in shown]
+        rows.append((way["label"], *lost, _number(average_within(way["points"], 0.5))))
+    ideal, full = found["ideal"], found["accuracy_at"][-1]
+    return "\n".join([
+        f"{found['data']['images']} images; ANN {found['ann_accuracy']:.2%}, "
+        f"all {found['timesteps']} timesteps {full:.2%}",
+        f"ideal: {ideal['average_timesteps']:.2f} timesteps, leaving at the first right answer",
+        "",
+        columns_text(rows),
+        *(f"warning: {warning}" for warning in found["warnings"]),
+    ])  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

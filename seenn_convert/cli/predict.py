@@ -1,0 +1,87 @@
+"""``seenn-convert predict``: what a converted network says about image files."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seenn_convert.cli.console import columns_text, progress_bars
+
+if TYPE_CHECKING:
+    from seenn_convert.prediction import Prediction
+
+FORMATS = ("table", "csv", "jsonl")
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="[by the ending of FILE, else table]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write instead of printing.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images together.")
+@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
+def predict(
+    artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None, batch_size: int, device: str
+) -> None:
+    """Say what is on IMAGES, with the converted network ARTIFACT and the preprocessing it carries.
+
+    IMAGES are files, or folders whose images at any depth are taken. Nothing is written unless all could be read.
+    """
+    from seenn_convert import prediction
+    from seenn_convert.export.artifact import load_artifact
+    from seenn_convert.export.files import check_writable, write_text, written_to
+    from seenn_convert.runtime.memory import keep_pages
+
+    keep_pages()
+    if output is not None:
+        check_writable(output)
+    network = load_artifact(artifact)
+    with progress_bars() as progress:
+        found = prediction.predict(network, images, batch_size, device, progress)
+    text = _text(found, form or _by_ending(output), network.timesteps)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        with written_to(output):
+            write_text(output, text)
+
+
+def _by_ending(output: Path | None) -> str:
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    return ending if ending in FORMATS else "table"
+
+
+def _text(found: Sequence["Prediction"], form: str, timesteps: int) -> str:
+    rows = [
+        {
+            "path": one.path,
+            "label": one.label,
+            "class": one.class_name,
+            "confidence": round(one.confidence, 6),
+            "timestep": one.timestep,
+        }
+        for one in found
+    ]
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if form == "csv":
+        target = io.StringIO()
+        writer = csv.DictWriter(target, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return target.getvalue()
+    cells = [
+        (_printable(one.path), _printable(one.class_name or str(one.label)), f"{one.confidence:.1%}", str(one.timestep))
+        for one in found
+    ]
+    average = sum(one.timestep for one in found) / len(found)
+    end = f"{len(found)} image{'s' * (len(found) > 1)}, {average:.2f} of at most {timesteps} timesteps on average"
+    return f"{columns_text([('image', 'class', 'confidence', 'timestep'), *cells])}\n\n{end}\n"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,43 @@
+"""The command ``compare`` writes its page and prints the points lost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_artifacts as small
+
+from seenn_convert.cli.main import main
+from seenn_convert.report import compare as comparing
+
+
+def npz(path: Path, count: int, seed: int) -> Path:
+    images, labels = small.draw(count, seed)
+    np.savez(path, x=images.numpy(), y=labels.numpy())
+    return path
+
+
+def test_a_table_and_a_page(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "TIMED_IMAGES", 8)
+    small.artifact().save(tmp_path / "net")
+    data, known = npz(tmp_path / "test.npz", 60, 1), npz(tmp_path / "known.npz", 60, 2)
+    main(["compare", str(tmp_path / "net"), "--data", str(data), "--calibration-data", str(known), "--images", "40"])
+    out = capsys.readouterr().out
+
+    assert out.startswith("40 images; ANN ")
+    assert "one temperature, one threshold" in out
+    found = json.loads((tmp_path / "net" / "comparison.json").read_text())
+    assert found["data"]["images"] == 40
+    assert (tmp_path / "net" / "comparison.html").is_file()
+
+
+def test_a_missing_folder_is_an_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    small.artifact().save(tmp_path / "net")
+    data = npz(tmp_path / "test.npz", 20, 1)
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", str(tmp_path / "net"), "--data", str(data), "--calibration-data", str(data),
+              "-o", str(tmp_path / "none")])  # fmt: skip
+    assert stop.value.code == 1
+    assert "no such folder" in capsys.readouterr().err
