@@ -24,7 +24,7 @@ import seenn_convert as sc
 from seenn_convert.report.conversion import environment
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.scores import score
+from seenn_convert.scores import evidence_at, score
 from seenn_convert.tuning import betting
 from seenn_convert.tuning.bounds import binomial_p_values, lower_share
 from seenn_convert.tuning.certificate import leading
@@ -170,7 +170,7 @@ def _readouts(
 
 
 def _scores(logits: Tensor, temperatures: Tensor) -> Tensor:
-    return torch.stack([score("confidence", at, float(t)) for at, t in zip(logits, temperatures, strict=True)])
+    return torch.stack([score("confidence", evidence) for evidence in evidence_at(logits, temperatures)])
 
 
 def _table(data: dict[str, Any]) -> str:

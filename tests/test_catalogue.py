@@ -84,6 +84,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Encode(), (ROW,)),
     (operators.Affine(THRESHOLD, THRESHOLD + 1), (IMAGE,)),
     (operators.ClippedReLU(6.0), (IMAGE,)),
+    (operators.GradedReLU(), (IMAGE,)),
+    (operators.GradedReLU(6.0), (IMAGE,)),
     (BinaryNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
     (SignedNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE, IMAGE.abs().round())),
     (TrackingNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, CLOCK, IMAGE, IMAGE.abs().round())),

@@ -15,6 +15,8 @@ def test_every_problem_is_listed() -> None:
         Options(timesteps=0, batch_size=-1, neuron="lif", score="certainty")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a group has 1 to 256 members, got 0; encode must be one of auto, always"):
         Options(neuron="group", neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="skips must be one of graded, spiking, got 'none'"):
+        Options(skips="none")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"must be in \[0, 1\], got 50"):
         Options(require_spiking=50)
     for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
@@ -30,7 +32,7 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
     assert options.to_json() == {
         "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
-        "encode": "auto", "certify": None,
+        "encode": "auto", "skips": "graded", "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 
