@@ -3,14 +3,15 @@
 import math
 from dataclasses import asdict, dataclass
 
+import torch
 from torch import fx, nn
 
-from seenn_convert.draft import Draft
+from seenn_convert.draft import Draft, ShapeRecorder, device_of
 from seenn_convert.operators import CONVOLUTIONS, SPIKING_OPERATORS, AtenOperator, PerPart, Treatment, treatment_of
 from seenn_convert.operators.aten import PRODUCTS
 from seenn_convert.passes.spike_sources import is_weighted, sources
 from seenn_convert.passes.time_invariance import time_invariant_calls
-from seenn_convert.program import Program
+from seenn_convert.program import Program, plans_from_image
 
 Shape = tuple[int, ...]
 SPIKES, GRADED, IMAGE = "spikes", "graded", "image"
@@ -70,6 +71,26 @@ def call_sites(ann: Program) -> list[CallSite]:
 def spiking_share(sites: list[CallSite]) -> float:
     """Return the share of multiply-accumulates that spikes drive, in [0, 1]."""
     return sum(site.share for site in sites if site.driven_by == SPIKES)
+
+
+def policy_macs(snn: Program) -> int:
+    """Return the multiply-accumulates of the policy head for one image, 0 where there is none."""
+    if snn.policy is None or snn.stem is None:
+        return 0
+    device = device_of(snn.graph_module)
+    image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device)
+    recorder = ShapeRecorder(snn.policy)
+    with torch.no_grad():
+        recorder.run(*((image,) if plans_from_image(snn) else snn.stem(image)))
+    return sum(
+        macs_of(
+            snn.policy.get_submodule(str(node.target)),
+            recorder.shapes[node.name],
+            *(recorder.shapes[source.name] for source in node.all_input_nodes),
+        )
+        for node in snn.policy.graph.nodes
+        if node.op == "call_module"
+    )
 
 
 def macs_of(module: nn.Module, output_shape: Shape, *input_shapes: Shape) -> int:
