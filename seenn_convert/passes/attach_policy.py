@@ -76,6 +76,9 @@ class AttachPolicy(Pass):
         ends = [_chain(root, graph, branch, start) for start, branch in zip(inputs, self.head.branches, strict=True)]
         joined = ends[0] if len(ends) == 1 else _call(root, graph, Concatenate(1), ends)
         graph.output(_chain(root, graph, self.head.body, joined))
+        for node in graph.nodes:
+            if node.op == "call_module":
+                draft.changed(node)
         draft.policy = fx.GraphModule(root, graph).eval()
 
     def ensures(self, program: Program) -> None:

@@ -1,5 +1,6 @@
 """Choose among trained policy heads, with or without exit thresholds beside them, on held-out images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,39 @@ class PlanChoice:
     expected_drop: float
     average_timesteps: float
     reached: bool = True
+
+
+@dataclass(frozen=True)
+class PlanDecision:
+    """What was chosen, and what it was chosen from.
+
+    Attributes:
+        choice: The one taken.
+        head: The head to attach: that of the choice, or where it plans nothing the best one for the target.
+        ways: Name of a way to decide -> all its choices: ``planned``, ``score`` (thresholds alone), ``both``.
+    """
+
+    choice: PlanChoice
+    head: int
+    ways: Mapping[str, list[PlanChoice]]
+
+
+def decide(fitting: Plans, held_out: Plans, with_scores: bool, target: ExitTarget) -> PlanDecision:
+    """Return the decision for ``target``.
+
+    Args:
+        fitting: Images that heads were trained on; thresholds are fitted to them, too.
+        held_out: Images that choose.
+        with_scores: Whether exit scores may let a sample leave earlier than planned; then the thresholds alone and the
+            plans alone are among the choices.
+        target: What to reach.
+    """
+    planned, score = planned_choices(held_out), threshold_choices(fitting, held_out)
+    both = combined_choices(fitting, held_out) if with_scores else []
+    choice = choose_plan([*score, *planned, *both] if with_scores else planned, target)
+    head = choose_plan(planned, target).head if choice.head is None else choice.head
+    assert head is not None
+    return PlanDecision(choice, head, {"planned": planned, "score": score, "both": both})
 
 
 def planned_choices(held_out: Plans) -> list[PlanChoice]:

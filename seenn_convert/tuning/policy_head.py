@@ -13,11 +13,13 @@ from seenn_convert.passes.attach_policy import PolicyHead, Reads
 FEATURES = 4096
 """Numbers that the pooled inputs of an image have at most: what training keeps of it."""
 
-CHANNELS = (16, 32)
-"""Channels of the two convolutions."""
+SIZES: tuple[tuple[int, tuple[int, ...]], ...] = (
+    (16, (16, 32)), (8, (16, 32)), (8, (8, 16)), (4, (8, 16)), (4, (4, 8)), (2, (4,)), (1, ()),
+)  # fmt: skip
+"""Side of the grid and channels of the convolutions, from the largest head to the smallest."""
 
-HIDDEN = 64
-"""Units of the hidden layer where the inputs are no pictures."""
+HIDDEN = (64, 16, 4)
+"""Units of the hidden layer where the inputs are no pictures, likewise; at last there is none."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,29 @@ class HeadPlan:
         return PolicyHead(self.reads, self.branches, ()).features(inputs)
 
 
-def plan_head(reads: Reads, shapes: Sequence[tuple[int, ...]], seed: int) -> HeadPlan:
-    """Return an untrained policy head for inputs of these shapes, without the batch; its weights depend on the seed.
+def plan_head(
+    reads: Reads, shapes: Sequence[tuple[int, ...]], timesteps: int, most_macs: float, seed: int
+) -> HeadPlan:
+    """Return the largest untrained policy head within a number of multiply-accumulates, or the smallest there is.
 
-    Pictures, ``(C, H, W)``, are pooled to one grid and go through two convolutions of stride 2. Inputs of another rank
+    Pictures, ``(C, H, W)``, are pooled to one grid and go through convolutions of stride 2. Inputs of another rank
     are pooled to one axis, and go through a hidden layer.
+
+    Args:
+        reads: What it is given.
+        shapes: Of its inputs, without the batch.
+        timesteps: The longest run T.
+        most_macs: For one image.
+        seed: Of the initial weights.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return _of_pictures(reads, shapes) if all(len(shape) == 3 for shape in shapes) else _of_others(reads, shapes)
+        if all(len(shape) == 3 for shape in shapes):
+            side, channels = _size(shapes, timesteps, most_macs)
+            return _of_pictures(reads, shapes, side, channels)
+        width = min(FEATURES, sum(map(math.prod, shapes)))
+        hidden = next((units for units in HIDDEN if units * (width + timesteps) <= most_macs), 0)
+        return _of_others(reads, shapes, hidden)
 
 
 def normalisation(features: Tensor) -> Affine:
@@ -64,18 +80,27 @@ def normalisation(features: Tensor) -> Affine:
     return Affine((1 / deviation).reshape(shape), (-mean / deviation).reshape(shape))
 
 
-def _of_pictures(reads: Reads, shapes: Sequence[tuple[int, ...]]) -> HeadPlan:
-    channels = sum(shape[0] for shape in shapes)
-    side = max(1, min(*(size for shape in shapes for size in shape[1:]), math.isqrt(FEATURES // channels)))
-    side = 2 ** int(math.log2(side))
+def _size(shapes: Sequence[tuple[int, ...]], timesteps: int, most_macs: float) -> tuple[int, tuple[int, ...]]:
+    """Return the grid and the channels of the largest head that fits."""
+    inputs, smallest = sum(shape[0] for shape in shapes), min(size for shape in shapes for size in shape[1:])
+    for side, channels in SIZES:
+        macs, width, grid = 0, inputs, side
+        for after in channels:
+            grid = math.ceil(grid / 2)
+            macs, width = macs + grid**2 * 9 * width * after, after
+        if side <= smallest and inputs * side**2 <= FEATURES and macs + grid**2 * width * timesteps <= most_macs:
+            return side, channels
+    return SIZES[-1]
+
+
+def _of_pictures(reads: Reads, shapes: Sequence[tuple[int, ...]], side: int, channels: tuple[int, ...]) -> HeadPlan:
+    trunk: list[nn.Module] = []
+    width, grid = sum(shape[0] for shape in shapes), side
+    for after in channels:
+        trunk += [nn.Conv2d(width, after, 3, stride=2, padding=1), nn.ReLU()]
+        width, grid = after, math.ceil(grid / 2)
     branches = tuple((_pool(shape, side),) for shape in shapes)
-    first, second = CHANNELS
-    trunk = (
-        nn.Conv2d(channels, first, 3, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(first, second, 3, stride=2, padding=1), nn.ReLU(),
-    )  # fmt: skip
-    width = second * math.ceil(side / 4) ** 2
-    return HeadPlan(reads, branches, (*trunk, Reshape((width,))), width)
+    return HeadPlan(reads, branches, (*trunk, Reshape((width * grid**2,))), width * grid**2)
 
 
 def _pool(shape: tuple[int, ...], side: int) -> nn.Module:
@@ -85,11 +110,12 @@ def _pool(shape: tuple[int, ...], side: int) -> nn.Module:
     return nn.AdaptiveAvgPool2d((side, side))
 
 
-def _of_others(reads: Reads, shapes: Sequence[tuple[int, ...]]) -> HeadPlan:
+def _of_others(reads: Reads, shapes: Sequence[tuple[int, ...]], hidden: int) -> HeadPlan:
     each = max(1, FEATURES // len(shapes))
     branches = tuple(_flat(shape, each) for shape in shapes)
     width = sum(min(math.prod(shape), each) for shape in shapes)
-    return HeadPlan(reads, branches, (nn.Linear(width, HIDDEN), nn.ReLU()), HIDDEN)
+    trunk = (nn.Linear(width, hidden), nn.ReLU()) if hidden else ()
+    return HeadPlan(reads, branches, trunk, hidden or width)
 
 
 def _flat(shape: tuple[int, ...], most: int) -> tuple[nn.Module, ...]:

@@ -1,16 +1,23 @@
 """What an exit is worth to the policy head: the reward of the paper, and one with a fixed price for a timestep."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from seenn_convert.errors import InputError
+
 RewardName = Literal["price", "paper"]
 REWARD_NAMES: tuple[RewardName, ...] = ("price", "paper")
 
 LEAST_RATE = 0.01
 """Bound of the share of images that are right at once, away from 0 and from 1, where its odds are no weight."""
+
+
+PRICES = tuple(float(p) for p in torch.logspace(-3.5, -0.5, 16, dtype=torch.float64))
+BETAS = tuple(float(b) for b in torch.logspace(2, -1, 16, dtype=torch.float64))
 
 
 class Reward(Protocol):
@@ -45,8 +52,12 @@ class PricedReward:
         settings: Prices, in answers, from careful to fast.
     """
 
-    settings: tuple[float, ...]
+    settings: tuple[float, ...] = PRICES
     name: ClassVar[RewardName] = "price"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        _check("price", self.settings)
 
     def losses(self, right: Tensor, setting: float) -> Tensor:
         """Return ``price * k - right`` at exit k, counted from 0."""
@@ -70,8 +81,12 @@ class PaperReward:
     Source: Li et al. 2023 (SEENN-II).
     """
 
-    settings: tuple[float, ...]
+    settings: tuple[float, ...] = BETAS
     name: ClassVar[RewardName] = "paper"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        _check("beta", self.settings)
 
     def losses(self, right: Tensor, setting: float) -> Tensor:
         """Return ``beta * (1 - right) - 2**-k * right`` at exit k, over ``1 + beta``: as large for any beta."""
@@ -81,6 +96,11 @@ class PaperReward:
         """Return the weights that balance images right at once and others."""
         rate = right[0].mean().clamp(LEAST_RATE, 1 - LEAST_RATE)
         return right[0] + (1 - right[0]) * rate / (1 - rate)
+
+
+def _check(name: str, settings: tuple[float, ...]) -> None:
+    if not settings or not all(math.isfinite(setting) and setting >= 0 for setting in settings):
+        raise InputError(f"each {name} must be a number of 0 or more, and there must be one; got {settings}")
 
 
 def _exits(right: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def tune_exit(
     truth = ann_logits.argmax(dim=-1) if labels is None else labels
     fitting, held_out = _index(split.fitting), _index(split.held_out)
     temperatures = fit_temperatures(run.logits[:, fitting], truth[fitting])
-    ann_p = _ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
+    ann_p = ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
     readouts = [_readouts(run, temperatures, ann_p, images, score_name) for images in (fitting, held_out)]
     choice = choose_thresholds(readouts[0], readouts[1], target)
     return ExitTuning(
@@ -81,7 +81,7 @@ def tune_exit(
     )
 
 
-def _ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:
+def ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:
     """Return the ANN's class probabilities ``(N, K)``, with its own temperature where there are labels to fit it."""
     if labels is None:
         return torch.softmax(ann_logits, dim=-1)
