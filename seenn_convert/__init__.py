@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.export.artifact import Artifact, load_artifact
     from seenn_convert.options import Options
+    from seenn_convert.planning import attach_policy
+    from seenn_convert.policy_options import PolicyOptions
     from seenn_convert.report.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
@@ -26,9 +28,11 @@ _HOMES = {
     "ExitTarget": "tuning.exit_threshold",
     "ExitTrace": "runtime.early_exit",
     "Options": "options",
+    "PolicyOptions": "policy_options",
     "Preprocessing": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
+    "attach_policy": "planning",
     "convert": "compiler",
     "evaluate": "report.evaluate",
     "load": "compiler",
@@ -44,10 +48,12 @@ __all__ = [
     "ExitTarget",
     "ExitTrace",
     "Options",
+    "PolicyOptions",
     "Preprocessing",
     "SeennConvertError",
     "SpikingModel",
     "__version__",
+    "attach_policy",
     "convert",
     "evaluate",
     "load",

@@ -13,10 +13,11 @@ NUMBER, NOTHING = (int, float), type(None)
 PROVENANCE: dict[str, Any] = {
     "model": {"name": str, "format": str, "sha256": (str, NOTHING), "output_name": str},
     "calibration": {"name": str, "images": int, "fingerprint": str, "thresholds": dict},
+    "policy": {"name": str, "images": int, "fingerprint": str, "options": dict, "environment": dict},
     "options": dict,
     "environment": {"versions": {ANY_KEY: str}, "machine": str, "date": str},
 }
-_EXIT: Shape = {"policy": dict, "target": dict, "temperatures": [NUMBER], "held_out": dict}
+_EXIT: Shape = {"policy": dict, "target": dict, "temperatures": [NUMBER], "held_out": dict, "head": dict}
 REPORT: dict[str, Any] = {
     "schema_version": int,
     "model": {**PROVENANCE["model"], "input_shape": [int], "classes": int, "class_names": (list, NOTHING)},

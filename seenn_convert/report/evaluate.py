@@ -87,6 +87,7 @@ def evaluate(
         planning = policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
     return {
         "data": {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()},
+        "policy": artifact.policy.to_json(),
         "ann_accuracy": float((ann_predictions == labels).double().mean()),
         "accuracy_at": {str(t + 1): float((p == labels).double().mean()) for t, p in enumerate(run.predictions)},
         "early_exit": _early_exit(trace, labels, artifact.timesteps),

@@ -108,6 +108,11 @@ def exit_rule(report: Mapping[str, Any]) -> str:
     """Return when an image leaves, to be read after "it leaves"."""
     policy = dig(report, "conversion", "exit", "policy")
     kind, given = dig(policy, "policy"), dig(policy, "thresholds")
+    if kind == "planned":
+        return "after the number of timesteps that the policy head chose for it before the run"
+    if isinstance(kind, str) and kind.startswith("planned+"):
+        rule = {**report, "conversion": {"exit": {"policy": {**policy, "policy": kind.removeprefix("planned+")}}}}
+        return f"{exit_rule(rule)}, and at the latest when the policy head, before the run, said it would"
     if kind == "fixed":
         return f"after {number(dig(policy, 'timesteps'))} timesteps, whatever its answer"
     thresholds = [t for t in map(finite, given if isinstance(given, (list, tuple)) else []) if t is not None]
