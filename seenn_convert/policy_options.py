@@ -44,7 +44,7 @@ class PolicyOptions:
     reads: Reads = "drive"
     reward: PricedReward | PaperReward = field(default_factory=PricedReward)
     right: Right = "worth"
-    epochs: int = 20
+    epochs: int = 15
     gradient: Gradient = "exact"
     batch_size: int = 128
     device: str = "cpu"
@@ -73,7 +73,7 @@ class PolicyOptions:
     @property
     def training(self) -> Training:
         """How the head is trained."""
-        return Training(epochs=self.epochs, gradient=self.gradient, seed=self.seed)
+        return Training(self.epochs, gradient=self.gradient, entropy=self.reward.entropy, seed=self.seed)
 
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data; batch size and device do not."""
@@ -82,6 +82,7 @@ class PolicyOptions:
             "reads": self.reads,
             "reward": self.reward.name,
             "settings": list(self.reward.settings),
+            "entropy": self.reward.entropy,
             "right": self.right,
             "epochs": self.epochs,
             "gradient": self.gradient,

@@ -94,7 +94,7 @@ def train(plan: HeadPlan, seen: Seen, split: Split, options: PolicyOptions, prog
         counter.add,
     )  # fmt: skip
     heads = [plan.head(scale, trunk, layer) for layer in last]
-    latest = torch.stack([_latest(head, seen.features) for head in heads])
+    latest = torch.stack([latest_exits(head, seen.features) for head in heads])
     parts = [Plans(_part(readouts, images), latest[:, images]) for images in (fitting, held_out)]
     return Heads(heads, parts[0], parts[1], perf_counter() - start)
 
@@ -135,8 +135,8 @@ def _part(readouts: Readouts, images: Tensor) -> Readouts:
     return Readouts(readouts.scores[:, images], readouts.worth[:, images], readouts.best[images])
 
 
-def _latest(head: PolicyHead, features: Tensor) -> Tensor:
-    """Return the planned timesteps, from 0, of pooled inputs."""
+def latest_exits(head: PolicyHead, features: Tensor) -> Tensor:
+    """Return the planned timesteps, from 0, of pooled inputs ``(N, F, *)``."""
     plans = []
     for part in torch.split(features, TOGETHER):
         value = pad_rows(part)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
               help="Sample images, never the test set; some thousands.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
 @click.option("--policy", type=click.Choice(["planned", "planned+confidence"]), default="planned+confidence",
-              show_default=True, help="Leave as planned, or also earlier where the exit score is high enough.")  # fmt: skip
+              show_default=True, help="Leave as planned, or also earlier where the score is high.")  # fmt: skip
 @click.option("--reads", type=click.Choice(["drive", "image"]), default="drive", show_default=True,
               help="What the head is given: what the stem computed, or the image.")  # fmt: skip
 @click.option("--reward", type=click.Choice(["price", "paper"]), default="price", show_default=True,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
               help="What counts as right: the ANN's probability, the labels, or the ANN's answer.")  # fmt: skip
 @click.option("--gradient", type=click.Choice(["exact", "sampled"]), default="exact", show_default=True,
               help="Of the expected reward, or of drawn exits (REINFORCE).")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Passes over the images.")
+@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="Passes over the images.")
 @click.option("--target-drop", type=float, help="Points of accuracy that may be lost [as ARTIFACT was made].")
 @click.option("--target-timesteps", type=float, help="Average timesteps to spend [as ARTIFACT was made].")
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together.")

@@ -10,7 +10,7 @@ from seenn_convert.export.artifact import Artifact
 from seenn_convert.report.conversion import SCHEMA_VERSION, environment
 from seenn_convert.report.coverage import call_sites, policy_macs
 from seenn_convert.tuning.exit_threshold import ExitTarget
-from seenn_convert.tuning.plan_choice import PlanDecision, frontier
+from seenn_convert.tuning.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.tuning.tune import Split
 
 FEW_HELD_OUT = 500
@@ -119,6 +119,13 @@ def _head(artifact: Artifact, planning: Planning, data: Dataset) -> dict[str, An
     }
 
 
+def _is_better_than_fixed(decision: PlanDecision) -> bool:
+    """Return whether the choice loses less than a fixed number of timesteps would with the same average."""
+    choice, fixed = decision.choice, decision.ways["fixed"]
+    expected = drop_at(fixed, choice.average_timesteps)
+    return expected is None or choice.expected_drop < expected
+
+
 def _kept_warnings(conversion: Mapping[str, Any]) -> list[str]:
     """Return the warnings of the conversion that are not about an exit that was chosen again."""
     about_exit = ("the exit target was not reached", "how careful the exits are", "the plan", "the policy head")
@@ -135,6 +142,11 @@ def _warnings(planning: Planning) -> list[str]:
     if choice.head is None:
         warnings.append(
             "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well"
+        )
+    elif not _is_better_than_fixed(planning.decision):
+        warnings.append(
+            "the plan is no better than the same number of timesteps for all images, on held-out images: what the head "
+            "reads does not tell easy images from hard ones"
         )
     if len(planning.split.held_out) < FEW_HELD_OUT:
         warnings.append(

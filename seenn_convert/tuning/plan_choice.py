@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from seenn_convert.tuning.exit_threshold import (
+    ALWAYS,
+    NEVER,
     ExitTarget,
     Readouts,
     careful_to_fast,
@@ -57,7 +59,8 @@ class PlanDecision:
     Attributes:
         choice: The one taken.
         head: The head to attach: that of the choice, or where it plans nothing the best one for the target.
-        ways: Name of a way to decide -> all its choices: ``planned``, ``score`` (thresholds alone), ``both``.
+        ways: Name of a way to decide -> all its choices: ``fixed`` (as many timesteps for all), ``planned``, ``score``
+            (thresholds alone), ``both``.
     """
 
     choice: PlanChoice
@@ -80,7 +83,30 @@ def decide(fitting: Plans, held_out: Plans, with_scores: bool, target: ExitTarge
     choice = choose_plan([*score, *planned, *both] if with_scores else planned, target)
     head = choose_plan(planned, target).head if choice.head is None else choice.head
     assert head is not None
-    return PlanDecision(choice, head, {"planned": planned, "score": score, "both": both})
+    ways = {"fixed": fixed_choices(held_out), "planned": planned, "score": score, "both": both}
+    return PlanDecision(choice, head, ways)
+
+
+def fixed_choices(held_out: Plans) -> list[PlanChoice]:
+    """Return what it gives to stop all held-out images after the same number of timesteps, for comparison."""
+    timesteps = len(held_out.readouts.scores)
+    return [_judged(held_out, None, (NEVER,) * t + (ALWAYS,) * (timesteps - t)) for t in range(timesteps)]
+
+
+def drop_at(choices: list[PlanChoice], average_timesteps: float) -> float | None:
+    """Return the expected drop of a mixture of two choices that has these average timesteps, None where none has.
+
+    The mixture is of the nearest choices of the frontier on either side.
+    """
+    best = frontier(choices)
+    below = [one for one in best if one.average_timesteps <= average_timesteps]
+    above = [one for one in best if one.average_timesteps >= average_timesteps]
+    if not below or not above:
+        return None
+    left, right = below[-1], above[0]
+    width = right.average_timesteps - left.average_timesteps
+    share = 0.0 if width == 0 else (average_timesteps - left.average_timesteps) / width
+    return left.expected_drop + share * (right.expected_drop - left.expected_drop)
 
 
 def planned_choices(held_out: Plans) -> list[PlanChoice]:

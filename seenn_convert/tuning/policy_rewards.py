@@ -16,8 +16,8 @@ LEAST_RATE = 0.01
 """Bound of the share of images that are right at once, away from 0 and from 1, where its odds are no weight."""
 
 
-PRICES = tuple(float(p) for p in torch.logspace(-3.5, -0.5, 16, dtype=torch.float64))
-BETAS = tuple(float(b) for b in torch.logspace(2, -1, 16, dtype=torch.float64))
+PRICES = tuple(float(p) for p in torch.logspace(-3.5, -0.5, 24, dtype=torch.float64))
+BETAS = tuple(float(b) for b in torch.logspace(2, -1, 24, dtype=torch.float64))
 
 
 class Reward(Protocol):
@@ -26,6 +26,11 @@ class Reward(Protocol):
     @property
     def settings(self) -> tuple[float, ...]:
         """The values of the number that trades accuracy against timesteps, from careful to fast."""
+        ...
+
+    @property
+    def entropy(self) -> float:
+        """What the entropy of the plan is worth: above 0 the plan stays graded, and does not become a constant."""
         ...
 
     def losses(self, right: Tensor, setting: float) -> Tensor:
@@ -50,9 +55,11 @@ class PricedReward:
 
     Attributes:
         settings: Prices, in answers, from careful to fast.
+        entropy: Worth of the plan's entropy, in answers a nat.
     """
 
     settings: tuple[float, ...] = PRICES
+    entropy: float = 0.05
     name: ClassVar[RewardName] = "price"
 
     def __post_init__(self) -> None:
@@ -77,11 +84,13 @@ class PaperReward:
 
     Attributes:
         settings: Values of beta, from careful to fast.
+        entropy: Worth of the plan's entropy; the paper has none.
 
     Source: Li et al. 2023 (SEENN-II).
     """
 
     settings: tuple[float, ...] = BETAS
+    entropy: float = 0.0
     name: ClassVar[RewardName] = "paper"
 
     def __post_init__(self) -> None:
