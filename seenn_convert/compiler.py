@@ -126,7 +126,8 @@ def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: P
     fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
     if artifact.snn.policy is not None:
         fresh.report["conversion"]["warnings"].append(
-            "the policy head belonged to the network as it was and is gone; attach one again (seenn-convert attach-policy)"
+            "the policy head belonged to the network as it was and is gone; attach one again with "
+            "seenn-convert attach-policy"
         )
     return replace(fresh, class_names=fresh.class_names or artifact.class_names)
 

@@ -57,7 +57,7 @@ def attach_policy(
     _check(artifact, data, options)
     target = options.target or _target(artifact)
     split = split_calibration(len(data), options.seed, HELD_OUT_SHARE)
-    model, plan = _network(artifact, options), _head(artifact, options)
+    model, plan = bare_network(artifact, options), untrained_head(artifact, options)
     artifact.ann.graph_module.to(options.device)
     seen = look(artifact.ann, model, plan, data, options, progress)
     artifact.ann.graph_module.to("cpu")
@@ -67,7 +67,7 @@ def attach_policy(
     fresh = replace(
         artifact,
         snn=run_passes(replace(artifact.snn, policy=None), [AttachPolicy(head, artifact.timesteps)]),
-        policy=_policy(decision.choice, artifact),
+        policy=policy_of(decision.choice, artifact),
     )
     planning = Planning(
         decision=decision,
@@ -105,13 +105,13 @@ def _target(artifact: Artifact) -> ExitTarget:
     return ExitTarget(told.get("drop"), told.get("timesteps")) if told else ExitTarget(drop=0.5)
 
 
-def _network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:
+def bare_network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:
     """Return the spiking network without a policy head, on the device that was asked for."""
     bare = replace(copy.deepcopy(artifact.snn), policy=None)
     return SpikingModel(bare, artifact.timesteps, FixedPolicy(artifact.timesteps)).to(options.device)
 
 
-def _head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
+def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
     """Return the untrained head for the shapes of what it reads."""
     if options.reads == "image":
         shapes = [artifact.snn.input_shape]
@@ -129,7 +129,8 @@ def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
     return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
 
 
-def _policy(choice: PlanChoice, artifact: Artifact) -> ExitPolicy:
+def policy_of(choice: PlanChoice, artifact: Artifact) -> ExitPolicy:
+    """Return the exit policy that a choice stands for, with the score that the artifact's network computes."""
     if choice.thresholds is None:
         return PlannedPolicy()
     probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))

@@ -85,7 +85,7 @@ def train(plan: HeadPlan, seen: Seen, split: Split, options: PolicyOptions, prog
     start = perf_counter()
     counter = Counter(progress, "training the policy", options.epochs)
     fitting, held_out = torch.tensor(split.fitting), torch.tensor(split.held_out)
-    readouts = _readouts(seen, fitting)
+    readouts = readouts_of(seen, fitting)
     right = _right(seen, readouts, options)[:, fitting]
     scale = normalisation(seen.features[fitting])
     losses = torch.stack([options.reward.losses(right, setting) for setting in options.reward.settings])
@@ -117,7 +117,8 @@ def _features(model: SpikingModel, plan: HeadPlan, data: Dataset, rows: int) -> 
         yield plan.features(inputs)[: len(image)].float().cpu()
 
 
-def _readouts(seen: Seen, fitting: Tensor) -> Readouts:
+def readouts_of(seen: Seen, fitting: Tensor) -> Readouts:
+    """Return scores and worth of all images; the images ``fitting`` set the ANN's temperature, where there are labels."""
     ann_p = ann_probabilities(seen.ann, seen.labels, fitting)
     worth = ann_p.gather(1, seen.run.predictions.t()).t()
     return Readouts(seen.run.scores, worth, ann_p.amax(dim=-1))

@@ -107,6 +107,6 @@ def _chain(root: nn.Module, graph: fx.Graph, modules: Sequence[nn.Module], value
 
 
 def _call(root: nn.Module, graph: fx.Graph, module: nn.Module, inputs: Sequence[fx.Node]) -> fx.Node:
-    name = f"policy_{len(list(root.children()))}"
+    name = f"policy_{sum(node.op == 'call_module' for node in graph.nodes)}"
     root.add_module(name, module.requires_grad_(False))
     return graph.create_node("call_module", name, tuple(inputs), {}, name=name)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seenn_convert.operators import Affine, Reshape
 from seenn_convert.passes.attach_policy import PolicyHead, Reads
 
-FEATURES = 4096
+FEATURES = 1024
 """Numbers that the pooled inputs of an image have at most: what training keeps of it."""
 
 SIZES: tuple[tuple[int, tuple[int, ...]], ...] = (
