@@ -165,13 +165,16 @@ NAMES = {"fixed": "same for all", "score": "SEENN-I", "planned": "SEENN-II", "bo
 
 def _table(data: dict[str, Any]) -> str:
     lines = [
-        "| network | at most | " + " | ".join(f"{NAMES[way]}: accuracy, timesteps, ms" for way in WAYS) + " | both uses |",
+        "| network | at most | "
+        + " | ".join(f"{NAMES[way]}: accuracy, timesteps, ms" for way in WAYS)
+        + " | both uses |",
         "|" + "---|" * (len(WAYS) + 3),
     ]
     for row in data["rows"]:
         for average in dict.fromkeys(point["average"] for point in row["points"]):
             at = {point["way"]: point for point in row["points"] if point["average"] == average}
-            cells = [f"{p['accuracy']:.2%}, {p['timesteps']:.2f}, {p['milliseconds']:.2f}" for p in map(at.get, WAYS) if p]
+            shown = [at[way] for way in WAYS]
+            cells = [f"{p['accuracy']:.2%}, {p['timesteps']:.2f}, {p['milliseconds']:.2f}" for p in shown]
             used = " and ".join(at["both"]["used"])
             lines.append(f"| {row['network']} | {average:g} | " + " | ".join(cells) + f" | {used} |")
     facts = [

@@ -118,7 +118,7 @@ def _features(model: SpikingModel, plan: HeadPlan, data: Dataset, rows: int) -> 
 
 
 def readouts_of(seen: Seen, fitting: Tensor) -> Readouts:
-    """Return scores and worth of all images; the images ``fitting`` set the ANN's temperature, where there are labels."""
+    """Return scores and worth of all images; ``fitting`` set the ANN's temperature, where there are labels."""
     ann_p = ann_probabilities(seen.ann, seen.labels, fitting)
     worth = ann_p.gather(1, seen.run.predictions.t()).t()
     return Readouts(seen.run.scores, worth, ann_p.amax(dim=-1))

@@ -8,8 +8,8 @@ import pytest
 import seenn_convert
 
 PUBLIC = [
-    "Artifact", "Dataset", "ExitTarget", "ExitTrace", "Options", "Preprocessing", "SeennConvertError", "SpikingModel",
-    "__version__", "convert", "evaluate", "load", "load_artifact", "open_dataset", "recalibrate", "run_early_exit",
+    "Artifact", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Preprocessing", "SeennConvertError",
+    "SpikingModel", "__version__", "attach_policy", "convert", "evaluate", "load", "load_artifact", "open_dataset", "recalibrate", "run_early_exit",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from seenn_convert.program import Program, initial_state, plans_from_image
 ROWS = 2
 
 
-def check_runs(ann: Program, snn: Program, timesteps: int) -> None:
+def check_runs(ann: Program, snn: Program, timesteps: int | None = None) -> None:
     """Run the ANN, the stem, one timestep and the policy head, if there is one, on the meta device.
 
     There tensors have shapes and no numbers.
@@ -15,7 +15,7 @@ def check_runs(ann: Program, snn: Program, timesteps: int) -> None:
     Args:
         ann: At stage ANN, with its tensors on the meta device.
         snn: At stage SNN with its stem, likewise.
-        timesteps: The longest run T, as many as the policy head can choose from.
+        timesteps: The longest run T, as many as a policy head can choose from; not checked where None.
 
     Raises:
         ValueError: A result or a state has another shape or name than the program says.
@@ -35,7 +35,7 @@ def check_runs(ann: Program, snn: Program, timesteps: int) -> None:
     _check_shape("logits", logits, tuple(state["readout"].shape))
     if snn.policy is not None:
         plan = snn.policy(*((image,) if plans_from_image(snn) else drives))
-        _check_shape("plan", plan, (ROWS, timesteps))
+        _check_shape("plan", plan, (ROWS, timesteps or plan.shape[-1]))
     for (name, old), new in zip(state.items(), following, strict=True):
         _check_shape(name, new, tuple(old.shape))
 

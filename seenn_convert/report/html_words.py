@@ -153,3 +153,14 @@ def held_out_words(conversion: Any) -> str:
         f"{percent(dig(held_out, 'accuracy'))} after {number(dig(held_out, 'average_timesteps'), 2)} timesteps on "
         f"average; ANN {percent(dig(held_out, 'reference'))}, all timesteps {percent(dig(held_out, 'full_accuracy'))}"
     )
+
+
+def policy_head_facts(conversion: Any) -> list[tuple[str, str]]:
+    """Return what the policy head is and costs as a term and its words, nothing where there is no head."""
+    head = dig(conversion, "exit", "head")
+    if not head:
+        return []
+    macs, share = number(dig(head, "macs")), percent(dig(head, "share_of_timestep"), 2)
+    words = f"reads the {text(dig(head, 'reads'))}; {macs} multiply-accumulates, {share} of a timestep\u2019s; "
+    words += f"trained and chosen on {number(dig(head, 'data', 'images'))} images of {text(dig(head, 'data', 'name'))}"
+    return [("Policy head", words if dig(head, "used") is not False else f"{words}; not used")]
