@@ -35,7 +35,7 @@ from seenn_convert.tuning.plan_choice import PlanChoice, choose_plan, decide, ex
 from seenn_convert.tuning.tune import split_calibration
 
 WAYS = ("fixed", "score", "planned", "both")
-BATCH, REPEATS, LOOKED_AT = 256, 3, 256
+BATCH, REPEATS, LOOKED_AT = 64, 3, 64
 
 
 @click.command()

@@ -8,7 +8,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 CAPTIONS = {
     "sample": "The shipped sample: 1,000 calibration and 2,000 test images of Fashion-MNIST.",
     "cifar10": "ResNet-20 and VGG-9 on CIFAR-10, 1,000 training images to calibrate, 5,000 test images.",
-    "policy": "Exit rules at the most timesteps on average that they may take; milliseconds an image, the head included.",
+    "policy": "Exit rules at the most timesteps on average they may take; milliseconds an image, the head included.",
     "few_timesteps": "Kinds of neurons and calibrations, on the same images (the sample: 2,000 test images).",
     "zoo": "Architectures of torchvision and timm, random weights, each calibrated on its own two images.",
 }  # fmt: skip

@@ -145,4 +145,3 @@ def latest_exits(head: PolicyHead, features: Tensor) -> Tensor:
             value = module(value)
         plans.append(planned_timesteps(value)[: len(part)] - 1)
     return torch.cat(plans)
-

@@ -117,9 +117,7 @@ def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
     return [full, *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
 
 
-def price_thresholds(
-    scores: Tensor, worth: Tensor, price: float, latest: Tensor | None = None
-) -> tuple[float, ...]:
+def price_thresholds(scores: Tensor, worth: Tensor, price: float, latest: Tensor | None = None) -> tuple[float, ...]:
     """Return thresholds that weigh the worth of the answers against ``price`` a timestep.
 
     Backwards over the timesteps: the value of waiting is known for each image once the later thresholds are; the best

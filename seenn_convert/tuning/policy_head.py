@@ -47,9 +47,7 @@ class HeadPlan:
         return PolicyHead(self.reads, self.branches, ()).features(inputs)
 
 
-def plan_head(
-    reads: Reads, shapes: Sequence[tuple[int, ...]], timesteps: int, most_macs: float, seed: int
-) -> HeadPlan:
+def plan_head(reads: Reads, shapes: Sequence[tuple[int, ...]], timesteps: int, most_macs: float, seed: int) -> HeadPlan:
     """Return the largest untrained policy head within a number of multiply-accumulates, or the smallest there is.
 
     Pictures, ``(C, H, W)``, are pooled to one grid and go through convolutions of stride 2. Inputs of another rank

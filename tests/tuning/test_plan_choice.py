@@ -96,7 +96,9 @@ def test_fixed_choices_stop_all_images_together() -> None:
 
 def test_planned_choices_follow_their_head() -> None:
     held_out = plans(1)
-    assert planned_choices(held_out)[1].average_timesteps == pytest.approx(float(held_out.latest[1].double().mean()) + 1)
+    assert planned_choices(held_out)[1].average_timesteps == pytest.approx(
+        float(held_out.latest[1].double().mean()) + 1
+    )
 
 
 def test_images_that_leave_by_their_plan_do_not_decide_about_a_threshold() -> None:
