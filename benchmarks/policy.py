@@ -74,7 +74,7 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     split = split_calibration(len(calibration), options.seed, HELD_OUT_SHARE)
     heads = train(plan, seen, split, options, silent)
-    latest = torch.stack([latest_exits(head, judged.features) for head in heads.heads])
+    latest = latest_exits(heads.heads, judged.features)
     ways = decide(heads.fitting, heads.held_out, True, ExitTarget(timesteps=1e9)).ways
     points = []
     for average in given["averages"]:

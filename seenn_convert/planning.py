@@ -74,6 +74,7 @@ def attach_policy(
         target=target,
         split=split,
         measured=measured(seen, split, heads.held_out, decision.choice),
+        setting=heads.settings[decision.head],
         options=options.to_json(),
         seconds_seen=seen.seconds,
         seconds_training=heads.seconds,

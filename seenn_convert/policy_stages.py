@@ -1,7 +1,8 @@
 """The stages of attaching a policy head that read the data: look at it once, then train from what was seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter
 
 import torch
@@ -22,11 +23,14 @@ from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import Readouts
 from seenn_convert.tuning.plan_choice import PlanChoice, Plans, exits_of
 from seenn_convert.tuning.policy_head import HeadPlan, normalisation
-from seenn_convert.tuning.policy_training import train_heads
+from seenn_convert.tuning.policy_training import train_heads, with_between
 from seenn_convert.tuning.tune import Split, ann_probabilities
 
 TOGETHER = 512
 """Images whose plans are computed together."""
+
+PARTS = 4
+"""Into how many parts the way from one setting to the next is divided."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,15 @@ class Heads:
     """Trained policy heads and what they plan.
 
     Attributes:
-        heads: One for each setting of the reward.
+        heads: One for each setting of the reward, and mixtures between neighbours.
+        settings: Of each of them; a mixture has one between.
         fitting: What they plan for the images they were trained on.
         held_out: What they plan for the others.
         seconds: How long training took.
     """
 
     heads: list[PolicyHead]
+    settings: list[float]
     fitting: Plans
     held_out: Plans
     seconds: float
@@ -93,10 +99,17 @@ def train(plan: HeadPlan, seen: Seen, split: Split, options: PolicyOptions, prog
         plan.trunk, plan.width, scale(seen.features[fitting]), losses, options.reward.weights(right), options.training,
         counter.add,
     )  # fmt: skip
-    heads = [plan.head(scale, trunk, layer) for layer in last]
-    latest = torch.stack([latest_exits(head, seen.features) for head in heads])
+    heads = [plan.head(scale, trunk, layer) for layer in with_between(last, PARTS)]
+    latest = latest_exits(heads, seen.features)
     parts = [Plans(_part(readouts, images), latest[:, images]) for images in (fitting, held_out)]
-    return Heads(heads, parts[0], parts[1], perf_counter() - start)
+    return Heads(heads, _between(options.reward.settings), parts[0], parts[1], perf_counter() - start)
+
+
+def _between(settings: Sequence[float]) -> list[float]:
+    found = [settings[0]]
+    for before, after in pairwise(settings):
+        found += [before + (after - before) * part / PARTS for part in range(1, PARTS + 1)]
+    return found
 
 
 def measured(seen: Seen, split: Split, held_out: Plans, choice: PlanChoice) -> Mapping[str, float]:
@@ -136,12 +149,18 @@ def _part(readouts: Readouts, images: Tensor) -> Readouts:
     return Readouts(readouts.scores[:, images], readouts.worth[:, images], readouts.best[images])
 
 
-def latest_exits(head: PolicyHead, features: Tensor) -> Tensor:
-    """Return the planned timesteps, from 0, of pooled inputs ``(N, F, *)``."""
+def latest_exits(heads: Sequence[PolicyHead], features: Tensor) -> Tensor:
+    """Return the planned timesteps, from 0, ``(S, N)``, by heads that share all but their last layers.
+
+    Args:
+        heads: As ``train`` made them.
+        features: ``(N, F, *)`` pooled inputs.
+    """
     plans = []
     for part in torch.split(features, TOGETHER):
         value = pad_rows(part)
-        for module in head.body:
+        for module in heads[0].body[:-1]:
             value = module(value)
-        plans.append(planned_timesteps(value)[: len(part)] - 1)
-    return torch.cat(plans)
+        latest = [planned_timesteps(head.body[-1](value))[: len(part)] - 1 for head in heads]
+        plans.append(torch.stack(latest))
+    return torch.cat(plans, dim=1)

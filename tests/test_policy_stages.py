@@ -56,7 +56,7 @@ def test_the_plans_are_those_of_the_whole_head(reads: str) -> None:
         value = head.features(inputs)
         for module in head.body:
             value = module(value)
-        latest = latest_exits(head, seen(reads).features)
+        (latest,) = latest_exits([head], seen(reads).features)
         assert torch.equal(value.argmax(dim=-1), latest)
         assert torch.equal(heads.held_out.latest[number], latest[list(SPLIT.held_out)])
 

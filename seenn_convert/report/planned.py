@@ -25,6 +25,7 @@ class Planning:
         target: What it had to reach.
         split: Which images served which purpose.
         measured: Shares right on the held-out images.
+        setting: The price or beta of the head that was attached.
         options: As plain data.
         seconds_seen: Running the network once for all images.
         seconds_training: Training from what was kept of it.
@@ -35,6 +36,7 @@ class Planning:
     target: ExitTarget
     split: Split
     measured: Mapping[str, float]
+    setting: float
     options: Mapping[str, Any]
     seconds_seen: float
     seconds_training: float
@@ -97,7 +99,7 @@ def _head(artifact: Artifact, planning: Planning, data: Dataset) -> dict[str, An
     return {
         **planning.options,
         "used": decision.choice.head is not None,
-        "setting": planning.options["settings"][decision.head],
+        "setting": planning.setting,
         "macs": macs,
         "share_of_timestep": macs / max(step, 1),
         "data": {"name": Path(data.name).name, "images": len(data), "labelled": planning.labelled},

@@ -1,5 +1,6 @@
 """Choose among trained policy heads, with or without exit thresholds beside them, on held-out images."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from seenn_convert.tuning.exit_threshold import (
 
 PRICES = tuple(float(p) for p in torch.logspace(-4, -0.5, 22, dtype=torch.float64))
 """Prices of a timestep for which thresholds are fitted to each plan."""
+
+MOST_HEADS = 24
+"""Heads to whose plans thresholds are fitted; of more of them every second, third, ... one."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,11 @@ def threshold_choices(fitting: Plans, held_out: Plans) -> list[PlanChoice]:
 
 
 def combined_choices(fitting: Plans, held_out: Plans) -> list[PlanChoice]:
-    """Return what each head does with thresholds beside it that were fitted to its plans, one set for each price."""
-    readouts = fitting.readouts
+    """Return what heads do with thresholds beside them that were fitted to their plans, one set for each price."""
+    readouts, heads = fitting.readouts, len(fitting.latest)
     return [
         _judged(held_out, head, price_thresholds(readouts.scores, readouts.worth, price, fitting.latest[head]))
-        for head in range(len(fitting.latest))
+        for head in range(0, heads, math.ceil(heads / MOST_HEADS))
         for price in PRICES
     ]
 

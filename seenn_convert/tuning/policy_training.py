@@ -1,6 +1,7 @@
 """Train policy heads from cached readouts: the spiking network stays as it is, and is not run again."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,24 @@ def train_heads(
             if progress is not None:
                 progress(1)
     return list(body.eval().requires_grad_(False)), _apart(last, settings, timesteps)
+
+
+def with_between(last: Sequence[nn.Linear], parts: int) -> list[nn.Linear]:
+    """Return the layers, and between two neighbours ``parts - 1`` mixtures of their weights.
+
+    Neighbouring settings share the trunk, so a mixture plans between them: average timesteps that no setting has.
+    """
+    found = [last[0]]
+    for before, after in itertools.pairwise(last):
+        found += [_mixed(before, after, part / parts) for part in range(1, parts)] + [after]
+    return found
+
+
+def _mixed(before: nn.Linear, after: nn.Linear, share: float) -> nn.Linear:
+    layer = copy.deepcopy(before)
+    for own, other in zip(layer.parameters(), after.parameters(), strict=True):
+        own.data.lerp_(other, share)
+    return layer
 
 
 def expected_loss(plan: Tensor, losses: Tensor, weights: Tensor) -> Tensor:

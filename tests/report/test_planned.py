@@ -26,7 +26,7 @@ def planning(choice: PlanChoice, held_out: int = 900) -> Planning:
     fixed = [PlanChoice(None, (0.5,), 4.0, 1.0), PlanChoice(None, (0.5,), 0.0, 3.0)]
     decision = PlanDecision(choice, 0, {"fixed": fixed})
     split = Split((0,), tuple(range(held_out)))
-    return Planning(decision, ExitTarget(drop=0.5), split, {}, {}, 1.0, 1.0, True)
+    return Planning(decision, ExitTarget(drop=0.5), split, {}, 0.1, {}, 1.0, 1.0, True)
 
 
 def test_costs_and_times(report: dict) -> None:

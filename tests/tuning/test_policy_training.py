@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from seenn_convert.tuning.policy_rewards import PricedReward
-from seenn_convert.tuning.policy_training import Training, expected_loss, sampled_loss, train_heads
+from seenn_convert.tuning.policy_training import Training, expected_loss, sampled_loss, train_heads, with_between
 
 
 def task(images: int = 600) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,6 +48,15 @@ def test_nothing_is_changed_and_the_result_is_the_same_again() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, trunk[0].parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b in zip(made[0], made[1], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(made[0], made[2], strict=True))
+
+
+def test_between_two_settings_there_are_mixtures_of_their_layers() -> None:
+    layers = [nn.Linear(2, 3) for _ in range(3)]
+    found, x = with_between(layers, 4), torch.randn(5, 2)
+    assert len(found) == 9
+    assert all(torch.equal(a.weight, b.weight) for a, b in zip(found[::4], layers, strict=True))
+    torch.testing.assert_close(found[5](x), 0.75 * layers[1](x) + 0.25 * layers[2](x))
+    assert with_between(layers[:1], 4) == layers[:1]
 
 
 def test_the_expected_loss_by_hand() -> None:
