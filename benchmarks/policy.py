@@ -35,14 +35,14 @@ from seenn_convert.tuning.plan_choice import PlanChoice, choose_plan, decide, ex
 from seenn_convert.tuning.tune import split_calibration
 
 WAYS = ("fixed", "score", "planned", "both")
-BATCH, REPEATS, LOOKED_AT = 64, 3, 64
+BATCH, REPEATS, LOOKED_AT = 32, 3, 64
 
 
 @click.command()
 @click.argument("artifacts", nargs=-1, required=True)
 @data_options
 @click.option("--average", "averages", type=float, multiple=True, default=(2.0, 3.0, 4.0, 6.0, 8.0), show_default=True)
-@click.option("--timed-images", type=int, default=512, show_default=True)
+@click.option("--timed-images", type=int, default=256, show_default=True)
 @click.option("--readouts", type=click.Path(path_type=Path), help="Folder to keep them in.")
 @click.option("--append", is_flag=True, help="Keep the networks that OUTPUT.json has.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/policy"), show_default=True)
@@ -135,7 +135,10 @@ def _with_head(snn: Program, heads: Heads, number: int, timesteps: int) -> Progr
 
 
 def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:
-    """Add milliseconds an image to each point: medians of runs in turn, the policy head included."""
+    """Add milliseconds an image to each point: medians of runs in turn, the policy head included.
+
+    They are processor time, divided by the threads: other programs on the machine then matter little.
+    """
     batches = [image for image, _ in images.batches(BATCH)]
     models = []
     for point in points:
@@ -149,9 +152,9 @@ def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Pr
         run_early_exit(models[0], [batches[0][:32]], BATCH)
         for _ in range(REPEATS):
             for model, found in zip(models, seconds, strict=True):
-                start = time.perf_counter()
+                start = time.process_time()
                 run_early_exit(model, batches, BATCH)
-                found.append(time.perf_counter() - start)
+                found.append((time.process_time() - start) / torch.get_num_threads())
     for point, found in zip(points, seconds, strict=True):
         point["milliseconds"] = 1000 * statistics.median(found) / len(images)
 
@@ -179,7 +182,7 @@ def _table(data: dict[str, Any]) -> str:
             lines.append(f"| {row['network']} | {average:g} | " + " | ".join(cells) + f" | {used} |")
     facts = [
         f"{row['network']}: ANN {row['ann_accuracy']:.2%}; {row['calibration_images']:,} calibration and "
-        f"{row['test_images']:,} test images, {row['timed_images']:,} timed; the head has {row['head_macs']:,} "
+        f"{row['test_images']:,} test images, {row['timed_images']:,} timed (processor time); the head has {row['head_macs']:,} "
         f"multiply-accumulates, {row['head_share_of_timestep']:.2%} of a timestep's; training all settings from cached "
         f"readouts took {row['training_seconds']:.1f} s, with the network run in every epoch it would take "
         f"{row['training_seconds_without_cache']:,.0f} s "
