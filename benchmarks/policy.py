@@ -184,8 +184,8 @@ def _table(data: dict[str, Any]) -> str:
         f"{row['network']}: ANN {row['ann_accuracy']:.2%}; {row['calibration_images']:,} calibration and "
         f"{row['test_images']:,} test images, {row['timed_images']:,} timed (processor time); the head has "
         f"{row['head_macs']:,} multiply-accumulates, {row['head_share_of_timestep']:.2%} of a timestep's; training all "
-        f"settings from cached readouts took {row['training_seconds']:.1f} s, with the network run in every epoch it would take "
-        f"{row['training_seconds_without_cache']:,.0f} s "
+        f"settings from cached readouts took {row['training_seconds']:.1f} s, with the network run in every epoch it "
+        f"would take {row['training_seconds_without_cache']:,.0f} s "
         f"({row['training_seconds_without_cache'] / row['training_seconds']:.0f} times)."
         for row in data["rows"]
     ]
