@@ -9,6 +9,7 @@ CAPTIONS = {
     "sample": "The shipped sample: 1,000 calibration and 2,000 test images of Fashion-MNIST.",
     "cifar10": "ResNet-20 and VGG-9 on CIFAR-10, 1,000 training images to calibrate, 5,000 test images.",
     "exits": "Ways to stop early: points lost against all 16 timesteps at some average timesteps, on the same images.",
+    "policy": "Exit rules at the most timesteps on average they may take; milliseconds an image, the head included.",
     "few_timesteps": "Kinds of neurons and calibrations, on the same images (the sample: 2,000 test images).",
     "validity": "Certificates of exits on CIFAR-10: how often they are broken, in 1,000 draws of calibration images.",
     "zoo": "Architectures of torchvision and timm, random weights, each calibrated on its own two images.",

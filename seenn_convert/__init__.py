@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.export.artifact import Artifact, load_artifact
     from seenn_convert.options import Options
+    from seenn_convert.planning import attach_policy
+    from seenn_convert.policy_options import PolicyOptions
     from seenn_convert.prediction import Prediction, predict
     from seenn_convert.report.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -29,10 +31,12 @@ _HOMES = {
     "ExitTarget": "tuning.exit_threshold",
     "ExitTrace": "runtime.early_exit",
     "Options": "options",
+    "PolicyOptions": "policy_options",
     "Prediction": "prediction",
     "Preprocessing": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
+    "attach_policy": "planning",
     "convert": "compiler",
     "evaluate": "report.evaluate",
     "load": "compiler",
@@ -50,11 +54,13 @@ __all__ = [
     "ExitTarget",
     "ExitTrace",
     "Options",
+    "PolicyOptions",
     "Prediction",
     "Preprocessing",
     "SeennConvertError",
     "SpikingModel",
     "__version__",
+    "attach_policy",
     "convert",
     "evaluate",
     "load",

@@ -131,6 +131,11 @@ def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: P
         data = data.with_classes(artifact.class_names)
     parity = artifact.report.get("conversion", {}).get("parity")
     fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
+    if artifact.snn.policy is not None:
+        fresh.report["conversion"]["warnings"].append(
+            "the policy head belonged to the network as it was and is gone; attach one again with "
+            "seenn-convert attach-policy"
+        )
     return replace(fresh, class_names=fresh.class_names or artifact.class_names)
 
 

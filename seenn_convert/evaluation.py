@@ -67,9 +67,9 @@ def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
             f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size"
         )
-    used = artifact.provenance.get("calibration", {}).get("fingerprint")
-    if used == result["data"]["fingerprint"]:
-        warnings.append("these are the calibration images: the figures say nothing about new ones")
+    for part, name in (("calibration", "calibration images"), ("policy", "images of the policy head")):
+        if artifact.provenance.get(part, {}).get("fingerprint") == result["data"]["fingerprint"]:
+            warnings.append(f"these are the {name}: the figures say nothing about new ones")
     drift, certificate = result["exit_drift"], result["certificate"]
     if drift is not None and drift["drifted"]:
         warnings.append(drift_words(drift))

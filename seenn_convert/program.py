@@ -8,6 +8,9 @@ from enum import Enum
 import torch
 from torch import Tensor, fx, nn
 
+IMAGE = "image"
+"""Name of the placeholder that takes the image."""
+
 
 class Stage(Enum):
     """What a program computes."""
@@ -56,6 +59,7 @@ class Program:
         results: Names of the outputs in front of the state.
         states: The state of one timestep; empty at stage ANN.
         stem: The part that is the same at every timestep, ``stem(image) -> drives``; None until hoisted.
+        policy: The policy head, ``policy(*drives)`` or ``policy(image) -> plan logits (B, T)``; None until attached.
         sources: Node name -> where in the user's model it comes from.
         history: What each pass did, in order.
     """
@@ -67,6 +71,7 @@ class Program:
     results: tuple[str, ...] = ("logits",)
     states: tuple[StateSpec, ...] = ()
     stem: fx.GraphModule | None = None
+    policy: fx.GraphModule | None = None
     sources: tuple[tuple[str, str], ...] = ()
     history: tuple[PassRecord, ...] = ()
 
@@ -99,6 +104,13 @@ def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
             row = graph_module.get_buffer(spec.initial).expand(spec.shape)
             state[spec.name] = row.expand(batch_size, *spec.shape).contiguous()
     return state
+
+
+def plans_from_image(program: Program) -> bool:
+    """Return whether the policy head of ``program`` reads the image, and not the drives."""
+    if program.policy is None:
+        return False
+    return any(node.op == "placeholder" and node.name == IMAGE for node in program.policy.graph.nodes)
 
 
 STATE_NUMBERS = 200_000_000
@@ -138,6 +150,8 @@ def format_program(program: Program) -> str:
     parts = []
     if program.stem is not None:
         parts.append("stem\n" + _indented(format_graph(program.stem)))
+    if program.policy is not None:
+        parts.append("policy\n" + _indented(format_graph(program.policy)))
     parts.append("step\n" + _indented(format_graph(program.graph_module)))
     state = [f"{spec.name} {spec.shape} from {spec.initial or 'zero'}" for spec in program.states]
     parts.append("state\n" + _indented("\n".join(state)))

@@ -8,10 +8,10 @@ import pytest
 import seenn_convert
 
 PUBLIC = [
-    "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "Prediction", "Preprocessing",
-    "SeennConvertError", "SpikingModel",
-    "__version__", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict", "recalibrate",
-    "run_early_exit",
+    "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Prediction",
+    "Preprocessing", "SeennConvertError", "SpikingModel",
+    "__version__", "attach_policy", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
+    "recalibrate", "run_early_exit",
 ]  # fmt: skip
 
 

@@ -77,6 +77,22 @@ def certificate_lines(certificate: Mapping[str, Any] | None, timesteps: int) -> 
     return [] if certificate is None else [promise(certificate, timesteps), evidence(certificate)]
 
 
+def policy_text(report: Mapping[str, Any]) -> str:
+    """Return what a policy head costs and does, in a few lines."""
+    exit_ = report["conversion"]["exit"]
+    head, held_out, seconds = exit_["head"], exit_["held_out"], exit_["head"]["seconds"]
+    lines = [
+        f"policy head: {head['macs']:,} multiply-accumulates, {head['share_of_timestep']:.2%} of a timestep's; "
+        f"it reads the {head['reads']}",
+        f"the network ran once for {head['data']['images']:,} images ({seconds['readouts']:.0f} s); training from that "
+        f"took {seconds['training']:.1f} s; with the network in every epoch it would take "
+        f"{seconds['training_without_cache'] / max(seconds['training'], 1e-9):.0f} times as long",
+        f"held-out images: {held_out['average_timesteps']:.2f} timesteps on average, expected to lose "
+        f"{held_out['expected_drop']:.2f} points against the ANN (asked for: {_target(exit_['target'])})",
+    ]
+    return "\n".join(lines + [f"warning: {warning}" for warning in report["conversion"]["warnings"]])
+
+
 def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
     """Return an evaluation as a table."""
     early, time = evaluation["early_exit"], evaluation["milliseconds_per_image"]
@@ -94,7 +110,7 @@ def evaluation_text(evaluation: Mapping[str, Any], timesteps: int) -> str:
     images = evaluation["data"]["images"]
     lost = 100 * (evaluation["ann_accuracy"] - early["accuracy"])
     return (
-        f"{images} images; each leaves as soon as the network is sure enough\n\n{table}"
+        f"{images} images; each leaves {_when(evaluation)}\n\n{table}"
         f"\n\nearly exit: {lost:+.2f} points lost against the ANN, its accuracy is {low:.2%} to {high:.2%}, 95 % sure"
         "\n* estimate from operation counts (4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate), without memory access"
         + _certified(evaluation.get("certificate"))
@@ -105,6 +121,15 @@ def _certified(check: Mapping[str, Any] | None) -> str:
     from seenn_convert.report.certificate_words import outcome
 
     return "" if check is None else f"\n{outcome(check)}"
+
+
+def _when(evaluation: Mapping[str, Any]) -> str:
+    """Return when an image leaves, in words."""
+    kind = str(evaluation.get("policy", {}).get("policy", ""))
+    if kind == "planned":
+        return "as the policy head planned before the run"
+    sure = "as soon as the network is sure enough"
+    return f"{sure}, or as the policy head planned" if kind.startswith("planned") else sure
 
 
 def _spike(neuron: Mapping[str, Any]) -> str:

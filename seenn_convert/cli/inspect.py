@@ -59,11 +59,14 @@ def _inspect_model(
 
 
 def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
+    from seenn_convert.report.coverage import policy_macs
+
     facts = {
         "input_shape": list(artifact.snn.input_shape),
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
         "certificate": None if artifact.certificate is None else artifact.certificate.to_json(),
+        "policy_macs": policy_macs(artifact.snn),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
         "options": artifact.provenance.get("options", {}),
@@ -113,8 +116,8 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
     declined = [f"    declined {name}: {why}" for p in found["passes"] for name, why in p["declined"]]
     facts = [
         f"{key}: {found[key]}"
-        for key in ("input_shape", "timesteps", "policy", "preprocessing", "options")
-        if key in found
+        for key in ("input_shape", "timesteps", "policy", "policy_macs", "preprocessing", "options")
+        if found.get(key)
     ]
     facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0))
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"

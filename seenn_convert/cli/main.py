@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from seenn_convert import __version__
+from seenn_convert.cli.attach_policy import attach_policy
 from seenn_convert.cli.calibrate import calibrate
 from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
@@ -26,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, evaluate, compare, predict, inspect, demo):
+for command in (convert, calibrate, attach_policy, evaluate, compare, predict, inspect, demo):
     cli.add_command(command)
 
 

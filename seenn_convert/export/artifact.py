@@ -17,7 +17,14 @@ from seenn_convert.export.graphs import graph_from_json, graph_to_json
 from seenn_convert.export.shapes import PROVENANCE, misfit
 from seenn_convert.export.shapes import REPORT as REPORT_SHAPE
 from seenn_convert.program import PassRecord, Program, Stage, StateSpec
-from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy, FixedPolicy, policy_from_json
+from seenn_convert.runtime.policies import (
+    ConfidencePolicy,
+    ExitPolicy,
+    FixedPolicy,
+    PlannedScorePolicy,
+    policy_from_json,
+    reads_plan,
+)
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.certificate import Certificate, certificate_from_json
 
@@ -32,7 +39,7 @@ class Artifact:
 
     Attributes:
         ann: The ANN in the form in which neurons were inserted.
-        snn: The spiking program with stem and exit probe.
+        snn: The spiking program with stem and exit probe, and with a policy head where one was attached.
         timesteps: The longest run T.
         policy: Who leaves when.
         preprocessing: What turns pixels into the model's input.
@@ -108,7 +115,8 @@ def load_artifact(path: Path) -> Artifact:
         for name, expected in manifest["files"].items():
             _check_file(path / name, expected)
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
-        check_runs(*_programs_from_json(program, {key: value.to("meta") for key, value in store.items()}))
+        shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()})
+        check_runs(*shapes, _count(manifest["timesteps"]))
         ann, snn = _programs_from_json(program, store)
         artifact = _artifact(manifest, ann, snn, _read_report(path / REPORT))
         _check_fit(artifact)
@@ -175,10 +183,12 @@ def _not_writable(report: Mapping[str, Any]) -> str | None:
 def _check_fit(artifact: Artifact) -> None:
     """Raise InputError where policy or class names do not fit the network."""
     timesteps, policy, names = artifact.timesteps, artifact.policy, artifact.class_names
-    if isinstance(policy, ConfidencePolicy) and len(policy.thresholds) != timesteps:
+    if isinstance(policy, (ConfidencePolicy, PlannedScorePolicy)) and len(policy.thresholds) != timesteps:
         raise InputError(f"the policy has {len(policy.thresholds)} thresholds for {timesteps} timesteps; give one each")
     if isinstance(policy, FixedPolicy) and policy.timesteps > timesteps:
         raise InputError(f"the policy leaves after {policy.timesteps} timesteps and the network runs for {timesteps}")
+    if reads_plan(policy) and artifact.snn.policy is None:
+        raise InputError("the policy follows a plan and the network has no policy head; attach one")
     classes = next(spec.shape[0] for spec in artifact.snn.states if spec.name == "readout")
     if names is not None and len(names) != classes:
         raise InputError(f"there are {len(names)} class names for {classes} classes; give one each, or none")
@@ -233,6 +243,7 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
         "ann": graph_to_json(artifact.ann.graph_module, store, "ann"),
         "stem": graph_to_json(snn.stem, store, "stem"),
         "step": graph_to_json(snn.graph_module, store, "step"),
+        **({} if snn.policy is None else {"policy": graph_to_json(snn.policy, store, "policy")}),
         "results": list(snn.results),
         "states": [{"name": s.name, "shape": list(s.shape), "initial": s.initial} for s in snn.states],
         "sources": dict(snn.sources),
@@ -259,6 +270,7 @@ def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tenso
             StateSpec(s["name"], tuple(_count(size) for size in s["shape"]), s["initial"]) for s in data["states"]
         ),
         stem=graph_from_json(data["stem"], store),
+        policy=graph_from_json(data["policy"], store) if "policy" in data else None,
         sources=sources,
     )
     return ann, snn

@@ -2,17 +2,20 @@
 
 import torch
 
-from seenn_convert.program import Program, initial_state
+from seenn_convert.program import Program, initial_state, plans_from_image
 
 ROWS = 2
 
 
-def check_runs(ann: Program, snn: Program) -> None:
-    """Run the ANN, the stem and one timestep on the meta device, where tensors have shapes and no numbers.
+def check_runs(ann: Program, snn: Program, timesteps: int | None = None) -> None:
+    """Run the ANN, the stem, one timestep and the policy head, if there is one, on the meta device.
+
+    There tensors have shapes and no numbers.
 
     Args:
         ann: At stage ANN, with its tensors on the meta device.
         snn: At stage SNN with its stem, likewise.
+        timesteps: The longest run T, as many as a policy head can choose from; not checked where None.
 
     Raises:
         ValueError: A result or a state has another shape or name than the program says.
@@ -25,10 +28,14 @@ def check_runs(ann: Program, snn: Program) -> None:
         raise ValueError(f"the step takes {inputs}, which does not end with its states {states}")
     image = torch.empty(ROWS, *snn.input_shape, dtype=snn.input_dtype, device="meta")
     state = initial_state(snn, ROWS)
-    logits, score, *following = snn.graph_module(*snn.stem(image), *state.values())
+    drives = snn.stem(image)
+    logits, score, *following = snn.graph_module(*drives, *state.values())
     _check_shape("score", score, (ROWS,))
     _check_shape("logits", logits, tuple(ann(image).shape))
     _check_shape("logits", logits, tuple(state["readout"].shape))
+    if snn.policy is not None:
+        plan = snn.policy(*((image,) if plans_from_image(snn) else drives))
+        _check_shape("plan", plan, (ROWS, timesteps or plan.shape[-1]))
     for (name, old), new in zip(state.items(), following, strict=True):
         _check_shape(name, new, tuple(old.shape))
 

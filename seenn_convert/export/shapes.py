@@ -13,6 +13,7 @@ NUMBER, NOTHING = (int, float), type(None)
 PROVENANCE: dict[str, Any] = {
     "model": {"name": str, "format": str, "sha256": (str, NOTHING), "output_name": str},
     "calibration": {"name": str, "images": int, "fingerprint": str, "thresholds": dict},
+    "policy": {"name": str, "images": int, "fingerprint": str, "options": dict, "environment": dict},
     "options": dict,
     "environment": {"versions": {ANY_KEY: str}, "machine": str, "date": str},
 }
@@ -22,6 +23,7 @@ _EXIT: Shape = {
     "temperatures": [NUMBER],
     "held_out": {"exit_counts": {ANY_KEY: int}},
     "step_time": (dict, NOTHING),
+    "head": dict,
 }
 REPORT: dict[str, Any] = {
     "schema_version": int,

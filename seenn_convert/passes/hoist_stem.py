@@ -5,8 +5,8 @@ from torch import fx
 from seenn_convert.draft import Draft
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.passes.base import Pass
-from seenn_convert.passes.time_invariance import IMAGE, time_varying
-from seenn_convert.program import Program, Stage
+from seenn_convert.passes.time_invariance import time_varying
+from seenn_convert.program import IMAGE, Program, Stage
 
 
 class HoistStem(Pass):

@@ -3,9 +3,7 @@
 from torch import fx
 
 from seenn_convert.operators import SPIKING_OPERATORS
-from seenn_convert.program import Program
-
-IMAGE = "image"
+from seenn_convert.program import IMAGE, Program
 
 
 def time_varying(graph: fx.Graph) -> set[fx.Node]:

@@ -15,6 +15,7 @@ from seenn_convert.report.coverage import call_sites
 from seenn_convert.report.energy import ASSUMPTIONS, Operations
 from seenn_convert.report.instruments import CountingModel
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
+from seenn_convert.runtime.policies import reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.spiking import MeanDifference, Neuron, TemporalDifference
 
@@ -57,7 +58,8 @@ def run_counted(
         for name, values in counting.operations.items():
             by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
 
-    run = run_all_timesteps(counting, batches, keep_logits, progress=progress, after_step=after_step)
+    planned = reads_plan(model.policy)
+    run = run_all_timesteps(counting, batches, keep_logits, progress=progress, after_step=after_step, keep_plan=planned)
     totals = [
         torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
     ]
@@ -77,26 +79,29 @@ def graded_additions(snn: Program) -> int:
     return sum(math.prod(spec.shape) for spec in sums)
 
 
-def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
+def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> dict[str, Any]:
     """Return the ``operations`` and the ``energy`` of an evaluation, for one image on average.
 
     Args:
         ann: The ANN, for its multiply-accumulates.
         counts: Of all timesteps.
         exit_step: ``(N,)``, 1-based.
+        policy_macs: Multiply-accumulates of the policy head where early exit runs it, once for an image.
     """
     sites = call_sites(ann)
     total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
     at_exit = (exit_step - 1).unsqueeze(0)
+    leaving = (counts.accumulates.gather(0, at_exit), counts.multiplies.gather(0, at_exit))
     ways = {
         "ann": Operations(total),
         "all_timesteps": _operations(stem, counts.accumulates[-1], counts.multiplies[-1]),
-        "early_exit": _operations(stem, counts.accumulates.gather(0, at_exit), counts.multiplies.gather(0, at_exit)),
+        "early_exit": _operations(stem + policy_macs, *leaving),
     }
     return {
         "operations": {
             "ann_macs": total,
             "stem_macs": stem,
+            "policy_macs": policy_macs,
             "synaptic_operations": {
                 "all_timesteps": float(counts.accumulates[-1].mean()),
                 "early_exit": float(counts.accumulates.gather(0, at_exit).mean()),
@@ -117,10 +122,10 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor) -> dict[str, Any]:
     }
 
 
-def _operations(stem: int, operations: Tensor, multiplies: Tensor) -> Operations:
+def _operations(once: int, operations: Tensor, multiplies: Tensor) -> Operations:
     """Return the operations for an image on average: multiplications where values are graded, additions elsewhere."""
     graded = float(multiplies.mean())
-    return Operations(stem + graded, float(operations.mean()) - graded)
+    return Operations(once + graded, float(operations.mean()) - graded)
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:

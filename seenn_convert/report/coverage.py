@@ -3,9 +3,10 @@
 import math
 from dataclasses import asdict, dataclass
 
+import torch
 from torch import fx, nn
 
-from seenn_convert.draft import Draft
+from seenn_convert.draft import Draft, ShapeRecorder, device_of
 from seenn_convert.operators import (
     CONVOLUTIONS,
     SPIKING_OPERATORS,
@@ -18,7 +19,7 @@ from seenn_convert.operators import (
 from seenn_convert.operators.aten import PRODUCTS
 from seenn_convert.passes.spike_sources import is_weighted, sources
 from seenn_convert.passes.time_invariance import time_invariant_calls
-from seenn_convert.program import Program
+from seenn_convert.program import Program, plans_from_image
 
 Shape = tuple[int, ...]
 SPIKES, GRADED, IMAGE = "spikes", "graded", "image"
@@ -85,6 +86,26 @@ def graded_skips(ann: Program) -> dict[str, int]:
     shapes = Draft(ann).shapes()
     sizes = [math.prod(shapes[node.name]) for node, module in ann.calls() if isinstance(module, GradedReLU)]
     return {"connections": len(sizes), "values": sum(sizes)}
+
+
+def policy_macs(snn: Program) -> int:
+    """Return the multiply-accumulates of the policy head for one image, 0 where there is none."""
+    if snn.policy is None or snn.stem is None:
+        return 0
+    device = device_of(snn.graph_module)
+    image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device)
+    recorder = ShapeRecorder(snn.policy)
+    with torch.no_grad():
+        recorder.run(*((image,) if plans_from_image(snn) else snn.stem(image)))
+    return sum(
+        macs_of(
+            snn.policy.get_submodule(str(node.target)),
+            recorder.shapes[node.name],
+            *(recorder.shapes[source.name] for source in node.all_input_nodes),
+        )
+        for node in snn.policy.graph.nodes
+        if node.op == "call_module"
+    )
 
 
 def macs_of(module: nn.Module, output_shape: Shape, *input_shapes: Shape) -> int:

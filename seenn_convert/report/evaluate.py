@@ -18,6 +18,7 @@ from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.certified import check_certificate
 from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
+from seenn_convert.report.coverage import policy_macs
 from seenn_convert.report.diagnosis import diagnose
 from seenn_convert.report.drift import exit_drift
 from seenn_convert.report.examples import examples
@@ -28,7 +29,7 @@ from seenn_convert.report.timing import time_three_ways
 from seenn_convert.report.user_data import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
-from seenn_convert.runtime.policies import ExitPolicy, exit_steps
+from seenn_convert.runtime.policies import ExitPolicy, exit_steps, reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import trade_off
 
@@ -86,9 +87,11 @@ def evaluate(
         differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
         time = time_three_ways(ann, model, list(_images(timed, batch_size)), progress=progress)
         layers = _layers(artifact, model, data, counts)
+        planning = policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
     early = _early_exit(trace, labels, artifact.timesteps)
     return {
         "data": {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()},
+        "policy": artifact.policy.to_json(),
         "ann_accuracy": float((ann_predictions == labels).double().mean()),
         "accuracy_at": {str(t + 1): float((p == labels).double().mean()) for t, p in enumerate(run.predictions)},
         "early_exit": early,
@@ -97,7 +100,7 @@ def evaluate(
         "differs_from_hindsight": differing,
         "milliseconds_per_image": time,
         "timing": {"images": len(timed), "batch_size": batch_size, "threads": torch.get_num_threads()},
-        **costs(artifact.ann, counts, trace.exit_step),
+        **costs(artifact.ann, counts, trace.exit_step, planning),
         "trade_off": _trade_off(run, labels),
         "layers": layers,
         "diagnosis": diagnose(layers, artifact.report.get("conversion")).to_json(),
@@ -126,7 +129,7 @@ def _compare_with_hindsight(run: AllTimesteps, trace: ExitTrace, policy: ExitPol
     Raises:
         PostconditionError: They are more than ``allowed``, a share of the images.
     """
-    steps = exit_steps(policy, run.scores)
+    steps = exit_steps(policy, run.scores, planned=run.planned)
     predictions = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
     differing = int(((steps != trace.exit_step) | (predictions != trace.predictions)).sum())
     if differing > allowed * len(steps):

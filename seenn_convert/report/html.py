@@ -38,7 +38,14 @@ from seenn_convert.report.html_sections import (
     text,
     warnings_box,
 )
-from seenn_convert.report.html_words import exit_rule, held_out_words, target_words, verdicts, what_happened
+from seenn_convert.report.html_words import (
+    exit_rule,
+    held_out_words,
+    policy_head_facts,
+    target_words,
+    verdicts,
+    what_happened,
+)
 from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 
@@ -88,7 +95,7 @@ def accuracy_section(report: Mapping[str, Any]) -> str:
     plot = accuracy_plot(curve, timesteps_of(report), ann_percent(report), early_exit_point(report))
     words = (
         "The circles show the accuracy if every image stopped at the same timestep. The diamond is early exit: each "
-        "image stops when its own answer is sure enough. Left is faster, up is better."
+        "image stops at a timestep of its own. Left is faster, up is better."
     )
     return section("accuracy", "Accuracy over timesteps", _figure(plot, words))
 
@@ -107,8 +114,8 @@ def trade_off_section(report: Mapping[str, Any]) -> str:
     )
     words = (
         "The line shows what early exit would give on this data with one threshold for all timesteps, the circles what "
-        "stopping all images at one timestep gives. The thresholds of the diamond, one for each timestep, were chosen "
-        "on calibration images, not on this curve: the curve is for looking only. The bar through the diamond is the "
+        "stopping all images at one timestep gives. What decides about the exits of the diamond was chosen on "
+        "calibration images, not on this curve: the curve is for looking only. The bar through the diamond is the "
         "95\u00a0% interval; accuracies far below it are cut off."
     )
     return section("trade-off", title, _figure(plot, words))
@@ -147,6 +154,7 @@ def conversion_section(report: Mapping[str, Any]) -> str:
         ("Exit", f"An image leaves {exit_rule(report)}."),
         ("Target", target_words(report) or MISSING),
         ("On held-out images", held_out_words(conversion)),
+        *policy_head_facts(conversion),
     ]
     return section("conversion", "How it was converted", facts(pairs), _temperatures(report))
 

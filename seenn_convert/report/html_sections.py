@@ -182,11 +182,13 @@ def cost_rows(evaluation: Any) -> list[tuple[str, list[float | None]]]:
     ways = ("all_timesteps", "early_exit")
     accumulates = [finite(dig(evaluation, "operations", "synaptic_operations", way)) for way in ways]
     time, joule = dig(evaluation, "milliseconds_per_image"), dig(evaluation, "energy", "nanojoule_per_image")
-    known_stem = [stem if value is not None else None for value in accumulates]
-    totals = [None if stem is None or value is None else stem + value for value in accumulates]
+    head = finite(dig(evaluation, "operations", "policy_macs")) or 0.0
+    paid = [(value, None if stem is None else stem + own) for value, own in zip(accumulates, (0.0, head), strict=True)]
+    once = [None if value is None else own for value, own in paid]
+    totals = [None if own is None or value is None else own + value for value, own in paid]
     return [
         ("Time", [finite(dig(time, way)) for way in ("ann", *ways)]),
-        ("Multiply-accumulates", [macs, *known_stem]),
+        ("Multiply-accumulates", [macs, *once]),
         ("Synaptic operations", [None, *accumulates]),
         ("Operations together", [macs, *totals]),
         ("Spikes", [None, *(finite(dig(evaluation, "operations", "spikes", way)) for way in ways)]),

@@ -130,6 +130,11 @@ def exit_rule(report: Mapping[str, Any]) -> str:
     """Return when an image leaves, to be read after "it leaves"."""
     policy = dig(report, "conversion", "exit", "policy")
     kind, given = dig(policy, "policy"), dig(policy, "thresholds")
+    if kind == "planned":
+        return "after the number of timesteps that the policy head chose for it before the run"
+    if isinstance(kind, str) and kind.startswith("planned+"):
+        rule = {**report, "conversion": {"exit": {"policy": {**policy, "policy": kind.removeprefix("planned+")}}}}
+        return f"{exit_rule(rule)}, and at the latest when the policy head, before the run, said it would"
     if kind == "fixed":
         return f"after {number(dig(policy, 'timesteps'))} timesteps, whatever its answer"
     thresholds = [t for t in map(finite, given if isinstance(given, (list, tuple)) else []) if t is not None]
@@ -185,3 +190,14 @@ def held_out_words(conversion: Any) -> str:
         f"{percent(dig(held_out, 'accuracy'))} after {number(dig(held_out, 'average_timesteps'), 2)} timesteps on "
         f"average; ANN {percent(dig(held_out, 'reference'))}, all timesteps {percent(dig(held_out, 'full_accuracy'))}"
     )
+
+
+def policy_head_facts(conversion: Any) -> list[tuple[str, str]]:
+    """Return what the policy head is and costs as a term and its words, nothing where there is no head."""
+    head = dig(conversion, "exit", "head")
+    if not head:
+        return []
+    macs, share = number(dig(head, "macs")), percent(dig(head, "share_of_timestep"), 2)
+    words = f"reads the {text(dig(head, 'reads'))}; {macs} multiply-accumulates, {share} of a timestep\u2019s; "
+    words += f"trained and chosen on {number(dig(head, 'data', 'images'))} images of {text(dig(head, 'data', 'name'))}"
+    return [("Policy head", words if dig(head, "used") is not False else f"{words}; not used")]

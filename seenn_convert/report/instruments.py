@@ -40,6 +40,10 @@ class CountingModel(nn.Module):
         """Return the drives of a batch."""
         return self.model.drive(image)
 
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        """Return the plan logits of a batch."""
+        return self.model.plan(image, drives)
+
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:
         """Return the state of fresh rows."""
         return self.model.initial_state(batch_size)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.early_exit import Steppable
+from seenn_convert.runtime.policies import planned_timesteps
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class AllTimesteps:
         predictions: ``(T, N)`` int64 class of the mean logits.
         scores: ``(T, N)`` exit score.
         logits: ``(T, N, K)`` mean logits, where they were asked for.
+        planned: ``(N,)`` timesteps that the policy head chose, where they were asked for.
     """
 
     predictions: Tensor
     scores: Tensor
     logits: Tensor | None
+    planned: Tensor | None = None
 
 
 def run_all_timesteps(
@@ -32,6 +35,7 @@ def run_all_timesteps(
     row_floor: int = ROW_FLOOR,
     progress: Callable[[int], None] | None = None,
     after_step: Callable[[int, int], None] | None = None,
+    keep_plan: bool = False,
 ) -> AllTimesteps:
     """Run all images for all timesteps and return the readout of each.
 
@@ -42,8 +46,9 @@ def run_all_timesteps(
         row_floor: Fewest rows in a batch, as in ``run_early_exit``.
         progress: Called with the number of samples that have just finished.
         after_step: Called with the timestep and the number of images after each step, for instruments.
+        keep_plan: Run the policy head, too, and keep the timesteps that it chooses.
     """
-    predictions, scores, kept = [], [], []
+    predictions, scores, kept, planned = [], [], [], []
     for image in batches:
         count = image.shape[0]
         rows = pad_rows(image.to(model.device, model.dtype), row_floor)
@@ -57,10 +62,15 @@ def run_all_timesteps(
         stacked = torch.stack([logits for logits, _ in readouts])
         predictions.append(stacked.argmax(dim=-1).cpu())
         scores.append(torch.stack([score for _, score in readouts]).cpu())
+        if keep_plan:
+            planned.append(planned_timesteps(model.plan(rows, drives))[:count].cpu())
         if keep_logits:
             kept.append(stacked.cpu())
         if progress is not None:
             progress(count)
     return AllTimesteps(
-        torch.cat(predictions, dim=1), torch.cat(scores, dim=1), torch.cat(kept, dim=1) if keep_logits else None
+        torch.cat(predictions, dim=1),
+        torch.cat(scores, dim=1),
+        torch.cat(kept, dim=1) if keep_logits else None,
+        torch.cat(planned) if keep_plan else None,
     )

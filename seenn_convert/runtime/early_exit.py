@@ -1,6 +1,6 @@
 """The early-exit loop: finished rows leave the batch, fresh rows take their place, and work is really saved."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seenn_convert.errors import InputError
 from seenn_convert.rows import ROW_FLOOR, pad_rows
-from seenn_convert.runtime.policies import ExitPolicy, Readout
+from seenn_convert.runtime.fresh_rows import Fresh, FreshRows
+from seenn_convert.runtime.policies import ExitPolicy, Readout, reads_plan
 
 COMPACT_AT = 0.1
 """Share of finished rows at which they are removed when no fresh rows are left; removing costs a copy of the state."""
@@ -47,6 +48,10 @@ class Steppable(Protocol):
         """Return the drives of a batch."""
         ...
 
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
+        ...
+
     def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Advance one timestep."""
         ...
@@ -77,7 +82,8 @@ def run_early_exit(
     """Run all images with early exit and return what came out, in the order of the input.
 
     The batch holds ``capacity`` rows. When samples finish, fresh ones take their rows; when no more come, the
-    finished rows are removed. A sample's exit step and prediction do not depend on the others.
+    finished rows are removed. A sample's exit step and prediction do not depend on the others. Where the policy reads a
+    plan, the policy head runs on fresh rows, and rows of one plan run together: they leave together, too.
 
     Args:
         model: A spiking model.
@@ -89,19 +95,19 @@ def run_early_exit(
         progress: Called with the number of samples that have just finished.
 
     Raises:
-        InputError: ``capacity`` is below 1.
+        InputError: ``capacity`` is below 1, or the policy reads a plan and the model has no policy head.
     """
     if capacity < 1:
         raise InputError(f"the capacity must be at least 1 row, got {capacity}")
     policy = policy or model.policy
     if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
-    source = _Source(model, batches, row_floor)
-    rows = _Rows(model, *source.take(capacity), row_floor=row_floor)
+    source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity)
+    rows = _Rows(model, source.take(capacity), row_floor)
     finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     while rows.any_alive():
         logits, score, t = rows.advance(model)
-        leaving = policy.exits(Readout(logits, score), t, rows.index) | (t >= model.timesteps)
+        leaving = policy.exits(Readout(logits, score, rows.planned), t, rows.index) | (t >= model.timesteps)
         leaving &= rows.alive
         if not bool(leaving.any()):
             continue
@@ -114,43 +120,6 @@ def run_early_exit(
     return _trace(finished)
 
 
-class _Source:
-    """Fresh rows: runs the stem on whole batches and hands out its drives row by row."""
-
-    def __init__(self, model: Steppable, batches: Iterable[Tensor], row_floor: int) -> None:
-        self.model, self.row_floor = model, row_floor
-        self.batches: Iterator[Tensor] = iter(batches)
-        self.drives: list[Tensor] = []
-        self.position = 0
-        self.served = 0
-
-    def take(self, count: int) -> tuple[list[Tensor], Tensor]:
-        """Return the drives of up to ``count`` fresh rows and their sample numbers."""
-        parts: list[list[Tensor]] = []
-        taken = 0
-        while taken < count and self._ready():
-            size = min(count - taken, self.drives[0].shape[0] - self.position)
-            parts.append([drive[self.position : self.position + size] for drive in self.drives])
-            self.position += size
-            taken += size
-        index = torch.arange(self.served, self.served + taken, device=self.model.device)
-        self.served += taken
-        return [torch.cat(pieces) for pieces in zip(*parts, strict=True)], index
-
-    def _ready(self) -> bool:
-        """Load the next batch where the present one is used up; False at the end of the data."""
-        while not self.drives or self.position >= self.drives[0].shape[0]:
-            image = next(self.batches, None)
-            if image is None:
-                self.drives = []
-                return False
-            image = image.to(self.model.device, self.model.dtype)
-            padded = pad_rows(image, self.row_floor)
-            self.drives = [drive[: image.shape[0]] for drive in self.model.drive(padded)]
-            self.position = 0
-        return True
-
-
 class _Rows:
     """The rows that run together: drives, state, which sample each is, its timesteps so far, whether it still runs.
 
@@ -158,15 +127,15 @@ class _Rows:
     bfloat16 cannot count beyond 256.
     """
 
-    def __init__(self, model: Steppable, drives: list[Tensor], index: Tensor, row_floor: int) -> None:
-        count = index.shape[0]
-        self.drives = [pad_rows(drive, row_floor) for drive in drives]
+    def __init__(self, model: Steppable, fresh: Fresh, row_floor: int) -> None:
+        count = fresh.index.shape[0]
+        self.drives = [pad_rows(drive, row_floor) for drive in fresh.drives]
         size = self.drives[0].shape[0] if self.drives else 0
         self.state = model.initial_state(size)
         self.alive = torch.arange(size, device=model.device) < count
         self.t = torch.zeros(size, dtype=torch.int64, device=model.device)
-        self.index = torch.zeros_like(self.t)
-        self.index[:count] = index
+        self.index = pad_rows(fresh.index, size)
+        self.planned = None if fresh.planned is None else pad_rows(fresh.planned, size)
 
     def any_alive(self) -> bool:
         return bool(self.alive.any())
@@ -176,30 +145,45 @@ class _Rows:
         self.t = self.t + 1
         return logits, score, self.t
 
-    def refill(self, model: Steppable, source: _Source) -> None:
+    def refill(self, model: Steppable, source: FreshRows) -> None:
         """Put fresh samples into finished rows, in place: only those rows are written."""
         free = (~self.alive).nonzero().flatten()
-        drives, index = source.take(free.shape[0])
-        if index.shape[0] == 0:
+        fresh = source.take(free.shape[0])
+        if fresh.index.shape[0] == 0:
             return
-        slots = free[: index.shape[0]]
-        for mine, fresh in zip(self.drives, drives, strict=True):
-            mine[slots] = fresh
-        for name, fresh in model.initial_state(1).items():
-            self.state[name][slots] = fresh
-        self.index[slots], self.t[slots], self.alive[slots] = index, 0, True
+        slots = free[: fresh.index.shape[0]]
+        if len(slots) == len(self.alive):  # all of them: nothing of the old ones is needed
+            self.drives, self.state = fresh.drives, model.initial_state(len(slots))
+        else:
+            for mine, new in zip(self.drives, fresh.drives, strict=True):
+                mine[slots] = new
+            for name, new in model.initial_state(1).items():
+                self.state[name][slots] = new
+        self.index[slots], self.t[slots], self.alive[slots] = fresh.index, 0, True
+        if self.planned is not None and fresh.planned is not None:
+            self.planned[slots] = fresh.planned
 
     def compact(self, row_floor: int) -> None:
-        """Remove finished rows once they are a tenth of the batch, keeping at least ``row_floor`` rows."""
+        """Remove finished rows once they are a tenth of the batch, keeping at least ``row_floor`` rows.
+
+        Where those that stay are the first ones, as the longest plans are, nothing is copied, and none has to wait.
+        """
         alive = int(self.alive.sum())
         size = self.alive.shape[0]
         target = max(alive, min(row_floor, size))
-        if alive == 0 or size - target < max(1, COMPACT_AT * size):
+        if alive == 0 or size == target:
             return
-        keep = torch.argsort(~self.alive, stable=True)[:target]
-        self.drives = [drive[keep] for drive in self.drives]
-        self.state = {name: value[keep] for name, value in self.state.items()}
-        self.index, self.t, self.alive = self.index[keep], self.t[keep], self.alive[keep]
+        if bool(self.alive[:alive].all()):
+            self._keep(slice(target))
+        elif size - target >= max(1, COMPACT_AT * size):
+            self._keep(torch.argsort(~self.alive, stable=True)[:target])
+
+    def _keep(self, rows: slice | Tensor) -> None:
+        self.drives = [drive[rows] for drive in self.drives]
+        self.state = {name: value[rows] for name, value in self.state.items()}
+        self.index, self.t, self.alive = self.index[rows], self.t[rows], self.alive[rows]
+        if self.planned is not None:
+            self.planned = self.planned[rows]
 
 
 def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTrace:

@@ -8,22 +8,32 @@ from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
-from seenn_convert.errors import ArtifactError
+from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.scores import ScoreName
 
 
 class Readout(NamedTuple):
-    """What a timestep shows of each row: mean logits ``(B, K)`` and exit score ``(B,)``."""
+    """What a timestep shows of each row: mean logits ``(B, K)`` and exit score ``(B,)``.
+
+    ``planned`` ``(B,)`` is the number of timesteps that the policy head chose for each row before the run; None where
+    the policy reads no plan.
+    """
 
     logits: Tensor
     score: Tensor
+    planned: Tensor | None = None
 
 
 class ExitPolicy(Protocol):
-    """Decides, after each timestep, which rows have their answer."""
+    """Decides, after each timestep, which rows have their answer.
 
-    score_name: ClassVar[ScoreName | None]
-    """The score it reads, None where it reads none."""
+    A policy with an attribute ``reads_plan`` that is true gets the plan of the policy head (``Readout.planned``).
+    """
+
+    @property
+    def score_name(self) -> ScoreName | None:
+        """The score it reads, None where it reads none."""
+        ...
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the mask ``(B,)`` of rows that leave.
@@ -130,6 +140,56 @@ class PatiencePolicy(ConfidencePolicy):
     score_name: ClassVar[ScoreName | None] = "patience"
 
 
+@dataclass(frozen=True)
+class PlannedPolicy:
+    """Every sample leaves after the number of timesteps that the policy head chose for it before the run.
+
+    Source: Li et al. 2023 (SEENN-II).
+    """
+
+    score_name: ClassVar[ScoreName | None] = None
+    reads_plan: ClassVar[bool] = True
+
+    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
+        """Return the rows that have done their planned timesteps."""
+        return t >= _plan_of(readout)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the policy as plain data."""
+        return {"policy": PLANNED}
+
+
+@dataclass(frozen=True)
+class PlannedScorePolicy:
+    """A sample leaves as planned, or earlier where its exit score lets it: the plan is the latest exit.
+
+    Attributes:
+        early: Decides about leaving before the plan says so.
+    """
+
+    early: ConfidencePolicy
+    reads_plan: ClassVar[bool] = True
+
+    @property
+    def score_name(self) -> ScoreName | None:
+        """The score it reads."""
+        return self.early.score_name
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """One for each timestep."""
+        return self.early.thresholds
+
+    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
+        """Return the rows that are sure enough, or have done their planned timesteps."""
+        return self.early.exits(readout, t, index) | (t >= _plan_of(readout))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the policy as plain data."""
+        return {**self.early.to_json(), "policy": f"{PLANNED}+{self.score_name}"}
+
+
+PLANNED = "planned"
 SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {
     str(kind.score_name): kind
     for kind in (ConfidencePolicy, EntropyPolicy, MarginPolicy, GapPolicy, EnergyPolicy, PatiencePolicy)
@@ -146,27 +206,50 @@ def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:
     kind, timesteps, thresholds = data.get("policy"), data.get("timesteps"), data.get("thresholds")
     if kind == "fixed" and isinstance(timesteps, int) and not isinstance(timesteps, bool) and timesteps >= 1:
         return FixedPolicy(timesteps)
-    if isinstance(kind, str) and kind in SCORE_POLICIES and _are_finite(thresholds):
-        return SCORE_POLICIES[kind](tuple(thresholds))
+    if kind == PLANNED:
+        return PlannedPolicy()
+    score = kind.removeprefix(f"{PLANNED}+") if isinstance(kind, str) else ""
+    if score in SCORE_POLICIES and _are_finite(thresholds):
+        early = SCORE_POLICIES[score](tuple(thresholds))
+        return PlannedScorePolicy(early) if score != kind else early
     raise ArtifactError(f"the exit policy {dict(data)!r} is not one this version knows; convert the model again")
 
 
-def exit_steps(policy: ExitPolicy, scores: Tensor, logits: Tensor | None = None) -> Tensor:
+def reads_plan(policy: ExitPolicy) -> bool:
+    """Return whether ``policy`` needs the plan of a policy head."""
+    return bool(getattr(policy, "reads_plan", False))
+
+
+def planned_timesteps(plan: Tensor) -> Tensor:
+    """Return the timesteps ``(B,)``, 1-based, that a policy head with the logits ``(B, T)`` chooses: the likeliest."""
+    return plan.argmax(dim=-1) + 1
+
+
+def exit_steps(
+    policy: ExitPolicy, scores: Tensor, logits: Tensor | None = None, planned: Tensor | None = None
+) -> Tensor:
     """Return the exit step ``(N,)``, 1-based, that ``policy`` would choose from the readouts of all timesteps.
 
     Args:
         policy: Who leaves when.
         scores: ``(T, N)``, the exit score at every timestep.
         logits: ``(T, N, K)`` where the policy reads them.
+        planned: ``(N,)`` timesteps that the policy head chose, where the policy reads them.
     """
     timesteps, samples = scores.shape
     index = torch.arange(samples, device=scores.device)
     steps = torch.full((samples,), timesteps, dtype=torch.int64, device=scores.device)
     for t in range(timesteps, 0, -1):
         at = scores[t - 1]
-        readout = Readout(at.unsqueeze(-1) if logits is None else logits[t - 1], at)
+        readout = Readout(at.unsqueeze(-1) if logits is None else logits[t - 1], at, planned)
         steps[policy.exits(readout, torch.full_like(index, t), index)] = t
     return steps
+
+
+def _plan_of(readout: Readout) -> Tensor:
+    if readout.planned is None:
+        raise InputError("the exit policy follows a plan and there is none; attach a policy head to the network")
+    return readout.planned
 
 
 def _are_finite(thresholds: object) -> TypeGuard[list[float]]:

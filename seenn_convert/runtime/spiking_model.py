@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
-from seenn_convert.program import Program, Stage, initial_state
+from seenn_convert.program import Program, Stage, initial_state, plans_from_image
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
-from seenn_convert.runtime.policies import ExitPolicy
+from seenn_convert.runtime.policies import ExitPolicy, reads_plan
 from seenn_convert.spiking import ExitProbe, Neuron
 
 State = dict[str, Tensor]
@@ -35,8 +35,8 @@ class SpikingModel(nn.Module):
         policy: Who leaves when.
 
     Raises:
-        InputError: The program has no stem or probe, its probe does not compute the score that the policy reads, or
-            ``timesteps`` is below 1.
+        InputError: The program has no stem or probe, its probe does not compute the score that the policy reads, the
+            policy reads a plan and the program has no policy head, or ``timesteps`` is below 1.
     """
 
     def __init__(self, program: Program, timesteps: int, policy: ExitPolicy) -> None:
@@ -48,11 +48,14 @@ class SpikingModel(nn.Module):
         self.program = program
         self.stem = program.stem
         self.step_graph = program.graph_module
+        self.policy_head = program.policy
         self.timesteps = timesteps
         self.policy = policy
         probe = next(module for _, module in program.calls() if isinstance(module, ExitProbe))
         if policy.score_name not in (None, probe.score_name):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
+        if reads_plan(policy) and program.policy is None:
+            raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
         self.drives = sum(
             node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes
         )
@@ -63,6 +66,21 @@ class SpikingModel(nn.Module):
         self.check_image(image)
         drives: tuple[Tensor, ...] = self.stem(image)
         return drives
+
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        """Return the plan logits ``(B, T)`` of the policy head: which exit step it would choose before the run.
+
+        Args:
+            image: ``(B, *input_shape)``.
+            drives: What ``drive`` returned for it.
+
+        Raises:
+            InputError: The network has no policy head.
+        """
+        if self.policy_head is None:
+            raise InputError("the network has no policy head to plan with; attach one (seenn-convert attach-policy)")
+        logits: Tensor = self.policy_head(*((image,) if plans_from_image(self.program) else drives))
+        return logits
 
     def step(self, drives: Iterable[Tensor], state: State) -> tuple[Tensor, Tensor, State]:
         """Advance one timestep; return ``(mean logits (B, K), score (B,), next state)``."""

@@ -143,7 +143,7 @@ def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
     return [full_run(len(fitting.scores)), *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
 
 
-def price_thresholds(scores: Tensor, worth: Tensor, price: float) -> tuple[float, ...]:
+def price_thresholds(scores: Tensor, worth: Tensor, price: float, latest: Tensor | None = None) -> tuple[float, ...]:
     """Return thresholds that weigh the worth of the answers against ``price`` a timestep.
 
     Backwards over the timesteps: the value of waiting is known for each image once the later thresholds are; the best
@@ -155,19 +155,24 @@ def price_thresholds(scores: Tensor, worth: Tensor, price: float) -> tuple[float
         scores: ``(T, N)``.
         worth: ``(T, N)`` probability that the answer is right.
         price: What a timestep costs, in answers.
+        latest: ``(N,)`` timestep, from 0, at which each image leaves at the latest; the last one where None. Only those
+            that may still wait decide about a threshold.
     """
     worth = worth.double()
+    if latest is None:
+        latest = torch.full_like(scores[0], len(scores) - 1, dtype=torch.int64)
     value = worth[-1]
     thresholds = [ALWAYS]
     for t in range(len(scores) - 2, -1, -1):
-        waiting = value - price
+        waiting, free = value - price, latest > t
         order = torch.argsort(scores[t], descending=True, stable=True)
+        order = order[free[order]]
         gain = torch.cat([value.new_zeros(1), (worth[t] - waiting)[order].cumsum(0)])
         ranked = scores[t][order]
         gain[1:-1][ranked[:-1] == ranked[1:]] = -torch.inf  # equal scores leave together
         leaving = int(gain.argmax())
         thresholds.append(_between(ranked, leaving))
-        value = torch.where(scores[t] > thresholds[-1], worth[t], waiting)
+        value = torch.where((scores[t] > thresholds[-1]) | ~free, worth[t], waiting)
     return tuple(reversed(thresholds))
 
 

@@ -105,6 +105,37 @@ def test_calibrate_again_changes_what_it_is_told(
     assert json.loads((out / "manifest.json").read_text())["timesteps"] == 2
 
 
+def test_attach_policy_gives_an_artifact_that_evaluates(
+    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "planned"
+    arguments = ["attach-policy", artifact, "--data", few, "-o", out, "--policy", "planned", "--epochs", "2"]
+    code, text, _ = run(capsys, *arguments, "--target-timesteps", "3")
+    assert code == 0 and "policy head: " in text and f"wrote {out}" in text
+    code, text, _ = run(capsys, "evaluate", out, "--data", SAMPLE / "test.npz", "--limit", "50")
+    assert code == 0 and "as the policy head planned" in text
+    code, text, _ = run(capsys, "inspect", out)
+    assert code == 0 and "policy_macs: " in text and "\npolicy\n" in text
+    code, text, _ = run(capsys, *arguments, "--reward", "paper", "--beta", "2,0.5", "--json")
+    head = json.loads(text)["conversion"]["exit"]["head"]
+    assert code == 0 and (head["reward"], head["settings"]) == ("paper", [2.0, 0.5])
+
+
+@pytest.mark.parametrize(("options", "code", "reason"), [
+    (["--beta", "2"], 2, "--beta has no effect without --reward paper"),
+    (["--price", "2", "--reward", "paper"], 2, "--price has no effect without --reward price"),
+    (["--target-drop", "1", "--target-timesteps", "2"], 2, "not both"),
+    (["--price", "-1"], 1, "each price must be"), (["--data", "nowhere"], 1, "no such file"),
+])  # fmt: skip
+def test_attach_policy_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path, tmp_path: Path, options: list[str], code: int,
+    reason: str,
+) -> None:  # fmt: skip
+    out = tmp_path / "planned"
+    found, _, error = run(capsys, "attach-policy", artifact, "--data", few, "-o", out, *options)
+    assert found == code and reason in error and not out.exists()
+
+
 def test_inspect_names_every_call_site_of_model_and_artifact(
     capsys: pytest.CaptureFixture[str], artifact: Path
 ) -> None:

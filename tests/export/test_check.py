@@ -1,5 +1,6 @@
 """Programs that do not fit together are found on shapes alone, whatever their numbers are."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 
 from seenn_convert.export.check import check_runs
 from seenn_convert.export.graphs import graph_from_json, graph_to_json
+from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.base import run_passes
 from seenn_convert.program import Program, StateSpec
 
 
@@ -49,3 +52,13 @@ def test_programs_that_do_not_belong_together() -> None:
         check_runs(ANN, replace(SNN, input_shape=(3, 8, 8)))
     with pytest.raises(ValueError, match="does not end with its states"):
         check_runs(ANN, replace(on_meta(small.spiking_program()), results=("logits", "score")))
+
+
+def test_a_policy_head_chooses_among_all_timesteps() -> None:
+    body = (torch.nn.Flatten(), torch.nn.Linear(64, 5))
+    planned = run_passes(small.model(5).program, [AttachPolicy(PolicyHead("image", ((),), body), 5)])
+    shapes = replace(on_meta(planned), policy=copy.deepcopy(planned.policy).to("meta"))
+    ann = on_meta(small.ann_program())
+    check_runs(ann, shapes, 5)
+    with pytest.raises(ValueError, match=r"plan has shape \(2, 5\) where \(2, 6\)"):
+        check_runs(ann, shapes, 6)

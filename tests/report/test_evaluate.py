@@ -28,13 +28,15 @@ def found() -> dict:
 def test_the_keys_of_the_contract(found: dict) -> None:
     assert set(found) == {
         "differs_from_hindsight",
-        "timing",
+        "timing", "policy",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
         "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift",
     }  # fmt: skip
     assert set(found["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
     assert set(found["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
-    assert set(found["operations"]) == {"ann_macs", "stem_macs", "synaptic_operations", "graded_operations", "spikes"}
+    assert set(found["operations"]) == {
+        "ann_macs", "stem_macs", "policy_macs", "synaptic_operations", "graded_operations", "spikes",
+    }  # fmt: skip
     assert list(found["accuracy_at"]) == list(found["early_exit"]["exit_counts"]) == [str(t) for t in range(1, 9)]
     assert found["data"] == {"name": "bars.npz", "images": 70, "fingerprint": DATA.fingerprint()}
     json.dumps(found, allow_nan=False)

@@ -1,15 +1,19 @@
 """Early exit equals hindsight, row for row and bit for bit, however the rows come and go."""
 
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 import small_artifacts as small
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
+from seenn_convert.operators import Reshape
+from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.base import run_passes
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import (
@@ -19,6 +23,8 @@ from seenn_convert.runtime.policies import (
     ExitPolicy,
     FixedPolicy,
     PatiencePolicy,
+    PlannedPolicy,
+    PlannedScorePolicy,
     exit_steps,
 )
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -198,3 +204,106 @@ def test_a_wrong_shape_is_said_without_the_rows_that_padding_added() -> None:
     for run in (lambda image: run_early_exit(MODEL, [image], 4), lambda image: run_all_timesteps(MODEL, [image])):
         with pytest.raises(InputError, match=r"takes a batch of shape \(B, 1, 8, 8\), got \(B, 1, 9, 9\)$"):
             run(torch.zeros(3, 1, 9, 9))
+
+
+@cache
+def planned_model(policy: ExitPolicy = PlannedPolicy()) -> SpikingModel:
+    """Return a model whose policy head is drawn at random: its plans differ from row to row."""
+    generator = torch.Generator().manual_seed(1)
+    body = (Reshape((80,)), nn.Linear(80, 8))
+    for parameter in body[1].parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    program = small.model(8).program
+    head = PolicyHead("drive", ((nn.Identity(),),), body)
+    return SpikingModel(run_passes(program, [AttachPolicy(head, 8)]), 8, policy)
+
+
+BOTH = PlannedScorePolicy(ConfidencePolicy(small.THRESHOLDS))
+
+
+def planned_hindsight(model: SpikingModel, images: Tensor) -> ExitTrace:
+    run = run_all_timesteps(model, [images], keep_logits=True, keep_plan=True)
+    steps = exit_steps(model.policy, run.scores, run.logits, run.planned)
+    at = (steps - 1, torch.arange(len(images)))
+    return ExitTrace(run.predictions[at], run.logits[at], steps, run.scores[at])
+
+
+@pytest.mark.parametrize("policy", [PlannedPolicy(), BOTH])
+@pytest.mark.parametrize("capacity", [1, 16, 17, 33, 90, 500])
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 90])
+def test_a_planned_exit_equals_hindsight(batch_size: int, capacity: int, policy: ExitPolicy) -> None:
+    model = planned_model(policy)
+    expected = planned_hindsight(model, IMAGES)
+    assert len(expected.exit_step.unique()) >= 5
+    assert same(run_early_exit(model, IMAGES.split(batch_size), capacity), expected)
+
+
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_planned_rows_are_independent(data: st.DataObject) -> None:
+    """Any order, any cut into batches, any capacity: each row takes the steps of its own plan."""
+    model = planned_model()
+    expected = planned_hindsight(model, IMAGES)
+    order = torch.tensor(data.draw(st.permutations(range(len(IMAGES)))))[: data.draw(st.integers(1, len(IMAGES)))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=5)))
+    trace = run_early_exit(model, torch.tensor_split(IMAGES[order], cuts), data.draw(st.integers(1, 100)))
+    assert same(trace, ExitTrace(*(value[order] for value in (
+        expected.predictions, expected.logits, expected.exit_step, expected.confidence))))  # fmt: skip
+
+
+class ScriptedPlan(Scripted):
+    """A scripted model whose head plans what the image says."""
+
+    def __init__(self, timesteps: int) -> None:
+        super().__init__(timesteps)
+        self.policy = PlannedPolicy()  # type: ignore[assignment]
+
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        return torch.nn.functional.one_hot(image[:, 1].long() - 1, 9).float()
+
+
+@settings(deadline=None, max_examples=100)
+@given(leave=st.lists(st.integers(1, 9), min_size=1, max_size=40), batch_size=st.integers(1, 12),
+       capacity=st.integers(1, 40), row_floor=st.integers(1, 20), timesteps=st.integers(1, 8))  # fmt: skip
+def test_no_planned_row_is_lost_or_doubled(
+    leave: list[int], batch_size: int, capacity: int, row_floor: int, timesteps: int
+) -> None:
+    model = ScriptedPlan(timesteps)
+    images = torch.tensor([[100.0 + number, float(t)] for number, t in enumerate(leave)])
+    trace = run_early_exit(model, images.split(batch_size), capacity, row_floor=row_floor)
+    assert torch.equal(trace.exit_step, torch.tensor(leave).clamp(max=timesteps))
+    assert torch.equal(trace.logits.round(), images)
+
+
+def test_rows_of_one_plan_run_together() -> None:
+    """Long and short plans in turn, capacity 4, no floor: each row runs as long as planned and none waits."""
+    model = ScriptedPlan(8)
+    plans = [8, 2] * 8
+    images = torch.tensor([[1.0, float(t)] for t in plans])
+    run_early_exit(model, images.split(4), 4, row_floor=1)
+    assert (model.steps, model.rows) == (8 * 2 + 2 * 2, sum(plans))
+
+
+def test_the_longest_plans_are_kept_without_waiting_for_a_tenth() -> None:
+    """One of 40 rows is finished first: it is removed at once, since nothing has to be copied."""
+    model = ScriptedPlan(8)
+    images = torch.tensor([[1.0, 1.0], *[[1.0, 2.0]] * 39])
+    run_early_exit(model, [images], 40, row_floor=1)
+    assert model.rows == 40 + 39
+
+
+def test_a_plan_needs_a_policy_head() -> None:
+    with pytest.raises(InputError, match="no policy head"):
+        run_early_exit(MODEL, [IMAGES], 8, policy=PlannedPolicy())
+    with pytest.raises(InputError, match="no policy head"):
+        SpikingModel(MODEL.program, 8, PlannedPolicy())
+    trace = run_early_exit(planned_model(), [IMAGES], 90, policy=FixedPolicy(2))
+    assert set(trace.exit_step.tolist()) == {2}
+
+
+def test_a_single_image_runs_as_planned() -> None:
+    model = planned_model()
+    expected = planned_hindsight(model, IMAGES)
+    assert model(IMAGES[:1]).exit_step.tolist() == expected.exit_step[:1].tolist()
+    alone = run_early_exit(model, IMAGES[:6].split(1), 1, row_floor=1)
+    assert alone.exit_step.tolist() == expected.exit_step[:6].tolist()

@@ -5,15 +5,19 @@ import json
 import pytest
 import torch
 
-from seenn_convert.errors import ArtifactError
+from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.runtime.policies import (
     ConfidencePolicy,
     EntropyPolicy,
     ExitPolicy,
     FixedPolicy,
+    PlannedPolicy,
+    PlannedScorePolicy,
     Readout,
     exit_steps,
+    planned_timesteps,
     policy_from_json,
+    reads_plan,
 )
 
 READOUT = Readout(torch.zeros(4, 3), torch.tensor([0.2, 0.5, 0.8, 1.0]))
@@ -48,7 +52,8 @@ def test_a_policy_needs_a_threshold() -> None:
 
 
 @pytest.mark.parametrize("policy", [FixedPolicy(4), ConfidencePolicy((0.1, 2.0, -1.0)), ConfidencePolicy((1,)),
-                                    EntropyPolicy((0.30000001192092896,))])  # fmt: skip
+                                    EntropyPolicy((0.30000001192092896,)), PlannedPolicy(),
+                                    PlannedScorePolicy(EntropyPolicy((0.5, -1.0)))])  # fmt: skip
 def test_json_round_trip(policy: ExitPolicy) -> None:
     read = policy_from_json(json.loads(json.dumps(policy.to_json(), allow_nan=False)))
     assert read == policy
@@ -62,7 +67,8 @@ def test_json_round_trip(policy: ExitPolicy) -> None:
     {"policy": "confidence"}, {"policy": "confidence", "thresholds": []}, {"policy": "confidence", "thresholds": 0.5},
     {"policy": "confidence", "thresholds": ["0.5"]}, {"policy": "confidence", "thresholds": [float("nan")]},
     {"policy": "confidence", "thresholds": [float("inf")]}, {"policy": "entropy", "thresholds": [True]},
-    {"policy": "entropy", "thresholds": [10**400]}, {"policy": "__class__", "thresholds": [0.5]},
+    {"policy": "entropy", "thresholds": [10**400]}, {"policy": "planned+confidence"}, {"policy": "planned+"},
+    {"policy": "planned+planned", "thresholds": [0.5]}, {"policy": "__class__", "thresholds": [0.5]},
 ])  # fmt: skip
 def test_damaged_json_is_an_artifact_error(data: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match="exit policy"):
@@ -75,3 +81,38 @@ def test_exit_steps_are_the_first_crossing_else_the_last_step() -> None:
     assert exit_steps(ConfidencePolicy((0.8, 0.8, 0.8)), scores).tolist() == [3, 1, 3, 2]
     assert exit_steps(FixedPolicy(2), scores).tolist() == [2, 2, 2, 2]
     assert exit_steps(FixedPolicy(9), scores, torch.zeros(3, 4, 5)).tolist() == [3, 3, 3, 3]
+
+
+PLANNED_READOUT = READOUT._replace(planned=torch.tensor([1, 2, 3, 9]))
+EARLY = PlannedScorePolicy(ConfidencePolicy((0.7, 0.4)))
+
+
+def test_a_plan_lets_everybody_go_at_its_time() -> None:
+    assert PlannedPolicy().exits(PLANNED_READOUT, at(2), INDEX).tolist() == [True, True, False, False]
+
+
+def test_a_plan_with_a_score_is_the_latest_exit() -> None:
+    assert EARLY.exits(PLANNED_READOUT, at(1), INDEX).tolist() == [True, False, True, True]
+    assert EARLY.exits(PLANNED_READOUT, at(2), INDEX).tolist() == [True, True, True, True]
+    assert not EARLY.exits(READOUT._replace(planned=torch.full((4,), 9)), at(1), INDEX)[:2].any()
+
+
+def test_only_planned_policies_read_a_plan_and_they_need_one() -> None:
+    assert [reads_plan(policy) for policy in (FixedPolicy(2), ConfidencePolicy((0.5,)), PlannedPolicy(), EARLY)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    for policy in (PlannedPolicy(), EARLY):
+        with pytest.raises(InputError, match="attach a policy head"):
+            policy.exits(READOUT, at(1), INDEX)
+
+
+def test_the_plan_is_the_likeliest_exit_counted_from_1() -> None:
+    assert planned_timesteps(torch.tensor([[0.1, 3.0, 1.0], [2.0, 0.0, 1.0]])).tolist() == [2, 1]
+
+
+def test_hindsight_of_a_plan_is_the_plan_and_of_both_the_earlier_exit() -> None:
+    scores = torch.tensor([[0.1, 0.9, 0.1], [0.7, 0.1, 0.2], [0.9, 0.9, 0.3]])
+    planned = torch.tensor([3, 3, 2])
+    assert exit_steps(PlannedPolicy(), scores, planned=planned).tolist() == [3, 3, 2]
+    both = PlannedScorePolicy(ConfidencePolicy((0.5,)))
+    assert exit_steps(both, scores, planned=planned).tolist() == [2, 1, 2]

@@ -1,0 +1,196 @@
+"""Compare exit rules on an artifact: thresholds (SEENN-I), plans before the run (SEENN-II), and both together.
+
+Run: ``python benchmarks/policy.py NAME=ARTIFACT ... --calibration-data DATA --test-data DATA --mean a,b,c ...``.
+The heads are trained on the calibration images; a part of them that trained nothing chooses, for each rule, the point
+of each ``--average``. The test images only judge. ``--readouts`` keeps what the network showed, for another run.
+"""
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from measuring import data_options, made_on, open_data
+from torch import Tensor
+
+import seenn_convert as sc
+from seenn_convert.passes.attach_policy import AttachPolicy
+from seenn_convert.passes.base import run_passes
+from seenn_convert.planning import HELD_OUT_SHARE, bare_network, policy_of, untrained_head
+from seenn_convert.policy_stages import Heads, Seen, latest_exits, look, train
+from seenn_convert.program import Program
+from seenn_convert.progress import silent
+from seenn_convert.report.conversion import environment
+from seenn_convert.report.coverage import call_sites, policy_macs
+from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.tuning.exit_threshold import ExitTarget
+from seenn_convert.tuning.plan_choice import PlanChoice, choose_plan, decide, exits_of
+from seenn_convert.tuning.tune import split_calibration
+
+WAYS = ("fixed", "score", "planned", "both")
+BATCH, REPEATS, LOOKED_AT = 32, 3, 64
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, required=True)
+@data_options
+@click.option("--average", "averages", type=float, multiple=True, default=(2.0, 3.0, 4.0, 6.0, 8.0), show_default=True)
+@click.option("--timed-images", type=int, default=256, show_default=True)
+@click.option("--readouts", type=click.Path(path_type=Path), help="Folder to keep them in.")
+@click.option("--append", is_flag=True, help="Keep the networks that OUTPUT.json has.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/policy"), show_default=True)
+def main(artifacts: tuple[str, ...], output: Path, append: bool, **given: Any) -> None:
+    """Measure ARTIFACTS, each as NAME=FOLDER."""
+    keep_pages()
+    target = output.with_suffix(".json")
+    rows = json.loads(target.read_text())["rows"] if append and target.exists() else []
+    for name, folder in (artifact.split("=", 1) for artifact in artifacts):
+        rows = [row for row in rows if row["network"] != name] + [_measure(name, Path(folder), given)]
+        command = " ".join(Path(part).name for part in sys.argv)
+        data = {"rows": rows, "environment": environment(), "command": command}
+        target.write_text(json.dumps(data, indent=1) + "\n")
+        output.with_suffix(".md").write_text(_table(data))
+    click.echo(_table(data))
+
+
+def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
+    artifact, (calibration, test) = sc.load_artifact(folder), open_data(given)
+    options = sc.PolicyOptions()
+    plan, model = untrained_head(artifact, options), bare_network(artifact, options)
+    start = time.perf_counter()
+    look(artifact.ann, model, plan, calibration.take(LOOKED_AT), options, silent)
+    each = (time.perf_counter() - start) / min(LOOKED_AT, len(calibration))
+    seen, judged = (
+        _seen(given["readouts"], f"{name}_{part}_{len(data)}", lambda data=data: look(
+            artifact.ann, model, plan, data, options, silent))
+        for part, data in (("calibration", calibration), ("test", test))
+    )  # fmt: skip
+    split = split_calibration(len(calibration), options.seed, HELD_OUT_SHARE)
+    heads = train(plan, seen, split, options, silent)
+    latest = latest_exits(heads.heads, judged.features)
+    ways = decide(heads.fitting, heads.held_out, True, ExitTarget(timesteps=1e9)).ways
+    points = []
+    for average in given["averages"]:
+        for way in WAYS:
+            choices = [c for w in WAYS[1:] for c in ways[w]] if way == "both" else ways[way]
+            choice = choose_plan(choices, ExitTarget(timesteps=average))
+            points.append({"average": average, "way": way, **_judge(choice, judged, latest)})
+            points[-1]["choice"] = choice
+    programs = [_with_head(artifact.snn, heads, number, artifact.timesteps) for number in range(len(heads.heads))]
+    _time(points, artifact, programs, test.take(given["timed_images"]))
+    step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
+    truth = judged.labels
+    assert truth is not None
+    return {
+        "network": name,
+        "ann_accuracy": _share(judged.ann.argmax(dim=-1), truth),
+        "accuracy_at": [_share(answers, truth) for answers in judged.run.predictions],
+        "calibration_images": len(calibration),
+        "test_images": len(test),
+        "timed_images": given["timed_images"],
+        "head_macs": policy_macs(programs[0]),
+        "head_share_of_timestep": policy_macs(programs[0]) / step,
+        "training_seconds": heads.seconds,
+        "readouts_seconds": each * len(calibration),
+        "training_seconds_without_cache": each * len(calibration) * options.epochs + heads.seconds,
+        "points": points,
+    }
+
+
+def _seen(folder: Path | None, name: str, make: Any) -> Seen:
+    """Return the readouts of a data set, from the file that keeps them where there is one."""
+    file = None if folder is None else folder / f"{name}.pt"
+    if file is None or not file.exists():
+        seen: Seen = make()
+        if file is not None:
+            torch.save({"predictions": seen.run.predictions, "scores": seen.run.scores, "ann": seen.ann,
+                        "features": seen.features, "labels": seen.labels, "seconds": seen.seconds}, file)  # fmt: skip
+        return seen
+    from seenn_convert.runtime.all_timesteps import AllTimesteps
+
+    kept = torch.load(file)
+    run = AllTimesteps(kept["predictions"], kept["scores"], None)
+    return Seen(run, kept["ann"], kept["features"], kept["labels"], kept["seconds"])
+
+
+def _judge(choice: PlanChoice, judged: Seen, latest: Tensor) -> dict[str, Any]:
+    """Return accuracy and average timesteps of a choice on the test images."""
+    assert judged.labels is not None
+    step = exits_of(choice, judged.run.scores, None if choice.head is None else latest[choice.head])
+    answers = judged.run.predictions.gather(0, step.unsqueeze(0)).squeeze(0)
+    used = [word for word, is_used in (("plan", choice.head is not None), ("score", choice.thresholds is not None))
+            if is_used]  # fmt: skip
+    return {"accuracy": _share(answers, judged.labels), "timesteps": float((step + 1).double().mean()), "used": used}
+
+
+def _with_head(snn: Program, heads: Heads, number: int, timesteps: int) -> Program:
+    return run_passes(replace(snn, policy=None), [AttachPolicy(heads.heads[number], timesteps)])
+
+
+def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:
+    """Add milliseconds an image to each point: medians of runs in turn, the policy head included.
+
+    They are processor time, divided by the threads: other programs on the machine then matter little.
+    """
+    batches = [image for image, _ in images.batches(BATCH)]
+    models = []
+    for point in points:
+        choice = point.pop("choice")
+        fixed = point["way"] == "fixed"
+        policy = FixedPolicy(round(point["timesteps"])) if fixed else policy_of(choice, artifact)
+        snn = programs[0] if choice.head is None else programs[choice.head]
+        models.append(replace(artifact, snn=snn, policy=policy).model())
+    seconds: list[list[float]] = [[] for _ in models]
+    with torch.no_grad():
+        run_early_exit(models[0], [batches[0][:32]], BATCH)
+        for _ in range(REPEATS):
+            for model, found in zip(models, seconds, strict=True):
+                start = time.process_time()
+                run_early_exit(model, batches, BATCH)
+                found.append((time.process_time() - start) / torch.get_num_threads())
+    for point, found in zip(points, seconds, strict=True):
+        point["milliseconds"] = 1000 * statistics.median(found) / len(images)
+
+
+def _share(answers: Tensor, truth: Tensor) -> float:
+    return float((answers == truth).double().mean())
+
+
+NAMES = {"fixed": "same for all", "score": "SEENN-I", "planned": "SEENN-II", "both": "both"}
+
+
+def _table(data: dict[str, Any]) -> str:
+    lines = [
+        "| network | at most | "
+        + " | ".join(f"{NAMES[way]}: accuracy, timesteps, ms" for way in WAYS)
+        + " | both uses |",
+        "|" + "---|" * (len(WAYS) + 3),
+    ]
+    for row in data["rows"]:
+        for average in dict.fromkeys(point["average"] for point in row["points"]):
+            at = {point["way"]: point for point in row["points"] if point["average"] == average}
+            shown = [at[way] for way in WAYS]
+            cells = [f"{p['accuracy']:.2%}, {p['timesteps']:.2f}, {p['milliseconds']:.2f}" for p in shown]
+            used = " and ".join(at["both"]["used"])
+            lines.append(f"| {row['network']} | {average:g} | " + " | ".join(cells) + f" | {used} |")
+    facts = [
+        f"{row['network']}: ANN {row['ann_accuracy']:.2%}; {row['calibration_images']:,} calibration and "
+        f"{row['test_images']:,} test images, {row['timed_images']:,} timed (processor time); the head has "
+        f"{row['head_macs']:,} multiply-accumulates, {row['head_share_of_timestep']:.2%} of a timestep's; training all "
+        f"settings from cached readouts took {row['training_seconds']:.1f} s, with the network run in every epoch it "
+        f"would take {row['training_seconds_without_cache']:,.0f} s "
+        f"({row['training_seconds_without_cache'] / row['training_seconds']:.0f} times)."
+        for row in data["rows"]
+    ]
+    return "\n".join(lines) + "\n\n" + "\n\n".join([*facts, made_on(data["environment"])]) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Fresh rows for the early-exit loop: the stem runs on whole batches, and rows of one plan come together."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from seenn_convert.rows import pad_rows
+from seenn_convert.runtime.policies import planned_timesteps
+
+WINDOW_ROWS = 4
+"""How many times the capacity of the loop are sorted by their plan together."""
+
+WINDOW_NUMBERS = 2**26
+"""Numbers of drives that wait at most, unless a single batch has more: 256 MB in single precision."""
+
+
+class Drivable(Protocol):
+    """What a source of rows needs of a model."""
+
+    def drive(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the drives of a batch."""
+        ...
+
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Its floating-point type."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Some rows: their drives, the numbers of their samples ``(B,)``, and their planned timesteps ``(B,)`` or None."""
+
+    drives: list[Tensor]
+    index: Tensor
+    planned: Tensor | None
+
+
+class FreshRows:
+    """Hands out fresh rows, in the order of the data, or the rows of a window of it with the longest plans first.
+
+    Rows of one plan then fill the batch together and leave it together, and the short plans are at the end, where the
+    batch shrinks. Without a plan nothing waits for a window.
+
+    Args:
+        model: Gives drives and plans.
+        batches: Images ``(B, *input_shape)``, any B.
+        row_floor: Fewest rows in a batch.
+        planned: Whether to plan; then the model has a policy head.
+        capacity: Rows that run together.
+    """
+
+    def __init__(
+        self, model: Drivable, batches: Iterable[Tensor], row_floor: int, planned: bool, capacity: int
+    ) -> None:
+        self.model, self.row_floor, self.planned = model, row_floor, planned
+        self.window = WINDOW_ROWS * capacity if planned else 1
+        self.batches: Iterator[Tensor] = iter(batches)
+        self.waiting: Fresh | None = None
+        self.position = 0
+        self.served = 0
+
+    def take(self, count: int) -> Fresh:
+        """Return up to ``count`` fresh rows; fewer at the end of the data."""
+        parts: list[Fresh] = []
+        taken = 0
+        while taken < count and (waiting := self._ready()) is not None:
+            chosen = slice(self.position, self.position + count - taken)
+            part = _rows(waiting, chosen)
+            parts.append(part)
+            self.position += len(part.index)
+            taken += len(part.index)
+        if not parts:
+            return Fresh([], torch.zeros(0, dtype=torch.int64, device=self.model.device), None)
+        fresh = _joined(parts)
+        return fresh if self.planned or len(parts) > 1 else _own(fresh)
+
+    def _ready(self) -> Fresh | None:
+        """Return the rows that wait, a new window where those of the last are gone; None at the end of the data."""
+        if self.waiting is None or self.position >= len(self.waiting.index):
+            self.waiting, self.position = self._next_window(), 0
+        return self.waiting
+
+    def _next_window(self) -> Fresh | None:
+        parts: list[Fresh] = []
+        rows, numbers = 0, 0
+        while rows < self.window and numbers < WINDOW_NUMBERS:
+            image = next(self.batches, None)
+            if image is None:
+                break
+            if len(image):
+                parts.append(self._read(image))
+                rows += len(image)
+                numbers += sum(drive.numel() for drive in parts[-1].drives)
+        if not parts:
+            return None
+        window = _joined(parts)
+        if window.planned is None:
+            return window
+        order = torch.argsort(window.planned, descending=True, stable=True)
+        return Fresh([drive[order] for drive in window.drives], window.index[order], window.planned[order])
+
+    def _read(self, image: Tensor) -> Fresh:
+        image = image.to(self.model.device, self.model.dtype)
+        count, padded = len(image), pad_rows(image, self.row_floor)
+        drives = self.model.drive(padded)
+        planned = planned_timesteps(self.model.plan(padded, drives))[:count] if self.planned else None
+        index = torch.arange(self.served, self.served + count, device=self.model.device)
+        self.served += count
+        return Fresh([drive[:count] for drive in drives], index, planned)
+
+
+def _rows(fresh: Fresh, chosen: slice) -> Fresh:
+    planned = None if fresh.planned is None else fresh.planned[chosen]
+    return Fresh([drive[chosen] for drive in fresh.drives], fresh.index[chosen], planned)
+
+
+def _own(fresh: Fresh) -> Fresh:
+    """Return the rows in memory of their own: the loop writes into it, and a drive may be the user's image itself."""
+    return replace(fresh, drives=[drive.clone() for drive in fresh.drives])
+
+
+def _joined(parts: list[Fresh]) -> Fresh:
+    if len(parts) == 1:
+        return parts[0]
+    plans = [part.planned for part in parts if part.planned is not None]
+    return Fresh(
+        [torch.cat(pieces) for pieces in zip(*(part.drives for part in parts), strict=True)],
+        torch.cat([part.index for part in parts]),
+        torch.cat(plans) if plans else None,
+    )

@@ -1,0 +1,28 @@
+"""The plan of a data set, and with the scores of all timesteps the exit steps of any planned policy."""
+
+import small_artifacts as small
+import torch
+from torch import nn
+
+from seenn_convert.operators import Reshape
+from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.base import run_passes
+from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.plan_logits import plan_logits
+from seenn_convert.runtime.policies import ConfidencePolicy, PlannedScorePolicy, exit_steps, planned_timesteps
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+
+def test_cached_plans_and_scores_give_the_exit_steps_of_the_run() -> None:
+    head = PolicyHead("image", ((Reshape((64,)),),), (nn.Linear(64, 6),))
+    policy = PlannedScorePolicy(ConfidencePolicy((0.9,)))
+    model = SpikingModel(run_passes(small.model(6).program, [AttachPolicy(head, 6)]), 6, policy)
+    images = small.draw(50, 2)[0]
+    plans = plan_logits(model, images.split(13))
+    assert plans.shape == (50, 6)
+    assert torch.equal(plans, plan_logits(model, [images[:0], images]))
+    scores = run_all_timesteps(model, [images]).scores
+    steps = exit_steps(policy, scores, planned=planned_timesteps(plans))
+    assert torch.equal(steps, run_early_exit(model, [images], 20).exit_step)
+    assert plan_logits(model, []).shape == (0, 6)

@@ -1,0 +1,27 @@
+"""Options of a policy head are checked when they are chosen."""
+
+import pytest
+
+from seenn_convert.errors import InputError
+from seenn_convert.policy_options import PolicyOptions
+from seenn_convert.tuning.policy_rewards import PaperReward
+
+
+def test_every_problem_is_listed() -> None:
+    with pytest.raises(InputError) as error:
+        PolicyOptions(policy="sorted", reads="label", reward="price", right="maybe", gradient="none", epochs=0,
+                      batch_size=1.5, target=2.0)  # type: ignore[arg-type]  # fmt: skip
+    for part in ("policy must", "head reads must", "reward must", "right must", "gradient must", "epochs must",
+                 "batch size must", "target must"):  # fmt: skip
+        assert part in str(error.value)
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(InputError, match="device"):
+        PolicyOptions(device="abacus")
+
+
+def test_what_decides_about_the_result_is_plain_data() -> None:
+    told = PolicyOptions(reward=PaperReward((2.0,)), seed=3).to_json()
+    assert (told["reward"], told["settings"], told["seed"], told["entropy"]) == ("paper", [2.0], 3, 0.0)
+    assert not {"batch_size", "device"} & set(told)
