@@ -88,7 +88,7 @@ def policy_text(report: Mapping[str, Any]) -> str:
         f"took {seconds['training']:.1f} s; with the network in every epoch it would take "
         f"{seconds['training_without_cache'] / max(seconds['training'], 1e-9):.0f} times as long",
         f"held-out images: {held_out['average_timesteps']:.2f} timesteps on average, expected to lose "
-        f"{held_out['expected_drop']:.2f} points against the ANN (asked for: {_target(exit_['target'])})",
+        f"{held_out['expected_drop']:.2f} points against the ANN (asked for: {_target(exit_)})",
     ]
     return "\n".join(lines + [f"warning: {warning}" for warning in report["conversion"]["warnings"]])
 
