@@ -1,8 +1,8 @@
 """Measure how near the ANN each kind of neuron and each calibration is after few timesteps, and write the table.
 
 Run: ``python benchmarks/few_timesteps.py NAME=MODEL ... --run signed:balanced:16 --run multilevel:balanced:16 ...``
-with data and preprocessing as for ``few_networks.py``. A run is ``NEURON:CALIBRATION:T``, and with a fourth part
-``:CORRECTION`` it is an ablation; ``spikingjelly:RECIPE:T`` is SpikingJelly's conversion, where it is installed.
+with data and preprocessing as for ``few_networks.py``. A run is ``NEURON:CALIBRATION:T``; with the parts
+``:CORRECTION`` and ``:SKIPS`` it is an ablation; ``spikingjelly:RECIPE:T`` is SpikingJelly's conversion, where it is installed.
 Rows are added to ``--output`` one by one, so an interrupted table goes on where it stopped. Nothing is chosen on the
 test images.
 """
@@ -29,6 +29,7 @@ from seenn_convert.runtime.memory import keep_pages
 
 SHOWN = (1, 2, 4, 8, 16, 32)
 COUNTED_IMAGES = 200
+ABLATIONS = ("correction", "skips")
 
 
 @click.command()
@@ -55,11 +56,11 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
 
 
 def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
-    neuron, preset, steps, *correction = run.split(":")
+    neuron, preset, steps, *ablation = run.split(":")
     calibration, test = open_data(given)
     if neuron == "spikingjelly":
         return _measure_peer(model, preset, int(steps), calibration, test)
-    options: dict[str, Any] = {"correction": correction[0]} if correction else {}
+    options: dict[str, Any] = dict(zip(ABLATIONS, ablation, strict=False))
     start = time.perf_counter()
     artifact = sc.convert(
         model, calibration, sc.Options(timesteps=int(steps), neuron=neuron, calibration=preset, **options)
@@ -120,8 +121,8 @@ def _table(data: dict[str, Any]) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    neuron, preset, steps, *correction = row["run"].split(":")
-    calibration = f"{preset}, correction {correction[0]}" if correction else preset
+    neuron, preset, steps, *ablation = row["run"].split(":")
+    calibration = ", ".join([preset, *(f"{name} {value}" for name, value in zip(ABLATIONS, ablation, strict=False))])
     if row["weights"]:
         calibration += " (weights tuned)" if row["weights"]["kept"] else " (weights left: no gain)"
     return (
