@@ -2,9 +2,9 @@
 
 Run: ``python benchmarks/few_timesteps.py NAME=MODEL ... --run signed:balanced:16 --run multilevel:balanced:16 ...``
 with data and preprocessing as for ``few_networks.py``. A run is ``NEURON:CALIBRATION:T``; with the parts
-``:CORRECTION`` and ``:SKIPS`` it is an ablation; ``spikingjelly:RECIPE:T`` is SpikingJelly's conversion, where it is installed.
-Rows are added to ``--output`` one by one, so an interrupted table goes on where it stopped. Nothing is chosen on the
-test images.
+``:CORRECTION`` and ``:SKIPS`` it is an ablation; ``spikingjelly:RECIPE:T`` is SpikingJelly's conversion, where it is
+installed. Rows are added to ``--output`` one by one, so an interrupted table goes on where it stopped. Nothing is
+chosen on the test images.
 """
 
 import json
