@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from seenn_convert.draft import ShapeRecorder, device_of
 from seenn_convert.export.artifact import Artifact
 from seenn_convert.operators import GradedReLU
 from seenn_convert.program import Program
@@ -76,7 +77,22 @@ def graded_additions(snn: Program) -> int:
         if isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU)
     }
     sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
-    return sum(math.prod(spec.shape) for spec in sums)
+    return sum(math.prod(spec.shape) for spec in sums) + _still_additions(snn)
+
+
+def _still_additions(snn: Program) -> int:
+    """Return the additions of graded values that the stem computes: the same at every timestep, added at each."""
+    copies = [node for node in snn.stem.graph.nodes if _is_copy(snn.stem, node)] if snn.stem is not None else []
+    if snn.stem is None or not copies:
+        return 0
+    recorder = ShapeRecorder(snn.stem)
+    with torch.no_grad():
+        recorder.run(torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module)))
+    return sum(math.prod(recorder.shapes[node.name]) for node in copies)
+
+
+def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(graph_module.get_submodule(str(node.target)), GradedReLU)
 
 
 def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> dict[str, Any]:

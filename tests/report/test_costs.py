@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
+import harness
 import pytest
 import small_artifacts as small
 import torch
+import toys
 from torch import nn
 
 from seenn_convert.compiler import convert
+from seenn_convert.kinds import Signed
 from seenn_convert.options import Options
-from seenn_convert.report.costs import Counts, costs, operation_shares, run_counted
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_skips import CarrySkips
+from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.report.costs import Counts, costs, graded_additions, operation_shares, run_counted
+from seenn_convert.report.coverage import graded_skips
 from seenn_convert.report.instruments import CountingModel
 
 IMAGES = small.draw(30, 51)[0]
@@ -76,3 +83,11 @@ def test_a_network_without_weights_after_its_neurons() -> None:
     assert not counts.accumulates.any()
     assert counts.spikes[-1].sum() > 0
     assert operation_shares(replace(artifact), counts) == {}
+
+
+def test_every_graded_value_of_a_skip_connection_is_an_addition() -> None:
+    ann = CarrySkips()(harness.ann_program(toys.residual()))
+    snn = run_passes(ann, spiking_passes(ann, harness.largest_activations(ann, harness.images(ann)), Signed()))
+
+    assert graded_additions(snn) == graded_skips(ann)["values"] > 0
+    assert graded_additions(harness.spiking_program(toys.residual())) == 0
