@@ -2,6 +2,7 @@
 
 Run: ``python benchmarks/zoo.py --models FILE.py --output benchmarks/results/zoo``. ``FILE.py`` defines ``names()`` and
 ``build(name)``, which returns a module in eval mode and a batch of images. A network is calibrated on its own batch.
+Skip connections carry graded values, as they do by default; "off" marks a network measured without that.
 The scale of a tracking neuron's levels is the 99th percentile of each channel; it is not clipped there. The slope is
 that of the error over timesteps times levels, by least squares, with ``FINE_LEVELS``, where the error is small enough
 for the law to show. Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
@@ -32,10 +33,10 @@ from seenn_convert.kinds import Signed, Tracking
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import in_double, relative_error, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
-from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, skip_passes, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.report.conversion import environment
-from seenn_convert.report.coverage import call_sites, spiking_share
+from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.tuning.output_error import output_error, prefix_errors
 
@@ -129,7 +130,7 @@ def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
         del exact
     del module, program
     relus = sum(isinstance(one, SPIKING_OPERATORS) for _, one in ann.calls())
-    ann = run_passes(ann, encoding_passes(ann, "auto"), image)
+    ann = run_passes(ann, (*encoding_passes(ann, "auto"), *skip_passes("graded")), image)
     statistics, images = observe(ann, [image])
     thresholds = from_statistics(statistics, images, PercentileRule(99)).v_thresholds()
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(LEVELS)))
@@ -143,6 +144,7 @@ def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
     row = {
         "relu_family": relus,
         "neuron_layers": len(thresholds),
+        "graded_skips": graded_skips(ann)["connections"],
         "parity": parity,
         "single_precision_parity": single,
         "spiking_share": spiking_share(sites),
@@ -217,8 +219,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     good = [row for row in rows if "failed" not in row]
     worst = sorted(good, key=lambda row: -row["tracking"]["64"])
     head = (
-        "| network | M parameters | side | neuron layers | parity | driven by spikes | error at T=4 | 16 | 64 | slope "
-        "| convert s |\n|" + "---|" * 11
+        "| network | M parameters | side | neuron layers | graded skips | parity | driven by spikes | error at T=4 | 16 "
+        "| 64 | slope | convert s |\n|" + "---|" * 12
     )
     lines = [summary(rows), "", head, *(_line(row) for row in worst[:10])]
     if len(worst) > 10:
@@ -283,7 +285,8 @@ def _line(row: dict[str, Any]) -> str:
     slope = "-" if found is None else f"{found:.2f}"
     neurons = f"{row['neuron_layers']}" + ("" if row["relu_family"] else " (encoders)")
     return (
-        f"| {row['network']} | {row['parameters']:.1f} | {row['side']} | {neurons} | {row['parity']:.1e} | "
+        f"| {row['network']} | {row['parameters']:.1f} | {row['side']} | {neurons} | "
+        f"{row.get('graded_skips', 'off')} | {row['parity']:.1e} | "
         f"{row['spiking_share']:.0%} | {errors} | {slope} | {row['convert_seconds']:.1f} |"
     )
 
