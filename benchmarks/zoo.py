@@ -219,8 +219,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     good = [row for row in rows if "failed" not in row]
     worst = sorted(good, key=lambda row: -row["tracking"]["64"])
     head = (
-        "| network | M parameters | side | neuron layers | graded skips | parity | driven by spikes | error at T=4 | 16 "
-        "| 64 | slope | convert s |\n|" + "---|" * 12
+        "| network | M parameters | side | neuron layers | graded skips | parity | driven by spikes | error at T=4 "
+        "| 16 | 64 | slope | convert s |\n|" + "---|" * 12
     )
     lines = [summary(rows), "", head, *(_line(row) for row in worst[:10])]
     if len(worst) > 10:
