@@ -110,6 +110,7 @@ def _seen(folder: Path | None, name: str, make: Any) -> Seen:
     if file is None or not file.exists():
         seen: Seen = make()
         if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
             torch.save({"predictions": seen.run.predictions, "scores": seen.run.scores, "ann": seen.ann,
                         "features": seen.features, "labels": seen.labels, "seconds": seen.seconds}, file)  # fmt: skip
         return seen
