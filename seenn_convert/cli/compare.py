@@ -10,6 +10,7 @@ from seenn_convert.cli.console import columns_text, progress_bars, say_json
 from seenn_convert.cli.options import SEED, existing
 
 AVERAGES = (2, 3, 4, 6, 8, 10)
+NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planned and planned + confidence"
 
 
 @click.command()
@@ -29,7 +30,7 @@ def compare(
     artifact: Path, data: Path, calibration_data: Path, images: int | None, calibration_images: int | None,
     output: Path | None, batch_size: int, device: str, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare ways for ARTIFACT to stop early: every exit score, one global threshold, a fixed timestep, the ideal."""
+    """Compare ways for ARTIFACT to stop early: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.data import open_dataset
     from seenn_convert.export.artifact import load_artifact
     from seenn_convert.report import compare as comparing
@@ -68,6 +69,7 @@ def _text(found: Mapping[str, Any]) -> str:
         f"ideal: {ideal['average_timesteps']:.2f} timesteps, leaving at the first right answer",
         "",
         columns_text(rows),
+        *([NO_HEAD] if found["policy_macs"] is None else []),
         *(f"warning: {warning}" for warning in found["warnings"]),
     ])  # fmt: skip
 

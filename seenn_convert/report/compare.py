@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,25 +17,27 @@ from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.costs import Counts, run_counted
-from seenn_convert.report.coverage import call_sites
+from seenn_convert.report.coverage import call_sites, policy_macs
 from seenn_convert.report.intervals import points_lost, wilson_interval
 from seenn_convert.report.reliability import auroc, calibration_error, reliability_bins
-from seenn_convert.report.timing import Prices, time_early_exit, time_stem_and_step
+from seenn_convert.report.timing import Prices, time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.report.user_data import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.policies import SCORE_POLICIES
+from seenn_convert.runtime.plan_logits import PricedPlan, plan_logits
+from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.scores import SCORE_NAMES, confidence
 from seenn_convert.spiking import ExitProbe
+from seenn_convert.tuning.planned_ways import planned_ways
 from seenn_convert.tuning.tune import split_calibration
-from seenn_convert.tuning.ways import WAYS, Grounds, Record, Way, first_right, ideal_exit_time, scores_of
+from seenn_convert.tuning.ways import WAYS, Grounds, Record, Setting, Way, first_right, ideal_exit_time, scores_of
 
 SCHEMA_VERSION = 1
 FINEST, MOST_BUDGETS = 0.25, 64
 """Smallest distance of the averages for which each way offers a choice, and the most such averages."""
 
 TIMED_IMAGES, MEASURED = 256, 3
-"""Images on which times are measured, and how many settings are really run with early exit."""
+"""Images on which times are measured, and how many settings of a way are really run with early exit."""
 
 
 def compare(
@@ -60,7 +62,7 @@ def compare(
         batch_size: Rows that run together.
         device: Where to run.
         seed: Of the split of the calibration data into a part that fits and one that chooses.
-        ways: What to compare.
+        ways: What to compare; where the artifact has a policy head, its ways come on top.
         progress: Told about each stage.
 
     Raises:
@@ -79,15 +81,16 @@ def compare(
     with torch.no_grad():
         grounds = _grounds(artifact, model, calibration_data, known, rows, seed, progress)
         record, counts = _record(artifact, model, data, labels, rows, progress)
-        timed = list(data.take(TIMED_IMAGES).batches(rows))
-        prices = time_stem_and_step(model, [image for image, _ in timed])
-    judge = _Judge(record, counts, prices)
-    found = [_way(way, grounds, judge) for way in ways]
+        timed = [image for image, _ in data.take(TIMED_IMAGES).batches(rows)]
+        prices, head = time_stem_and_step(model, timed), _head(artifact, model, timed)
+    judge, score_name = _Judge(record, counts, prices, head), _probe(model).score_name
+    ways = ways if head is None else (*ways, *planned_ways(score_name))
+    chosen = [(way, way.settings(grounds, judge.record)) for way in ways]
     return {
         "schema_version": SCHEMA_VERSION,
         "model": artifact.provenance.get("model", {}).get("name"),
         "timesteps": artifact.timesteps,
-        "score": _probe(model).score_name,
+        "score": score_name,
         "data": _facts(data),
         "calibration_data": {**_facts(calibration_data), "labelled": known is not None, "seed": seed,
                              "fitting_images": len(grounds.split.fitting),
@@ -95,12 +98,13 @@ def compare(
         "ann_accuracy": float((record.ann_logits.argmax(dim=-1) == labels).double().mean()),
         "accuracy_at": [float(right.double().mean()) for right in judge.right],
         "stem_macs": sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
-        "prices": {**prices._asdict(), "images": sum(len(image) for image, _ in timed), "batch_size": rows,
-                   "threads": torch.get_num_threads()},
-        "ways": found,
+        "policy_macs": None if head is None else head.macs,
+        "prices": {**prices._asdict(), "plan": None if head is None else head.milliseconds,
+                   "images": sum(map(len, timed)), "batch_size": rows, "threads": torch.get_num_threads()},
+        "ways": [_way(way, settings, judge) for way, settings in chosen],
         "ideal": {**judge.point(first_right(record), right=judge.right.any(dim=0)),
                   "exit_time_of_accuracies": ideal_exit_time(judge.right)},
-        "measured": _measured(model, grounds, judge, [image for image, _ in timed], progress),
+        "measured": _measured(model, grounds, judge, chosen, timed, progress),
         "auroc": {name: _aurocs(name, grounds, judge) for name in SCORE_NAMES},
         "reliability": _reliability(grounds, judge),
         "warnings": _warnings(artifact, data, calibration_data),
@@ -108,15 +112,26 @@ def compare(
     }  # fmt: skip
 
 
+class _Head(NamedTuple):
+    """What the policy head costs for one image."""
+
+    macs: int
+    milliseconds: float
+
+
 class _Judge:
     """What the judging data showed, and what a choice of exit steps comes to on it."""
 
-    def __init__(self, record: Record, counts: Counts, prices: Prices) -> None:
-        self.record, self.counts, self.prices = record, counts, prices
+    def __init__(self, record: Record, counts: Counts, prices: Prices, head: _Head | None) -> None:
+        self.record, self.counts, self.prices, self.head = record, counts, prices, head
         self.right = record.predictions == record.truth
 
-    def point(self, exit_step: Tensor, right: Tensor | None = None) -> dict[str, Any]:
-        """Return averages over the images; ``right`` ``(N,)`` where it is not that of the answer at the exit."""
+    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> dict[str, Any]:
+        """Return averages over the images, with the costs of the policy head where ``planned``.
+
+        ``right`` ``(N,)`` is given where it is not that of the answer at the exit.
+        """
+        macs = self.head.macs if planned and self.head else 0
         at = exit_step.unsqueeze(0) - 1
         right = self.right.gather(0, at).squeeze(0) if right is None else right
         average, share = float(exit_step.double().mean()), float(right.double().mean())
@@ -127,9 +142,20 @@ class _Judge:
             "interval95": list(wilson_interval(int(right.sum()), len(right))),
             "points_lost": lost,
             "points_lost_interval95": [lost - half, lost + half],
-            "synaptic_operations": float(self.counts.accumulates.gather(0, at).mean()),
-            "milliseconds": self.prices.stem + average * self.prices.step,
+            "synaptic_operations": macs + float(self.counts.accumulates.gather(0, at).mean()),
+            "milliseconds": self.milliseconds(average, planned),
         }
+
+    def milliseconds(self, average: float, planned: bool) -> float:
+        """Return the computed time of an image at ``average`` timesteps."""
+        head = self.head.milliseconds if planned and self.head else 0.0
+        return self.prices.stem + head + average * self.prices.step
+
+
+def _head(artifact: Artifact, model: SpikingModel, images: Sequence[Tensor]) -> _Head | None:
+    if artifact.snn.policy is None:
+        return None
+    return _Head(policy_macs(artifact.snn), time_plan(model, images))
 
 
 def _grounds(
@@ -140,7 +166,7 @@ def _grounds(
     counter = Counter(progress, "calibration data", len(data))
     run = run_all_timesteps(model, (image for image, _ in data.batches(rows)), True, progress=counter.add)
     assert run.logits is not None
-    record = Record(run.logits.float(), ann.float(), labels, data)
+    record = Record(run.logits.float(), ann.float(), labels, data, _plan(model, data, rows))
     return Grounds(record, split_calibration(len(data), seed), budgets(artifact.timesteps))
 
 
@@ -151,7 +177,11 @@ def _record(
     counter = Counter(progress, "all timesteps", len(data))
     run, counts = run_counted(model, (image for image, _ in data.batches(rows)), counter.add, keep_logits=True)
     assert run.logits is not None
-    return Record(run.logits.float(), ann.float(), labels, data), counts
+    return Record(run.logits.float(), ann.float(), labels, data, _plan(model, data, rows)), counts
+
+
+def _plan(model: SpikingModel, data: Dataset, rows: int) -> Tensor | None:
+    return None if model.policy_head is None else plan_logits(model, (image for image, _ in data.batches(rows)))
 
 
 def budgets(timesteps: int) -> tuple[float, ...]:
@@ -160,10 +190,14 @@ def budgets(timesteps: int) -> tuple[float, ...]:
     return tuple(1 + step * i for i in range(math.floor((timesteps - 1) / step + 1e-9) + 1))
 
 
-def _way(way: Way, grounds: Grounds, judge: _Judge) -> dict[str, Any]:
+def _way(way: Way, settings: Sequence[Setting], judge: _Judge) -> dict[str, Any]:
     points = [
-        {**judge.point(setting.exit_step), "thresholds": None if setting.thresholds is None else [*setting.thresholds]}
-        for setting in way.settings(grounds, judge.record)
+        {
+            **judge.point(setting.exit_step, planned=setting.plan_price is not None),
+            "thresholds": None if setting.thresholds is None else [*setting.thresholds],
+            "plan_price": setting.plan_price,
+        }
+        for setting in settings
     ]
     return {
         "name": way.name,
@@ -173,22 +207,38 @@ def _way(way: Way, grounds: Grounds, judge: _Judge) -> dict[str, Any]:
 
 
 def _measured(
-    model: SpikingModel, grounds: Grounds, judge: _Judge, batches: Sequence[Tensor], progress: Progress
-) -> list[dict[str, float]]:
-    """Return settings of the network's own score as early exit really runs them, with the price that was computed."""
+    model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[Way, Sequence[Setting]]],
+    batches: Sequence[Tensor], progress: Progress,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
     probe = _probe(model)
     probe.temperatures.copy_(grounds.temperatures)
-    way = next((way for way in WAYS if way.name == probe.score_name), None)
-    settings = [] if way is None else way.settings(grounds, judge.record)
-    chosen = dict.fromkeys(round(i * (len(settings) - 1) / (MEASURED - 1)) for i in range(MEASURED)) if settings else {}
-    counter, found = Counter(progress, "timing", len(chosen)), []
-    for number in chosen:
-        policy = SCORE_POLICIES[probe.score_name](settings[number].thresholds or ())
-        average, milliseconds = time_early_exit(model, batches, policy)
-        computed = judge.prices.stem + average * judge.prices.step
-        found.append({"average_timesteps": average, "milliseconds": milliseconds, "milliseconds_computed": computed})
+    names = {probe.score_name, *(way.name for way in planned_ways(probe.score_name))}
+    run = [(way.name, one) for way, settings in chosen if way.name in names for one in _spread(settings)]
+    counter, found = Counter(progress, "timing", len(run)), []
+    for name, setting in run:
+        planned = setting.plan_price is not None
+        network = model if setting.plan_price is None else PricedPlan(model, setting.plan_price)
+        average, milliseconds = time_early_exit(network, batches, _policy(setting, probe.score_name))
+        computed = judge.milliseconds(average, planned)
+        found.append({"way": name, "average_timesteps": average, "milliseconds": milliseconds,
+                      "milliseconds_computed": computed})  # fmt: skip
         counter.add(1)
-    return sorted(found, key=lambda row: row["average_timesteps"])
+    return sorted(found, key=lambda row: float(row["average_timesteps"]))
+
+
+def _spread(settings: Sequence[Setting]) -> list[Setting]:
+    """Return a few settings, evenly from the first to the last."""
+    numbers = dict.fromkeys(round(i * (len(settings) - 1) / (MEASURED - 1)) for i in range(MEASURED))
+    return [settings[number] for number in numbers] if settings else []
+
+
+def _policy(setting: Setting, score_name: str) -> ExitPolicy:
+    """Return the exit policy that carries out a setting."""
+    if setting.thresholds is None:
+        return FixedPolicy(int(setting.exit_step[0])) if setting.plan_price is None else PlannedPolicy()
+    early = SCORE_POLICIES[score_name](setting.thresholds)
+    return early if setting.plan_price is None else PlannedScorePolicy(early)
 
 
 def _probe(model: SpikingModel) -> ExitProbe:

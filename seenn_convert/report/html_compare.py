@@ -5,10 +5,10 @@ from importlib import resources
 from typing import Any
 
 from seenn_convert.report.curves import at_average, average_within
+from seenn_convert.report.html_compare_times import plan_words, really_run, times, way_of
 from seenn_convert.report.html_sections import (
     MISSING,
     Column,
-    details,
     facts,
     not_measured,
     number,
@@ -60,14 +60,14 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _headline(comparison: Mapping[str, Any]) -> str:
-    own = _way(comparison, str(dig(comparison, "score")))
+    own = way_of(comparison, str(dig(comparison, "score")))
     last = (dig(comparison, "accuracy_at") or [None])[-1]
     timesteps, images = number(dig(comparison, "timesteps")), number(dig(comparison, "data", "images"))
     tiles = [
         ("ANN accuracy", percent(dig(comparison, "ann_accuracy")), "the model before conversion"),
         ("All timesteps", percent(last), f"after {timesteps} timesteps"),
         (f"Timesteps by {text(own.get('label'))}", _within(own), f"on average, at most {ALLOWED} points lost"),
-        ("One temperature, one threshold", _within(_way(comparison, "global")), f"at most {ALLOWED} points lost"),
+        ("One temperature, one threshold", _within(way_of(comparison, "global")), f"at most {ALLOWED} points lost"),
         ("Ideal", number(dig(comparison, "ideal", "average_timesteps"), 2), "leaving at the first right answer"),
     ]
     row = "".join(f"<div><dt>{term}</dt><dd>{value}<small>{note}</small></dd></div>" for term, value, note in tiles)
@@ -75,7 +75,9 @@ def _headline(comparison: Mapping[str, Any]) -> str:
         f"Every way to stop was chosen on calibration images alone and is judged here on the {images} images of "
         f"<b>{text(dig(comparison, 'data', 'name'))}</b>. Points are lost against the full run."
     )
-    return section("summary", "In short", f'<dl class="tiles">{row}</dl>', paragraph(words))
+    return section(
+        "summary", "In short", f'<dl class="tiles">{row}</dl>', paragraph(words), paragraph(plan_words(comparison))
+    )
 
 
 _AXES = {
@@ -86,17 +88,19 @@ _AXES = {
 _WORDS = {
     "average_timesteps": (
         "The strong line is the score that this network computes, with a temperature and a threshold for each "
-        "timestep; thin lines are the other scores. Dashed is one temperature and one threshold for all timesteps. "
+        "timestep; thin lines are the other scores. Dashed is one temperature and one threshold for all timesteps; "
+        "dotted, where there is a policy head, are its plan and, in the accent colour, the plan with confidence. "
         "Circles: all images stop at the same timestep, and the ideal, an exit at the first right answer. Bars are "
         "95\u00a0% intervals."
     ),
     "synaptic_operations": (
         "A synaptic operation is one addition that a spike causes, counted image by image up to its exit. The stem, "
-        "which sees the analog image once, comes on top."
+        "which sees the analog image once, comes on top. Where a policy head plans, its multiply-accumulates are "
+        "counted with them."
     ),
     "milliseconds": (
-        "Lines are computed: the measured time of the stem, and that of a timestep times their average number. "
-        "The diamonds were really run with early exit."
+        "Lines are computed: the measured time of the stem, that of a policy head where it plans, and that of a "
+        "timestep times their average number. The diamonds were really run with early exit."
     ),
 }
 
@@ -112,18 +116,18 @@ def _section(comparison: Mapping[str, Any], identifier: str, title: str, key: st
         if way.get("name") != "fixed"
     ]
     if key == "milliseconds":
-        marks = [Curve("really run", _measured(comparison), "early")]
+        marks = [Curve("really run", really_run(comparison), "early")]
     else:
         ideal = {"points": [dig(comparison, "ideal")]}
         marks = [
-            Curve("all images stop at t", _points(_way(comparison, "fixed"), key, scale), "fixed"),
+            Curve("all images stop at t", _points(way_of(comparison, "fixed"), key, scale), "fixed"),
             Curve("ideal", _points(ideal, key, scale), "fixed"),
         ]
-    intervals = [(scale * x, 100 * low, 100 * high) for x, low, high in _intervals(_way(comparison, own), key)[::4]]
+    intervals = [(scale * x, 100 * low, 100 * high) for x, low, high in _intervals(way_of(comparison, own), key)[::4]]
     ann = finite(dig(comparison, "ann_accuracy"))
     plot = curves_plot(curves, _AXES[key], None if ann is None else 100 * ann, marks, intervals=intervals)
     figure = f'<figure class="chart">{plot}<figcaption>{_WORDS[key]}</figcaption></figure>'
-    return section(identifier, title, figure, _prices(comparison) if key == "milliseconds" else "")
+    return section(identifier, title, figure, times(comparison) if key == "milliseconds" else "")
 
 
 def _table_section(comparison: Mapping[str, Any]) -> str:
@@ -195,22 +199,6 @@ def _reliability_section(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def _prices(comparison: Mapping[str, Any]) -> str:
-    prices, rows = dig(comparison, "prices"), mappings(dig(comparison, "measured"))
-    threads = finite(dig(prices, "threads"))
-    words = (
-        f"Stem {number(dig(prices, 'stem'), 3)}\u00a0ms, timestep {number(dig(prices, 'step'), 3)}\u00a0ms an image, "
-        f"in batches of {number(dig(prices, 'batch_size'))} with {number(threads)} thread{'s' * (threads != 1)}."
-    )
-    columns = [Column("Average timesteps"), Column("Measured"), Column("Computed")]
-    cells = [
-        [number(row.get("average_timesteps"), 2), number(row.get("milliseconds"), 3, "\u00a0ms"),
-         number(row.get("milliseconds_computed"), 3, "\u00a0ms")]
-        for row in rows
-    ]  # fmt: skip
-    return paragraph(words, "muted") + (details("Measured times", table("Times", columns, cells)) if cells else "")
-
-
 def _provenance(comparison: Mapping[str, Any]) -> str:
     calibration, environment = dig(comparison, "calibration_data"), dig(comparison, "environment")
     versions = dig(environment, "versions")
@@ -237,12 +225,9 @@ def _warnings(comparison: Mapping[str, Any]) -> str:
     return f'<aside class="warnings" aria-label="Warnings"><h2>Mind</h2><ul>{items}</ul></aside>' if items else ""
 
 
-def _way(comparison: Mapping[str, Any], name: str) -> Way:
-    return next((way for way in mappings(dig(comparison, "ways")) if way.get("name") == name), {})
-
-
 def _kind(name: str, own: str) -> str:
-    return "early" if name == own else "reference" if name == "global" else "other"
+    kinds = {own: "early", "global": "reference", "planned": "planned", "planned+confidence": "joint"}
+    return kinds.get(name, "other")
 
 
 def _points(way: Way, key: str, scale: float) -> list[Point]:
@@ -256,17 +241,6 @@ def _intervals(way: Way, key: str) -> list[tuple[float, float, float]]:
         x, (low, high) = finite(point.get(key)), (map(finite, point.get("interval95") or (None, None)))
         if x is not None and low is not None and high is not None:
             found.append((x, low, high))
-    return found
-
-
-def _measured(comparison: Mapping[str, Any]) -> list[Point]:
-    own = mappings(_way(comparison, str(dig(comparison, "score"))).get("points"))
-    found = []
-    for row in mappings(dig(comparison, "measured")):
-        average, x = finite(row.get("average_timesteps")), finite(row.get("milliseconds"))
-        y = None if average is None else at_average(own, average, "accuracy")
-        if x is not None and y is not None:
-            found.append(Point(x, 100 * y))
     return found
 
 

@@ -19,7 +19,8 @@ from seenn_convert.report.svg import (
 class Curve(NamedTuple):
     """A line of a plot with several: its label, its points, and what it is drawn as.
 
-    ``kind`` is ``early`` for the line that matters, ``fixed``, ``reference`` (dashed), or ``other`` (thin, no label).
+    ``kind`` is ``early`` for the line that matters, ``fixed``, ``reference`` (dashed), ``planned`` and ``joint``
+    (dotted), or ``other`` (thin, no label).
     """
 
     label: str

@@ -11,7 +11,7 @@ from torch import Tensor
 from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.early_exit import Steppable, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 
@@ -83,8 +83,20 @@ def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: 
     return Prices(*(1000 * statistics.median(values) / images for values in zip(*found, strict=True)))
 
 
+def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> float:
+    """Return milliseconds an image of the policy head alone, a median over ``repeats`` runs of all ``batches``."""
+    found = [0.0] * repeats
+    with torch.no_grad():
+        for batch in batches:
+            way = _planning(model, batch.to(model.device, model.dtype))
+            way([batch])
+            for number in range(repeats):
+                found[number] += _seconds(way, [batch], model.device)
+    return 1000 * statistics.median(found) / sum(len(batch) for batch in batches)
+
+
 def time_early_exit(
-    model: SpikingModel, batches: Sequence[Tensor], policy: ExitPolicy, repeats: int = REPEATS
+    model: Steppable, batches: Sequence[Tensor], policy: ExitPolicy, repeats: int = REPEATS
 ) -> tuple[float, float]:
     """Return average timesteps and milliseconds an image, a median of ``repeats``, of early exit with ``policy``."""
     images, capacity = sum(len(batch) for batch in batches), max(len(batch) for batch in batches)
@@ -96,6 +108,12 @@ def time_early_exit(
     with torch.no_grad():
         seconds = [_seconds(run, batches, model.device) for _ in range(repeats)]
     return averages[0], 1000 * statistics.median(seconds) / images
+
+
+def _planning(model: SpikingModel, image: Tensor) -> Callable[[Sequence[Tensor]], object]:
+    """Return what plans for ``image``, whose drives are known beforehand."""
+    drives = model.drive(image)
+    return lambda _: model.plan(image, drives)
 
 
 def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:

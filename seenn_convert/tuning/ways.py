@@ -1,6 +1,6 @@
 """Ways to decide when to stop, to be compared: each is chosen on calibration data and carried out on other data.
 
-A way that needs no threshold, such as a planned exit, implements ``Way`` and joins ``WAYS``.
+A way of one's own implements ``Way`` and joins ``WAYS``.
 """
 
 from dataclasses import dataclass
@@ -29,12 +29,14 @@ class Record:
         ann_logits: ``(N, K)``.
         labels: ``(N,)`` true classes, None where there are none.
         data: The images, for ways that look at them.
+        plan: ``(N, T)`` plan logits of the policy head, None where there is none.
     """
 
     logits: Tensor
     ann_logits: Tensor
     labels: Tensor | None
     data: Dataset | None = None
+    plan: Tensor | None = None
 
     @cached_property
     def predictions(self) -> Tensor:
@@ -102,11 +104,17 @@ class Grounds:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One choice of a way: who stops when on the data that judges, and the thresholds where it has some."""
+    """One choice of a way: who stops when on the data that judges.
+
+    Attributes:
+        exit_step: ``(N,)``, 1-based.
+        thresholds: Where it has some.
+        plan_price: What is taken off the plan logits for each timestep; None where no policy head runs.
+    """
 
     exit_step: Tensor
-    """``(N,)``, 1-based."""
     thresholds: tuple[float, ...] | None = None
+    plan_price: float | None = None
 
 
 class Way(Protocol):
@@ -159,8 +167,11 @@ class ScoreWay:
     def settings(self, grounds: Grounds, record: Record) -> list[Setting]:
         """Return the thresholds that the dynamic programme finds for each price, as far as the budgets choose them."""
         known, judged = (scores_of(self.score, r.logits, grounds.temperatures) for r in (grounds.record, record))
-        path = careful_to_fast(grounds.readouts(known, grounds.fitting))
-        return [_carried_out(thresholds, judged) for thresholds in grounds.along(path, known)]
+        return [_carried_out(thresholds, judged) for thresholds in self.choices(grounds, known)]
+
+    def choices(self, grounds: Grounds, known: Tensor) -> list[tuple[float, ...]]:
+        """Return the thresholds from careful to fast, given the scores ``(T, N)`` of the calibration data."""
+        return grounds.along(careful_to_fast(grounds.readouts(known, grounds.fitting)), known)
 
 
 @dataclass(frozen=True)
