@@ -42,7 +42,9 @@ def agreement(artifact: Artifact) -> float:
 @pytest.mark.parametrize("neuron", ["signed", "if"])
 @pytest.mark.parametrize("correction", CORRECTION_NAMES)
 def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, correction: Correction) -> None:
-    options = Options(timesteps=64, neuron=neuron, rule=MaxRule(), correction=correction, target=ExitTarget(timesteps=64))
+    options = Options(
+        timesteps=64, neuron=neuron, rule=MaxRule(), correction=correction, target=ExitTarget(timesteps=64)
+    )
     assert agreement(convert(small.trained_net(), small.dataset(), options)) >= 0.97
 
 
@@ -149,7 +151,9 @@ def test_a_model_without_relu_is_refused_in_one_sentence() -> None:
     with pytest.raises(InputError, match=r"no ReLU, ReLU6, LeakyReLU or PReLU.*; give a model with some") as caught:
         convert(Smooth().eval(), small.dataset())
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=r"nothing in it would spike; let graded values become spikes with --encode auto"):
+    with pytest.raises(
+        InputError, match=r"nothing in it would spike; let graded values become spikes with --encode auto"
+    ):
         convert(Smooth().eval(), small.dataset(), Options(encode="never"))
 
 
@@ -321,7 +325,14 @@ def test_progress_goes_through_the_stages() -> None:
     stages: dict[str, tuple[int, int]] = {}
     convert(small.trained_net(), small.dataset(), Options(timesteps=2),
             progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
-    assert list(stages) == ["reading the model", "calibrating", "choosing thresholds", "correcting means", "ANN", "tuning the exit"]
+    assert list(stages) == [
+        "reading the model",
+        "calibrating",
+        "choosing thresholds",
+        "correcting means",
+        "ANN",
+        "tuning the exit",
+    ]
     assert all(done == total for done, total in stages.values())
 
 
@@ -339,7 +350,9 @@ def test_labels_out_of_range_are_said_before_the_work() -> None:
     pixels, labels = small.draw(40, 1)
     told: list[str] = []
     for work in (
-        lambda data: convert(small.trained_net(), data, Options(timesteps=2), progress=lambda *what: told.append(what[0])),
+        lambda data: convert(
+            small.trained_net(), data, Options(timesteps=2), progress=lambda *what: told.append(what[0])
+        ),
         lambda data: recalibrate(small.artifact(), data, Options(timesteps=2), lambda *what: told.append(what[0])),
     ):
         with pytest.raises(InputError, match="label 3 is out of range, the model has 3 classes"):

@@ -69,7 +69,9 @@ def test_a_kind_with_the_levels_that_are_asked_for() -> None:
     assert neuron_kind("multilevel-unsigned", 16) == UnsignedMultiLevel(16)
     assert neuron_kind("group", 256) == Group(256)
     for name in ("signed", "if"):
-        with pytest.raises(InputError, match=f"kind {name} have no levels; those with levels are tracking, multilevel, "):
+        with pytest.raises(
+            InputError, match=f"kind {name} have no levels; those with levels are tracking, multilevel, "
+        ):
             neuron_kind(name, 3)
 
 
@@ -97,7 +99,9 @@ def test_each_kind_makes_its_neurons() -> None:
 
 
 def test_a_binary_spike_cannot_encode() -> None:
-    with pytest.raises(InputError, match="binary neurons cannot send graded signals of either sign; use --neuron signed"):
+    with pytest.raises(
+        InputError, match="binary neurons cannot send graded signals of either sign; use --neuron signed"
+    ):
         Binary().encoding(THRESHOLD)
     with pytest.raises(InputError, match="unsigned multi-level neurons cannot send .*; use --neuron multilevel, or "):
         UnsignedMultiLevel().encoding(THRESHOLD)
@@ -111,7 +115,10 @@ def test_a_tracking_neuron_has_levels(levels: int) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not isinstance(kind, Tracking)])
 def test_the_largest_spike_is_the_threshold_and_never_above_the_clip(kind: NeuronKind) -> None:
-    for neuron, wanted in ((kind.rectifying(THRESHOLD), [0.5, 1.0, 4.0]), (kind.rectifying(THRESHOLD, 0.8), [0.5, 0.8, 0.8])):
+    for neuron, wanted in (
+        (kind.rectifying(THRESHOLD), [0.5, 1.0, 4.0]),
+        (kind.rectifying(THRESHOLD, 0.8), [0.5, 0.8, 0.8]),
+    ):
         assert neuron.alphabet is not None
         assert neuron.alphabet[-1] == kind.resolution
         assert (neuron.alphabet[-1] * neuron.v_threshold).flatten().tolist() == pytest.approx(wanted)

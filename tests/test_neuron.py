@@ -335,7 +335,10 @@ def test_with_one_level_or_member_they_are_the_signed_and_the_binary_neuron() ->
         for result in results[1:]:
             assert all(torch.equal(a, b) for a, b in zip(result, wanted, strict=True))
         signed, multilevel, group = (result[1:] for result in results)
-        fired, other = if_step(current, binary, v_threshold), unsigned_multilevel_step(current, unsigned, v_threshold, 1)
+        fired, other = (
+            if_step(current, binary, v_threshold),
+            unsigned_multilevel_step(current, unsigned, v_threshold, 1),
+        )
         assert all(torch.equal(a, b) for a, b in zip(fired, other, strict=True))
         binary, unsigned = fired[1], other[1]
     assert {-1.0, 0.0, 1.0} == set((wanted[0] / v_threshold).round().unique().tolist())

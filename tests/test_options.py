@@ -37,7 +37,9 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
     assert Options().target == ExitTarget(drop=0.5)
 
 
-@pytest.mark.parametrize(("neuron", "levels"), [("tracking", 32), ("multilevel", 3), ("multilevel-unsigned", 3), ("group", 4)])
+@pytest.mark.parametrize(
+    ("neuron", "levels"), [("tracking", 32), ("multilevel", 3), ("multilevel-unsigned", 3), ("group", 4)]
+)
 def test_each_kind_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, levels: int) -> None:
     for options, wanted in ((Options(neuron=neuron), levels), (Options(neuron=neuron, neuron_levels=5), 5)):
         assert (options.kind.name, options.kind.levels) == (neuron, wanted)
@@ -76,14 +78,23 @@ def test_every_seed_of_64_bits_is_taken(seed: int) -> None:
 def test_a_certificate_alone_leaves_the_target_open() -> None:
     certify = Certify(0.01, 0.05)
     assert Options(certify=certify).target is None
-    assert Options(certify=certify).to_json()["certify"] == {"epsilon": 0.01, "delta": 0.05, "risk": "disagreement", "bound": None}
+    assert Options(certify=certify).to_json()["certify"] == {
+        "epsilon": 0.01,
+        "delta": 0.05,
+        "risk": "disagreement",
+        "bound": None,
+    }
     assert Options(certify=certify, target=ExitTarget(drop=0.2)).target == ExitTarget(drop=0.2)
-    with pytest.raises(InputError, match=r"certify must be a Certify, such as Certify\(epsilon=0.01, delta=0.05\), got 0.01"):
+    with pytest.raises(
+        InputError, match=r"certify must be a Certify, such as Certify\(epsilon=0.01, delta=0.05\), got 0.01"
+    ):
         Options(certify=0.01)  # type: ignore[arg-type]
 
 
 def test_more_target_timesteps_than_the_run_has_are_refused() -> None:
-    with pytest.raises(InputError, match=r"target timesteps must be at most the longest run of 4 timesteps \(-T\), got 4.5"):
+    with pytest.raises(
+        InputError, match=r"target timesteps must be at most the longest run of 4 timesteps \(-T\), got 4.5"
+    ):
         Options(timesteps=4, target=ExitTarget(timesteps=4.5))
     assert Options(timesteps=4, target=ExitTarget(timesteps=4)).target is not None
 

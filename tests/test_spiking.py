@@ -66,7 +66,9 @@ def test_neurons_print_the_range_of_their_thresholds() -> None:
     (GroupNeuron(HALF, HALF, 2), (-2, -1, 0, 1, 2), 3), (GroupNeuron(HALF, HALF, 4), None, 4),
     (GroupEncoder(HALF, HALF, 1), (-1, 0, 1), 2), (GroupNeuron(HALF, HALF, 256), None, 10),
 ], ids=repr)  # fmt: skip
-def test_the_alphabet_and_the_bits_that_tell_its_spikes(neuron: Neuron, alphabet: tuple | None, bits: int | None) -> None:
+def test_the_alphabet_and_the_bits_that_tell_its_spikes(
+    neuron: Neuron, alphabet: tuple | None, bits: int | None
+) -> None:
     """2**bits is at least the number of spikes, and half of it is not."""
     if alphabet is not None or isinstance(neuron, TrackingNeuron):
         assert neuron.alphabet == alphabet
@@ -171,7 +173,9 @@ def test_places_filled_with_minus_infinity_stay_out_of_a_softmax() -> None:
 def test_a_clipped_tracking_neuron_reads_the_clock_of_each_row() -> None:
     """A row that has done 3 steps may have sent 4 times the maximum, a fresh one only once."""
     neuron = TrackingNeuron(torch.tensor(0.5), torch.tensor(0.25), maximum=1.0)
-    output, *_ = neuron(torch.full((2, 1), 100.0), torch.tensor([0.0, 3.0]), torch.full((2, 1), 0.25), torch.zeros(2, 1))
+    output, *_ = neuron(
+        torch.full((2, 1), 100.0), torch.tensor([0.0, 3.0]), torch.full((2, 1), 0.25), torch.zeros(2, 1)
+    )
 
     assert output.flatten().tolist() == [1.0, 4.0]
 

@@ -32,7 +32,11 @@ def damaged_held_out() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
-    ann, options, told = small.ann_program(), Options(timesteps=3, rule=MseRule(), batch_size=29), list[tuple[str, int, int]]()
+    ann, options, told = (
+        small.ann_program(),
+        Options(timesteps=3, rule=MseRule(), batch_size=29),
+        list[tuple[str, int, int]](),
+    )
 
     def progress(*what: object) -> None:
         told.append(what)  # type: ignore[arg-type]

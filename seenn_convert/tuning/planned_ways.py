@@ -68,12 +68,11 @@ class PlannedScoreWay:
     def _choices(self, grounds: Grounds, known: Tensor) -> list["_Choice"]:
         families = _families(grounds, known, self.score)
         found = [_Choice(full_run(len(known)), None, 0.0, float(len(known)))]
-        for budget in reversed(grounds.budgets):
-            if budget >= len(known):
-                continue
-            fits = [next((c for c in family if c.average <= budget + 1e-9), None) for family in families]
-            best = min((choice for choice in fits if choice is not None), key=lambda choice: choice.drop)
-            if best.average < found[-1].average:
+        budgets = [budget for budget in grounds.budgets[::-1] if budget < len(known)]
+        candidates = [choice for family in families for choice in _closest(family, budgets)]
+        for budget in budgets:
+            best = min((c for c in candidates if c.average <= budget + 1e-9), key=lambda choice: choice.drop)
+            if best is not found[-1]:
                 found.append(best)
         return found
 
@@ -121,6 +120,12 @@ def _families(grounds: Grounds, known: Tensor, score: ScoreName) -> list[list[_C
         fitted = (price_thresholds(fitting.scores, fitting.worth, p, plans[grounds.fitting]) for p in PRICES)
         families.append([_judged(grounds, known, thresholds, price, plans) for thresholds in dict.fromkeys(fitted)])
     return families
+
+
+def _closest(family: list[_Choice], budgets: list[float]) -> list[_Choice]:
+    """Return, for each budget, the most careful choice within it, each once."""
+    fits = [next((i for i, c in enumerate(family) if c.average <= budget + 1e-9), None) for budget in budgets]
+    return [family[i] for i in sorted({i for i in fits if i is not None})]
 
 
 def _judged(

@@ -51,9 +51,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
     return path
 
 
-def test_evaluate_json_has_the_keys_of_the_contract(
-    capsys: pytest.CaptureFixture[str], artifact: Path
-) -> None:
+def test_evaluate_json_has_the_keys_of_the_contract(capsys: pytest.CaptureFixture[str], artifact: Path) -> None:
     code, out, _ = run(capsys, "evaluate", artifact, "--data", SAMPLE / "test.npz", "--limit", "60", "--json")
     found = json.loads(out)
     assert code == 0
@@ -261,9 +259,7 @@ def _mistakes(folder: Path) -> dict[str, list[str]]:
     }
 
 
-def test_every_mistake_gives_one_sentence_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_every_mistake_gives_one_sentence_and_exit_code_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name, arguments in _mistakes(tmp_path).items():
         code, out, err = run(capsys, *arguments)
         assert code == 1, (name, out, err)
@@ -318,9 +314,7 @@ def test_a_model_in_training_mode_is_one_sentence(
     exported = torch.export.export(model.train(), (torch.zeros(2, 1, 28, 28),))
     torch.export.save(exported, tmp_path / "training.pt2")
     data = SAMPLE / "calibration.npz"
-    code, _, err = run(
-        capsys, "convert", tmp_path / "training.pt2", "--calibration-data", data, "-o", tmp_path / "out"
-    )
+    code, _, err = run(capsys, "convert", tmp_path / "training.pt2", "--calibration-data", data, "-o", tmp_path / "out")
     assert code == 1 and "training mode" in err
 
 
@@ -372,9 +366,7 @@ def test_pipes_get_no_progress_bars(capsys: pytest.CaptureFixture[str], artifact
     assert err == "" and "\r" not in out
 
 
-def test_weights_need_a_model_to_compare_with(
-    capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
-) -> None:
+def test_weights_need_a_model_to_compare_with(capsys: pytest.CaptureFixture[str], artifact: Path, few: Path) -> None:
     code, _, err = run(capsys, "evaluate", artifact, "--data", few, "--weights", "w.safetensors", "--no-report")
     assert code == 1 and "--against" in err
 
@@ -481,9 +473,7 @@ def test_a_certificate_goes_from_convert_to_inspect_evaluate_and_calibrate(
     assert alone.provenance["options"]["target"] is None  # the default drop of before gives way to the certificate
 
 
-def test_a_time_becomes_timesteps_or_is_refused(
-    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
-) -> None:
+def test_a_time_becomes_timesteps_or_is_refused(capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path) -> None:
     model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
     arguments = ["convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, "--calibration", "fast",
                  "--target-ms"]  # fmt: skip

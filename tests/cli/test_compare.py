@@ -28,6 +28,7 @@ def test_a_table_and_a_page(
 
     assert out.startswith("40 images; ANN ")
     assert "one temperature, one threshold" in out
+    assert "no policy head: seenn-convert attach-policy would add" in out
     found = json.loads((tmp_path / "net" / "comparison.json").read_text())
     assert found["data"]["images"] == 40
     assert (tmp_path / "net" / "comparison.html").is_file()

@@ -279,7 +279,10 @@ def test_smooth_activations_stand_as_they_are(name: str) -> None:
         (lambda m, x: torch.einsum("bchw,bcvw->bchv", x, x), "einsum"),
         (lambda m, x: torch.einsum("bchw,wk->bchk", x, m.square), "einsum"),
         (lambda m, x: torch.einsum("bchw,chwk->bck", x, m.table), "einsum"),  # a constant of the activation's rank
-        (lambda m, x: F.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.5), "scaled_dot_product_attention"),
+        (
+            lambda m, x: F.scaled_dot_product_attention(x, x, x, is_causal=True, scale=0.5),
+            "scaled_dot_product_attention",
+        ),
         (lambda m, x: F.scaled_dot_product_attention(x, x, x, m.mask), "scaled_dot_product_attention"),
     ],
 )

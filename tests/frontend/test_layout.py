@@ -136,9 +136,7 @@ def folded_and_moved(m: Any, x: Tensor) -> Tensor:
     return m.head((x - x.mean(0, keepdim=True)).reshape(5, -1, 6).transpose(0, 1)[:, 0])
 
 
-@pytest.mark.parametrize(
-    "body", [sequence_first, all_of_an_image, tokens_in_the_batch, batch_last, folded_and_moved]
-)
+@pytest.mark.parametrize("body", [sequence_first, all_of_an_image, tokens_in_the_batch, batch_last, folded_and_moved])
 def test_wherever_the_source_puts_the_batch(body: Body) -> None:
     model = toys.toy(
         body, (5, 6), first=nn.Linear(6, 6), conv=nn.Conv1d(1, 2, 3, padding=1), bn=nn.BatchNorm1d(6),

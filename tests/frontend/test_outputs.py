@@ -122,7 +122,10 @@ def test_an_auxiliary_head_that_is_not_needed_may_hold_anything() -> None:
     ("body", "message"),
     [
         (lambda m, x: None, "returns 0 tensors"),
-        (lambda m, x: F.relu(x), r"the model's output has shape \(2, 3, 8, 8\); a classifier returns \(batch, classes\)"),
+        (
+            lambda m, x: F.relu(x),
+            r"the model's output has shape \(2, 3, 8, 8\); a classifier returns \(batch, classes\)",
+        ),
         (lambda m, x: x.mean((1, 2, 3)), r"has shape \(2,\); a classifier returns"),
         (lambda m, x: x.mean((2, 3)).t(), r"has shape \(3, 2\); a classifier returns"),
         (lambda m, x: torch.ones(2, 5), "does not depend on its input"),

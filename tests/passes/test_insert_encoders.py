@@ -58,7 +58,10 @@ def test_where_spikes_arrive_already_it_declines() -> None:
     program = harness.check_pass(InsertEncoders(), harness.ann_program(mixed()))
 
     assert encoders(program) == ["flatten_encode"]
-    assert dict(program.history[-1].declined) == {"first": "it reads the image", "second": "spikes arrive there already"}
+    assert dict(program.history[-1].declined) == {
+        "first": "it reads the image",
+        "second": "spikes arrive there already",
+    }
 
 
 @pytest.mark.parametrize("make", toys.SPIKING)

@@ -20,9 +20,7 @@ def test_a_shift_is_a_bias_at_the_first_timestep() -> None:
     other = InsertTimestepBias({"relu_1": first})(program)
     batch = harness.images(program)
     changed = False
-    for a, b, plain in zip(
-        *(harness.timesteps(p, batch, 5) for p in (one, other, program)), strict=True
-    ):
+    for a, b, plain in zip(*(harness.timesteps(p, batch, 5) for p in (one, other, program)), strict=True):
         assert torch.allclose(a.results[0], b.results[0], atol=1e-5)
         changed |= not torch.equal(a.results[0], plain.results[0])
     assert changed

@@ -58,8 +58,12 @@ def test_a_certified_full_run_is_said_plainly() -> None:
         make_certificate(Certify(0.02, 0.05), torch.zeros(400).long(), 8.0, fastest, True, {}) for fastest in (8.0, 4.5)
     )
     words = promise(nothing.to_json(), 8)
-    assert "Nothing faster than the full run could be certified" in words and "every image takes all 8 timesteps" in words
-    assert promise(asked.to_json(), 8).startswith("Faster exits could be certified, but the target asks for the full run")
+    assert (
+        "Nothing faster than the full run could be certified" in words and "every image takes all 8 timesteps" in words
+    )
+    assert promise(asked.to_json(), 8).startswith(
+        "Faster exits could be certified, but the target asks for the full run"
+    )
 
 
 @pytest.mark.parametrize("data", [{}, {"epsilon": "x"}, {"epsilon": 0.1, "delta": 0.1}])

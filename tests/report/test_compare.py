@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 import small_artifacts as small
+import torch
 
 from seenn_convert.errors import InputError
+from seenn_convert.planning import attach_policy
+from seenn_convert.policy_options import PolicyOptions
 from seenn_convert.report import compare as comparing
 from seenn_convert.report.compare import budgets, compare
+from seenn_convert.report.costs import Counts
+from seenn_convert.report.coverage import policy_macs
 from seenn_convert.report.html_compare import render_comparison
+from seenn_convert.report.timing import Prices
 from seenn_convert.report.write import check_comparison, write_comparison
-from seenn_convert.tuning.ways import WAYS
+from seenn_convert.tuning.ways import WAYS, Record
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +26,15 @@ def found() -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 16)
         return compare(small.artifact(), small.dataset(80, 3), small.dataset(90, 4), batch_size=40)
+
+
+@pytest.fixture(scope="module")
+def planned() -> tuple[dict[str, Any], int]:
+    """Return the comparison of a network with a policy head, and the head's multiply-accumulates."""
+    artifact = attach_policy(small.artifact(), small.dataset(200, 11), PolicyOptions(policy="planned", epochs=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "TIMED_IMAGES", 80)
+        return compare(artifact, small.dataset(80, 3), small.dataset(90, 4), batch_size=40), policy_macs(artifact.snn)
 
 
 def test_every_way_is_there_and_ends_at_the_full_run(found: dict[str, Any]) -> None:
@@ -50,6 +65,54 @@ def test_what_is_said_about_scores(found: dict[str, Any]) -> None:
     assert all(len(values) == 8 for values in found["auroc"].values())
     assert [row["t"] for row in found["reliability"]] == list(range(1, 9))
     assert all(sum(b[0] for b in row["bins_after"]) == 80 for row in found["reliability"])
+
+
+def test_without_a_policy_head_its_ways_are_missing_and_the_page_says_how_to_get_them(found: dict[str, Any]) -> None:
+    assert found["policy_macs"] is None and found["prices"]["plan"] is None
+    assert "attach-policy" in render_comparison(found)
+
+
+def test_a_policy_head_adds_two_ways(planned: tuple[dict[str, Any], int]) -> None:
+    found, _ = planned
+    assert [way["name"] for way in found["ways"]][-2:] == ["planned", "planned+confidence"]
+    for way in found["ways"][-2:]:
+        assert len(way["points"]) >= 3
+        assert way["points"][-1]["accuracy"] == found["accuracy_at"][-1]
+    page = render_comparison(found)
+    assert "planned + confidence" in page and "attach-policy" not in page
+
+
+def test_where_the_head_plans_its_costs_are_paid(planned: tuple[dict[str, Any], int]) -> None:
+    found, macs = planned
+    assert found["policy_macs"] == macs > 0 and found["prices"]["plan"] > 0
+    ways = {way["name"]: way["points"] for way in found["ways"]}
+    prices = found["prices"]
+    for point in ways["planned"] + ways["planned+confidence"]:
+        head = 0.0 if point["plan_price"] is None else prices["plan"]
+        assert point["milliseconds"] == pytest.approx(
+            prices["stem"] + head + point["average_timesteps"] * prices["step"]
+        )
+    assert ways["planned"][-1]["synaptic_operations"] == ways["fixed"][-1]["synaptic_operations"]
+
+
+def test_a_planned_exit_costs_the_head_on_top_of_the_same_timesteps() -> None:
+    record = Record(torch.rand(2, 3, 2), torch.rand(3, 2), torch.tensor([0, 1, 0]))
+    counted = torch.tensor([[10.0, 20.0, 30.0], [15.0, 25.0, 35.0]])
+    judge = comparing._Judge(record, Counts(counted, counted, counted, {}), Prices(1.0, 2.0), comparing._Head(7, 0.5))
+    plain, planned = (judge.point(torch.tensor([1, 2, 1]), planned=planned) for planned in (False, True))
+
+    assert (plain["synaptic_operations"], planned["synaptic_operations"]) == pytest.approx((65 / 3, 65 / 3 + 7))
+    assert (plain["milliseconds"], planned["milliseconds"]) == pytest.approx((1 + 2 * 4 / 3, 1.5 + 2 * 4 / 3))
+    assert plain["accuracy"] == planned["accuracy"]
+
+
+def test_what_is_run_takes_the_timesteps_that_hindsight_says(planned: tuple[dict[str, Any], int]) -> None:
+    """The timed images are all that judge, so the averages are those of the points."""
+    found, _ = planned
+    ways = {way["name"]: [point["average_timesteps"] for point in way["points"]] for way in found["ways"]}
+    assert {row["way"] for row in found["measured"]} == {"confidence", "planned", "planned+confidence"}
+    for row in found["measured"]:
+        assert min(abs(row["average_timesteps"] - average) for average in ways[row["way"]]) < 1e-9
 
 
 def test_data_that_calibrated_is_warned_about() -> None:

@@ -44,7 +44,10 @@ def test_images_of_the_same_kind_do_not_warn() -> None:
     shares = torch.tensor([0.1, 0.4, 0.25, 0.1, 0.08, 0.05, 0.015, 0.005])
     small_p = 0
     for _ in range(2000):
-        rows = [torch.multinomial(shares, n, replacement=True, generator=generator).bincount(minlength=8) for n in (400, 1000)]
+        rows = [
+            torch.multinomial(shares, n, replacement=True, generator=generator).bincount(minlength=8)
+            for n in (400, 1000)
+        ]
         p_value, _, _ = homogeneity(*(row.tolist() for row in rows))
         small_p += p_value < 0.001
     assert small_p <= 8

@@ -104,7 +104,7 @@ def test_behind_an_average_an_input_counts_as_the_spikes_of_an_output() -> None:
     model = convert(Averaged().eval(), small.dataset(), options).model()
     counting = CountingModel(model)
     counting.step(counting.drive(IMAGES), counting.initial_state(20))
-    (name, output), = counting.outputs.items()
+    ((name, output),) = counting.outputs.items()
     nonzero = torch.count_nonzero(output.flatten(1), dim=1)
     inputs = torch.count_nonzero(nn.functional.avg_pool2d(output, 2).flatten(1), dim=1)
 

@@ -40,6 +40,19 @@ def test_a_timestep_costs_what_all_of_them_take_without_the_stem(monkeypatch: py
     assert prices == pytest.approx((1000 / 30, 1000 * 1.5 / 30))
 
 
+def test_a_plan_is_timed_without_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches, three runs of each: 1 + 10, 2 + 20, 3 + 30 seconds; the middle run counts, for 30 images."""
+    model, planned, driven = small.model(4), [], []
+    spans = iter([1.0, 2.0, 3.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr(timing, "_seconds", lambda way, batches, device: (driven.clear(), way(batches), next(spans))[2])
+    monkeypatch.setattr(model, "drive", lambda image: driven.append(image) or ())
+    monkeypatch.setattr(model, "plan", lambda image, drives: planned.append((len(image), len(driven))))
+
+    assert timing.time_plan(model, BATCHES) == pytest.approx(1000 * 22 / 30)
+    assert [count for count, _ in planned] == [16] * 4 + [14] * 4
+    assert all(drives == 0 for _, drives in planned[1:4])
+
+
 def test_early_exit_is_timed_with_the_policy_given() -> None:
     average, milliseconds = timing.time_early_exit(small.model(4), BATCHES, FixedPolicy(3), repeats=2)
     assert average == 3

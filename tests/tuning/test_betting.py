@@ -42,7 +42,9 @@ def test_a_bet_does_not_know_its_loss_nor_those_behind() -> None:
         assert _bets(other, 0.05, 0.9)[position] == bets[position]
 
 
-@pytest.mark.parametrize("losses", [(0,) * 60, (1, 0, -1, 0, 0), (-1,) * 40, (1,) * 5, (0,) * 60 + (1,), (1,) + (0,) * 60])
+@pytest.mark.parametrize(
+    "losses", [(0,) * 60, (1, 0, -1, 0, 0), (-1,) * 40, (1,) * 5, (0,) * 60 + (1,), (1,) + (0,) * 60]
+)
 def test_it_is_refuted_where_the_wealth_once_reached_one_over_delta(losses: tuple[int, ...]) -> None:
     expected = max(wealth(losses, 0.125)) >= 20
     assert bool(rejects(torch.tensor(losses), 0.125, 0.05)) is expected
@@ -57,12 +59,16 @@ def test_many_rows_are_judged_at_once() -> None:
 
 
 def test_the_bounds_enclose_the_mean_and_end_where_refuting_does() -> None:
-    losses = torch.tensor([1] * 6 + [-1] * 2 + [0] * 192)[torch.randperm(200, generator=torch.Generator().manual_seed(1))]
+    losses = torch.tensor([1] * 6 + [-1] * 2 + [0] * 192)[
+        torch.randperm(200, generator=torch.Generator().manual_seed(1))
+    ]
     upper, lower = upper_mean(losses, 0.05), lower_mean(losses, 0.05)
     assert lower < 0.02 < upper < 0.1
     assert rejects(losses, upper + 1e-6, 0.05) and not rejects(losses, upper - 1e-6, 0.05)
     assert lower == -upper_mean(-losses, 0.05, lowest=-1.0)
-    assert upper_mean(-torch.ones(500), 0.05) == pytest.approx(0.0, abs=1e-12)  # not below the lowest that was asked for
+    assert upper_mean(-torch.ones(500), 0.05) == pytest.approx(
+        0.0, abs=1e-12
+    )  # not below the lowest that was asked for
     assert -1 < upper_mean(-torch.ones(500), 0.05, lowest=-1.0) < -0.9
 
 
