@@ -90,9 +90,7 @@ def _measure_peer(model: str, recipe: str, timesteps: int, calibration: sc.Datas
     source = read_model(model)
     ann = run_passes(source.program, ANN_PASSES)
     start = time.perf_counter()
-    converted = peers.spikingjelly(
-        peers.plain(ann.graph_module), recipe, (image for image, _ in calibration.batches(100))
-    )
+    converted = peers.spikingjelly(peers.plain(ann), recipe, (image for image, _ in calibration.batches(100)))
     seconds = time.perf_counter() - start
     with torch.no_grad():
         means = [peers.mean_outputs(converted, image, marks) for image, _ in test.batches(250)]
