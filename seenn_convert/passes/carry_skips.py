@@ -55,7 +55,10 @@ class CarrySkips(Pass):
             for node, module in draft.modules_of(GradedReLU):
                 users = draft.source_of(node).users
                 alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
-                original = next(one for one in alike if _maximum(draft.module_at(one)) == module.maximum)
+                original = next((one for one in alike if _maximum(draft.module_at(one)) == module.maximum), None)
+                if original is None:
+                    draft.decline(node, "no activation reads what it reads and is clipped where it is")
+                    continue
                 for user in list(node.users):
                     user.replace_input_with(node, original)
                 draft.changed(original)

@@ -68,6 +68,15 @@ def test_a_copy_goes_back_to_the_activation_that_it_is_a_copy_of() -> None:
     assert format_program(back) == format_program(before)
 
 
+def test_a_copy_of_nothing_stays() -> None:
+    there = CarrySkips()(harness.ann_program(residual()))
+    (copy,) = [module for _, module in there.calls() if isinstance(module, GradedReLU)]
+    copy.maximum = 6.0
+    back = harness.check_pass(CarrySkips(graded=False), there)
+
+    assert len(graded(back)) == 1 and "no activation" in back.history[-1].declined[0][1]
+
+
 @pytest.mark.parametrize(
     "body",
     [
