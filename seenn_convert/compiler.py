@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from seenn_convert.calibration.observe import check_images
@@ -67,8 +67,7 @@ def convert(
     progress("reading the model", 0, 1)
     source = read_for_images(model, calibration_data.image_shape, weights, output_name)
     _check_data(source.program, calibration_data)
-    images = next(calibration_data.batches(_checked_images(source.program)))[0]
-    check_images(images, source.program.input_shape, range(len(images)))
+    images = _first_images(source.program, calibration_data)
     parity = source.check(images)
     ann = run_passes(source.program, ANN_PASSES, images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
@@ -89,7 +88,7 @@ def compile_ann(
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
     """
-    ann = run_passes(ann, skip_passes(options.skips))
+    ann = run_passes(ann, skip_passes(options.skips), _first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
@@ -148,9 +147,13 @@ def load(path: Path | str) -> SpikingModel:
     return load_artifact(Path(path)).model()
 
 
-def _checked_images(program: Program) -> int:
+def _first_images(program: Program, data: Dataset) -> Tensor:
+    """Return the images on which rewritings of the ANN are checked."""
     fewest, most = CHECKED_IMAGES
-    return max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
+    count = max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
+    images = next(data.batches(count))[0]
+    check_images(images, program.input_shape, range(len(images)))
+    return images
 
 
 def _check_data(program: Program, data: Dataset) -> None:

@@ -90,6 +90,11 @@ def attach_policy(
 def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
     if artifact.timesteps < 2:
         raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
+    asked = None if options.target is None else options.target.timesteps
+    if asked is not None and asked > artifact.timesteps:
+        raise InputError(
+            f"target timesteps must be at most the longest run of {artifact.timesteps} timesteps, got {asked:g}"
+        )
     check_shape(data, artifact)
     if len(data) < LEAST_IMAGES:
         raise CalibrationDataError(
@@ -101,9 +106,20 @@ def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
 
 
 def _target(artifact: Artifact) -> ExitTarget:
-    """Return the target that the artifact was converted for, half a point where it does not say."""
+    """Return the target that the artifact was converted for, half a point where it does not say.
+
+    A time becomes the timesteps that it was worth when the artifact was made.
+    """
     told = artifact.provenance.get("options", {}).get("target") or {}
-    return ExitTarget(told.get("drop"), told.get("timesteps")) if told else ExitTarget(drop=0.5)
+    if told.get("milliseconds") is None:
+        return ExitTarget(told.get("drop"), told.get("timesteps")) if told else ExitTarget(drop=0.5)
+    timesteps = (artifact.report.get("conversion", {}).get("exit", {}).get("step_time") or {}).get("timesteps")
+    if not isinstance(timesteps, float) or not timesteps >= 1:
+        raise InputError(
+            f"the network was converted for {told['milliseconds']:g} ms an image, and its report does not say how many "
+            "timesteps these are; give --target-timesteps or --target-drop"
+        )
+    return ExitTarget(timesteps=min(timesteps, artifact.timesteps))
 
 
 def bare_network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:

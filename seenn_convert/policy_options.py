@@ -66,6 +66,8 @@ class PolicyOptions:
             problems.append(f"reward must be a PricedReward or a PaperReward, got {self.reward!r}")
         if not (self.target is None or isinstance(self.target, ExitTarget)):
             problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
+        elif self.target is not None and self.target.milliseconds is not None:
+            problems.append("target must be a drop or timesteps for a policy head, not milliseconds")
         if problems:
             raise InputError("; ".join(problems))
         check_device(self.device)

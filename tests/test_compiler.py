@@ -11,10 +11,13 @@ from torch import nn
 
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.compiler import Options, convert, load, recalibrate
-from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.draft import Draft
+from seenn_convert.errors import CalibrationDataError, InputError, PostconditionError
 from seenn_convert.export.artifact import Artifact, load_artifact
 from seenn_convert.frontend.load import read_model
 from seenn_convert.options import CORRECTION_NAMES, Correction
+from seenn_convert.passes.base import Pass
+from seenn_convert.program import Stage
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
@@ -401,3 +404,18 @@ def test_recalibration_replaces_the_certificate() -> None:
     plain = recalibrate(one, data, Options(timesteps=3))
     assert (one.certificate.epsilon, other.certificate.epsilon) == (0.1, 0.2)  # type: ignore[union-attr]
     assert plain.certificate is None and plain.report["conversion"]["certificate"] is None
+
+
+def test_what_skip_connections_carry_is_checked_on_the_images_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass that moved a skip connection to another value would be found, in a calibration as in a conversion."""
+
+    class Broken(Pass):
+        accepts = yields = Stage.ANN
+
+        def rewrite(self, draft: Draft) -> None:
+            node, module = next(draft.modules_of(nn.Linear))
+            draft.replace_module(node, nn.Linear(module.in_features, module.out_features))
+
+    monkeypatch.setattr("seenn_convert.compiler.skip_passes", lambda skips: (Broken(),))
+    with pytest.raises(PostconditionError, match="Broken changed the outputs"):
+        recalibrate(small.artifact(), small.dataset(), Options(timesteps=2))

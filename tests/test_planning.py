@@ -11,7 +11,7 @@ import torch
 from seenn_convert.compiler import convert, recalibrate
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
 from seenn_convert.evaluation import evaluate_artifact
-from seenn_convert.export.artifact import load_artifact
+from seenn_convert.export.artifact import Artifact, load_artifact
 from seenn_convert.options import Options
 from seenn_convert.planning import attach_policy
 from seenn_convert.policy_options import PolicyOptions
@@ -21,6 +21,7 @@ from seenn_convert.report.evaluate import evaluate
 from seenn_convert.report.html import render_html
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.tuning.certificate import Certify
 from seenn_convert.tuning.exit_threshold import ExitTarget
 from seenn_convert.tuning.policy_rewards import PaperReward, PricedReward
 
@@ -141,6 +142,39 @@ def test_data_that_cannot_serve() -> None:
         attach_policy(small.artifact(), small.dataset(99), FEW)
     with pytest.raises(InputError, match="images have shape"):
         attach_policy(small.artifact(), small.as_dataset(torch.zeros(200, 1, 9, 9), None), FEW)
+
+
+def test_a_target_time_becomes_the_timesteps_that_it_was_worth() -> None:
+    def with_time(told: object) -> Artifact:
+        artifact = small.artifact()
+        conversion = artifact.report["conversion"]
+        exit_ = {**conversion["exit"], "step_time": told}
+        options = {**artifact.provenance["options"], "target": ExitTarget(milliseconds=5.0).to_json()}
+        return replace(
+            artifact,
+            provenance={**artifact.provenance, "options": options},
+            report={**artifact.report, "conversion": {**conversion, "exit": exit_}},
+        )
+
+    planned = attach_policy(with_time({"timesteps": 2.5}), DATA, replace(FEW, target=None))
+    assert planned.report["conversion"]["exit"]["target"] == ExitTarget(timesteps=2.5).to_json()
+    with pytest.raises(InputError, match="converted for 5 ms an image.*give --target-timesteps"):
+        attach_policy(with_time(None), DATA, replace(FEW, target=None))
+
+
+def test_a_target_beyond_the_longest_run_is_refused() -> None:
+    with pytest.raises(InputError, match="at most the longest run of 8 timesteps, got 9"):
+        attach_policy(small.artifact(), DATA, replace(FEW, target=ExitTarget(timesteps=9)))
+
+
+def test_a_certificate_of_the_exits_before_is_gone_everywhere() -> None:
+    options = Options(timesteps=4, calibration="fast", batch_size=32, certify=Certify(0.2, 0.1))
+    certified = convert(small.trained_net(), small.dataset(), options)
+    assert certified.certificate is not None and certified.report["conversion"]["certificate"] is not None
+    planned = attach_policy(certified, DATA, FEW)
+    conversion = planned.report["conversion"]
+    assert planned.certificate is None and conversion["certificate"] is None
+    assert any(warning.startswith("the certificate was about the exits") for warning in conversion["warnings"])
 
 
 def test_one_timestep_leaves_nothing_to_plan() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from seenn_convert.errors import InputError
 from seenn_convert.policy_options import PolicyOptions
+from seenn_convert.tuning.exit_threshold import ExitTarget
 from seenn_convert.tuning.policy_rewards import PaperReward
 
 
@@ -14,6 +15,11 @@ def test_every_problem_is_listed() -> None:
     for part in ("policy must", "head reads must", "reward must", "right must", "gradient must", "epochs must",
                  "batch size must", "target must"):  # fmt: skip
         assert part in str(error.value)
+
+
+def test_a_time_is_no_target_of_a_policy_head() -> None:
+    with pytest.raises(InputError, match="a drop or timesteps"):
+        PolicyOptions(target=ExitTarget(milliseconds=2.0))
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -150,7 +150,7 @@ def _target(exit_: Mapping[str, Any]) -> str:
         return "what the certificate allows"
     if target["drop"] is not None:
         return f"at most {target['drop']:g} points"
-    if time is None:
+    if target.get("milliseconds") is None or time is None:
         return f"{target['timesteps']:g} timesteps"
     return (
         f"{target['milliseconds']:g} ms an image, which are {time['timesteps']:.2f} timesteps: stem "

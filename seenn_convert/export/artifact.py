@@ -60,8 +60,8 @@ class Artifact:
     certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
-        """Drop a certificate of another policy, here and in the report."""
-        if self.certificate is None or dict(self.certificate.policy) == self.policy.to_json():
+        """Drop a certificate of another policy, and one in the report that is not the artifact's."""
+        if self.certificate is not None and dict(self.certificate.policy) == self.policy.to_json():
             return
         object.__setattr__(self, "certificate", None)
         if self.report.get("conversion", {}).get("certificate") is not None:
@@ -118,7 +118,7 @@ def load_artifact(path: Path) -> Artifact:
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()})
         check_runs(*shapes, _count(manifest["timesteps"]))
         ann, snn = _programs_from_json(program, store)
-        artifact = _artifact(manifest, ann, snn, _read_report(path / REPORT))
+        artifact = _artifact(path / MANIFEST, manifest, ann, snn, _read_report(path / REPORT))
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
     except ArtifactError:
@@ -194,14 +194,20 @@ def _check_fit(artifact: Artifact) -> None:
         raise InputError(f"there are {len(names)} class names for {classes} classes; give one each, or none")
 
 
-def _artifact(manifest: Mapping[str, Any], ann: Program, snn: Program, report: Mapping[str, Any]) -> Artifact:
+def _artifact(
+    path: Path, manifest: Mapping[str, Any], ann: Program, snn: Program, report: Mapping[str, Any]
+) -> Artifact:
     names, provenance = manifest["class_names"], manifest["provenance"]
     if not (names is None or isinstance(names, list)) or not isinstance(provenance, dict):
         raise TypeError("class names or provenance are not what they should be")
     clause = misfit(provenance, PROVENANCE, "provenance")
     if clause is not None:
         raise TypeError(clause)
-    policy = policy_from_json(manifest["policy"])
+    try:
+        policy = policy_from_json(manifest["policy"])
+        certificate = _certificate(manifest, policy)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
     return Artifact(
         ann=ann,
         snn=snn,
@@ -211,7 +217,7 @@ def _artifact(manifest: Mapping[str, Any], ann: Program, snn: Program, report: M
         class_names=None if names is None else tuple(str(name) for name in names),
         provenance=provenance,
         report=report,
-        certificate=_certificate(manifest, policy),
+        certificate=certificate,
     )
 
 
@@ -221,7 +227,7 @@ def _certificate(manifest: Mapping[str, Any], policy: ExitPolicy) -> Certificate
         return None
     certificate = certificate_from_json(manifest["certificate"])
     if dict(certificate.policy) != policy.to_json():
-        raise ArtifactError("the certificate is about another exit policy than the artifact's; calibrate again")
+        raise ArtifactError("the certificate is about another exit policy than the artifact's; convert the model again")
     return certificate
 
 

@@ -1,5 +1,7 @@
 """Let skip connections carry graded values past the neurons, where no weights multiply them; or take that back."""
 
+import math
+
 from torch import fx, nn
 
 from seenn_convert.draft import Draft
@@ -43,21 +45,30 @@ class CarrySkips(Pass):
             for node, module in draft.modules_of(nn.ReLU, ClippedReLU):
                 skips = [user for user in node.users if _is_skip(draft, user)]
                 if skips and len(skips) < len(node.users):
-                    maximum = {"maximum": module.maximum} if isinstance(module, ClippedReLU) else {}
-                    copy = GradedReLU(**maximum)
+                    maximum = _maximum(module)
+                    assert maximum is not None
+                    copy = GradedReLU(maximum)
                     graded = draft.insert_after(node, f"{node.name}_skip", copy, [draft.source_of(node)])
                     for user in skips:
                         user.replace_input_with(node, graded)
         else:
-            for node, _ in draft.modules_of(GradedReLU):
-                original = next(one for one in draft.source_of(node).users if _is_activation(draft, one))
+            for node, module in draft.modules_of(GradedReLU):
+                users = draft.source_of(node).users
+                alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
+                original = next((one for one in alike if _maximum(draft.module_at(one)) == module.maximum), None)
+                if original is None:
+                    draft.decline(node, "no activation reads what it reads and is clipped where it is")
+                    continue
                 for user in list(node.users):
                     user.replace_input_with(node, original)
                 draft.changed(original)
 
 
-def _is_activation(draft: Draft, node: fx.Node) -> bool:
-    return isinstance(draft.module_at(node), (nn.ReLU, ClippedReLU))
+def _maximum(module: nn.Module | None) -> float | None:
+    """Return where an activation is clipped, infinity where it is not; None for what is no activation."""
+    if isinstance(module, ClippedReLU):
+        return module.maximum
+    return math.inf if isinstance(module, nn.ReLU) else None
 
 
 def _is_skip(draft: Draft, user: fx.Node) -> bool:

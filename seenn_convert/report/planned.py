@@ -81,7 +81,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Datas
             },
             "head": _head(after, planning, data),
         },
-        "warnings": [*_kept_warnings(conversion), *_warnings(planning)],
+        "warnings": [*_kept_warnings(conversion), *_certificate_gone(before, after), *_warnings(planning)],
     }
     return {
         **{"schema_version": SCHEMA_VERSION, **before.report},
@@ -132,6 +132,15 @@ def _kept_warnings(conversion: Mapping[str, Any]) -> list[str]:
     """Return the warnings of the conversion that are not about an exit that was chosen again."""
     about_exit = ("the exit target was not reached", "how careful the exits are", "the plan", "the policy head")
     return [warning for warning in conversion.get("warnings", ()) if not str(warning).startswith(about_exit)]
+
+
+def _certificate_gone(before: Artifact, after: Artifact) -> list[str]:
+    if before.certificate is None or after.certificate is not None:
+        return []
+    return [
+        "the certificate was about the exits as they were and is gone; certified exits have no policy head, calibrate "
+        "makes them again (seenn-convert calibrate ARTIFACT --data DATA)"
+    ]
 
 
 def _warnings(planning: Planning) -> list[str]:

@@ -197,10 +197,10 @@ def certificate_from_json(data: object) -> Certificate:
         ArtifactError: A value is missing, of another kind, or out of range.
     """
     if not isinstance(data, dict) or set(data) != {field.name for field in fields(Certificate)}:
-        raise ArtifactError("the certificate has not the keys that this version knows; calibrate again")
+        raise ArtifactError("the certificate has not the keys that this version knows; convert the model again")
     problem = _problem(data)
     if problem is not None:
-        raise ArtifactError(f"the certificate's {problem} makes no sense: {data[problem]!r}; calibrate again")
+        raise ArtifactError(f"the certificate's {problem} makes no sense: {data[problem]!r}; convert the model again")
     return Certificate(**data)
 
 

@@ -27,3 +27,10 @@ def test_a_conversion_says_what_a_spike_may_be(neuron: dict[str, object], words:
 
 def test_the_command_line_knows_every_score() -> None:
     assert SCORES == SCORE_NAMES
+
+
+def test_a_target_in_timesteps_is_said_so_where_a_time_was_once_measured() -> None:
+    from seenn_convert.cli.console import _target
+
+    exit_ = {"target": {"drop": None, "timesteps": 2.5, "milliseconds": None}, "step_time": {"timesteps": 2.5}}
+    assert _target(exit_) == "2.5 timesteps"

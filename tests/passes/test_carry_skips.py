@@ -51,6 +51,32 @@ def test_taking_back_gives_the_program_of_before() -> None:
     assert format_program(back) == format_program(before)
 
 
+def test_a_copy_goes_back_to_the_activation_that_it_is_a_copy_of() -> None:
+    """Two activations read the same value here, and only the second has a skip connection."""
+
+    def body(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        x = 20 * m.stem(x)
+        plain, clipped = torch.relu(x), torch.nn.functional.relu6(x)
+        return m.head(torch.relu(m.one(plain) + m.two(clipped) + clipped).flatten(1))
+
+    model = toys.toy(body, stem=toys.conv(), one=nn.Conv2d(4, 4, 1), two=nn.Conv2d(4, 4, 1), head=nn.Linear(256, 5))
+    before = harness.ann_program(model)
+    there = harness.check_pass(CarrySkips(), before)
+    back = harness.check_pass(CarrySkips(graded=False), there)
+
+    assert len(graded(there)) == 1
+    assert format_program(back) == format_program(before)
+
+
+def test_a_copy_of_nothing_stays() -> None:
+    there = CarrySkips()(harness.ann_program(residual()))
+    (copy,) = [module for _, module in there.calls() if isinstance(module, GradedReLU)]
+    copy.maximum = 6.0
+    back = harness.check_pass(CarrySkips(graded=False), there)
+
+    assert len(graded(back)) == 1 and "no activation" in back.history[-1].declined[0][1]
+
+
 @pytest.mark.parametrize(
     "body",
     [
