@@ -24,7 +24,7 @@ from seenn_convert.program import Program, rows_together
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.report.ann import run_ann
 from seenn_convert.report.user_data import checked_labels
-from seenn_convert.rows import pad_rows
+from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -200,7 +200,8 @@ def tune(
         ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), progress)
         counter = Counter(progress, "tuning the exit", len(data))
         images = (image for image, _ in data.batches(rows_together(probed, options.batch_size)))
-        run = run_all_timesteps(model, images, keep_logits=True, progress=counter.add)
+        floor = rows_together(probed, ROW_FLOOR)  # rows are not added where fewer fill the memory
+        run = run_all_timesteps(model, images, True, floor, counter.add)
     labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
     tuning = tune_exit(run, ann_logits, labels, split, target, options.score, options.certify)
     return replace(tuning, step_time=step_time)
