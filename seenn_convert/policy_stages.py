@@ -24,7 +24,7 @@ from seenn_convert.tuning.exit_threshold import Readouts
 from seenn_convert.tuning.plan_choice import PlanChoice, Plans, exits_of
 from seenn_convert.tuning.policy_head import HeadPlan, normalisation
 from seenn_convert.tuning.policy_training import train_heads, with_between
-from seenn_convert.tuning.tune import Split, ann_probabilities
+from seenn_convert.tuning.tune import Split, ann_probabilities, shares_right
 
 TOGETHER = 512
 """Images whose plans are computed together."""
@@ -115,12 +115,10 @@ def _between(settings: Sequence[float]) -> list[float]:
 def measured(seen: Seen, split: Split, held_out: Plans, choice: PlanChoice) -> Mapping[str, float]:
     """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
     images = torch.tensor(split.held_out)
-    predictions, ann = seen.run.predictions[:, images], seen.ann[images].argmax(dim=-1)
+    ann = seen.ann[images].argmax(dim=-1)
     truth = ann if seen.labels is None else seen.labels[images]
     step = exits_of(choice, held_out.readouts.scores, None if choice.head is None else held_out.latest[choice.head])
-    answers = predictions.gather(0, step.unsqueeze(0)).squeeze(0)
-    shares = {"accuracy": answers, "reference": ann, "full_accuracy": predictions[-1]}
-    return {name: float((given == truth).double().mean()) for name, given in shares.items()}
+    return shares_right(seen.run.predictions[:, images], step, ann, truth)
 
 
 def _features(model: SpikingModel, plan: HeadPlan, data: Dataset, rows: int) -> Iterator[Tensor]:

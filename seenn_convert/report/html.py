@@ -1,11 +1,11 @@
 """The report as one HTML page that needs nothing else: no network, no scripts."""
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from seenn_convert.report.html_certificate import certificate_section
 from seenn_convert.report.html_layers import layers_section
+from seenn_convert.report.html_page import page
 from seenn_convert.report.html_readings import (
     ann_percent,
     cost_relation,
@@ -52,8 +52,6 @@ from seenn_convert.report.svg import Point, accuracy_plot, exit_plot, temperatur
 LONGEST_ALPHABET = 9
 """How many kinds of spikes are listed one by one."""
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-
 
 def render_html(report: Mapping[str, Any]) -> str:
     """Return the page for a report (``report.json``, schema version 1).
@@ -67,15 +65,11 @@ def render_html(report: Mapping[str, Any]) -> str:
     if dig(report, "evaluation"):
         sections.append(layers_section(report))
     sections += [operators_section(report), passes_section(report), provenance_section(report)]
-    style = resources.files("seenn_convert.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{name} – SEENN report</title><style>{style}</style></head><body>"
-        f'<header><p class="kicker">Spiking early-exit network</p><h1>{name}</h1></header><main>'
-        + "\n".join([warnings_box(report), headline_section(report), *sections])
-        + "</main></body></html>\n"
+    return page(
+        f"{name} – SEENN report",
+        "Spiking early-exit network",
+        name,
+        [warnings_box(report), headline_section(report), *sections],
     )
 
 

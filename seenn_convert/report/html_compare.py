@@ -1,11 +1,11 @@
 """The comparison of ways to stop early as one HTML page that needs nothing else: no network, no scripts."""
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from seenn_convert.report.curves import at_average, average_within
 from seenn_convert.report.html_compare_times import plan_words, really_run, times, way_of
+from seenn_convert.report.html_page import page
 from seenn_convert.report.html_sections import (
     MISSING,
     Column,
@@ -23,7 +23,6 @@ from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point
 from seenn_convert.report.svg_curves import Curve, curves_plot, reliability_plot
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 AVERAGES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 64)
 ALLOWED = 0.5
 """Points against the full run that the headline speaks of."""
@@ -47,16 +46,7 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         _reliability_section(comparison),
         _provenance(comparison),
     ]
-    style = resources.files("seenn_convert.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{name} – SEENN comparison</title><style>{style}</style></head><body>"
-        f'<header><p class="kicker">Ways to stop early, compared</p><h1>{name}</h1></header><main>'
-        + "\n".join([_warnings(comparison), *sections])
-        + "</main></body></html>\n"
-    )
+    return page(f"{name} – SEENN comparison", "Ways to stop early, compared", name, [_warnings(comparison), *sections])
 
 
 def _headline(comparison: Mapping[str, Any]) -> str:

@@ -167,10 +167,21 @@ def _measured(
     run: AllTimesteps, readouts: Readouts, ann: Tensor, truth: Tensor, images: Tensor, choice: ExitChoice
 ) -> dict[str, float]:
     """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
-    predictions, truth = run.predictions[:, images], truth[images]
     step = first_exit(readouts.scores, readouts.scores.new_tensor(choice.thresholds).unsqueeze(1))
+    return shares_right(run.predictions[:, images], step, ann[images], truth[images])
+
+
+def shares_right(predictions: Tensor, step: Tensor, ann: Tensor, truth: Tensor) -> dict[str, float]:
+    """Return shares right: of early exit, of the ANN (``reference``), of the full run.
+
+    Args:
+        predictions: ``(T, N)`` answers at every timestep.
+        step: ``(N,)`` exit step from 0.
+        ann: ``(N,)`` the ANN's answers.
+        truth: ``(N,)`` classes.
+    """
     answers = predictions.gather(0, step.unsqueeze(0)).squeeze(0)
-    shares = {"accuracy": answers, "reference": ann[images], "full_accuracy": predictions[-1]}
+    shares = {"accuracy": answers, "reference": ann, "full_accuracy": predictions[-1]}
     return {name: float((given == truth).double().mean()) for name, given in shares.items()}
 
 
