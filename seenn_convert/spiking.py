@@ -274,6 +274,19 @@ class TemporalDifference(nn.Module):
         return value - previous, running_sum, value
 
 
+class RectifiedDifference(nn.Module):
+    """Emit, at each step, the change of ``relu(S_t)`` of the running input sum ``S``.
+
+    As ``TemporalDifference`` of a ReLU; the value of the step before is computed again, which is cheaper than to keep
+    it as a state of its own.
+    """
+
+    def forward(self, current: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, running_sum_next)``, each ``(B, *F)``."""
+        following = running_sum + current
+        return following.relu().sub_(running_sum.relu()), following
+
+
 class MeanDifference(nn.Module):
     """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
 
@@ -372,6 +385,6 @@ def _whole(name: str, value: int, most: int) -> int:
 
 __all__ = [
     "MOST_LEVELS", "MOST_MEMBERS", "BinaryNeuron", "EncodingNeuron", "ExitProbe", "GroupEncoder", "GroupNeuron",
-    "MeanDifference", "MultiLevelEncoder", "MultiLevelNeuron", "Neuron", "SignedNeuron", "TemporalDifference", "Tick",
-    "TimestepBias", "TrackingEncoder", "TrackingNeuron", "UnsignedMultiLevelNeuron",
+    "MeanDifference", "MultiLevelEncoder", "MultiLevelNeuron", "Neuron", "RectifiedDifference", "SignedNeuron",
+    "TemporalDifference", "Tick", "TimestepBias", "TrackingEncoder", "TrackingNeuron", "UnsignedMultiLevelNeuron",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from seenn_convert.spiking import (
     MultiLevelEncoder,
     MultiLevelNeuron,
     Neuron,
+    RectifiedDifference,
     SignedNeuron,
     TemporalDifference,
     Tick,
@@ -109,6 +110,20 @@ def test_mean_law_of_the_temporal_difference(pool: nn.Module) -> None:
         output, running_sum, previous = difference(current, running_sum, previous)
         outputs.append(output)
         assert torch.allclose(torch.stack(outputs).mean(0), pool(currents[:t].mean(0)), atol=1e-5)
+
+
+def test_the_rectified_difference_is_the_temporal_difference_of_a_relu() -> None:
+    """With one state instead of two, to the bit; it changes nothing that it is given."""
+    general, lean, currents = TemporalDifference(nn.ReLU()), RectifiedDifference(), torch.randn(9, 2, 3, 4)
+    running_sum = other_sum = previous = torch.zeros(2, 3, 4)
+    for current in currents:
+        output, running_sum, previous = general(current, running_sum, previous)
+        given = other_sum.clone()
+        found, following = lean(current, other_sum)
+        assert torch.equal(other_sum, given)
+        assert torch.equal(found, output)
+        assert torch.equal(following, running_sum)
+        other_sum = following
 
 
 @pytest.mark.parametrize("name", GENERAL)

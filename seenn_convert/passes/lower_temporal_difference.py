@@ -3,13 +3,21 @@
 from torch import fx, nn
 
 from seenn_convert.draft import Draft
-from seenn_convert.operators import Treatment, is_homogeneous, treatment_of
+from seenn_convert.operators import GradedReLU, Treatment, is_homogeneous, treatment_of
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.time_invariance import time_varying
 from seenn_convert.program import Stage
-from seenn_convert.spiking import ExitProbe, MeanDifference, Neuron, TemporalDifference, Tick, TimestepBias
+from seenn_convert.spiking import (
+    ExitProbe,
+    MeanDifference,
+    Neuron,
+    RectifiedDifference,
+    TemporalDifference,
+    Tick,
+    TimestepBias,
+)
 
-OF_THE_STEP = (Neuron, TemporalDifference, MeanDifference, ExitProbe, Tick, TimestepBias)
+OF_THE_STEP = (Neuron, TemporalDifference, RectifiedDifference, MeanDifference, ExitProbe, Tick, TimestepBias)
 
 
 class LowerTemporalDifference(Pass):
@@ -17,6 +25,7 @@ class LowerTemporalDifference(Pass):
 
     Homogeneous, as max pooling, with ``S`` the running sum of its input:
     Before: ``x -> f -> y``     After: ``(x, S, F) -> difference -> (f(S + x) - F, S + x, f(S + x))``
+    A graded ReLU needs no F: ``y = relu(S + x) - relu(S)``.
     Any other, of one or more inputs, at timestep t: ``y = t * f(S / t) - F``, with ``F`` the value of a step before.
     Declines where no input changes in time: there f itself is right, and the stem takes it.
 
@@ -37,6 +46,8 @@ class LowerTemporalDifference(Pass):
                 continue
             if node not in varying:
                 draft.decline(node, "its input is the same at every timestep")
+            elif is_homogeneous(module) and isinstance(module, GradedReLU):
+                self._lower_rectified(draft, node)
             elif is_homogeneous(module):
                 self._lower_homogeneous(draft, node, module)
             else:
@@ -53,6 +64,15 @@ class LowerTemporalDifference(Pass):
         _hand_over(users, node, output)
         draft.set_next(running_sum, sum_next)
         draft.set_next(previous, value)
+
+    def _lower_rectified(self, draft: Draft, node: fx.Node) -> None:
+        draft.replace_module(node, RectifiedDifference())
+        name, source = node.name, draft.source_of(node)
+        running_sum, users = draft.add_state(f"{name}_sum", self._shape(source)), list(node.users)
+        node.args = (source, running_sum)
+        output, sum_next = draft.insert_items(node, [f"{name}_out", f"{name}_sum_next"])
+        _hand_over(users, node, output)
+        draft.set_next(running_sum, sum_next)
 
     def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
         name, users = node.name, list(node.users)

@@ -18,7 +18,7 @@ from seenn_convert.report.instruments import CountingModel
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
 from seenn_convert.runtime.policies import reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import MeanDifference, Neuron, TemporalDifference
+from seenn_convert.spiking import MeanDifference, Neuron, RectifiedDifference, TemporalDifference
 
 INPUT = "input"
 """Where the operations are booked that no neuron causes."""
@@ -74,7 +74,8 @@ def graded_additions(snn: Program) -> int:
     skips = {
         f"{node.name}_sum"
         for node, module in snn.calls()
-        if isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU)
+        if isinstance(module, RectifiedDifference)
+        or (isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU))
     }
     sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
     return sum(math.prod(spec.shape) for spec in sums) + _still_additions(snn)

@@ -12,7 +12,7 @@ from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.sequence import spiking_passes
 from seenn_convert.program import format_program
-from seenn_convert.spiking import TemporalDifference
+from seenn_convert.spiking import RectifiedDifference
 from seenn_convert.tuning.output_error import prefix_errors
 
 
@@ -115,9 +115,7 @@ def test_in_the_step_the_copy_is_a_temporal_difference_and_the_error_falls() -> 
     for name, ann in (("spiking", plain), ("graded", CarrySkips()(plain))):
         snn = run_passes(ann, spiking_passes(ann, thresholds, Signed()))
         errors[name] = prefix_errors(snn, images, plain(images), (4, 16))
-    differences = [
-        m for _, m in snn.calls() if isinstance(m, TemporalDifference) and isinstance(m.operator, GradedReLU)
-    ]
+    differences = [m for _, m in snn.calls() if isinstance(m, RectifiedDifference)]
 
     assert len(differences) == 5  # the first copy is the same at every timestep: the stem's
     assert all(
