@@ -31,9 +31,10 @@ from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER, ExitTarget
 from seenn_convert.tuning.output_error import output_error
 from seenn_convert.tuning.step_time import StepTime, time_for
+from seenn_convert.tuning.threshold_choice import choose_thresholds
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
 
-BIAS_UPDATES, BIAS_IMAGES, BIAS_TIMESTEPS = 16, (32, 128), 64
+BIAS_UPDATES, BIAS_IMAGES, BIAS_TIMESTEPS = 12, (32, 128), 64
 """Updates of the timestep biases, fewest and most images in each, and the timesteps behind which there is no bias:
 the start-up that they correct is over by then."""
 
@@ -59,13 +60,13 @@ def calibrate_thresholds(
     """Choose the thresholds on the fitting part."""
     counter = Counter(progress, "calibrating", len(split.fitting))
 
-    def images() -> Iterator[Tensor]:
+    def fitting_images() -> Iterator[Tensor]:
         for image, _ in data.batches(images_together(ann, options.batch_size), split.fitting):
             check_images(image, ann.input_shape, split.fitting[counter.done : counter.done + len(image)])
             yield image
             counter.add(len(image))
 
-    statistics, seen = observe(ann, images())
+    statistics, seen = observe(ann, fitting_images())
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
     horizon = (options.timesteps, options.kind.resolution)
@@ -73,20 +74,14 @@ def calibrate_thresholds(
         return from_statistics(statistics, seen, options.rule.middle(*horizon), options.per_channel)
     rules = options.rule.candidates(*horizon)
     found = [from_statistics(statistics, seen, rule, options.per_channel) for rule in rules]
-    return _best(ann, found, data, split, options, progress)
+    images = _choice_images(ann, data, split.fitting, options)
+    return choose_thresholds(ann, found, options.kind, _horizon(options), images, _compared_with(options), progress)
 
 
-def _best(
-    ann: Program, found: Sequence[Calibration], data: Dataset, split: Split, options: Options, progress: Progress
-) -> Calibration:
-    """Return the calibration that leaves the smallest error at the outputs, at the timesteps at which images leave."""
-    counter = Counter(progress, "choosing thresholds", len(found))
-    images, errors = _choice_images(ann, data, split.fitting, options), dict[str, float]()
-    for one in found:
-        errors[one.rule] = output_error(ann, ann, one.v_thresholds(), options.kind, _horizon(options), images)
-        counter.add(1)
-    best = min(found, key=lambda one: errors[one.rule])
-    return replace(best, rule=f"auto: {best.rule}", choice=errors)
+def _compared_with(options: Options) -> Form | None:
+    """Return the biases that alternatives are compared with: none where most of the run would be without them."""
+    form = options.chosen_correction
+    return None if form == "none" or _horizon(options) > BIAS_TIMESTEPS else form
 
 
 def _horizon(options: Options) -> int:
@@ -98,7 +93,7 @@ def _horizon(options: Options) -> int:
 def _choice_images(ann: Program, data: Dataset, among: Sequence[int], options: Options) -> Tensor:
     """Return the images on which alternatives are compared, ``among`` those positions."""
     fewest, most = CHOICE_IMAGES
-    count = min(max(fewest, min(most, 1024 // options.timesteps)), len(among))
+    count = min(max(fewest, min(most, 512 // options.timesteps)), len(among))
     images = next(data.batches(count, _drawn(among, count, options.seed)))[0]
     return pad_rows(images.to(options.device, ann.input_dtype))
 
@@ -131,7 +126,7 @@ def tune_weights(
     tuned = calibration.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options)
     before, after = (
-        output_error(ann, program, one.v_thresholds(), options.kind, horizon, compared)
+        output_error(ann, program, one.v_thresholds(), options.kind, horizon, compared, _compared_with(options))
         for program, one in ((ann, calibration), (found.ann, tuned))
     )
     program, kept = (found.ann, tuned) if after < before else (ann, calibration)

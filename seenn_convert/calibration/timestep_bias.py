@@ -35,7 +35,7 @@ def fit_timestep_bias(
         ann: The program in which neurons were inserted.
         snn: The spiking program with its stem, without a probe.
         timesteps: The longest run T.
-        batches: Calibration images, one batch an update; about sixteen of 128 images settle it.
+        batches: Calibration images, one batch an update; about twelve of 128 images settle it.
         rate: Share of the gap that one update closes.
         form: What is fitted. A potential stays within half a threshold of where it was, so it cannot make up for
             more than the rounding of the first spike.

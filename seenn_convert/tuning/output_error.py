@@ -1,14 +1,23 @@
 """How far a choice of thresholds leaves the outputs of the spiking network from the ANN's, on calibration images."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias
 from seenn_convert.kinds import NeuronKind
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import spiking_passes
 from seenn_convert.program import Program, initial_state, rows_together
+
+LEAST_ERROR = 1e-12
+"""What counts as an error where there is none."""
+
+ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
+"""Updates of the biases with which thresholds are compared, and the share of the gap that each closes: 1 % is left."""
 
 
 def output_error(
@@ -18,10 +27,12 @@ def output_error(
     kind: NeuronKind,
     timesteps: int,
     images: Tensor,
+    correction: Form | None = None,
 ) -> float:
     """Return how far the mean logits of the spiking network are from the ANN's, relative to them.
 
-    The error is averaged over a quarter, half and all of the run, since an early exit reads prefixes.
+    It is the geometric mean of the errors after a quarter, half and all of the run: an early exit reads prefixes, and
+    a mean of the errors themselves would count little but the first, which are several times as large.
 
     Args:
         ann: After the passes of stage ANN.
@@ -30,12 +41,16 @@ def output_error(
         kind: Makes the neurons.
         timesteps: The longest run T.
         images: ``(B, *input_shape)``.
+        correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
         snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, kind))
+        if correction is not None:
+            biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
+            snn = run_passes(snn, [InsertTimestepBias(biases)])
         errors = prefix_errors(snn, images, ann(images), marks)
-    return sum(errors) / len(errors)
+    return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
 
 
 def prefix_errors(snn: Program, images: Tensor, wanted: Tensor, marks: Sequence[int]) -> list[float]:
