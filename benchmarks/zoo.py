@@ -38,6 +38,7 @@ from seenn_convert.program import Program
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.tuning import output_error as output_errors
 from seenn_convert.tuning.output_error import output_error, prefix_errors
 
 LEVELS, FINE_LEVELS = 32, 256
@@ -91,14 +92,10 @@ def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
             means = peers.mean_outputs(converted, image, PEER_MARKS)
         except Exception as error:  # whatever it may raise
             return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
-    errors = {str(mark): relative_error_of(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)}
+    errors = {
+        str(mark): output_errors.relative_error(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)
+    }
     return {"version": peers.version(), "error": errors, "seconds": time.perf_counter() - start}
-
-
-def relative_error_of(found: Tensor, wanted: Tensor) -> float:
-    """Return the distance of the outputs, relative to those wanted: as ``prefix_errors`` has it."""
-    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-    return float(torch.linalg.vector_norm(found - wanted) / scale)
 
 
 def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER, ExitTarget
-from seenn_convert.tuning.output_error import output_error
+from seenn_convert.tuning.output_error import divergence, output_error
 from seenn_convert.tuning.step_time import StepTime, time_for
 from seenn_convert.tuning.threshold_choice import choose_thresholds
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
@@ -46,6 +46,12 @@ BIAS_WORK = 2048
 
 CHOICE_IMAGES = (16, 64)
 """Fewest and most images on which threshold rules are compared."""
+
+CHOICE_WORK = 512
+"""Images on which rules are compared times timesteps, where the bounds above allow it."""
+
+JUDGING_IMAGES = (128, 256)
+"""Fewest and most images on which tuned weights are judged, where there are so many."""
 
 LEAST_FOR_WEIGHTS = 48
 """Fewest fitting images of a deep calibration."""
@@ -90,10 +96,12 @@ def _horizon(options: Options) -> int:
     return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
 
 
-def _choice_images(ann: Program, data: Dataset, among: Sequence[int], options: Options) -> Tensor:
+def _choice_images(
+    ann: Program, data: Dataset, among: Sequence[int], options: Options, bounds: tuple[int, int] = CHOICE_IMAGES
+) -> Tensor:
     """Return the images on which alternatives are compared, ``among`` those positions."""
-    fewest, most = CHOICE_IMAGES
-    count = min(max(fewest, min(most, 512 // options.timesteps)), len(among))
+    fewest, most = bounds
+    count = min(max(fewest, min(most, CHOICE_WORK // options.timesteps)), len(among))
     images = next(data.batches(count, _drawn(among, count, options.seed)))[0]
     return pad_rows(images.to(options.device, ann.input_dtype))
 
@@ -103,7 +111,7 @@ def tune_weights(
 ) -> tuple[Program, Calibration]:
     """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
 
-    Whether it helps is judged on a quarter of the fitting images, which tune nothing.
+    Whether it helps is judged by the answers on a quarter of the fitting images, which tune nothing.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -124,9 +132,11 @@ def tune_weights(
     moved = (jittered(image, generator) for image in images)
     found = reconstruct(ann, calibration.v_thresholds(), moved, WEIGHT_UPDATES, levels)
     tuned = calibration.with_thresholds(found.v_thresholds)
-    compared = _choice_images(ann, data, judging, options)
+    compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
     before, after = (
-        output_error(ann, program, one.v_thresholds(), options.kind, horizon, compared, _compared_with(options))
+        output_error(
+            ann, program, one.v_thresholds(), options.kind, horizon, compared, _compared_with(options), divergence
+        )
         for program, one in ((ann, calibration), (found.ann, tuned))
     )
     program, kept = (found.ann, tuned) if after < before else (ann, calibration)

@@ -1,10 +1,11 @@
 """How far a choice of thresholds leaves the outputs of the spiking network from the ANN's, on calibration images."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import kl_div
 
 from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias
 from seenn_convert.kinds import NeuronKind
@@ -20,6 +21,18 @@ ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
 """Updates of the biases with which thresholds are compared, and the share of the gap that each closes: 1 % is left."""
 
 
+def relative_error(found: Tensor, wanted: Tensor) -> float:
+    """Return the distance of the logits ``(B, K)`` from those wanted, relative to them."""
+    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
+    return float(torch.linalg.vector_norm(found - wanted) / scale)
+
+
+def divergence(found: Tensor, wanted: Tensor) -> float:
+    """Return how much the answers of the logits ``(B, K)`` differ from those wanted: mean Kullback-Leibler, in nats."""
+    answers = torch.log_softmax(wanted, dim=-1)
+    return float(kl_div(torch.log_softmax(found, dim=-1), answers, reduction="batchmean", log_target=True))
+
+
 def output_error(
     ann: Program,
     tuned: Program,
@@ -28,8 +41,9 @@ def output_error(
     timesteps: int,
     images: Tensor,
     correction: Form | None = None,
+    measure: Callable[[Tensor, Tensor], float] = relative_error,
 ) -> float:
-    """Return how far the mean logits of the spiking network are from the ANN's, relative to them.
+    """Return how far the mean logits of the spiking network are from the ANN's.
 
     It is the geometric mean of the errors after a quarter, half and all of the run: an early exit reads prefixes, and
     a mean of the errors themselves would count little but the first, which are several times as large.
@@ -42,6 +56,7 @@ def output_error(
         timesteps: The longest run T.
         images: ``(B, *input_shape)``.
         correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
+        measure: The error of one prefix, ``relative_error`` or ``divergence``.
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
@@ -49,22 +64,28 @@ def output_error(
         if correction is not None:
             biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
             snn = run_passes(snn, [InsertTimestepBias(biases)])
-        errors = prefix_errors(snn, images, ann(images), marks)
+        errors = prefix_errors(snn, images, ann(images), marks, measure)
     return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
 
 
-def prefix_errors(snn: Program, images: Tensor, wanted: Tensor, marks: Sequence[int]) -> list[float]:
-    """Return the relative error of the mean logits after each number of timesteps in ``marks``, which rises.
+def prefix_errors(
+    snn: Program,
+    images: Tensor,
+    wanted: Tensor,
+    marks: Sequence[int],
+    measure: Callable[[Tensor, Tensor], float] = relative_error,
+) -> list[float]:
+    """Return the error of the mean logits after each number of timesteps in ``marks``, which rises.
 
     Args:
         snn: With its stem, without a probe.
         images: ``(B, *input_shape)``.
         wanted: ``(B, K)``, the ANN's logits.
         marks: Timesteps.
+        measure: From mean logits and those wanted to an error.
     """
     parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
-    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-    return [float(torch.linalg.vector_norm(torch.cat(means) - wanted) / scale) for means in zip(*parts, strict=True)]
+    return [measure(torch.cat(means), wanted) for means in zip(*parts, strict=True)]
 
 
 def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
