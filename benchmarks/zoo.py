@@ -95,7 +95,8 @@ def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
     errors = {
         str(mark): output_errors.relative_error(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)
     }
-    return {"version": peers.version(), "error": errors, "seconds": time.perf_counter() - start}
+    found = {str(mark): error for mark, error in zip(PEER_MARKS, errors, strict=True)}
+    return {"version": peers.version(), "error": found, "seconds": time.perf_counter() - start}
 
 
 def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def calibrate(
         per_channel: One threshold a channel, else one a layer.
 
     Raises:
-        CalibrationDataError: Data empty, mis-shaped or not finite; or most activations never fire, all listed.
+        CalibrationDataError: Data empty, mis-shaped or not finite; or no activation ever fires, all listed.
     """
     statistics, images = observe(program, batches)
     return from_statistics(statistics, images, rule, per_channel)
@@ -112,10 +112,10 @@ def from_statistics(
     """Return the calibration that ``rule`` makes of what was observed on ``images`` images.
 
     Raises:
-        CalibrationDataError: Most activations never fire; lists them.
+        CalibrationDataError: No activation ever fires; lists them.
     """
     dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
-    if 2 * len(dead) > len(statistics):
+    if len(dead) == len(statistics):
         raise CalibrationDataError(
             f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
             "check the preprocessing (mean, std, resize) and that these images are the model's kind"

@@ -125,6 +125,12 @@ def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> lis
         )
     if not tuning.labelled:
         warnings.append("the calibration data has no labels: the ANN's answers stood in for them")
+    silent = [name for name, layer in calibration.layers.items() if layer.maximum <= 0]
+    if 2 * len(silent) > len(calibration.layers):
+        warnings.append(
+            f"{len(silent)} of {len(calibration.layers)} activations never fire on the calibration images; check the "
+            "preprocessing (mean, std, resize) and that these images are the model's kind"
+        )
     dead = {name: len(layer.dead_channels) for name, layer in calibration.layers.items() if layer.dead_channels}
     if dead:
         listed = ", ".join(f"{name} ({count})" for name, count in dead.items())

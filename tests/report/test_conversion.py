@@ -3,6 +3,7 @@
 import json
 
 import small_artifacts as small
+from torch import Tensor, nn
 
 from seenn_convert.compiler import convert
 from seenn_convert.options import Options
@@ -44,6 +45,32 @@ def test_warnings_say_what_weakens_the_result() -> None:
     assert "only 16 held-out images" in warnings
     reached = warned.report["conversion"]["exit"]["held_out"]["reached"]
     assert ("not reached" in warnings) is not reached
+
+
+class MostlySilent(nn.Module):
+    """Three ReLUs, of which the first ``silent`` never fire."""
+
+    def __init__(self, silent: int) -> None:
+        super().__init__()
+        self.silent, self.head = silent, nn.Linear(64, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for _ in range(self.silent):
+            x = x + (-x.abs() - 1).relu()
+        for _ in range(3 - self.silent):
+            x = (x + 1).relu()
+        return self.head(x)
+
+
+def test_activations_that_mostly_never_fire_are_a_warning() -> None:
+    """A trained gain of zero may silence a branch, wrong preprocessing a network; the user can tell."""
+    found = {
+        silent: "\n".join(convert(MostlySilent(silent).eval(), small.dataset(40)).report["conversion"]["warnings"])
+        for silent in (1, 2)
+    }
+    assert "2 of 3 activations never fire on the calibration images; check the preprocessing" in found[2]
+    assert "never fire" not in found[1]
 
 
 def test_the_environment_names_versions() -> None:
