@@ -111,7 +111,8 @@ def tune_weights(
 ) -> tuple[Program, Calibration]:
     """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
 
-    Whether it helps is judged by the answers on a quarter of the fitting images, which tune nothing.
+    Tuning starts from the finest levels, as it finds by itself what to clip. Whether it helps is judged by the answers
+    on a quarter of the fitting images, which tune nothing.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -130,8 +131,13 @@ def tune_weights(
     generator = torch.Generator().manual_seed(options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
-    found = reconstruct(ann, calibration.v_thresholds(), moved, WEIGHT_UPDATES, levels)
-    tuned = calibration.with_thresholds(found.v_thresholds)
+    start = calibration
+    if isinstance(options.rule, AutoRule):
+        finest = options.rule.finest(options.timesteps, options.kind.resolution)
+        start = calibrate_thresholds(ann, data, split, replace(options, rule=finest), progress)
+        start = replace(start, rule=f"auto: {start.rule}", choice=calibration.choice)
+    found = reconstruct(ann, start.v_thresholds(), moved, WEIGHT_UPDATES, levels)
+    tuned = start.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
     before, after = (
         output_error(

@@ -218,6 +218,10 @@ class AutoRule:
         """Return the candidate to take where none is tried: for half the run."""
         return MseRule(self._levels(timesteps, resolution, 2))
 
+    def finest(self, timesteps: int, resolution: int = 1) -> ThresholdRule:
+        """Return the candidate with the levels of the whole run: where tuning starts, which finds what to clip."""
+        return MseRule(self._levels(timesteps, resolution, 1))
+
     @staticmethod
     def _levels(timesteps: int, resolution: int, share: int) -> int:
         """Return the levels that a ``share``-th part of the run tells apart, within bounds."""

@@ -147,4 +147,5 @@ def test_spikes_that_tell_levels_apart_are_offered_more_of_them() -> None:
         "mse, 8 levels",
         "max",
     ]
+    assert AutoRule().middle(8) == MseRule(4) and AutoRule().finest(8) == MseRule(8)
     assert [rule.name for rule in AutoRule().candidates(8, 4)][:3] == [f"mse, {n} levels" for n in (8, 16, 32)]
