@@ -42,7 +42,7 @@ def if_step(current: Tensor, v: Tensor, v_threshold: Tensor) -> tuple[Tensor, Te
     """
     v = v + current
     output = torch.div(v, v_threshold).floor_().clamp_(0, 1).mul_(v_threshold)
-    return output, v - output
+    return output, v.sub_(output)
 
 
 def signed_step(current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,7 +76,7 @@ def group_step(
     spike = torch.maximum(due, -emitted).clamp_(-members, members)
     emitted = emitted + spike
     output = spike.mul_(v_threshold)
-    return output, v - output, emitted
+    return output, v.sub_(output), emitted
 
 
 def multilevel_step(
@@ -98,7 +98,7 @@ def multilevel_step(
     spike = torch.maximum(spike, _power_within(emitted).neg_())
     emitted = emitted + spike
     output = spike.mul_(v_threshold)
-    return output, v - output, emitted
+    return output, v.sub_(output), emitted
 
 
 def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
@@ -111,7 +111,7 @@ def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, le
     """
     v = v + current
     output = _power_within(_due(v, v_threshold, levels).clamp_(min=0)).mul_(v_threshold)
-    return output, v - output
+    return output, v.sub_(output)
 
 
 def multilevel_encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ def multilevel_encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, le
     """
     v = v + current
     output = _nearest_power(_due(v, v_threshold, levels)).mul_(v_threshold)
-    return output, v - output
+    return output, v.sub_(output)
 
 
 def tracking_step(
@@ -143,7 +143,7 @@ def tracking_step(
     if most is not None:
         total = torch.minimum(total, most)
     output = (total - emitted).mul_(v_threshold)
-    return output, v - output, total
+    return output, v.sub_(output), total
 
 
 def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0) -> tuple[Tensor, Tensor]:
@@ -157,7 +157,7 @@ def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float |
     if most is not None:
         spike.clamp_(-most, most)
     output = spike.mul_(v_threshold)
-    return output, v - output
+    return output, v.sub_(output)
 
 
 def quantized_activation(x: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
