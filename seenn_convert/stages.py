@@ -23,6 +23,7 @@ from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
 from seenn_convert.program import Program, rows_together
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.report.ann import run_ann
+from seenn_convert.report.coverage import call_sites
 from seenn_convert.report.user_data import checked_labels
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
@@ -56,8 +57,12 @@ JUDGING_IMAGES = (128, 256)
 LEAST_FOR_WEIGHTS = 48
 """Fewest fitting images of a deep calibration."""
 
-WEIGHT_UPDATES, WEIGHT_IMAGES = 250, 48
-"""Updates of the weights in a deep calibration, and images in each."""
+WEIGHT_UPDATES, WEIGHT_IMAGES = (250, 600), 48
+"""Fewest and most updates of the weights in a deep calibration, and images in each."""
+
+WEIGHT_WORK, WEIGHT_PASSES = 25_000_000_000, 100
+"""Updates times multiply-accumulates of the ANN for an image, where the bounds above allow it: some minutes. And in how
+many updates an image serves at most, whatever the bounds."""
 
 
 def calibrate_thresholds(
@@ -125,9 +130,9 @@ def tune_weights(
             "weights; give some hundreds, or take --calibration balanced"
         )
     judging, tuning = split.fitting[::4], tuple(i for n, i in enumerate(split.fitting) if n % 4)
-    size, horizon = min(WEIGHT_IMAGES, len(tuning)), _horizon(options)
+    size, horizon, updates = min(WEIGHT_IMAGES, len(tuning)), _horizon(options), _weight_updates(ann, len(tuning))
     levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
-    chosen = _drawn(tuning, WEIGHT_UPDATES * size, options.seed)
+    chosen = _drawn(tuning, updates * size, options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
@@ -136,7 +141,7 @@ def tune_weights(
         finest = options.rule.finest(options.timesteps, options.kind.resolution)
         start = calibrate_thresholds(ann, data, split, replace(options, rule=finest), progress)
         start = replace(start, rule=f"auto: {start.rule}", choice=calibration.choice)
-    found = reconstruct(ann, start.v_thresholds(), moved, WEIGHT_UPDATES, levels)
+    found = reconstruct(ann, start.v_thresholds(), moved, updates, levels)
     tuned = start.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
     before, after = (
@@ -147,6 +152,13 @@ def tune_weights(
     )
     program, kept = (found.ann, tuned) if after < before else (ann, calibration)
     return program, replace(kept, weights={"error_before": before, "error_after": after, "kept": after < before})
+
+
+def _weight_updates(ann: Program, images: int) -> int:
+    """Return how many updates the weights get: the more, the smaller the network is and the more images there are."""
+    fewest, most = WEIGHT_UPDATES
+    updates = max(fewest, min(most, WEIGHT_WORK // max(1, sum(site.macs for site in call_sites(ann)))))
+    return min(updates, math.ceil(WEIGHT_PASSES * images / WEIGHT_IMAGES))
 
 
 def _drawn(among: Sequence[int], count: int, seed: int) -> list[int]:
