@@ -38,8 +38,7 @@ from seenn_convert.program import Program
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.tuning import output_error as output_errors
-from seenn_convert.tuning.output_error import output_error, prefix_errors
+from seenn_convert.tuning.output_error import output_error, prefix_errors, relative_distance
 
 LEVELS, FINE_LEVELS = 32, 256
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
@@ -92,11 +91,9 @@ def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
             means = peers.mean_outputs(converted, image, PEER_MARKS)
         except Exception as error:  # whatever it may raise
             return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
-    errors = {
-        str(mark): output_errors.relative_error(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)
-    }
-    found = {str(mark): error for mark, error in zip(PEER_MARKS, errors, strict=True)}
-    return {"version": peers.version(), "error": found, "seconds": time.perf_counter() - start}
+    seconds = time.perf_counter() - start
+    errors = {str(mark): relative_distance(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)}
+    return {"version": peers.version(), "error": errors, "seconds": seconds}
 
 
 def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:

@@ -90,9 +90,9 @@ def calibrate_thresholds(
 
 
 def _compared_with(options: Options) -> Form | None:
-    """Return the biases that alternatives are compared with: none where most of the run would be without them."""
+    """Return the biases that alternatives are compared with: none where a long run ends without them."""
     form = options.chosen_correction
-    return None if form == "none" or _horizon(options) > BIAS_TIMESTEPS else form
+    return None if form == "none" or (form == "timestep" and _horizon(options) > BIAS_TIMESTEPS) else form
 
 
 def _horizon(options: Options) -> int:
@@ -117,7 +117,7 @@ def tune_weights(
     """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
 
     Tuning starts from the finest levels, as it finds by itself what to clip. Whether it helps is judged by the answers
-    on a quarter of the fitting images, which tune nothing.
+    on a quarter of the fitting images, which tune no weights; both networks get rough biases there first.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -132,15 +132,15 @@ def tune_weights(
     judging, tuning = split.fitting[::4], tuple(i for n, i in enumerate(split.fitting) if n % 4)
     size, horizon, updates = min(WEIGHT_IMAGES, len(tuning)), _horizon(options), _weight_updates(ann, len(tuning))
     levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
-    chosen = _drawn(tuning, updates * size, options.seed)
-    generator = torch.Generator().manual_seed(options.seed)
-    images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
-    moved = (jittered(image, generator) for image in images)
     start = calibration
     if isinstance(options.rule, AutoRule):
         finest = options.rule.finest(options.timesteps, options.kind.resolution)
         start = calibrate_thresholds(ann, data, split, replace(options, rule=finest), progress)
-        start = replace(start, rule=f"auto: {start.rule}", choice=calibration.choice)
+    start = replace(start, rule=f"tuned from {start.rule}", choice=calibration.choice)
+    chosen = _drawn(tuning, updates * size, options.seed)
+    generator = torch.Generator().manual_seed(options.seed)
+    images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
+    moved = (jittered(image, generator) for image in images)
     found = reconstruct(ann, start.v_thresholds(), moved, updates, levels)
     tuned = start.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)

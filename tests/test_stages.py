@@ -1,5 +1,6 @@
 """The stages read each part of the calibration data for its purpose, and no other part."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from seenn_convert.stages import (
     tune,
     tune_weights,
 )
+from seenn_convert.tuning.output_error import LEAST_DIVERGENCE
 from seenn_convert.tuning.tune import Split, split_calibration
 
 SPLIT = split_calibration(96, 0)
@@ -166,3 +168,20 @@ def test_images_that_judge_tuned_weights_tune_none() -> None:
     ]
     assert found[0][1].layers == found[1][1].layers
     assert found[0][1].weights["error_after"] != found[1][1].weights["error_after"]
+
+
+def test_answers_that_differ_by_rounding_alone_are_no_reason_to_keep_tuned_weights() -> None:
+    """An ANN that is very sure of these images: the divergence of both networks is nothing but rounding."""
+    ann, data = small.ann_program(), small.dataset()
+    sure = copy.deepcopy(ann.graph_module)
+    head = next(module for module in sure.modules() if isinstance(module, torch.nn.Linear))
+    with torch.no_grad():
+        head.weight.mul_(1000)
+        head.bias.mul_(1000)
+    ann = replace(ann, graph_module=sure)
+    options = Options(timesteps=16, neuron="tracking", calibration="deep", rule=MaxRule())
+    plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
+    program, left = tune_weights(ann, plain, data, SPLIT, options, silent)
+    assert left.weights["error_before"] == left.weights["error_after"] == pytest.approx(LEAST_DIVERGENCE)
+    assert left.weights["kept"] is False
+    assert program is ann

@@ -42,8 +42,9 @@ class Calibration:
         per_channel: One threshold a channel, or one a layer.
         images: Number of images seen.
         layers: Node name of the activation -> its calibration.
-        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs.
-        weights: Where weights were tuned: the error at the outputs before and after, and whether they were kept.
+        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs; the best ones
+            also as ``RULE, corrected``, with rough biases, which decides.
+        weights: Where weights were tuned: the divergence of the answers before and after, and whether they were kept.
     """
 
     rule: str
@@ -115,7 +116,7 @@ def from_statistics(
         CalibrationDataError: No activation ever fires; lists them.
     """
     dead = [name for name, found in statistics.items() if not bool((found.maxima > 0).any())]
-    if len(dead) == len(statistics):
+    if dead and len(dead) == len(statistics):
         raise CalibrationDataError(
             f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
             "check the preprocessing (mean, std, resize) and that these images are the model's kind"

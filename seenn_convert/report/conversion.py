@@ -131,7 +131,8 @@ def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> lis
             f"{len(silent)} of {len(calibration.layers)} activations never fire on the calibration images; check the "
             "preprocessing (mean, std, resize) and that these images are the model's kind"
         )
-    dead = {name: len(layer.dead_channels) for name, layer in calibration.layers.items() if layer.dead_channels}
+    firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
+    dead = {name: len(layer.dead_channels) for name, layer in firing.items() if layer.dead_channels}
     if dead:
         listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
         warnings.append(f"channels that no calibration image activated carry their layer's largest threshold: {listed}")

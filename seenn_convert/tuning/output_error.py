@@ -17,20 +17,27 @@ from seenn_convert.program import Program, initial_state, rows_together
 LEAST_ERROR = 1e-12
 """What counts as an error where there is none."""
 
+LEAST_DIVERGENCE = 1e-4
+"""In nats: answers that differ by less count as the same."""
+
 ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
 """Updates of the biases with which thresholds are compared, and the share of the gap that each closes: 1 % is left."""
 
 
-def relative_error(found: Tensor, wanted: Tensor) -> float:
+def relative_distance(found: Tensor, wanted: Tensor) -> float:
     """Return the distance of the logits ``(B, K)`` from those wanted, relative to them."""
     scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
     return float(torch.linalg.vector_norm(found - wanted) / scale)
 
 
 def divergence(found: Tensor, wanted: Tensor) -> float:
-    """Return how much the answers of the logits ``(B, K)`` differ from those wanted: mean Kullback-Leibler, in nats."""
+    """Return how much the answers of the logits ``(B, K)`` differ from those wanted: mean Kullback-Leibler, in nats.
+
+    It is at least ``LEAST_DIVERGENCE``: what is below is rounding, and no answer depends on it.
+    """
     answers = torch.log_softmax(wanted, dim=-1)
-    return float(kl_div(torch.log_softmax(found, dim=-1), answers, reduction="batchmean", log_target=True))
+    found = torch.log_softmax(found, dim=-1)
+    return max(LEAST_DIVERGENCE, float(kl_div(found, answers, reduction="batchmean", log_target=True)))
 
 
 def output_error(
@@ -41,7 +48,7 @@ def output_error(
     timesteps: int,
     images: Tensor,
     correction: Form | None = None,
-    measure: Callable[[Tensor, Tensor], float] = relative_error,
+    measure: Callable[[Tensor, Tensor], float] = relative_distance,
 ) -> float:
     """Return how far the mean logits of the spiking network are from the ANN's.
 
@@ -56,7 +63,7 @@ def output_error(
         timesteps: The longest run T.
         images: ``(B, *input_shape)``.
         correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
-        measure: The error of one prefix, ``relative_error`` or ``divergence``.
+        measure: The error of one prefix, ``relative_distance`` or ``divergence``.
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
@@ -73,7 +80,7 @@ def prefix_errors(
     images: Tensor,
     wanted: Tensor,
     marks: Sequence[int],
-    measure: Callable[[Tensor, Tensor], float] = relative_error,
+    measure: Callable[[Tensor, Tensor], float] = relative_distance,
 ) -> list[float]:
     """Return the error of the mean logits after each number of timesteps in ``marks``, which rises.
 

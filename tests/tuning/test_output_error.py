@@ -10,7 +10,13 @@ from seenn_convert.kinds import Tracking
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import spiking_passes
 from seenn_convert.program import initial_state
-from seenn_convert.tuning.output_error import divergence, output_error, prefix_errors, relative_error
+from seenn_convert.tuning.output_error import (
+    LEAST_DIVERGENCE,
+    divergence,
+    output_error,
+    prefix_errors,
+    relative_distance,
+)
 
 IMAGES = small.draw(20, 5)[0]
 
@@ -40,10 +46,10 @@ def test_the_output_error_is_the_geometric_mean_of_three_prefixes() -> None:
 
 
 def test_measures_of_one_prefix() -> None:
-    """The distance is relative; the divergence of two answers is that of their probabilities, zero for the same."""
+    """The distance is relative; the divergence of two answers is that of their probabilities, none for the same."""
     wanted = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
     found = torch.tensor([[3.0, 1.0], [0.0, 4.0]])
-    assert relative_error(found, wanted) == pytest.approx(1.0)
-    assert divergence(wanted + 7, wanted) == pytest.approx(0, abs=1e-6)
+    assert relative_distance(found, wanted) == pytest.approx(1.0)
+    assert divergence(wanted + 7, wanted) == divergence(1.0001 * wanted, wanted) == LEAST_DIVERGENCE
     p, q = torch.softmax(wanted, -1), torch.softmax(found, -1)
     assert divergence(found, wanted) == pytest.approx(float((p * (p / q).log()).sum() / 2), rel=1e-5)
