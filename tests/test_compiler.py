@@ -51,6 +51,7 @@ def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, correction: Correc
     assert agreement(convert(small.trained_net(), small.dataset(), options)) >= 0.97
 
 
+@pytest.mark.slow
 def test_the_mean_logits_close_in_on_the_ann() -> None:
     """On the images that the thresholds were measured on: there no activation is above its threshold."""
     net, pixels = small.trained_net(), small.draw(96, 1)[0]  # the images of small.dataset()
@@ -67,6 +68,7 @@ def test_the_mean_logits_close_in_on_the_ann() -> None:
     assert errors[2] < errors[1] / 2
 
 
+@pytest.mark.slow
 def test_every_form_of_the_model_gives_the_same_network(tmp_path: Path) -> None:
     net = small.trained_net()
     options = Options(timesteps=4)
@@ -79,6 +81,7 @@ def test_every_form_of_the_model_gives_the_same_network(tmp_path: Path) -> None:
     assert len(artifacts[2].provenance["model"]["sha256"]) == 64
 
 
+@pytest.mark.slow
 def test_an_onnx_file_gives_the_network_too(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     program = torch.onnx.export(
@@ -110,6 +113,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -
     assert other.provenance["calibration"]["thresholds"] != a.provenance["calibration"]["thresholds"]
 
 
+@pytest.mark.slow
 def test_the_batch_size_decides_about_nothing() -> None:
     """Up to rounding: kernels sum batches of fewer than 16 rows in another order."""
     sizes = (96, 29, 20, 7, 1)
@@ -332,6 +336,7 @@ def test_progress_goes_through_the_stages() -> None:
         "reading the model",
         "calibrating",
         "choosing thresholds",
+        "choosing thresholds with biases",
         "correcting means",
         "ANN",
         "tuning the exit",

@@ -83,6 +83,7 @@ def test_an_evaluation_without_a_plan_pays_no_head(planned) -> None:
     assert evaluate(thresholds, small.dataset(40, 9), 32)["operations"]["policy_macs"] == 0
 
 
+@pytest.mark.slow
 def test_both_rules_together_and_other_options(tmp_path: Path) -> None:
     """Whichever choice is taken: it is written, read, and equals hindsight on unseen images."""
     for options in (

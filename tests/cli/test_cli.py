@@ -177,6 +177,7 @@ def test_inspect_of_an_artifact_shows_what_the_calibration_knows_and_once_evalua
     assert (found["suggestion"] or "No layer breaks.") in text
 
 
+@pytest.mark.slow
 def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(
     capsys: pytest.CaptureFixture[str], artifact: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_evaluate_against_the_original_agrees_with_the_artifacts_own_ann(
     assert own["ann_accuracy"] == other["ann_accuracy"]
 
 
+@pytest.mark.slow
 def test_one_of_several_outputs_is_chosen_by_name(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, few: Path
 ) -> None:
@@ -410,6 +412,7 @@ def test_grey_images_become_colour_for_a_factory_that_needs_it(
     assert code == 1 and "does not accept an image of shape (1, 28, 28)" in err and "--input-shape" in err
 
 
+@pytest.mark.slow
 def test_calibrate_keeps_the_options_that_are_not_given(
     capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
 ) -> None:
@@ -444,6 +447,7 @@ def test_an_option_without_effect_is_wrong_usage(
     assert code == 2 and message in error and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_certificate_goes_from_convert_to_inspect_evaluate_and_calibrate(
     capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
 ) -> None:
@@ -473,6 +477,7 @@ def test_a_certificate_goes_from_convert_to_inspect_evaluate_and_calibrate(
     assert alone.provenance["options"]["target"] is None  # the default drop of before gives way to the certificate
 
 
+@pytest.mark.slow
 def test_a_time_becomes_timesteps_or_is_refused(capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path) -> None:
     model, out = SAMPLE / "fashion_mnist.pt2", tmp_path / "out"
     arguments = ["convert", model, "--calibration-data", few, "-T", "3", "-o", out, *SCALE, "--calibration", "fast",
