@@ -38,11 +38,11 @@ from seenn_convert.program import Program
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
 from seenn_convert.tuning.output_error import output_error, prefix_errors, relative_distance
 
 LEVELS, FINE_LEVELS = 32, 256
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
-BIAS_UPDATES, BIAS_TIMESTEPS = 16, 64
 PARITY, LEAST_ERROR = 1e-4, 1e-5
 """Largest error of the ANN's outputs that single precision is asked about, and least error that shows a law."""
 

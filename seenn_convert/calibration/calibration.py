@@ -119,7 +119,8 @@ def from_statistics(
     if dead and len(dead) == len(statistics):
         raise CalibrationDataError(
             f"no positive activation in {images} calibration images at {', '.join(dead)}: the threshold would be 0; "
-            "check the preprocessing (mean, std, resize) and that these images are the model's kind"
+            "check the preprocessing (mean, std, resize) and that these images are the model's kind; where these "
+            "activations really never fire, --encode always lets graded values spike instead"
         )
     layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items() if name not in dead}
     usual = float(torch.tensor([max(layer.v_threshold) for layer in layers.values()]).median()) if dead else 0.0
