@@ -194,6 +194,15 @@ def _load(path: Path) -> Any:
     return module
 
 
+def _with_weights(module: nn.Module) -> nn.Module:
+    """Give weights that are all zero, as heads often start, random values: zeros would hide every error behind them."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        if parameter.dim() >= 2 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02, generator=generator)
+    return module
+
+
 def _build(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
     """Build a network; one that does not accept the size of image it is given is tried with larger ones."""
     sizes: dict[str, int] = getattr(zoo, "_LARGER", {})
@@ -202,7 +211,7 @@ def _build(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
             sizes[name] = side
         try:
             module, image = zoo.build(name)
-            return module, image
+            return _with_weights(module), image
         except Exception:
             if side == 299:
                 raise
