@@ -37,7 +37,7 @@ def test_without_a_correction_the_least_error_wins() -> None:
 
 @pytest.mark.parametrize("form", ["timestep", "bias", "potential"])
 def test_the_correction_decides_between_the_best(form: Form) -> None:
-    """Two rules are tried with biases, which leave less error; the others are not."""
+    """The best two rules are tried again with biases; the others are not."""
     told: list[tuple[str, int, int]] = []
     found = candidates()
     chosen = choose(found, form, told)
