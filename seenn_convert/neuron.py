@@ -1,6 +1,7 @@
 """Integrate-and-fire arithmetic on tensors: state in, state out, the law of every neuron written once.
 
 Fresh temporaries are reused in place: most of a step's time outside the convolutions goes into memory traffic.
+The current comes first in a sum with a state, for the sum then lies in memory in the order that the layer before chose.
 ``floor(v / theta) >= 1`` holds exactly when ``v >= theta`` in floating point, since the quotient of a smaller number
 never rounds up to 1.
 """
@@ -40,7 +41,7 @@ def if_step(current: Tensor, v: Tensor, v_threshold: Tensor) -> tuple[Tensor, Te
 
     Source: reset by subtraction, Rueckauer et al. 2017.
     """
-    v = v + current
+    v = current + v
     output = torch.div(v, v_threshold).floor_().clamp_(0, 1).mul_(v_threshold)
     return output, v.sub_(output)
 
@@ -71,11 +72,12 @@ def group_step(
 
     Source: group neurons, Lv et al. 2024 (ICASSP).
     """
-    v = v + current
-    due = torch.div(v, v_threshold).floor_()  # whole spikes that the membrane holds; below 0 where it owes some
-    spike = torch.maximum(due, -emitted).clamp_(-members, members)
-    emitted = emitted + spike
-    output = spike.mul_(v_threshold)
+    v = current + v
+    negated = -v_threshold
+    owed = torch.div(v, negated).ceil_()  # whole spikes to take back; below 0 where the membrane holds some
+    taken = owed.clamp_(max=emitted).clamp_(-members, members)
+    emitted = emitted - taken
+    output = taken.mul_(negated)
     return output, v.sub_(output), emitted
 
 
@@ -93,7 +95,7 @@ def multilevel_step(
 
     Source: Huang et al. 2025 (multi-threshold neuron).
     """
-    v = v + current
+    v = current + v
     spike = _nearest_power(_due(v, v_threshold, levels))
     spike = torch.maximum(spike, _power_within(emitted).neg_())
     emitted = emitted + spike
@@ -109,7 +111,7 @@ def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, le
 
     Source: Huang et al. 2025 (multi-threshold neuron), without its negative thresholds.
     """
-    v = v + current
+    v = current + v
     output = _power_within(_due(v, v_threshold, levels).clamp_(min=0)).mul_(v_threshold)
     return output, v.sub_(output)
 
@@ -121,7 +123,7 @@ def multilevel_encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, le
 
     Source: Huang et al. 2025 (multi-threshold neuron).
     """
-    v = v + current
+    v = current + v
     output = _nearest_power(_due(v, v_threshold, levels)).mul_(v_threshold)
     return output, v.sub_(output)
 
@@ -138,7 +140,7 @@ def tracking_step(
     Shapes: ``current``, ``v`` and ``emitted`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most``, broadcastable, is
     the largest net number of spikes allowed so far. Returns ``(output, v_next, emitted_next)``.
     """
-    v = v + current
+    v = current + v
     total = torch.div(v, v_threshold).floor_().add_(emitted).clamp_(min=0)
     if most is not None:
         total = torch.minimum(total, most)
@@ -152,7 +154,7 @@ def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float |
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most`` is the largest spike in units of
     the threshold, None for any. Returns ``(output, v_next)``.
     """
-    v = v + current
+    v = current + v
     spike = torch.div(v, v_threshold).floor_()
     if most is not None:
         spike.clamp_(-most, most)

@@ -94,15 +94,16 @@ class Program:
 
 
 def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
-    """Return the state of a spiking program before the first timestep, ``(B, *shape)`` each, on its device."""
+    """Return the state of a spiking program before the first timestep, ``(B, *shape)`` each, on its device.
+
+    All rows are one and the same in memory: a step writes its next state elsewhere, in the order in memory of its
+    currents. Clone what is to be written.
+    """
     graph_module, state = program.graph_module, {}
-    like = next(graph_module.buffers())
+    zero = next(graph_module.buffers()).new_zeros(())
     for spec in program.states:
-        if spec.initial is None:
-            state[spec.name] = like.new_zeros(batch_size, *spec.shape)
-        else:
-            row = graph_module.get_buffer(spec.initial).expand(spec.shape)
-            state[spec.name] = row.expand(batch_size, *spec.shape).contiguous()
+        start = zero if spec.initial is None else graph_module.get_buffer(spec.initial)
+        state[spec.name] = start.expand(batch_size, *spec.shape)
     return state
 
 

@@ -1,4 +1,4 @@
-"""How many rows a batch has at least, so that a sample's numbers do not depend on who else is in it."""
+"""How rows lie in memory, and how many a batch has at least."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,24 @@ of rows, and a sample's result would depend on who else is in the batch."""
 
 
 def pad_rows(rows: Tensor, floor: int = ROW_FLOOR) -> Tensor:
-    """Repeat the first row until there are at least ``floor`` rows."""
-    missing = floor - rows.shape[0]
-    if missing <= 0 or rows.shape[0] == 0:
+    """Repeat the first row until there are at least ``floor`` rows; their order in memory stays.
+
+    Where it did not, kernels would meet the ends of their vectors elsewhere, and round another way.
+    """
+    count = rows.shape[0]
+    if count >= floor or count == 0:
         return rows
-    return torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
+    numbers = torch.arange(floor, device=rows.device)
+    return rows[torch.where(numbers < count, numbers, 0)]
+
+
+def channels_last(values: Tensor) -> Tensor:
+    """Return ``values`` with the second of four axes last in memory; others as they are."""
+    return values.to(memory_format=torch.channels_last) if values.dim() == 4 else values
+
+
+def in_memory_order(values: Tensor) -> Tensor:
+    """Return ``values`` with their second axis last where it is last in memory, so that flattening copies nothing."""
+    if values.dim() == 4 and not values.is_contiguous() and values.is_contiguous(memory_format=torch.channels_last):
+        return values.movedim(1, -1)
+    return values

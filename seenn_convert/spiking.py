@@ -269,7 +269,7 @@ class TemporalDifference(nn.Module):
 
     def forward(self, current: Tensor, running_sum: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``(output, running_sum_next, value)``; ``previous`` is the last ``value``, zero at the start."""
-        running_sum = running_sum + current
+        running_sum = current + running_sum
         value: Tensor = self.operator(running_sum)
         return value - previous, running_sum, value
 
@@ -283,7 +283,7 @@ class RectifiedDifference(nn.Module):
 
     def forward(self, current: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(output, running_sum_next)``, each ``(B, *F)``."""
-        following = running_sum + current
+        following = current + running_sum
         return following.relu().sub_(running_sum.relu()), following
 
 
@@ -313,7 +313,7 @@ class MeanDifference(nn.Module):
         sums, means, following = iter(inputs[count:]), [], []
         for current, varies in zip(inputs[:count], self.varying, strict=True):
             if varies:
-                following.append(next(sums) + current)
+                following.append(current + next(sums))
                 means.append(following[-1] / per_row(t, current))
             else:
                 means.append(current)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seenn_convert.rows import in_memory_order
+
 BINS = 2048
 _LEAST_EXPONENT = -112
 """Where an empty range starts: ``BINS / 2**exponent`` must stay finite in single precision."""
@@ -47,15 +49,16 @@ class ActivationStatistics:
 
     def update(self, values: Tensor) -> None:
         """Add a batch of pre-activations ``(B, C, *)``."""
-        rows = values.detach().transpose(0, 1).reshape(self.channels, -1).float().cpu()
-        maxima = rows.amax(dim=1).clamp(min=0)
+        values = values.detach().float().cpu()
+        row = (-1, *[1] * (values.dim() - 2))
+        maxima = values.amax(dim=(0, *range(2, values.dim()))).clamp(min=0)
         self._widen(_exponent(maxima))
         self.maxima = torch.maximum(self.maxima, maxima)
-        self.totals += rows.shape[1]
-        scaled = rows * torch.ldexp(torch.full((self.channels, 1), float(BINS)), -self.exponents.unsqueeze(1))
-        bins = torch.where(rows > 0, scaled.clamp_(max=BINS - 1).add_(1), 0.0).to(torch.int32)  # bin 0: not positive
-        bins += torch.arange(self.channels, dtype=torch.int32).unsqueeze(1) * (BINS + 1)
-        counts = torch.bincount(bins.flatten(), minlength=self.channels * (BINS + 1))
+        self.totals += values.numel() // self.channels
+        scaled = values * torch.ldexp(torch.full((self.channels,), float(BINS)), -self.exponents).reshape(row)
+        bins = torch.where(values > 0, scaled.clamp_(max=BINS - 1).add_(1), 0.0).to(torch.int32)  # bin 0: not positive
+        bins += (torch.arange(self.channels, dtype=torch.int32) * (BINS + 1)).reshape(row)
+        counts = torch.bincount(in_memory_order(bins).flatten(), minlength=self.channels * (BINS + 1))
         self.counts += counts.reshape(self.channels, BINS + 1)[:, 1:]
 
     def merge(self, other: "ActivationStatistics") -> None:

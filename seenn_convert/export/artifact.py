@@ -17,6 +17,7 @@ from seenn_convert.export.graphs import graph_from_json, graph_to_json
 from seenn_convert.export.shapes import PROVENANCE, misfit
 from seenn_convert.export.shapes import REPORT as REPORT_SHAPE
 from seenn_convert.program import PassRecord, Program, Stage, StateSpec
+from seenn_convert.rows import channels_last
 from seenn_convert.runtime.policies import (
     ConfidencePolicy,
     ExitPolicy,
@@ -117,7 +118,7 @@ def load_artifact(path: Path) -> Artifact:
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()})
         check_runs(*shapes, _count(manifest["timesteps"]))
-        ann, snn = _programs_from_json(program, store)
+        ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()})
         artifact = _artifact(path / MANIFEST, manifest, ann, snn, _read_report(path / REPORT))
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together

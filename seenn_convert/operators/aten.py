@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch._ops import OpOverloadPacket
 
+from seenn_convert.rows import in_memory_order
+
 LINEAR = (
     "roll", "flip", "sum", "cumsum", "repeat", "expand", "index_select", "select", "pixel_shuffle", "pixel_unshuffle",
     "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
@@ -84,10 +86,13 @@ class AtenOperator(nn.Module):
         last bits; then a row's result would depend on the number of rows.
         """
         missing = -x.numel() % (64 * torch.get_num_threads())
-        if missing == 0 or x.device.type == "meta":
+        if x.device.type == "meta":
             return self._call((x,))
-        flat = torch.cat([x.reshape(-1), x.new_zeros(missing)])
-        return self._call((flat,))[: x.numel()].reshape(x.shape)
+        ordered = in_memory_order(x)
+        flat = ordered.reshape(-1)
+        result = self._call((flat if missing == 0 else torch.cat([flat, flat.new_zeros(missing)]),))
+        result = result[: x.numel()].reshape(ordered.shape)
+        return result if ordered is x else result.movedim(-1, 1)
 
     def _call(self, inputs: tuple[Tensor, ...]) -> Tensor:
         arguments = [self._value(argument, inputs) for argument in self.arguments]

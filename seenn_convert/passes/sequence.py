@@ -19,6 +19,7 @@ from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
+from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 from seenn_convert.program import Program
@@ -36,7 +37,8 @@ ANN_PASSES: tuple[Pass, ...] = (
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
     SplitLeakyReLU(),  # before pooling moves: a split activation is not monotone in one call
     FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
-    PoolBeforeReLU(),  # last: it looks for the final activations
+    PoolBeforeReLU(),  # late: it looks for the final activations
+    OrderChannelsLast(),  # last: the weights are final
 )
 
 

@@ -24,7 +24,7 @@ def test_counts_equal_a_run_by_hand(neuron: str) -> None:
     model = small.model(6, neuron=neuron)
     counting = CountingModel(model)
     drives, state = counting.drive(IMAGES), counting.initial_state(20)
-    net = small.trained_net()
+    net = small.trained_net().to(memory_format=torch.channels_last)  # the order in which the model sums
     theta = {layer.name: layer.neuron.v_threshold for layer in model.layers}
     v = {name: (0.5 * theta[name]).expand(20, 5, 4, 4) for name in theta}
     emitted = {name: torch.zeros(20, 5, 4, 4) for name in theta}
@@ -41,7 +41,7 @@ def test_counts_equal_a_run_by_hand(neuron: str) -> None:
         _, _, state = counting.step(drives, state)
         first = fire("relu", drives[0])
         second = fire("relu_1", net.conv2(first))
-        total = total + first + second
+        total = total + (first + second)
         pooled = torch.nn.functional.max_pool2d(total, 2)
         current, previous = pooled - previous, pooled
         for name, spikes in (("relu", first), ("relu_1", second)):

@@ -1,0 +1,30 @@
+"""Let convolutions read and write images with the channels last in memory, as the kernels of processors do."""
+
+import copy
+
+from torch import nn
+
+from seenn_convert.draft import Draft
+from seenn_convert.passes.base import Pass
+from seenn_convert.rows import channels_last
+
+
+class OrderChannelsLast(Pass):
+    """Store the weights of convolutions over images with the channels last; shapes and numbers stay.
+
+    Before: ``conv``, weight in memory as ``(O, I, H, W)``     After: ``conv``, weight in memory as ``(O, H, W, I)``
+    A convolution writes its result in the order of its weight, and what follows keeps the order of its input, so a
+    whole step runs in it, state included; else each convolution copies its input and its result into it and back.
+    """
+
+    def rewrite(self, draft: Draft) -> None:
+        """Replace every such convolution by one that shares all but the order of its weight."""
+        for node, module in draft.modules_of(nn.Conv2d, nn.ConvTranspose2d):
+            before = module.get_parameter("weight").detach()
+            weight = channels_last(before)
+            if weight.stride() == before.stride():
+                continue
+            ordered = copy.copy(module)
+            ordered._parameters = dict(module._parameters)
+            ordered._parameters["weight"] = nn.Parameter(weight, requires_grad=False)
+            draft.replace_module(node, ordered)
