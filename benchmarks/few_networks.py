@@ -29,6 +29,7 @@ from seenn_convert.runtime.policies import exit_steps
 @click.option("--target-timesteps", type=float)
 @click.option("--neuron", default="signed", show_default=True)
 @click.option("--accuracy-only", is_flag=True, help="One run of all timesteps, exits by hindsight, no timing.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder to keep what was converted in, as NAME_tT.")
 @click.option("--append", is_flag=True, help="Keep the rows that OUTPUT.json has.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
 def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], append: bool, **given: Any) -> None:
@@ -37,6 +38,8 @@ def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], appe
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
+    if given["artifacts"] is not None:
+        given["artifacts"].mkdir(parents=True, exist_ok=True)
     rows = json.loads(output.with_suffix(".json").read_text())["rows"] if append else []
     rows += [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
     data = {"rows": rows, "environment": environment(), "command": " ".join(Path(part).name for part in sys.argv)}
@@ -52,6 +55,8 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
     start = time.perf_counter()
     artifact = sc.convert(model, calibration, sc.Options(timesteps=timesteps, neuron=given["neuron"], target=target))
     seconds = time.perf_counter() - start
+    if given["artifacts"] is not None:
+        artifact.save(given["artifacts"] / f"{name}_t{timesteps}")
     result = _accuracy(artifact, test) if given["accuracy_only"] else evaluate_artifact(artifact, test)
     click.echo(f"{name} T={timesteps}: done", err=True)
     kept = ("ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "energy")
