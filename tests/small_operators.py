@@ -7,7 +7,7 @@ from seenn_convert.operators import AtenOperator, PerPart
 
 OUTSIDE = [
     "rand_like.default", "relu_.default", "as_strided.default", "add_.Tensor", "silu.out", "bernoulli.default",
-    "dropout.default", "native_dropout.default", "set_.source_Tensor", "copy_.default", "from_file.default", "sort.default",
+    "dropout.default", "native_dropout.default", "set_.source_Tensor", "copy_.default", "from_file.default", "nanmean.default",
     "silu.nothing", "silu", "nothing.default", "__class__.mro", "_dir.default", "", ".",
 ]  # fmt: skip
 """Writing, random, looking at other memory or files, not known, not operators at all."""

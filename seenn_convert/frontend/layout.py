@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 STAND_IN = 7919
 """A prime that stands for a batch of open size: an axis holds the batch where it divides the size."""
@@ -115,6 +116,8 @@ def _number(size: int | torch.SymInt, batch: int) -> int:
     expression = size.node.expr
     if size.node.shape_env is not None:  # the model's own code may have fixed an open size later on
         expression = size.node.shape_env.replace(expression)
+    if free_unbacked_symbols(expression):
+        raise ValueError(f"its size {expression} depends on the numbers of a tensor")
     if len(expression.free_symbols) > 1:
         raise ValueError(f"its size {expression} is not a multiple of the batch")
     return int(expression.subs({symbol: batch for symbol in expression.free_symbols}))

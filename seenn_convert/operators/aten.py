@@ -16,6 +16,7 @@ LINEAR = (
     "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
     "upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
     "im2col", "unfold", "tril", "triu", "diagonal", "masked_fill", "where", "avg_pool3d", "adaptive_avg_pool3d",
+    "col2im",
 )  # fmt: skip
 """Linear in the activation for each row: they act on each timestep's current as it stands.
 
@@ -25,8 +26,9 @@ What ``masked_fill`` and ``where`` choose by is a constant. They may fill with m
 GENERAL = (
     "softmax", "log_softmax", "matmul", "bmm", "einsum", "scaled_dot_product_attention", "linalg_vector_norm", "amax",
     "amin", "var", "std", "logsumexp", "hardswish", "log_sigmoid", "max_pool3d", "glu", "prod", "rms_norm",
+    "topk", "sort", "kthvalue", "median", "cummax", "cummin", "cosine_similarity", "grid_sampler",
 )  # fmt: skip
-"""Neither linear nor elementwise: they become temporal differences."""
+"""Neither linear nor elementwise: they become temporal differences. Of several results the first is taken."""
 
 PRODUCTS = ("matmul", "bmm", "einsum", "scaled_dot_product_attention")
 """Those of them that multiply two activations, with the accumulations of a matrix product."""
@@ -97,8 +99,9 @@ class AtenOperator(nn.Module):
     def _call(self, inputs: tuple[Tensor, ...]) -> Tensor:
         arguments = [self._value(argument, inputs) for argument in self.arguments]
         keywords = {name: self._value(value, inputs) for name, value in self.keywords}
-        result: Tensor = resolve(self.operator)(*arguments, **keywords)
-        return result
+        result = resolve(self.operator)(*arguments, **keywords)
+        first: Tensor = result[0] if isinstance(result, tuple) else result
+        return first
 
     def extra_repr(self) -> str:
         """Show the operator and what is not an activation."""

@@ -70,6 +70,8 @@ STEPS: dict[str, Step] = {
     "layer_norm": lambda m, i, x: F.layer_norm(x, (SIDE,)),
     "softmax_gate": lambda m, i, x: x * torch.softmax(m.layers[i](x), 1),
     "shuffle": shuffle,
+    "spatial_gate": lambda m, i, x: x * torch.sigmoid(x.max(1, keepdim=True).values + x.mean(1, keepdim=True)),
+    "order": lambda m, i, x: x.sort(1).values - 0.5 * x.topk(1, 3).values,
     "reflect": lambda m, i, x: F.pad(x, (1, 0, 0, 1), "reflect")[:, :, 1:, :-1],
     "upsample": lambda m, i, x: F.avg_pool2d(F.interpolate(x, scale_factor=2, mode="nearest"), 2) + x.flip(3),
     "split": lambda m, i, x: torch.cat([F.relu(x[:, 2:]), x[:, :2]], 1),

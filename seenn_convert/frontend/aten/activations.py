@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.frontend.aten.functional import as_it_stands, elementwise
-from seenn_convert.frontend.aten.registry import Result, handles
+from seenn_convert.frontend.aten.registry import TRAINING, Result, handles
 from seenn_convert.frontend.call import Call, Lifted, Refusal, rank_of
 from seenn_convert.operators import Affine, ClippedReLU
 
@@ -49,6 +49,15 @@ def clamp(call: Call) -> Result:
 def leaky_relu(call: Call) -> Result:
     """LeakyReLU."""
     return Lifted(nn.LeakyReLU(call.number("negative_slope") or 0.0), (call.tensor("self"),))
+
+
+@handles("rrelu", any_layout=True)
+def rrelu(call: Call) -> Result:
+    """RReLU, at inference a LeakyReLU of the mean slope."""
+    if call.flag("training"):
+        raise Refusal(TRAINING)
+    slope = ((call.number("lower") or 0.0) + (call.number("upper") or 0.0)) / 2
+    return Lifted(nn.LeakyReLU(slope), (call.tensor("self"),))
 
 
 @handles("prelu", "_prelu_kernel")

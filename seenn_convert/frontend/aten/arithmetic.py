@@ -9,7 +9,7 @@ from seenn_convert.frontend.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.aten.registry import TRAINING, Result, handles, operator_of
 from seenn_convert.frontend.call import OTHER_TYPE, Call, Lifted, Refusal, Same, rank_of
 from seenn_convert.frontend.layout import Layout
-from seenn_convert.operators import Add, Affine, Concatenate, ConstantRow, Mean, Reshape, Subtract
+from seenn_convert.operators import Add, Affine, AtenOperator, Concatenate, ConstantRow, Mean, Reshape, Subtract
 
 
 @handles("add", "sub", "rsub", any_layout=True)
@@ -93,7 +93,38 @@ def reduction(call: Call) -> Result:
     return replace(one, layout=layout)
 
 
-@handles("softmax", "log_softmax", "cumsum", "glu", any_layout=True)
+@handles("max", "min", any_layout=True)
+def extreme(call: Call) -> Result:
+    """The largest or smallest along an axis other than the batch; of two tensors, element by element."""
+    if "dim" not in call.arguments:
+        return elementwise(call)
+    source, dims, layout = _reduced(call)
+    name = "amax" if operator_of(call) == "max" else "amin"
+    return Lifted(AtenOperator(f"{name}.default", ("@0", dims, call.flag("keepdim"))), (source,), layout)
+
+
+@handles("kthvalue", "median", any_layout=True)
+def in_order(call: Call) -> Result:
+    """A value by its place in the order along an axis other than the batch."""
+    _, dims, layout = _reduced(call)
+    return replace(as_it_stands(call, dim=dims[0]), layout=layout)
+
+
+@handles("cosine_similarity", any_layout=True)
+def cosine_similarity(call: Call) -> Result:
+    """Cosine of the angle of two tensors along an axis other than the batch; one of them may be constant."""
+    first, second = ("x1", "x2") if call.is_activation("x1") else ("x2", "x1")
+    source = call.tensor(first)
+    ranks = {rank_of(source), rank_of(call.tensor(second)) if call.is_activation(second) else call.weight(second).dim()}
+    if len(ranks) > 1:
+        raise Refusal("it joins tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
+    dim = call.integer("dim")
+    axis, layout = call.axis(dim, source), call.layout(source)
+    one = as_it_stands(call, dim=axis)
+    return replace(one, layout=replace(layout, axis=layout.axis - (dim % rank_of(source) < layout.axis)))
+
+
+@handles("softmax", "log_softmax", "cumsum", "glu", "topk", "sort", "cummax", "cummin", any_layout=True)
 def along_one_axis(call: Call) -> Result:
     """What works along one axis other than the batch."""
     return as_it_stands(call, dim=call.axis(call.integer("dim"), call.tensor("self")))

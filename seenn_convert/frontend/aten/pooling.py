@@ -68,7 +68,7 @@ def pad(call: Call) -> Result:
     return Lifted(Pad(amounts, float(call.number("value") or 0.0)), (source,))
 
 
-@handles("max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "im2col", "pixel_shuffle", "pixel_unshuffle")
+@handles("max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle")
 @handles("channel_shuffle", "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d")
 @handles("upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
 def as_given(call: Call) -> Result:
@@ -85,3 +85,11 @@ def _mode_of(operator: str) -> str:
 
 def _single(values: tuple[int, ...]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else values
+
+
+@handles("grid_sampler")
+def grid_sampler(call: Call) -> Result:
+    """Read pictures at places that are computed, as a spatial transformer does, or given."""
+    if not call.is_activation("grid"):
+        raise Refusal("its places are constants, which has no conversion yet; compute them from the image, or slice")
+    return as_it_stands(call)

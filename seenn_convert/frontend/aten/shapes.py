@@ -94,6 +94,35 @@ def expand(call: Call) -> Result:
     return Lifted(Expand(after[1:]), (source,))
 
 
+@handles("tile")
+def tile(call: Call) -> Result:
+    """Repeat along any axis but the batch; axes that are not named are not repeated."""
+    source, counts = call.tensor("self"), call.integers("dims")
+    counts = (1,) * (rank_of(source) - len(counts)) + counts
+    if len(counts) > rank_of(source) or counts[0] != 1:
+        raise Refusal("it repeats the batch or puts an axis in front of it, so rows would depend on each other")
+    return Lifted(AtenOperator("repeat.default", ("@0", counts)), (source,))
+
+
+@handles("repeat_interleave", any_layout=True)
+def repeat_interleave(call: Call) -> Result:
+    """Repeat each place along an axis other than the batch."""
+    source = call.tensor("self")
+    if call.value("dim") is None:
+        raise Refusal("it repeats over the whole batch; name the axis")
+    dim = call.integer("dim") % rank_of(source)
+    counts = call.weight("repeats").long()
+    places = torch.arange(call.sizes(source)[dim])
+    return _places(call, source, dim, places.repeat_interleave(counts))
+
+
+@handles("diagonal")
+def diagonal(call: Call) -> Result:
+    """The diagonal of two axes other than the batch."""
+    source = call.tensor("self")
+    return as_it_stands(call, **{name: call.axis(call.integer(name), source) for name in ("dim1", "dim2")})
+
+
 @handles("roll", "flip", any_layout=True)
 def rearrange(call: Call) -> Result:
     """Rearrange places along axes other than the batch."""
