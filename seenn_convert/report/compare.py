@@ -275,7 +275,16 @@ def _facts(data: Dataset) -> dict[str, Any]:
 
 
 def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[str]:
-    used = {calibration_data.fingerprint(), artifact.provenance.get("calibration", {}).get("fingerprint")}
-    if data.fingerprint() in used:
-        return ["these are calibration images: the figures say nothing about new ones"]
-    return []
+    judging, choosing = data.fingerprint(), calibration_data.fingerprint()
+    calibrated, planned = (artifact.provenance.get(part, {}).get("fingerprint") for part in ("calibration", "policy"))
+    warnings = []
+    if judging in (choosing, calibrated):
+        warnings.append("these are calibration images: the figures say nothing about new ones")
+    if judging == planned:
+        warnings.append("these are the images of the policy head: the figures say nothing about new ones")
+    elif choosing == planned:
+        warnings.append(
+            "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
+            "give other --calibration-data"
+        )
+    return warnings

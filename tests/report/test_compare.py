@@ -1,6 +1,7 @@
 """A comparison judges every way on the data that chose nothing, and its page shows it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,16 @@ def test_data_that_calibrated_is_warned_about() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 4)
         assert "calibration images" in compare(small.artifact(), same, same)["warnings"][0]
+
+
+@pytest.mark.parametrize(("judging", "choosing", "words"), [(6, 7, "images of the policy head"), (7, 6, "that choose")])
+def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, words: str) -> None:
+    head = {"policy": {"fingerprint": small.dataset(20, 6).fingerprint()}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "TIMED_IMAGES", 4)
+        given = replace(small.artifact(), provenance={**small.artifact().provenance, **head})
+        (warning,) = compare(given, small.dataset(20, judging), small.dataset(20, choosing))["warnings"]
+    assert words in warning
 
 
 def test_data_without_labels_cannot_judge() -> None:
