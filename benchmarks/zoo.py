@@ -54,10 +54,11 @@ PARITY, LEAST_ERROR = 1e-4, 1e-5
 @click.option("--part", default="0/1", show_default=True, help="I/N: every N-th network from the I-th.")
 @click.option("--largest", default=math.inf, help="Skip networks of more million parameters, and say so.")
 @click.option("--signed", multiple=True, help="Measure signed neurons over 256 timesteps for these, too.")
+@click.option("--short", multiple=True, help="Convert these and check their parity, but run no timestep.")
 @click.option("--spikingjelly", is_flag=True, help="Let SpikingJelly convert those of OUTPUT.jsonl that it has not.")
 @click.option("--write", is_flag=True, help="Only write the table of what is in OUTPUT.jsonl.")
 def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: float, signed: tuple[str, ...],
-         spikingjelly: bool, write: bool) -> None:  # fmt: skip
+         short: tuple[str, ...], spikingjelly: bool, write: bool) -> None:  # fmt: skip
     """Measure the networks that FILE.py builds."""
     keep_pages()
     zoo, lines = _load(models), output.with_suffix(".jsonl")
@@ -66,7 +67,7 @@ def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: 
     done = {row["network"] for row in known}
     for name in [] if write else list(only or zoo.names())[first::step]:
         if name not in done:
-            row = {"network": name, **measure(zoo, name, largest, name in signed)}
+            row = {"network": name, **measure(zoo, name, largest, name in signed, name in short)}
             known.append(row)
             with lines.open("a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -96,7 +97,7 @@ def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
     return {"version": peers.version(), "error": errors, "seconds": seconds}
 
 
-def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]:
+def measure(zoo: Any, name: str, largest: float, signed: bool, short: bool = False) -> dict[str, Any]:
     """Return what there is to say about one network."""
     try:
         module, image = _build(zoo, name)
@@ -107,12 +108,12 @@ def measure(zoo: Any, name: str, largest: float, signed: bool) -> dict[str, Any]
         return {**row, "failed": f"more than {largest:g} M parameters, left out here"}
     try:
         with torch.no_grad():
-            return {**row, **_measure(module, image, signed)}
+            return {**row, **_measure(module, image, signed, short)}
     except SeennConvertError as error:
         return {**row, "failed": str(error)[:2000]}
 
 
-def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
+def _measure(module: nn.Module, image: Tensor, signed: bool, short: bool) -> dict[str, Any]:
     start = time.perf_counter()
     wanted = module(image)
     program = from_torch(module, tuple(image.shape[1:]))
@@ -125,18 +126,13 @@ def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
         del exact
     del module, program
     relus = sum(isinstance(one, SPIKING_OPERATORS) for _, one in ann.calls())
-    ann = run_passes(ann, (*encoding_passes(ann, "auto"), *skip_passes("graded")), image)
-    statistics, images = observe(ann, [image])
+    encode, ann, statistics, images = _observed(ann, image)
     thresholds = from_statistics(statistics, images, PercentileRule(99)).v_thresholds()
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(LEVELS)))
     seconds = time.perf_counter() - start
-    logits = ann(image)
-    errors = prefix_errors(snn, image, logits, TRACKING_MARKS)
-    del snn
-    fine = run_passes(ann, spiking_passes(ann, thresholds, Tracking(FINE_LEVELS)))
-    fine_errors = prefix_errors(fine, image, logits, TRACKING_MARKS)
     sites = call_sites(ann)
     row = {
+        "encode": encode,
         "relu_family": relus,
         "neuron_layers": len(thresholds),
         "graded_skips": graded_skips(ann)["connections"],
@@ -145,6 +141,15 @@ def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
         "spiking_share": spiking_share(sites),
         "call_sites": {t: sum(s.treatment == t for s in sites) for t in dict.fromkeys(s.treatment for s in sites)},
         "convert_seconds": seconds,
+    }
+    if short:
+        return {**row, "not_run": True, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+    logits = ann(image)
+    errors = prefix_errors(snn, image, logits, TRACKING_MARKS)
+    del snn
+    fine = run_passes(ann, spiking_passes(ann, thresholds, Tracking(FINE_LEVELS)))
+    fine_errors = prefix_errors(fine, image, logits, TRACKING_MARKS)
+    row |= {
         "tracking": dict(zip(map(str, TRACKING_MARKS), errors, strict=True)),
         "fine_tracking": dict(zip(map(str, TRACKING_MARKS), fine_errors, strict=True)),
         "slope": _slope(TRACKING_MARKS, fine_errors),
@@ -153,6 +158,19 @@ def _measure(module: nn.Module, image: Tensor, signed: bool) -> dict[str, Any]:
         row["signed"] = _signed(ann, statistics, images, image)
     row["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return row
+
+
+def _observed(ann: Program, image: Tensor) -> tuple[str, Program, Any, int]:
+    """Return how graded values become spikes, the ANN so, and its statistics.
+
+    Where no activation fires on the batch, encoders become the neurons, as ``convert`` then advises.
+    """
+    for encode in ("auto", "always"):
+        encoded = run_passes(ann, (*encoding_passes(ann, encode), *skip_passes("graded")), image)
+        statistics, images = observe(encoded, [image])
+        if any(bool((one.maxima > 0).any()) for one in statistics.values()):
+            break
+    return encode, encoded, statistics, images
 
 
 def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[str, Any]:
@@ -220,7 +238,7 @@ def _build(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the table, the worst first, and what there is to say of all."""
-    good = [row for row in rows if "failed" not in row]
+    good = [row for row in rows if "tracking" in row]
     worst = sorted(good, key=lambda row: -row["tracking"]["64"])
     head = (
         "| network | M parameters | side | neuron layers | graded skips | parity | driven by spikes | error at T=4 "
@@ -231,6 +249,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         rest = [head, *(_line(row) for row in worst[10:])]
         lines += ["", f"<details><summary>The other {len(worst) - 10}</summary>", "", *rest, "", "</details>"]
     lines += ["", *(f"- {row['network']}: {row['failed'].splitlines()[0]}" for row in rows if "failed" in row)]
+    lines += [_short_line(row) for row in rows if "not_run" in row]
     deep = [row for row in good if "signed" in row]
     if deep:
         lines += ["", "Signed neurons, thresholds chosen and timestep biases fitted on the network's own batch:", ""]
@@ -267,19 +286,31 @@ def peer_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 def summary(rows: list[dict[str, Any]]) -> str:
     """Return the figures that hold for all networks."""
-    good = [row for row in rows if "failed" not in row]
-    slopes = sorted(slope for slope in map(_slope_of, good) if slope is not None)
+    good, run = ([row for row in rows if key in row] for key in ("parity", "tracking"))
+    slopes = sorted(slope for slope in map(_slope_of, run) if slope is not None)
     single = sum(row.get("single_precision_parity", 0.0) > PARITY for row in good)
-    relu = [row for row in good if row["relu_family"] and row["parameters"] <= 30]
+    relu = [row for row in run if row["relu_family"] and row["parameters"] <= 30]
     within = sum(row["tracking"]["64"] <= 0.05 for row in relu)
     return (
         f"{len(good)} of {len(rows)} networks converted, largest parity error {max(r['parity'] for r in good):.1e} "
         f"({single} of them, whose own single-precision rounding is larger than {PARITY:g}, judged in double). "
         f"Tracking neurons: slope of the error over timesteps x levels between {slopes[0]:.2f} and {slopes[-1]:.2f} "
         f"(between -1.2 and -0.8 for {sum(-1.2 <= s <= -0.8 for s in slopes)} of {len(slopes)}; "
-        f"{len(good) - len(slopes)} show no error above {LEAST_ERROR:g}); of the {len(relu)} "
+        f"{len(run) - len(slopes)} show no error above {LEAST_ERROR:g}); of the {len(relu)} "
         f"networks with ReLUs and at most 30 M parameters {within} are within 0.05 at T=64 with {LEVELS} levels. "
         "The worst ten:"
+    )
+
+
+def _by_encoders(row: dict[str, Any]) -> bool:
+    return not row["relu_family"] or row.get("encode") == "always"
+
+
+def _short_line(row: dict[str, Any]) -> str:
+    return (
+        f"- {row['network']} ({row['parameters']:.0f} M parameters): converted in {row['convert_seconds']:.0f} s with "
+        f"{row['neuron_layers']} layers of neurons, parity {row['parity']:.1e}, {row['spiking_share']:.0%} driven by "
+        f"spikes, {row['peak_gb']:.1f} GB; no timestep was run"
     )
 
 
@@ -287,7 +318,7 @@ def _line(row: dict[str, Any]) -> str:
     errors = " | ".join(f"{row['tracking'][str(t)]:.4f}" for t in TRACKING_MARKS)
     found = _slope_of(row)
     slope = "-" if found is None else f"{found:.2f}"
-    neurons = f"{row['neuron_layers']}" + ("" if row["relu_family"] else " (encoders)")
+    neurons = f"{row['neuron_layers']}" + (" (encoders)" if _by_encoders(row) else "")
     return (
         f"| {row['network']} | {row['parameters']:.1f} | {row['side']} | {neurons} | "
         f"{row.get('graded_skips', 'off')} | {row['parity']:.1e} | "
