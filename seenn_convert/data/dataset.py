@@ -312,5 +312,5 @@ def _difference(source: ImageSource, index: int, shape: tuple[int, ...], first_s
         return f"{this} has {shape[0]} channels and {first} has {first_shape[0]}; say how many channels the model takes"
     return (
         f"{this} is {shape[1]} x {shape[2]} pixels and {first} is {first_shape[1]} x {first_shape[2]}; "
-        "give --resize N --crop N to make them alike"
+        "make them alike, or convert with --resize N --crop N"
     )
