@@ -33,7 +33,7 @@ from seenn_convert.kinds import Signed, Tracking
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import in_double, relative_error, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
-from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, skip_passes, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.report.conversion import environment
 from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
@@ -112,7 +112,7 @@ def measure_law(zoo: Any, name: str) -> dict[str, Any]:
     module, image = _build(zoo, name)
     program = from_torch(module, tuple(image.shape[1:]))
     ann, image = run_passes(in_double(program), ANN_PASSES), image.double()
-    ann = run_passes(ann, (*encoding_passes(ann, "auto"), *skip_passes("graded")))
+    ann = run_passes(ann, (*encoding_passes(ann, "auto"), *last_passes("graded")))
     thresholds = from_statistics(*observe(ann, [image]), PercentileRule(99)).v_thresholds()
     exact = {layer: threshold.double() for layer, threshold in thresholds.items()}
     snn = run_passes(ann, spiking_passes(ann, exact, Tracking(FINEST_LEVELS)))
@@ -190,7 +190,7 @@ def _observed(ann: Program, image: Tensor) -> tuple[str, Program, Any, int]:
     Where no activation fires on the batch, encoders become the neurons, as ``convert`` then advises.
     """
     for encode in ("auto", "always"):
-        encoded = run_passes(ann, (*encoding_passes(ann, encode), *skip_passes("graded")), image)
+        encoded = run_passes(ann, (*encoding_passes(ann, encode), *last_passes("graded")), image)
         statistics, images = observe(encoded, [image])
         if any(bool((one.maxima > 0).any()) for one in statistics.values()):
             break

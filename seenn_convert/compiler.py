@@ -18,7 +18,7 @@ from seenn_convert.frontend.load import Source, read_for_images
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.options import Options
 from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, probe_pass, skip_passes, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program
 from seenn_convert.progress import Progress, silent
 from seenn_convert.report.conversion import conversion_report, model_facts, report_of
@@ -88,7 +88,7 @@ def compile_ann(
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
     """
-    ann = run_passes(ann, skip_passes(options.skips), _first_images(ann, data))
+    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)

@@ -265,6 +265,8 @@ class _Lifter:
             sizes = sizes_of(value, self.batch)
         except ValueError as error:
             raise Refusal("its result has an axis other than the batch whose size depends on the input") from error
+        if 0 in sizes:
+            raise Refusal("its result is empty; leave it out")
         if len(sizes) <= layout.axis or sizes[layout.axis] != layout.outer * self.batch * layout.inner:
             raise Refusal("its result does not hold the batch axis its input has, so rows would depend on each other")
 

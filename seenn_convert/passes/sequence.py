@@ -8,6 +8,7 @@ from torch import Tensor
 from seenn_convert.draft import Draft
 from seenn_convert.kinds import NeuronKind
 from seenn_convert.operators import SPIKING_OPERATORS
+from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.carry_skips import CarrySkips
@@ -51,9 +52,12 @@ def encoding_passes(ann: Program, encode: Encode) -> tuple[Pass, ...]:
     return (InsertEncoders(),) if encode == "always" or (encode == "auto" and not has_neurons) else ()
 
 
-def skip_passes(skips: Skips) -> tuple[Pass, ...]:
-    """Return the passes that decide what skip connections carry: the very last ones of stage ANN."""
-    return (CarrySkips(graded=skips == "graded"),)
+def last_passes(skips: Skips) -> tuple[Pass, ...]:
+    """Return the very last passes of stage ANN."""
+    return (
+        CarrySkips(graded=skips == "graded"),  # behind encoders: they decide what is a spike
+        AlignLinear(),  # behind encoders and all else that looks for a linear layer's input
+    )
 
 
 def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> tuple[Pass, ...]:

@@ -64,7 +64,7 @@ class SpikingModel(nn.Module):
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the time-invariant drives of ``image`` ``(B, *input_shape)``; computed once for an input."""
         self.check_image(image)
-        drives: tuple[Tensor, ...] = self.stem(image)
+        drives: tuple[Tensor, ...] = self.stem(image.contiguous())  # whatever order the caller's images have
         return drives
 
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
@@ -79,7 +79,7 @@ class SpikingModel(nn.Module):
         """
         if self.policy_head is None:
             raise InputError("the network has no policy head to plan with; attach one (seenn-convert attach-policy)")
-        logits: Tensor = self.policy_head(*((image,) if plans_from_image(self.program) else drives))
+        logits: Tensor = self.policy_head(*((image.contiguous(),) if plans_from_image(self.program) else drives))
         return logits
 
     def step(self, drives: Iterable[Tensor], state: State) -> tuple[Tensor, Tensor, State]:

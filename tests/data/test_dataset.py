@@ -139,7 +139,9 @@ def test_images_that_stay_of_several_sizes_are_refused_by_their_names(tmp_path: 
     save_image(tmp_path / "b.png", pixels_of(1, 6, 9)[0])
     dataset = open_dataset(tmp_path, PLAIN)
 
-    with pytest.raises(InputError, match=r"b\.png is 6 x 9 pixels and .*a\.png is 8 x 8; make them alike, or convert with --resize N"):
+    with pytest.raises(
+        InputError, match=r"b\.png is 6 x 9 pixels and .*a\.png is 8 x 8; make them alike, or convert with --resize N"
+    ):
         list(dataset.batches(batch_size))
 
 

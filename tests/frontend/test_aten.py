@@ -267,6 +267,13 @@ def test_smooth_activations_stand_as_they_are(name: str) -> None:
             lambda m, x: F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1).tanh(), align_corners=False),
             "Slice Permute tanh grid_sampler",
         ),
+        (
+            lambda m, x: F.grid_sample(
+                x, F.affine_grid(x[:, 0, :2, :3], x.shape, align_corners=True), align_corners=True
+            ),
+            "Slice Reshape Slice Slice Linear Permute Reshape grid_sampler",
+        ),
+        (lambda m, x: F.cosine_similarity(x, m.square, dim=-1), "cosine_similarity"),
         (lambda m, x: F.rrelu(x, 0.1, 0.3), "LeakyReLU"),
         (lambda m, x: F.glu(x, 1), "glu"),
         (lambda m, x: F.rms_norm(x, (9,)), "rms_norm"),

@@ -115,8 +115,8 @@ def cosine_similarity(call: Call) -> Result:
     """Cosine of the angle of two tensors along an axis other than the batch; one of them may be constant."""
     first, second = ("x1", "x2") if call.is_activation("x1") else ("x2", "x1")
     source = call.tensor(first)
-    ranks = {rank_of(source), rank_of(call.tensor(second)) if call.is_activation(second) else call.weight(second).dim()}
-    if len(ranks) > 1:
+    rank = rank_of(call.tensor(second)) if call.is_activation(second) else call.weight(second).dim()
+    if rank > rank_of(source) or (rank < rank_of(source) and call.is_activation(second)):
         raise Refusal("it joins tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
     dim = call.integer("dim")
     axis, layout = call.axis(dim, source), call.layout(source)

@@ -1,11 +1,12 @@
 """Pooling, padding and resizing."""
 
+import torch
 from torch import nn
 
 from seenn_convert.frontend.aten.functional import as_it_stands
 from seenn_convert.frontend.aten.registry import Result, handles, operator_of
 from seenn_convert.frontend.call import Call, Lifted, Refusal, rank_of
-from seenn_convert.operators import Pad
+from seenn_convert.operators import Pad, Permute, Reshape
 
 
 @handles("max_pool1d", "max_pool2d", "max_pool2d_with_indices")
@@ -89,7 +90,25 @@ def _single(values: tuple[int, ...]) -> int | tuple[int, ...]:
 
 @handles("grid_sampler")
 def grid_sampler(call: Call) -> Result:
-    """Read pictures at places that are computed, as a spatial transformer does, or given."""
+    """Read pictures at places that are computed, as a spatial transformer does."""
+    if not call.is_activation("input"):
+        raise Refusal("its picture is a constant, which has no conversion yet; read from an activation")
     if not call.is_activation("grid"):
         raise Refusal("its places are constants, which has no conversion yet; compute them from the image, or slice")
     return as_it_stands(call)
+
+
+@handles("affine_grid_generator")
+def affine_grid(call: Call) -> Result:
+    """The places to read at for an affine map ``(B, 2, 3)`` of pictures: linear in the map, one for each row."""
+    theta, sizes = call.tensor("theta"), call.sizes(call.node)
+    if len(sizes) != 4:
+        raise Refusal("its pictures are not flat; only maps of two dimensions can be converted")
+    _, height, width, _ = sizes
+    dtype = theta.meta["val"].dtype
+    unit = torch.eye(2, 3, dtype=dtype).unsqueeze(0)
+    across = nn.functional.affine_grid(unit, [1, 1, height, width], call.flag("align_corners")).reshape(-1, 2)
+    places = nn.Linear(3, height * width, bias=False, device="meta")
+    places.weight = nn.Parameter(torch.cat([across, torch.ones_like(across[:, :1])], dim=1), requires_grad=False)
+    by_place = Lifted(Permute((0, 2, 1)), (Lifted(places, (theta,)),))
+    return Lifted(Reshape((height, width, 2)), (by_place,))
