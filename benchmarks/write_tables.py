@@ -12,6 +12,7 @@ CAPTIONS = {
     "policy": "Exit rules at the most timesteps on average they may take; milliseconds an image, the head included.",
     "few_timesteps": "Kinds of neurons and calibrations, on the same images (the sample: 2,000 test images).",
     "validity": "Certificates of exits on CIFAR-10: how often they are broken, in 1,000 draws of calibration images.",
+    "conversion_time": "How long a conversion takes, nothing beside it.",
     "zoo": "Architectures of torchvision and timm, random weights, each calibrated on its own two images.",
 }  # fmt: skip
 

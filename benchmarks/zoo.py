@@ -43,8 +43,8 @@ from seenn_convert.tuning.output_error import output_error, prefix_errors, relat
 
 LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
-PARITY, LEAST_ERROR = 1e-4, 1e-5
-"""Largest error of the ANN's outputs that single precision is asked about, and least error that shows a law."""
+PARITY, LEAST_ERROR, LEAST_DOUBLE_ERROR = 1e-4, 1e-5, 1e-12
+"""Largest error of the ANN's outputs that single precision is asked about, and least errors that show a law."""
 
 
 @click.command()
@@ -117,7 +117,7 @@ def measure_law(zoo: Any, name: str) -> dict[str, Any]:
     exact = {layer: threshold.double() for layer, threshold in thresholds.items()}
     snn = run_passes(ann, spiking_passes(ann, exact, Tracking(FINEST_LEVELS)))
     errors = prefix_errors(snn, image, ann(image), TRACKING_MARKS)
-    slope = _slope(TRACKING_MARKS, errors)
+    slope = _slope(TRACKING_MARKS, errors, LEAST_DOUBLE_ERROR)
     return {"levels": FINEST_LEVELS, "error": dict(zip(map(str, TRACKING_MARKS), errors, strict=True)), "slope": slope}
 
 
@@ -215,9 +215,9 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     }
 
 
-def _slope(marks: tuple[int, ...], errors: list[float]) -> float | None:
+def _slope(marks: tuple[int, ...], errors: list[float], least: float = LEAST_ERROR) -> float | None:
     """Return the slope of log error over log timesteps, by least squares; None where there is no error to speak of."""
-    if not all(error > LEAST_ERROR for error in errors):
+    if not all(error > least for error in errors):
         return None
     x, y = [math.log(mark) for mark in marks], [math.log(error) for error in errors]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
@@ -321,7 +321,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
     return (
         f"{len(good)} of {len(rows)} networks converted, largest parity error {max(r['parity'] for r in good):.1e} "
         f"({single} of them, whose own single-precision rounding is larger than {PARITY:g}, judged in double). "
-        f"Tracking neurons: slope of the error over timesteps x levels between {slopes[0]:.2f} and {slopes[-1]:.2f} "
+        "Tracking neurons: slope of the error over timesteps x levels between "
+        f"{min(slopes, default=math.nan):.2f} and {max(slopes, default=math.nan):.2f} "
         f"(between -1.2 and -0.8 for {sum(-1.2 <= s <= -0.8 for s in slopes)} of {len(slopes)}; "
         f"of {len(exact)} of the others, measured in double precision with {FINEST_LEVELS} levels, {again}; "
         f"{len(run) - len(slopes)} show no error above {LEAST_ERROR:g}); of the {len(relu)} "
