@@ -18,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 from measuring import made_on
-from zoo import _build, _load
+from zoo import built, loaded
 
 import seenn_convert as sc
 from seenn_convert.report.conversion import environment
@@ -52,7 +52,7 @@ def main(output: Path, repeats: int, **given: Any) -> None:
 def convert(given: dict[str, Any]) -> dict[str, Any]:
     """Convert once; return seconds, those of each stage, and the peak of memory in GB."""
     keep_pages()
-    module, _ = _build(_load(given["models"]), given["name"])
+    module, _ = built(loaded(given["models"]), given["name"])
     preprocessing = sc.Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     shape = (given["images"], given["side"], given["side"], 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

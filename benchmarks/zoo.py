@@ -62,7 +62,7 @@ def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: 
          short: tuple[str, ...], law: tuple[str, ...], spikingjelly: bool, write: bool) -> None:  # fmt: skip
     """Measure the networks that FILE.py builds."""
     keep_pages()
-    zoo, lines = _load(models), output.with_suffix(".jsonl")
+    zoo, lines = loaded(models), output.with_suffix(".jsonl")
     known = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     first, step = map(int, part.split("/"))
     done = {row["network"] for row in known}
@@ -90,7 +90,7 @@ def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: 
 
 def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
     """Return what SpikingJelly makes of one network on the same batch: its errors, or why it makes nothing."""
-    module, image = _build(zoo, name)
+    module, image = built(zoo, name)
     with torch.no_grad():
         wanted = module(image)
         start = time.perf_counter()
@@ -109,11 +109,11 @@ def measure_law(zoo: Any, name: str) -> dict[str, Any]:
 
     For networks that amplify single-precision rounding, or whose error is still far above what the law is about.
     """
-    module, image = _build(zoo, name)
+    module, image = built(zoo, name)
     program = from_torch(module, tuple(image.shape[1:]))
-    ann, image = run_passes(in_double(program), ANN_PASSES), image.double()
-    ann = run_passes(ann, (*encoding_passes(ann, "auto"), *last_passes("graded")))
-    thresholds = from_statistics(*observe(ann, [image]), PercentileRule(99)).v_thresholds()
+    image = image.double()
+    _, ann, statistics, images = _observed(run_passes(in_double(program), ANN_PASSES), image)
+    thresholds = from_statistics(statistics, images, PercentileRule(99)).v_thresholds()
     exact = {layer: threshold.double() for layer, threshold in thresholds.items()}
     snn = run_passes(ann, spiking_passes(ann, exact, Tracking(FINEST_LEVELS)))
     errors = prefix_errors(snn, image, ann(image), TRACKING_MARKS)
@@ -124,7 +124,7 @@ def measure_law(zoo: Any, name: str) -> dict[str, Any]:
 def measure(zoo: Any, name: str, largest: float, signed: bool, short: bool = False) -> dict[str, Any]:
     """Return what there is to say about one network."""
     try:
-        module, image = _build(zoo, name)
+        module, image = built(zoo, name)
     except Exception as error:  # the architecture's own code
         return {"failed": f"cannot be built: {error!r}"}
     row: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters()) / 1e6, "side": image.shape[-1]}
@@ -228,7 +228,8 @@ def _slope_of(row: dict[str, Any]) -> float | None:
     return _slope(TRACKING_MARKS, [row["fine_tracking"][str(mark)] for mark in TRACKING_MARKS])
 
 
-def _load(path: Path) -> Any:
+def loaded(path: Path) -> Any:
+    """Return the module that a file of architectures makes."""
     spec = importlib.util.spec_from_file_location("zoo", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -245,7 +246,7 @@ def _with_weights(module: nn.Module) -> nn.Module:
     return module
 
 
-def _build(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
+def built(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
     """Build a network; one that does not accept the size of image it is given is tried with larger ones."""
     sizes: dict[str, int] = getattr(zoo, "_LARGER", {})
     for side in (None, 128, 224, 256, 299):

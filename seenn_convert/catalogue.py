@@ -73,6 +73,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Permute: ("dims",),
     operators.Slice: ("dim", "start", "end", "step"),
     operators.Expand: ("shape",),
+    operators.PaddedLinear: ("in_features", "out_features"),
     operators.Pad: ("amounts", "value", "mode"),
     operators.PaddedMaxPool: ("amounts",),
     operators.RowConvolution: ("stride", "padding", "dilation", "groups"),

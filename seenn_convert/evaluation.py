@@ -14,6 +14,7 @@ from seenn_convert.progress import Progress, silent
 from seenn_convert.report.certificate_words import outcome
 from seenn_convert.report.drift import drift_words
 from seenn_convert.report.evaluate import evaluate
+from seenn_convert.report.provenance import reused
 
 
 def evaluate_artifact(
@@ -67,9 +68,7 @@ def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
             f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size"
         )
-    for part, name in (("calibration", "calibration images"), ("policy", "images of the policy head")):
-        if artifact.provenance.get(part, {}).get("fingerprint") == result["data"]["fingerprint"]:
-            warnings.append(f"these are the {name}: the figures say nothing about new ones")
+    warnings += reused(artifact.provenance, result["data"]["fingerprint"])
     drift, certificate = result["exit_drift"], result["certificate"]
     if drift is not None and drift["drifted"]:
         warnings.append(drift_words(drift))

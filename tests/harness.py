@@ -7,13 +7,17 @@ from functools import cache
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.calibration.calibration import calibrate
+from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.draft import Draft
 from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.kinds import NeuronKind, Signed
 from seenn_convert.operators import SPIKING_OPERATORS
 from seenn_convert.passes.base import Pass, relative_error, run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
 from seenn_convert.program import Program, Stage, format_program, initial_state
+from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.runtime.spiking_model import SpikingModel
 
 TOLERANCE = 1e-5
 
@@ -82,6 +86,16 @@ def spiking_program(model: nn.Module | Program, kind: NeuronKind = Signed()) -> 
     ann = ann_program(model)
     thresholds = largest_activations(ann, images(ann))
     return run_passes(ann, spiking_passes(ann, thresholds, kind))
+
+
+def spiking_model(program: Program, batch: Tensor, count: int) -> SpikingModel:
+    """Return the network of a program as ``convert`` makes it, without corrections; every row runs ``count`` steps."""
+    with torch.no_grad():
+        ann = run_passes(program, (*ANN_PASSES, *last_passes("graded")), batch)
+        snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [batch], MaxRule()).v_thresholds(), Signed()))
+        return SpikingModel(
+            run_passes(snn, [probe_pass(ann, "confidence", torch.ones(count))]), count, FixedPolicy(count)
+        )
 
 
 @dataclass(frozen=True)

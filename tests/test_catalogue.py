@@ -68,6 +68,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Reshape((9, 4)), (SIGNAL,)),
     (operators.Permute((0, 2, 1)), (SIGNAL,)),
     (operators.Slice(2, 1, 8, 3), (SIGNAL,)),
+    (operators.PaddedLinear(3, 2), (torch.randn(2, 3),)),
+    (operators.PaddedLinear(3, 2, bias=False), (torch.randn(2, 3),)),
     (operators.Pad((1, 2), 0.5), (SIGNAL,)),
     (operators.Pad((1, 2), mode="reflect"), (SIGNAL,)),
     (operators.PaddedMaxPool((1, 0, 1, 0), nn.MaxPool2d(3, 2)), (IMAGE,)),

@@ -195,7 +195,7 @@ def test_a_model_without_relus_spikes_where_graded_values_enter_weights() -> Non
         for t in (4, 64)
     ]
     assert errors[1] < errors[0] / 8
-    with pytest.raises(InputError, match=r"spikes would drive 25\.8% of the multiply-accumulates, 90\.0% are required"):
+    with pytest.raises(InputError, match=r"spikes would drive 25\.6% of the multiply-accumulates, 90\.0% are required"):
         convert(net, small.dataset(), Options(timesteps=4, require_spiking=0.9))
     with pytest.raises(InputError, match="binary neurons cannot send graded signals"):
         convert(net, small.dataset(), Options(timesteps=4, neuron="if"))

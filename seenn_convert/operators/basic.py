@@ -143,6 +143,25 @@ class Pad(nn.Module):
         return f"amounts={self.amounts}, {how}"
 
 
+class PaddedLinear(nn.Linear):
+    """A linear layer whose input is padded with zeros to a multiple of ``WIDTH`` features.
+
+    ``in_features`` are the layer's own; its weight has columns of zeros for what is added.
+    """
+
+    WIDTH = 4
+    """Numbers: 16 bytes in single precision, from where on matrix kernels sum every row in the same order."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features + -in_features % self.WIDTH, out_features, bias)
+        self.in_features = in_features
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return ``(*, out_features)`` for ``input`` ``(*, in_features)``."""
+        padded = nn.functional.pad(input, (0, self.weight.shape[1] - self.in_features))
+        return nn.functional.linear(padded, self.weight, self.bias)
+
+
 class PaddedMaxPool(nn.Module):
     """Max pooling behind padding with minus infinity: ``pool`` is a max pooling, ``amounts`` as ``Pad`` takes them.
 

@@ -56,7 +56,7 @@ def last_passes(skips: Skips) -> tuple[Pass, ...]:
     """Return the very last passes of stage ANN."""
     return (
         CarrySkips(graded=skips == "graded"),  # behind encoders: they decide what is a spike
-        AlignLinear(),  # behind encoders and all else that looks for a linear layer's input
+        AlignLinear(),  # the weights are final
     )
 
 

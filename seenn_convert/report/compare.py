@@ -19,6 +19,7 @@ from seenn_convert.report.conversion import environment
 from seenn_convert.report.costs import Counts, run_counted
 from seenn_convert.report.coverage import call_sites, policy_macs
 from seenn_convert.report.intervals import points_lost, wilson_interval
+from seenn_convert.report.provenance import reused
 from seenn_convert.report.reliability import auroc, calibration_error, reliability_bins
 from seenn_convert.report.timing import Prices, time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.report.user_data import check_shape, checked_labels, classes_of, matched_classes
@@ -275,14 +276,11 @@ def _facts(data: Dataset) -> dict[str, Any]:
 
 
 def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[str]:
-    judging, choosing = data.fingerprint(), calibration_data.fingerprint()
-    calibrated, planned = (artifact.provenance.get(part, {}).get("fingerprint") for part in ("calibration", "policy"))
-    warnings = []
-    if judging in (choosing, calibrated):
-        warnings.append("these are calibration images: the figures say nothing about new ones")
-    if judging == planned:
-        warnings.append("these are the images of the policy head: the figures say nothing about new ones")
-    elif choosing == planned:
+    judging, choosing, known = data.fingerprint(), calibration_data.fingerprint(), artifact.provenance
+    if judging == choosing:
+        known = {**known, "calibration": {"fingerprint": choosing}}
+    warnings = reused(known, judging)
+    if choosing == known.get("policy", {}).get("fingerprint") != judging:
         warnings.append(
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
             "give other --calibration-data"

@@ -18,6 +18,16 @@ def model_provenance(source: Source) -> dict[str, Any]:
     return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
 
 
+def reused(found: Mapping[str, Any], fingerprint: str) -> list[str]:
+    """Return a warning for each use that a provenance says the images of ``fingerprint`` were put to before."""
+    parts = (("calibration", "calibration images"), ("policy", "images of the policy head"))
+    return [
+        f"these are the {name}: the figures say nothing about new ones"
+        for part, name in parts
+        if found.get(part, {}).get("fingerprint") == fingerprint
+    ]
+
+
 def provenance(
     model: Mapping[str, Any], data: Dataset, calibration: Calibration, options: Mapping[str, Any]
 ) -> dict[str, Any]:

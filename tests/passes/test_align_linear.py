@@ -6,16 +6,10 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.calibration.calibration import calibrate
-from seenn_convert.calibration.rules import MaxRule
-from seenn_convert.kinds import Signed
-from seenn_convert.operators import Pad
-from seenn_convert.passes.align_linear import WIDTH, AlignLinear
-from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
+from seenn_convert.operators import PaddedLinear
+from seenn_convert.passes.align_linear import AlignLinear
+from seenn_convert.report.coverage import call_sites
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import FixedPolicy
-from seenn_convert.runtime.spiking_model import SpikingModel
 
 
 def narrow(features: int) -> nn.Module:
@@ -31,9 +25,14 @@ def test_narrow_layers_are_widened_with_zeros(features: int) -> None:
     ann = harness.check_pass(AlignLinear(), harness.program_of(lambda: narrow(features)))
 
     (layer,) = [module for _, module in ann.calls() if isinstance(module, nn.Linear)]
-    (pad,) = [module for _, module in ann.calls() if isinstance(module, Pad)]
-    assert layer.in_features == 8 and layer.in_features % WIDTH == 0 and not layer.weight[:, features:].any()
-    assert pad.amounts == (0, 8 - features)
+    assert isinstance(layer, PaddedLinear) and layer.in_features == features
+    assert layer.weight.shape[1] == 8 and 8 % PaddedLinear.WIDTH == 0 and not layer.weight[:, features:].any()
+
+
+def test_what_is_added_counts_as_no_operation() -> None:
+    program = harness.program_of(lambda: narrow(7))
+
+    assert [site.macs for site in call_sites(AlignLinear()(program))] == [site.macs for site in call_sites(program)]
 
 
 def test_aligned_layers_are_left_alone() -> None:
@@ -47,12 +46,8 @@ def test_a_row_has_the_same_bits_wherever_it_stands(features: int) -> None:
     torch.manual_seed(features)
     program = harness.program_of(lambda: narrow(features))
     images = torch.randn(32, *program.input_shape)
+    model = harness.spiking_model(program, images, 6)
     with torch.no_grad():
-        ann = run_passes(program, (*ANN_PASSES, *last_passes("graded")), images)
-        thresholds = calibrate(ann, [images], MaxRule()).v_thresholds()
-        snn = run_passes(ann, spiking_passes(ann, thresholds, Signed()))
-        probed = run_passes(snn, [probe_pass(ann, "confidence", torch.ones(6))])
-        model = SpikingModel(probed, 6, FixedPolicy(6))
         whole = run_early_exit(model, [images], 32)
         for by in (1, 2, 3):
             moved = run_early_exit(model, [images.roll(by, 0)], 32)

@@ -7,17 +7,10 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.calibration.calibration import calibrate
-from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.export.artifact import load_artifact
-from seenn_convert.kinds import Signed
-from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
-from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
 from seenn_convert.rows import channels_last
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import FixedPolicy
-from seenn_convert.runtime.spiking_model import SpikingModel
 
 
 def lies_channels_last(values: torch.Tensor) -> bool:
@@ -74,11 +67,8 @@ def test_the_order_of_the_callers_images_does_not_matter() -> None:
     )
     images = torch.randn(32, *program.input_shape)
     last = channels_last(images)
+    model = harness.spiking_model(program, images, 6)
     with torch.no_grad():
-        ann = run_passes(program, (*ANN_PASSES, *last_passes("graded")), images)
-        snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [images], MaxRule()).v_thresholds(), Signed()))
-        probed = run_passes(snn, [probe_pass(ann, "confidence", torch.ones(6))])
-        model = SpikingModel(probed, 6, FixedPolicy(6))
         whole = run_early_exit(model, [images], 32)
         assert torch.equal(run_early_exit(model, [last], 32).logits, whole.logits)
         assert torch.equal(run_early_exit(model, [last[:20], images[20:]], 4).logits, whole.logits)

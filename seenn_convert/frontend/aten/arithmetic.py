@@ -86,6 +86,7 @@ def mean(call: Call) -> Result:
 
 
 @handles("sum", "amax", "amin", "linalg_vector_norm", "var", "std", "logsumexp", "prod", any_layout=True)
+@handles("kthvalue", "median", any_layout=True)
 def reduction(call: Call) -> Result:
     """Any other reduction over axes other than the batch."""
     _, dims, layout = _reduced(call)
@@ -103,13 +104,6 @@ def extreme(call: Call) -> Result:
     return Lifted(AtenOperator(f"{name}.default", ("@0", dims, call.flag("keepdim"))), (source,), layout)
 
 
-@handles("kthvalue", "median", any_layout=True)
-def in_order(call: Call) -> Result:
-    """A value by its place in the order along an axis other than the batch."""
-    _, dims, layout = _reduced(call)
-    return replace(as_it_stands(call, dim=dims[0]), layout=layout)
-
-
 @handles("cosine_similarity", any_layout=True)
 def cosine_similarity(call: Call) -> Result:
     """Cosine of the angle of two tensors along an axis other than the batch; one of them may be constant."""
@@ -118,10 +112,8 @@ def cosine_similarity(call: Call) -> Result:
     rank = rank_of(call.tensor(second)) if call.is_activation(second) else call.weight(second).dim()
     if rank > rank_of(source) or (rank < rank_of(source) and call.is_activation(second)):
         raise Refusal("it joins tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
-    dim = call.integer("dim")
-    axis, layout = call.axis(dim, source), call.layout(source)
-    one = as_it_stands(call, dim=axis)
-    return replace(one, layout=replace(layout, axis=layout.axis - (dim % rank_of(source) < layout.axis)))
+    (axis,), layout = _reduced(call, first)[1:]
+    return replace(as_it_stands(call, dim=axis), layout=layout)
 
 
 @handles("softmax", "log_softmax", "cumsum", "glu", "topk", "sort", "cummax", "cummin", any_layout=True)
@@ -148,9 +140,9 @@ def copy(call: Call) -> Result:
     return Same(source)
 
 
-def _reduced(call: Call) -> tuple[fx.Node, tuple[int, ...], Layout]:
+def _reduced(call: Call, name: str = "self") -> tuple[fx.Node, tuple[int, ...], Layout]:
     """Return what is reduced, over which of the program's axes, and the layout of the result."""
-    source = call.tensor("self")
+    source = call.tensor(name)
     if call.value("dim") is None:
         raise Refusal("it works over the whole batch, so rows would depend on each other; name the axes")
     dims = tuple(call.axis(dim, source) for dim in call.integers("dim"))

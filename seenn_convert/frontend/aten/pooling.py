@@ -80,14 +80,6 @@ def as_given(call: Call) -> Result:
     return as_it_stands(call)
 
 
-def _mode_of(operator: str) -> str:
-    return {"reflection": "reflect", "replication": "replicate"}.get(operator.split("_")[0], "constant")
-
-
-def _single(values: tuple[int, ...]) -> int | tuple[int, ...]:
-    return values[0] if len(set(values)) == 1 else values
-
-
 @handles("grid_sampler")
 def grid_sampler(call: Call) -> Result:
     """Read pictures at places that are computed, as a spatial transformer does."""
@@ -112,3 +104,11 @@ def affine_grid(call: Call) -> Result:
     places.weight = nn.Parameter(torch.cat([across, torch.ones_like(across[:, :1])], dim=1), requires_grad=False)
     by_place = Lifted(Permute((0, 2, 1)), (Lifted(places, (theta,)),))
     return Lifted(Reshape((height, width, 2)), (by_place,))
+
+
+def _mode_of(operator: str) -> str:
+    return {"reflection": "reflect", "replication": "replicate"}.get(operator.split("_")[0], "constant")
+
+
+def _single(values: tuple[int, ...]) -> int | tuple[int, ...]:
+    return values[0] if len(set(values)) == 1 else values

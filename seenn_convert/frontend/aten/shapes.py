@@ -80,7 +80,7 @@ def unbind(call: Call) -> Result:
     return [_selected(call, source, dim, index) for index in range(call.sizes(source)[dim])]
 
 
-@handles("expand", "expand_as", "repeat", "broadcast_to")
+@handles("expand", "expand_as", "repeat", "tile", "broadcast_to")
 def expand(call: Call) -> Result:
     """Repeat along axes of size 1, or along any axis but the batch."""
     source = call.tensor("self")
@@ -89,19 +89,11 @@ def expand(call: Call) -> Result:
         raise Refusal("it repeats the batch or puts an axis in front of it, so rows would depend on each other")
     if before == after:
         return Same(source)
-    if "repeats" in call.arguments:
-        return Lifted(AtenOperator("repeat.default", ("@0", call.integers("repeats"))), (source,))
+    counts = next((call.integers(name) for name in ("repeats", "dims") if name in call.arguments), None)
+    if counts is not None:  # ``tile`` may name the last axes only
+        counts = (1,) * (len(before) - len(counts)) + counts
+        return Lifted(AtenOperator("repeat.default", ("@0", counts)), (source,))
     return Lifted(Expand(after[1:]), (source,))
-
-
-@handles("tile")
-def tile(call: Call) -> Result:
-    """Repeat along any axis but the batch; axes that are not named are not repeated."""
-    source, counts = call.tensor("self"), call.integers("dims")
-    counts = (1,) * (rank_of(source) - len(counts)) + counts
-    if len(counts) > rank_of(source) or counts[0] != 1:
-        raise Refusal("it repeats the batch or puts an axis in front of it, so rows would depend on each other")
-    return Lifted(AtenOperator("repeat.default", ("@0", counts)), (source,))
 
 
 @handles("repeat_interleave", any_layout=True)
