@@ -102,9 +102,17 @@ def check_same(
 
 
 def in_double(program: Program) -> Program:
-    """Return a copy of a program of stage ANN that computes in double precision."""
-    graph_module = copy.deepcopy(program.graph_module).double()
-    return replace(program, graph_module=graph_module, input_dtype=torch.float64)
+    """Return a copy of a program of stage ANN that computes in double precision; weights that already do are shared."""
+    weights = (*program.graph_module.parameters(), *program.graph_module.buffers())
+    made: dict[int, object] = {id(weight): _double(weight) for weight in weights}  # no other copy on the way
+    return replace(program, graph_module=copy.deepcopy(program.graph_module, made), input_dtype=torch.float64)
+
+
+def _double(weight: Tensor) -> Tensor:
+    if not weight.is_floating_point() or weight.dtype is torch.float64:
+        return weight
+    wide = weight.detach().double()
+    return nn.Parameter(wide, weight.requires_grad) if isinstance(weight, nn.Parameter) else wide
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
