@@ -42,6 +42,7 @@ def agreement(artifact: Artifact) -> float:
         return float((trace.predictions == small.trained_net()(IMAGES).argmax(dim=-1)).double().mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neuron", ["signed", "if"])
 @pytest.mark.parametrize("correction", CORRECTION_NAMES)
 def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, correction: Correction) -> None:
@@ -104,6 +105,7 @@ def test_without_labels_the_ann_stands_in() -> None:
     assert agreement(artifact) >= 0.9
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -> None:
     options = Options(timesteps=4)
     a, b = (convert(small.trained_net(), small.dataset(), options) for _ in range(2))
@@ -268,6 +270,7 @@ def test_many_levels_come_closer_at_few_timesteps(neuron: str) -> None:
     assert errors[1] < errors[0] / 2
 
 
+@pytest.mark.slow
 def test_graded_values_become_spikes_of_many_levels() -> None:
     """Where nothing else would spike; spikes without a sign are refused there."""
     net = Gated().eval()
@@ -344,6 +347,7 @@ def test_progress_goes_through_the_stages() -> None:
     assert all(done == total for done, total in stages.values())
 
 
+@pytest.mark.slow
 def test_any_batch_size_gives_the_same_files(tmp_path: Path) -> None:
     """Kernels may sum a few rows in another order; no run has fewer than the floor."""
     written = []
@@ -402,6 +406,7 @@ def test_too_few_images_to_certify_are_said_before_the_work() -> None:
         convert(small.trained_net(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
 
 
+@pytest.mark.slow
 def test_recalibration_replaces_the_certificate() -> None:
     data = small.dataset(200)
     one = convert(small.trained_net(), data, Options(timesteps=3, certify=Certify(0.1, 0.1)))

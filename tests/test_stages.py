@@ -124,6 +124,7 @@ def test_each_correction_does_what_it_says() -> None:
     assert lengths == {"bias": {1}, "timestep": {3}}
 
 
+@pytest.mark.slow
 def test_only_a_deep_calibration_tunes_weights_and_only_where_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     ann, data = small.ann_program(), small.dataset()
     options = Options(timesteps=4, calibration="deep", rule=MaxRule())

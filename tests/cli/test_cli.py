@@ -103,6 +103,7 @@ def test_calibrate_again_changes_what_it_is_told(
     assert json.loads((out / "manifest.json").read_text())["timesteps"] == 2
 
 
+@pytest.mark.slow
 def test_attach_policy_gives_an_artifact_that_evaluates(
     capsys: pytest.CaptureFixture[str], artifact: Path, few: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_inspect_names_every_call_site_of_model_and_artifact(
     assert code == 0 and "SignedNeuron" in out
 
 
+@pytest.mark.slow
 def test_inspect_of_an_artifact_shows_what_the_calibration_knows_and_once_evaluated_the_errors(
     capsys: pytest.CaptureFixture[str], artifact: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +211,7 @@ def test_one_of_several_outputs_is_chosen_by_name(
     assert code == 1 and "--against" in error
 
 
+@pytest.mark.slow
 def test_evaluating_on_the_calibration_images_is_said(
     capsys: pytest.CaptureFixture[str], artifact: Path, few: Path
 ) -> None:
@@ -261,6 +264,7 @@ def _mistakes(folder: Path) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_every_mistake_gives_one_sentence_and_exit_code_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name, arguments in _mistakes(tmp_path).items():
         code, out, err = run(capsys, *arguments)

@@ -186,6 +186,7 @@ def test_a_missing_file_or_a_folder_in_its_place(saved: Path, name: str) -> None
         load_artifact(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [MANIFEST, PROGRAM, WEIGHTS])
 @pytest.mark.parametrize("resealed", [False, True])
 def test_flipped_bits(saved: Path, name: str, resealed: bool) -> None:
@@ -225,6 +226,7 @@ def test_truncated_and_extended_files(saved: Path, name: str) -> None:
         load_artifact(saved)
 
 
+@pytest.mark.slow
 def test_a_damaged_report_is_found_or_harmless(saved: Path) -> None:
     content, generator = (saved / REPORT).read_bytes(), random.Random(2)
     before = load_artifact(saved)

@@ -135,6 +135,7 @@ NETWORKS: dict[str, Callable[[], toys.Toy]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_attention_network_in_every_form(name: str) -> None:
     """Same numbers for batches of 1, 3 and 4 from open and fixed exports; then its spikes converge as 1/t."""

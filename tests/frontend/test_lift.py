@@ -189,6 +189,7 @@ def test_a_static_export_works_for_any_batch(make: Callable[[], toys.Toy], batch
     same_numbers(lift(exported(model, batch)), model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", toys.ALL)
 def test_decomposed_exports_are_the_same(make: Callable[[], toys.Toy]) -> None:
     """``run_decompositions`` rewrites batch norm, pooling and linear layers; many files are written after it."""

@@ -74,6 +74,7 @@ def chain(path: Path, *op_types: str, shape: tuple[int | str, ...] = ("batch", *
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [18, 20])
 def test_current_exporter_with_an_open_batch(tmp_path: Path, opset: int) -> None:
     model = residual()
@@ -86,6 +87,7 @@ def test_current_exporter_with_an_open_batch(tmp_path: Path, opset: int) -> None
     check_read_back(model, path)
 
 
+@pytest.mark.slow
 def test_current_exporter_with_a_fixed_batch(tmp_path: Path) -> None:
     model = residual()
     check_read_back(model, export(model, tmp_path / "model.onnx", dynamo=True, opset_version=20, verbose=False))

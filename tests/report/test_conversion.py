@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import small_artifacts as small
 from torch import Tensor, nn
 
@@ -63,6 +64,7 @@ class MostlySilent(nn.Module):
         return self.head(x)
 
 
+@pytest.mark.slow
 def test_activations_that_mostly_never_fire_are_a_warning() -> None:
     """A trained gain of zero may silence a branch, wrong preprocessing a network; the user can tell."""
     found = {

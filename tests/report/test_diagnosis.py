@@ -197,6 +197,7 @@ def test_binary_neurons_that_suffer_from_the_order_of_arrival() -> None:
     assert own_error(signed, "relu_1") < own_error(binary, "relu_1")
 
 
+@pytest.mark.slow
 def test_following_the_suggestion_makes_the_error_of_a_whole_conversion_fall() -> None:
     """Medians as thresholds clip; with the option that the diagnosis names, the layer does not break any more."""
     data, images = small.dataset(), small.draw(64, 71)[0]

@@ -235,6 +235,7 @@ def test_a_nearly_empty_report_is_a_page_all_the_same(report: dict[str, Any]) ->
     assert read(report).sections[0] == "summary"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "kinds"), [(None, object), (math.nan, float)])
 def test_any_value_may_be_missing(value: object, kinds: type) -> None:
     """Replace each part of the report in turn, from whole branches down to single numbers."""
@@ -247,6 +248,7 @@ def test_any_value_may_be_missing(value: object, kinds: type) -> None:
             read(report)
 
 
+@pytest.mark.slow
 def test_any_key_may_be_absent() -> None:
     text = json.dumps(small_report())
     for path in paths(json.loads(text)):
