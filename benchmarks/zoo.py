@@ -133,24 +133,33 @@ def measure(zoo: Any, name: str, largest: float, signed: bool, short: bool = Fal
         return {**row, "failed": f"more than {largest:g} M parameters, left out here"}
     try:
         with torch.no_grad():
-            return {**row, **_measure(module, image, signed, short)}
+            start = time.perf_counter()
+            wanted, program = module(image), from_torch(module, tuple(image.shape[1:]))
+            del module  # the largest need the memory
+            ann, parity = _converted(zoo, name, program, image, wanted)
+            del program
+            return {**row, **parity, **_measure(ann, image, signed, short, start)}
     except SeennConvertError as error:
         return {**row, "failed": str(error)[:2000]}
 
 
-def _measure(module: nn.Module, image: Tensor, signed: bool, short: bool) -> dict[str, Any]:
-    start = time.perf_counter()
-    wanted = module(image)
-    program = from_torch(module, tuple(image.shape[1:]))
+def _converted(
+    zoo: Any, name: str, program: Program, image: Tensor, wanted: Tensor
+) -> tuple[Program, dict[str, float]]:
+    """Return the ANN after the passes, and how far its and the program's outputs are from those of the module."""
     ann = run_passes(program, ANN_PASSES, image)
-    parity = max(relative_error(program(image), wanted), relative_error(ann(image), wanted))
-    single = parity
+    single = parity = max(relative_error(program(image), wanted), relative_error(ann(image), wanted))
     if parity > PARITY:  # the network amplifies single-precision rounding: compare in double
-        wanted = module.double()(image.double())  # the program's weights are the module's, and turn double with them
-        exact = run_passes(in_double(program), ANN_PASSES)
-        parity = relative_error(exact(image.double()), wanted)
+        exact = in_double(program)
+        for one in ANN_PASSES:  # not by run_passes, which would hold the first program to the end
+            exact = one(exact)
+        found = exact(image.double())
         del exact
-    del module, program
+        parity = relative_error(found, built(zoo, name)[0].double()(image.double()))
+    return ann, {"parity": parity, "single_precision_parity": single}
+
+
+def _measure(ann: Program, image: Tensor, signed: bool, short: bool, start: float) -> dict[str, Any]:
     relus = sum(isinstance(one, SPIKING_OPERATORS) for _, one in ann.calls())
     encode, ann, statistics, images = _observed(ann, image)
     thresholds = from_statistics(statistics, images, PercentileRule(99)).v_thresholds()
@@ -162,8 +171,6 @@ def _measure(module: nn.Module, image: Tensor, signed: bool, short: bool) -> dic
         "relu_family": relus,
         "neuron_layers": len(thresholds),
         "graded_skips": graded_skips(ann)["connections"],
-        "parity": parity,
-        "single_precision_parity": single,
         "spiking_share": spiking_share(sites),
         "call_sites": {t: sum(s.treatment == t for s in sites) for t in dict.fromkeys(s.treatment for s in sites)},
         "convert_seconds": seconds,
