@@ -46,33 +46,26 @@ class LowerTemporalDifference(Pass):
                 continue
             if node not in varying:
                 draft.decline(node, "its input is the same at every timestep")
-            elif is_homogeneous(module) and isinstance(module, GradedReLU):
-                self._lower_rectified(draft, node)
             elif is_homogeneous(module):
                 self._lower_homogeneous(draft, node, module)
             else:
                 self._lower(draft, node, module, varying)
 
     def _lower_homogeneous(self, draft: Draft, node: fx.Node, module: nn.Module) -> None:
-        draft.replace_module(node, TemporalDifference(module))
-        name, source = node.name, draft.source_of(node)
-        running_sum = draft.add_state(f"{name}_sum", self._shape(source))
-        previous = draft.add_state(f"{name}_previous", self.shapes[name])
-        users = list(node.users)
-        node.args = (source, running_sum, previous)
-        output, sum_next, value = draft.insert_items(node, [f"{name}_out", f"{name}_sum_next", f"{name}_value"])
+        """Let ``node`` emit the change of ``module`` of its running sum; a ReLU's last value is not worth a state."""
+        name, source, users = node.name, draft.source_of(node), list(node.users)
+        state = [draft.add_state(f"{name}_sum", self._shape(source))]
+        if isinstance(module, GradedReLU):
+            draft.replace_module(node, RectifiedDifference())
+        else:
+            draft.replace_module(node, TemporalDifference(module))
+            state.append(draft.add_state(f"{name}_previous", self.shapes[name]))
+        node.args = (source, *state)
+        items = [f"{name}_out", f"{name}_sum_next", f"{name}_value"]
+        output, *following = draft.insert_items(node, items[: 1 + len(state)])
         _hand_over(users, node, output)
-        draft.set_next(running_sum, sum_next)
-        draft.set_next(previous, value)
-
-    def _lower_rectified(self, draft: Draft, node: fx.Node) -> None:
-        draft.replace_module(node, RectifiedDifference())
-        name, source = node.name, draft.source_of(node)
-        running_sum, users = draft.add_state(f"{name}_sum", self._shape(source)), list(node.users)
-        node.args = (source, running_sum)
-        output, sum_next = draft.insert_items(node, [f"{name}_out", f"{name}_sum_next"])
-        _hand_over(users, node, output)
-        draft.set_next(running_sum, sum_next)
+        for placeholder, successor in zip(state, following, strict=True):
+            draft.set_next(placeholder, successor)
 
     def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
         name, users = node.name, list(node.users)
