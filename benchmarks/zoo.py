@@ -8,6 +8,7 @@ that of the error over timesteps times levels, by least squares, with ``FINE_LEV
 for the law to show. Results are kept in ``OUTPUT.jsonl`` line by line, so an interrupted run goes on where it stopped.
 """
 
+import gc
 import importlib.util
 import json
 import math
@@ -153,8 +154,10 @@ def _converted(
         exact = in_double(program)
         for one in ANN_PASSES:  # not by run_passes, which would hold the first program to the end
             exact = one(exact)
+            gc.collect()
         found = exact(image.double())
         del exact
+        gc.collect()
         parity = relative_error(found, built(zoo, name)[0].double()(image.double()))
     return ann, {"parity": parity, "single_precision_parity": single}
 

@@ -30,7 +30,7 @@ from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER, ExitTarget
-from seenn_convert.tuning.output_error import divergence, output_error
+from seenn_convert.tuning.output_error import divergence, middle, output_errors
 from seenn_convert.tuning.step_time import StepTime, time_for
 from seenn_convert.tuning.threshold_choice import choose_thresholds
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
@@ -117,7 +117,8 @@ def tune_weights(
     """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
 
     Tuning starts from the finest levels, as it finds by itself what to clip. Whether it helps is judged by the answers
-    on a quarter of the fitting images, which tune no weights; both networks get rough biases there first.
+    on a quarter of the fitting images, which tune no weights; both networks get rough biases there first. It has to
+    help over the prefixes of the run and at its end, too: what early answers gain must not be paid for by the last.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -145,13 +146,14 @@ def tune_weights(
     tuned = start.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
     before, after = (
-        output_error(
+        output_errors(
             ann, program, one.v_thresholds(), options.kind, horizon, compared, _compared_with(options), divergence
         )
         for program, one in ((ann, calibration), (found.ann, tuned))
     )
-    program, kept = (found.ann, tuned) if after < before else (ann, calibration)
-    return program, replace(kept, weights={"error_before": before, "error_after": after, "kept": after < before})
+    helps = middle(after) < middle(before) and after[-1] < before[-1]
+    program, kept = (found.ann, tuned) if helps else (ann, calibration)
+    return program, replace(kept, weights={"errors_before": before, "errors_after": after, "kept": helps})
 
 
 def _weight_updates(ann: Program, images: int) -> int:

@@ -132,7 +132,7 @@ def test_only_a_deep_calibration_tunes_weights_and_only_where_that_helps(monkeyp
     assert tune_weights(ann, plain, data, SPLIT, replace(options, calibration="balanced"), silent) == (ann, plain)
 
     program, kept = tune_weights(ann, plain, data, SPLIT, options, silent)
-    assert kept.weights["kept"] is True and kept.weights["error_after"] < kept.weights["error_before"]
+    assert kept.weights["kept"] is True and kept.weights["errors_after"][-1] < kept.weights["errors_before"][-1]
     assert program is not ann and kept.v_thresholds().keys() == plain.v_thresholds().keys()
     again, same = tune_weights(ann, plain, small.as_dataset(*damaged_held_out()), SPLIT, options, silent)
     assert same == kept
@@ -163,10 +163,10 @@ def test_too_few_images_tune_no_weights() -> None:
 def test_images_that_judge_tuned_weights_tune_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Damage to every fourth fitting image, which judges, changes the error at most, never the weights."""
 
-    def error(ann: Program, program: Program, *given: Any) -> float:  # tuned weights are kept, whatever they are like
-        return float(given[3].mean()) + (program is ann)
+    def errors(ann: Program, program: Program, *given: Any) -> list[float]:  # tuned weights are kept, like it or not
+        return [float(given[3].abs().mean()) + (program is ann)]
 
-    monkeypatch.setattr(stages, "output_error", error)
+    monkeypatch.setattr(stages, "output_errors", errors)
     ann, options = small.ann_program(), Options(timesteps=4, calibration="deep", rule=MseRule(4))
     plain = calibrate_thresholds(ann, small.dataset(), SPLIT, options, silent)
     pixels, labels = small.draw(96, 1)
@@ -176,7 +176,18 @@ def test_images_that_judge_tuned_weights_tune_none(monkeypatch: pytest.MonkeyPat
         for data in (small.dataset(), small.as_dataset(pixels, labels))
     ]
     assert found[0][1].layers == found[1][1].layers
-    assert found[0][1].weights["error_after"] != found[1][1].weights["error_after"]
+    assert found[0][1].weights["errors_after"] != found[1][1].weights["errors_after"]
+
+
+def test_weights_that_help_early_answers_at_the_cost_of_the_last_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def errors(ann: Program, program: Program, *given: Any) -> list[float]:
+        return [0.3, 0.2, 0.1] if program is ann else [0.1, 0.1, 0.11]
+
+    monkeypatch.setattr(stages, "output_errors", errors)
+    ann, options = small.ann_program(), Options(timesteps=4, calibration="deep", rule=MseRule(4))
+    plain = calibrate_thresholds(ann, small.dataset(), SPLIT, options, silent)
+    program, left = tune_weights(ann, plain, small.dataset(), SPLIT, options, silent)
+    assert program is ann and left.weights["kept"] is False and left.layers == plain.layers
 
 
 def test_answers_that_differ_by_rounding_alone_are_no_reason_to_keep_tuned_weights() -> None:
@@ -191,6 +202,6 @@ def test_answers_that_differ_by_rounding_alone_are_no_reason_to_keep_tuned_weigh
     options = Options(timesteps=16, neuron="tracking", calibration="deep", rule=MaxRule())
     plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
     program, left = tune_weights(ann, plain, data, SPLIT, options, silent)
-    assert left.weights["error_before"] == left.weights["error_after"] == pytest.approx(LEAST_DIVERGENCE)
+    assert left.weights["errors_before"] == left.weights["errors_after"] == [LEAST_DIVERGENCE] * 3
     assert left.weights["kept"] is False
     assert program is ann

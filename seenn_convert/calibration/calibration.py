@@ -52,7 +52,7 @@ class Calibration:
     images: int
     layers: Mapping[str, LayerCalibration]
     choice: Mapping[str, float] = field(default_factory=dict)
-    weights: Mapping[str, float | bool] = field(default_factory=dict)
+    weights: Mapping[str, list[float] | bool] = field(default_factory=dict)
 
     def v_thresholds(self) -> dict[str, Tensor]:
         """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""

@@ -202,12 +202,13 @@ class AutoRule:
         """Return the rules to choose from for a longest run of ``timesteps``.
 
         Few timesteps want few levels, even if large activations are clipped; many want headroom above the maximum.
+        More levels than a run tells apart clip less than its neurons can express; that, too, may be the better choice.
 
         Args:
             timesteps: The horizon T.
             resolution: Levels that one spike tells apart; 1 where all spikes have one size.
         """
-        levels = sorted({self._levels(timesteps, resolution, share) for share in (4, 2, 1)})
+        levels = sorted({self._levels(timesteps, resolution, share) for share in (0.5, 1, 1.5, 2)})
         headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
         return (
             *(MseRule(level) for level in levels),
@@ -216,16 +217,16 @@ class AutoRule:
 
     def middle(self, timesteps: int, resolution: int = 1) -> ThresholdRule:
         """Return the candidate to take where none is tried: for half the run."""
-        return MseRule(self._levels(timesteps, resolution, 2))
+        return MseRule(self._levels(timesteps, resolution, 0.5))
 
     def finest(self, timesteps: int, resolution: int = 1) -> ThresholdRule:
         """Return the candidate with the levels of the whole run: where tuning starts, which finds what to clip."""
         return MseRule(self._levels(timesteps, resolution, 1))
 
     @staticmethod
-    def _levels(timesteps: int, resolution: int, share: int) -> int:
-        """Return the levels that a ``share``-th part of the run tells apart, within bounds."""
-        return min(max(timesteps * resolution // share, 2), 64)
+    def _levels(timesteps: int, resolution: int, share: float) -> int:
+        """Return ``share`` times the levels that the whole run tells apart, within bounds."""
+        return min(max(int(timesteps * resolution * share), 2), 64)
 
 
 def _between(values: Tensor, first: Tensor, last: Tensor) -> Tensor:

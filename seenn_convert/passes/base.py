@@ -1,6 +1,7 @@
 """What every pass shares: copy, rewrite, check; and how a sequence of passes is run and held to its law."""
 
 import copy
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -104,6 +105,9 @@ def check_same(
             f"{record.name} changed the outputs by {error:.2g} relative (at most {tolerance:g} is allowed); "
             f"first node that differs: {where}\n{format_program(after)}"
         )
+    if image.dtype is not outputs.dtype:
+        del before, after
+        gc.collect()  # graphs and their modules refer to each other: weights in double precision would stay for long
     return outputs
 
 

@@ -50,10 +50,21 @@ def output_error(
     correction: Form | None = None,
     measure: Callable[[Tensor, Tensor], float] = relative_distance,
 ) -> float:
-    """Return how far the mean logits of the spiking network are from the ANN's.
+    """Return how far the mean logits of the spiking network are from the ANN's: the ``middle`` of ``output_errors``."""
+    return middle(output_errors(ann, tuned, v_thresholds, kind, timesteps, images, correction, measure))
 
-    It is the geometric mean of the errors after a quarter, half and all of the run: an early exit reads prefixes, and
-    a mean of the errors themselves would count little but the first, which are several times as large.
+
+def output_errors(
+    ann: Program,
+    tuned: Program,
+    v_thresholds: Mapping[str, Tensor],
+    kind: NeuronKind,
+    timesteps: int,
+    images: Tensor,
+    correction: Form | None = None,
+    measure: Callable[[Tensor, Tensor], float] = relative_distance,
+) -> list[float]:
+    """Return how far the mean logits are from the ANN's after a quarter, half and all of the run.
 
     Args:
         ann: After the passes of stage ANN.
@@ -71,7 +82,15 @@ def output_error(
         if correction is not None:
             biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
             snn = run_passes(snn, [InsertTimestepBias(biases)])
-        errors = prefix_errors(snn, images, ann(images), marks, measure)
+        return prefix_errors(snn, images, ann(images), marks, measure)
+
+
+def middle(errors: Sequence[float]) -> float:
+    """Return the geometric mean of the errors of prefixes.
+
+    An early exit reads all of them; a mean of the errors themselves would count little but the first, which are several
+    times as large.
+    """
     return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
 
 

@@ -142,10 +142,11 @@ def test_balance_of_a_dead_channel_is_zero_and_levels_are_checked() -> None:
 
 def test_spikes_that_tell_levels_apart_are_offered_more_of_them() -> None:
     assert [rule.name for rule in AutoRule().candidates(8)] == [
-        "mse, 2 levels",
         "mse, 4 levels",
         "mse, 8 levels",
+        "mse, 12 levels",
+        "mse, 16 levels",
         "max",
     ]
     assert AutoRule().middle(8) == MseRule(4) and AutoRule().finest(8) == MseRule(8)
-    assert [rule.name for rule in AutoRule().candidates(8, 4)][:3] == [f"mse, {n} levels" for n in (8, 16, 32)]
+    assert [rule.name for rule in AutoRule().candidates(8, 4)][:3] == [f"mse, {n} levels" for n in (16, 32, 48)]
