@@ -1,7 +1,7 @@
 """The stages of a conversion that read the calibration data: thresholds, weights, biases, the exit."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -59,6 +59,9 @@ LEAST_FOR_WEIGHTS = 48
 
 WEIGHT_UPDATES, WEIGHT_IMAGES = (250, 600), 48
 """Fewest and most updates of the weights in a deep calibration, and images in each."""
+
+WEIGHT_SHARES = (0.5, 1.0)
+"""How much of what tuning moved is tried."""
 
 WEIGHT_WORK, WEIGHT_PASSES = 25_000_000_000, 100
 """Updates times multiply-accumulates of the ANN for an image, where the bounds above allow it: some minutes. And in how
@@ -119,6 +122,7 @@ def tune_weights(
     Tuning starts from the finest levels, as it finds by itself what to clip. Whether it helps is judged by the answers
     on a quarter of the fitting images, which tune no weights; both networks get rough biases there first. It has to
     help over the prefixes of the run and at its end, too: what early answers gain must not be paid for by the last.
+    So weights half the way to the tuned ones are tried as well.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -143,17 +147,27 @@ def tune_weights(
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
     found = reconstruct(ann, start.v_thresholds(), moved, updates, levels)
-    tuned = start.with_thresholds(found.v_thresholds)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
-    before, after = (
-        output_errors(
-            ann, program, one.v_thresholds(), options.kind, horizon, compared, _compared_with(options), divergence
-        )
-        for program, one in ((ann, calibration), (found.ann, tuned))
-    )
-    helps = middle(after) < middle(before) and after[-1] < before[-1]
-    program, kept = (found.ann, tuned) if helps else (ann, calibration)
-    return program, replace(kept, weights={"errors_before": before, "errors_after": after, "kept": helps})
+
+    def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:
+        correction = _compared_with(options)
+        return output_errors(ann, program, thresholds, options.kind, horizon, compared, correction, divergence)
+
+    before = errors(ann, calibration.v_thresholds())
+    tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
+    after = [errors(one.ann, one.v_thresholds) for _, one in tried]
+    best = min(range(len(tried)), key=lambda i: (after[i][-1] >= before[-1], middle(after[i])))
+    share, tuned = tried[best]
+    helps = middle(after[best]) < middle(before) and after[best][-1] < before[-1]
+    facts: dict[str, list[float] | float | bool] = {
+        "errors_before": before,
+        "errors_after": after[best],
+        "share": share,
+        "kept": helps,
+    }
+    if not helps:
+        return ann, replace(calibration, weights=facts)
+    return tuned.ann, replace(start.with_thresholds(tuned.v_thresholds), weights=facts)
 
 
 def _weight_updates(ann: Program, images: int) -> int:

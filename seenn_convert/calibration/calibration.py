@@ -44,7 +44,7 @@ class Calibration:
         layers: Node name of the activation -> its calibration.
         choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs; the best ones
             also as ``RULE, corrected``, with rough biases, which decides.
-        weights: Where weights were tuned: the divergence of the answers before and after, and whether they were kept.
+        weights: Where weights were tuned: divergences of the answers before and after, and what was kept.
     """
 
     rule: str
@@ -52,7 +52,7 @@ class Calibration:
     images: int
     layers: Mapping[str, LayerCalibration]
     choice: Mapping[str, float] = field(default_factory=dict)
-    weights: Mapping[str, list[float] | bool] = field(default_factory=dict)
+    weights: Mapping[str, list[float] | float | bool] = field(default_factory=dict)
 
     def v_thresholds(self) -> dict[str, Tensor]:
         """Return node name -> threshold, ``(C,)`` or ``()``, for the pass that inserts neurons."""

@@ -44,6 +44,19 @@ def test_the_given_program_and_thresholds_are_untouched() -> None:
     assert all((value > 0).all() for value in found.v_thresholds.values())
 
 
+def test_a_share_of_the_way_lies_between_what_was_and_what_was_tuned() -> None:
+    ann, thresholds, found = small.ann_program(), small.calibration().v_thresholds(), tuned(9)
+    start, half, end = (found.up_to(share, ann, thresholds) for share in (0.0, 0.5, 1.0))
+    first, last = (dict(one.graph_module.named_parameters()) for one in (ann, found.ann))
+    for name, weight in half.ann.graph_module.named_parameters():
+        assert torch.allclose(weight, (first[name] + last[name]) / 2, atol=1e-6)
+    for share, one in ((first, start), (last, end)):
+        assert all(torch.equal(share[name], w) for name, w in one.ann.graph_module.named_parameters())
+    for name, value in half.v_thresholds.items():
+        assert torch.allclose(value.square(), thresholds[name] * found.v_thresholds[name])
+        assert torch.allclose(start.v_thresholds[name], thresholds[name])
+
+
 def test_without_images_nothing_changes() -> None:
     found = reconstruct(small.ann_program(), small.calibration().v_thresholds(), [], 0, [2])
     state = small.ann_program().graph_module.state_dict()
