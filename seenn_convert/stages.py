@@ -30,7 +30,7 @@ from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.tuning.exit_threshold import NEVER, ExitTarget
-from seenn_convert.tuning.output_error import divergence, middle, output_errors
+from seenn_convert.tuning.output_error import divergence, output_errors, overall
 from seenn_convert.tuning.step_time import StepTime, time_for
 from seenn_convert.tuning.threshold_choice import choose_thresholds
 from seenn_convert.tuning.tune import ExitTuning, Split, tune_exit
@@ -156,9 +156,9 @@ def tune_weights(
     before = errors(ann, calibration.v_thresholds())
     tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
     after = [errors(one.ann, one.v_thresholds) for _, one in tried]
-    best = min(range(len(tried)), key=lambda i: (after[i][-1] >= before[-1], middle(after[i])))
+    best = min(range(len(tried)), key=lambda i: (after[i][-1] >= before[-1], overall(after[i])))
     share, tuned = tried[best]
-    helps = middle(after[best]) < middle(before) and after[best][-1] < before[-1]
+    helps = overall(after[best]) < overall(before) and after[best][-1] < before[-1]
     facts: dict[str, list[float] | float | bool] = {
         "errors_before": before,
         "errors_after": after[best],

@@ -25,6 +25,7 @@ from seenn_convert.stages import (
     tune_weights,
 )
 from seenn_convert.tuning.output_error import LEAST_DIVERGENCE
+from seenn_convert.tuning.threshold_choice import CONTENDERS
 from seenn_convert.tuning.tune import Split, split_calibration
 
 SPLIT = split_calibration(96, 0)
@@ -67,7 +68,7 @@ def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:
     plain = {name: error for name, error in found[0].choice.items() if not name.endswith(", corrected")}
     corrected = {name.removesuffix(", corrected"): e for name, e in found[0].choice.items() if name not in plain}
     assert set(plain) == {rule.name for rule in AutoRule().candidates(4)}
-    assert set(corrected) <= set(sorted(plain, key=lambda name: plain[name])[:2])
+    assert set(corrected) <= set(sorted(plain, key=lambda name: plain[name])[:CONTENDERS])
     best = min(corrected or plain, key=lambda name: (corrected or plain)[name])
     assert found[0].rule == f"auto: {best}"
     chosen = next(rule for rule in AutoRule().candidates(4) if rule.name == best)

@@ -50,8 +50,8 @@ def output_error(
     correction: Form | None = None,
     measure: Callable[[Tensor, Tensor], float] = relative_distance,
 ) -> float:
-    """Return how far the mean logits of the spiking network are from the ANN's: the ``middle`` of ``output_errors``."""
-    return middle(output_errors(ann, tuned, v_thresholds, kind, timesteps, images, correction, measure))
+    """Return how far the mean logits of the spiking network are from the ANN's: ``overall``."""
+    return overall(output_errors(ann, tuned, v_thresholds, kind, timesteps, images, correction, measure))
 
 
 def output_errors(
@@ -85,13 +85,14 @@ def output_errors(
         return prefix_errors(snn, images, ann(images), marks, measure)
 
 
-def middle(errors: Sequence[float]) -> float:
-    """Return the geometric mean of the errors of prefixes.
+def overall(errors: Sequence[float]) -> float:
+    """Return one error for those of the prefixes of a run and of the run itself, which is last: a geometric mean.
 
-    An early exit reads all of them; a mean of the errors themselves would count little but the first, which are several
-    times as large.
+    An early exit reads prefixes, and what it falls back on is the run: it counts as much as all prefixes together. A
+    mean of the errors themselves would count little but the first, which are several times as large.
     """
-    return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
+    *prefixes, run = (math.log(max(error, LEAST_ERROR)) for error in errors)
+    return math.exp((sum(prefixes) / len(prefixes) + run) / 2 if prefixes else run)
 
 
 def prefix_errors(

@@ -12,8 +12,8 @@ from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.tuning.output_error import output_error
 
-CONTENDERS, CLOSE = 2, 2.0
-"""How many rules are tried with their correction, and how many times the least error the second one may leave."""
+CONTENDERS, CLOSE = 3, 2.0
+"""How many rules are tried with their correction, and how many times the least error any of them may leave."""
 
 
 def choose_thresholds(

@@ -14,6 +14,7 @@ from seenn_convert.tuning.output_error import (
     LEAST_DIVERGENCE,
     divergence,
     output_error,
+    overall,
     prefix_errors,
     relative_distance,
 )
@@ -35,14 +36,16 @@ def test_prefix_errors_are_those_of_the_mean_logits() -> None:
     assert found == pytest.approx([expected[1], expected[4]])
 
 
-def test_the_output_error_is_the_geometric_mean_of_three_prefixes() -> None:
+def test_in_the_output_error_the_run_counts_as_much_as_its_prefixes_together() -> None:
     ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
     with torch.no_grad():
         parts = prefix_errors(snn, IMAGES, ann(IMAGES), (2, 4, 8))
-    assert output_error(ann, ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(math.prod(parts) ** (1 / 3))
+    expected = math.sqrt(math.sqrt(parts[0] * parts[1]) * parts[2])
+    assert output_error(ann, ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(expected)
     finer = output_error(ann, ann, thresholds, Tracking(64), 8, IMAGES)
-    assert finer < math.prod(parts) ** (1 / 3) / 4
+    assert finer < expected / 4
+    assert overall([0.3]) == pytest.approx(0.3)
 
 
 def test_measures_of_one_prefix() -> None:
