@@ -208,7 +208,7 @@ class AutoRule:
             timesteps: The horizon T.
             resolution: Levels that one spike tells apart; 1 where all spikes have one size.
         """
-        levels = sorted({self._levels(timesteps, resolution, share) for share in (0.5, 1, 1.5, 2)})
+        levels = sorted({self._levels(timesteps, resolution, share) for share in (0.5, 1, 1.5)})
         headroom = (1.0, 1.5, 2.0) if timesteps >= 32 else (1.0,)
         return (
             *(MseRule(level) for level in levels),

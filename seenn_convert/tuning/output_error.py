@@ -86,13 +86,12 @@ def output_errors(
 
 
 def overall(errors: Sequence[float]) -> float:
-    """Return one error for those of the prefixes of a run and of the run itself, which is last: a geometric mean.
+    """Return one error for those of several prefixes of a run: their geometric mean.
 
-    An early exit reads prefixes, and what it falls back on is the run: it counts as much as all prefixes together. A
-    mean of the errors themselves would count little but the first, which are several times as large.
+    An early exit reads all of them; a mean of the errors themselves would count little but the first, which are several
+    times as large.
     """
-    *prefixes, run = (math.log(max(error, LEAST_ERROR)) for error in errors)
-    return math.exp((sum(prefixes) / len(prefixes) + run) / 2 if prefixes else run)
+    return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
 
 
 def prefix_errors(

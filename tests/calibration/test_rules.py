@@ -145,7 +145,6 @@ def test_spikes_that_tell_levels_apart_are_offered_more_of_them() -> None:
         "mse, 4 levels",
         "mse, 8 levels",
         "mse, 12 levels",
-        "mse, 16 levels",
         "max",
     ]
     assert AutoRule().middle(8) == MseRule(4) and AutoRule().finest(8) == MseRule(8)

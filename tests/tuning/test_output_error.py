@@ -36,12 +36,12 @@ def test_prefix_errors_are_those_of_the_mean_logits() -> None:
     assert found == pytest.approx([expected[1], expected[4]])
 
 
-def test_in_the_output_error_the_run_counts_as_much_as_its_prefixes_together() -> None:
+def test_the_output_error_is_the_geometric_mean_of_three_prefixes() -> None:
     ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
     with torch.no_grad():
         parts = prefix_errors(snn, IMAGES, ann(IMAGES), (2, 4, 8))
-    expected = math.sqrt(math.sqrt(parts[0] * parts[1]) * parts[2])
+    expected = math.prod(parts) ** (1 / 3)
     assert output_error(ann, ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(expected)
     finer = output_error(ann, ann, thresholds, Tracking(64), 8, IMAGES)
     assert finer < expected / 4
