@@ -136,7 +136,6 @@ def tune_weights(
         )
     judging, tuning = split.fitting[::4], tuple(i for n, i in enumerate(split.fitting) if n % 4)
     size, horizon, updates = min(WEIGHT_IMAGES, len(tuning)), _horizon(options), _weight_updates(ann, len(tuning))
-    levels = sorted({max(1, horizon // share) * options.kind.resolution for share in (4, 2, 1)})
     start = calibration
     if isinstance(options.rule, AutoRule):
         finest = options.rule.finest(options.timesteps, options.kind.resolution)
@@ -146,7 +145,7 @@ def tune_weights(
     generator = torch.Generator().manual_seed(options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
-    found = reconstruct(ann, start.v_thresholds(), moved, updates, levels)
+    found = reconstruct(ann, start.v_thresholds(), moved, updates, horizon * options.kind.resolution)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
 
     def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:

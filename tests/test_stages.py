@@ -128,7 +128,7 @@ def test_each_correction_does_what_it_says() -> None:
 @pytest.mark.slow
 def test_only_a_deep_calibration_tunes_weights_and_only_where_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     ann, data = small.ann_program(), small.dataset()
-    options = Options(timesteps=4, calibration="deep", rule=MaxRule())
+    options = Options(timesteps=4, calibration="deep", rule=MseRule(4))
     plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
     assert tune_weights(ann, plain, data, SPLIT, replace(options, calibration="balanced"), silent) == (ann, plain)
 

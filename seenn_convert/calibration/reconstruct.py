@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,7 +31,7 @@ class Reconstruction:
     Attributes:
         ann: The program with its weights tuned; the given one is untouched.
         v_thresholds: Activation -> threshold.
-        losses: The loss of each update, as a share of the first one at its number of levels.
+        losses: The loss of each update, as a share of the first one.
     """
 
     ann: Program
@@ -62,21 +62,21 @@ def reconstruct(
     v_thresholds: Mapping[str, Tensor],
     batches: Iterable[Tensor],
     updates: int,
-    levels: Sequence[int],
+    levels: int,
 ) -> Reconstruction:
     """Tune thresholds and weights on unlabelled images by gradient steps.
 
-    A neuron's mean output after t steps is close to its activation in t levels. So the ANN with its activations in
-    levels stands in for the whole run, at the cost of one step. Each update takes one number of levels in turn, and
-    brings answers and activations closer to those of the ANN as it was; no label is read. The loss of each number of
-    levels counts as a share of what it was at first, so that late timesteps are not given up for early ones.
+    A neuron's mean output after t steps is close to its activation in t levels. So the ANN with its activations in the
+    levels of the whole run stands in for it, at the cost of one step. Each update brings answers and activations closer
+    to those of the ANN as it was; no label is read. Levels of shorter runs taken in turn make the first answers better
+    and the last ones worse than they were.
 
     Args:
         ann: In the form in which neurons will be inserted.
         v_thresholds: Activation -> threshold to start from.
         batches: Images ``(B, *input_shape)``, one batch an update.
         updates: How many batches there are; the steps fade out towards the last.
-        levels: Numbers of levels, taken in turn: those that the run passes through.
+        levels: Levels of an activation: timesteps times what a spike resolves.
 
     Source: Li et al. 2021 (SNN calibration), Wei et al. 2022 (QDrop): reconstruction of quantised networks.
     """
@@ -84,21 +84,20 @@ def reconstruct(
     logs = {name: value.detach().log().requires_grad_() for name, value in v_thresholds.items()}
     groups = [{"params": list(logs.values()), "rate": THRESHOLD_RATE}]
     groups += [{"params": [one], "rate": WEIGHT_RATE * _size(one)} for one in _weights(tuned)]
-    optimizer, losses, first = torch.optim.Adam(groups), list[float](), dict[int, float]()
+    optimizer, losses = torch.optim.Adam(groups), list[float]()
     with torch.enable_grad():
         for update, images in enumerate(batches):
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * _schedule(update, updates)
-            now = levels[update % len(levels)]
-            loss = _loss(ann, tuned, logs, images, now)
-            loss = loss / first.setdefault(now, max(loss.item(), 1e-12))
+            loss = _loss(ann, tuned, logs, images, levels)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             losses.append(loss.item())
     for parameter in tuned.graph_module.parameters():
         parameter.requires_grad_(False)
-    return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, tuple(losses))
+    shares = tuple(loss / max(losses[0], 1e-12) for loss in losses)
+    return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, shares)
 
 
 def jittered(images: Tensor, generator: torch.Generator) -> Tensor:

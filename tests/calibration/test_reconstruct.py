@@ -19,7 +19,7 @@ IMAGES = small.draw(64, 3)[0]
 
 
 def tuned(updates: int = 120) -> Reconstruction:
-    return reconstruct(small.ann_program(), small.calibration().v_thresholds(), [IMAGES] * updates, updates, [1, 2, 4])
+    return reconstruct(small.ann_program(), small.calibration().v_thresholds(), [IMAGES] * updates, updates, 4)
 
 
 def test_it_brings_the_network_in_levels_closer_to_the_ann() -> None:
@@ -35,7 +35,7 @@ def test_the_given_program_and_thresholds_are_untouched() -> None:
     ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
     weights = {name: value.clone() for name, value in ann.graph_module.state_dict().items()}
     given = {name: value.clone() for name, value in thresholds.items()}
-    found = reconstruct(ann, thresholds, [IMAGES] * 3, 3, [2])
+    found = reconstruct(ann, thresholds, [IMAGES] * 3, 3, 2)
 
     assert all(torch.equal(ann.graph_module.state_dict()[name], value) for name, value in weights.items())
     assert all(torch.equal(thresholds[name], value) for name, value in given.items())
@@ -58,7 +58,7 @@ def test_a_share_of_the_way_lies_between_what_was_and_what_was_tuned() -> None:
 
 
 def test_without_images_nothing_changes() -> None:
-    found = reconstruct(small.ann_program(), small.calibration().v_thresholds(), [], 0, [2])
+    found = reconstruct(small.ann_program(), small.calibration().v_thresholds(), [], 0, 2)
     state = small.ann_program().graph_module.state_dict()
     assert all(torch.equal(found.ann.graph_module.state_dict()[name], value) for name, value in state.items())
     assert found.losses == ()
@@ -82,13 +82,13 @@ def test_clipped_activations_and_encoders_are_put_in_levels_too(body) -> None:
     ann = run_passes(from_torch(net, net.input_shape), ANN_PASSES)
     ann = run_passes(ann, encoding_passes(ann, "auto"))
     thresholds = calibrate(ann, [image], MaxRule()).v_thresholds()
-    found = reconstruct(ann, thresholds, [image] * 60, 60, [1, 2])
+    found = reconstruct(ann, thresholds, [image] * 60, 60, 2)
     assert sum(found.losses[-6:]) < sum(found.losses[:6])
 
 
 def test_per_layer_thresholds_stay_one_a_layer() -> None:
     thresholds = calibrate(small.ann_program(), [IMAGES], MseRule(), per_channel=False).v_thresholds()
-    found = reconstruct(small.ann_program(), thresholds, [IMAGES] * 2, 2, [4])
+    found = reconstruct(small.ann_program(), thresholds, [IMAGES] * 2, 2, 4)
     assert all(value.shape == () for value in found.v_thresholds.values())
 
 
