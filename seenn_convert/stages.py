@@ -11,6 +11,7 @@ from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.reconstruct import jittered, reconstruct
 from seenn_convert.calibration.rules import AutoRule
+from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.draft import images_together
@@ -72,15 +73,7 @@ def calibrate_thresholds(
     ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> Calibration:
     """Choose the thresholds on the fitting part."""
-    counter = Counter(progress, "calibrating", len(split.fitting))
-
-    def fitting_images() -> Iterator[Tensor]:
-        for image, _ in data.batches(images_together(ann, options.batch_size), split.fitting):
-            check_images(image, ann.input_shape, split.fitting[counter.done : counter.done + len(image)])
-            yield image
-            counter.add(len(image))
-
-    statistics, seen = observe(ann, fitting_images())
+    statistics, seen = _observed(ann, data, split, options, Counter(progress, "calibrating", len(split.fitting)))
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
     horizon = (options.timesteps, options.kind.resolution)
@@ -89,13 +82,28 @@ def calibrate_thresholds(
     rules = options.rule.candidates(*horizon)
     found = [from_statistics(statistics, seen, rule, options.per_channel) for rule in rules]
     images = _choice_images(ann, data, split.fitting, options)
-    return choose_thresholds(ann, found, options.kind, _horizon(options), images, _compared_with(options), progress)
+    until = _horizon(options)
+    return choose_thresholds(ann, found, options.kind, until, images, _compared_with(options, until), progress)
 
 
-def _compared_with(options: Options) -> Form | None:
-    """Return the biases that alternatives are compared with: none where a long run ends without them."""
+def _observed(
+    ann: Program, data: Dataset, split: Split, options: Options, counter: Counter
+) -> tuple[dict[str, ActivationStatistics], int]:
+    """Return the statistics of the activations on the fitting part, and its number of images."""
+
+    def images() -> Iterator[Tensor]:
+        for image, _ in data.batches(images_together(ann, options.batch_size), split.fitting):
+            check_images(image, ann.input_shape, split.fitting[counter.done : counter.done + len(image)])
+            yield image
+            counter.add(len(image))
+
+    return observe(ann, images())
+
+
+def _compared_with(options: Options, timesteps: int) -> Form | None:
+    """Return the biases that runs of ``timesteps`` are compared with: none where a long run ends without them."""
     form = options.chosen_correction
-    return None if form == "none" or (form == "timestep" and _horizon(options) > BIAS_TIMESTEPS) else form
+    return None if form == "none" or (form == "timestep" and timesteps > BIAS_TIMESTEPS) else form
 
 
 def _horizon(options: Options) -> int:
@@ -121,8 +129,8 @@ def tune_weights(
 
     Tuning starts from the finest levels, as it finds by itself what to clip. Whether it helps is judged by the answers
     on a quarter of the fitting images, which tune no weights; both networks get rough biases there first. It has to
-    help over the prefixes of the run and at its end, too: what early answers gain must not be paid for by the last.
-    So weights half the way to the tuned ones are tried as well.
+    help over the prefixes of the run and not to harm its end: what early answers gain the last must not pay for. So
+    weights half the way to the tuned ones are tried as well.
 
     Raises:
         CalibrationDataError: There are too few images.
@@ -135,29 +143,29 @@ def tune_weights(
             "weights; give some hundreds, or take --calibration balanced"
         )
     judging, tuning = split.fitting[::4], tuple(i for n, i in enumerate(split.fitting) if n % 4)
-    size, horizon, updates = min(WEIGHT_IMAGES, len(tuning)), _horizon(options), _weight_updates(ann, len(tuning))
+    size, timesteps, updates = min(WEIGHT_IMAGES, len(tuning)), options.timesteps, _weight_updates(ann, len(tuning))
     start = calibration
     if isinstance(options.rule, AutoRule):
-        finest = options.rule.finest(options.timesteps, options.kind.resolution)
+        finest = options.rule.finest(timesteps, options.kind.resolution)
         start = calibrate_thresholds(ann, data, split, replace(options, rule=finest), progress)
     start = replace(start, rule=f"tuned from {start.rule}", choice=calibration.choice)
     chosen = _drawn(tuning, updates * size, options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
-    found = reconstruct(ann, start.v_thresholds(), moved, updates, horizon * options.kind.resolution)
+    found = reconstruct(ann, start.v_thresholds(), moved, updates, timesteps * options.kind.resolution)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
 
     def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:
-        correction = _compared_with(options)
-        return output_errors(ann, program, thresholds, options.kind, horizon, compared, correction, divergence)
+        correction = _compared_with(options, timesteps)
+        return output_errors(ann, program, thresholds, options.kind, timesteps, compared, correction, divergence)
 
     before = errors(ann, calibration.v_thresholds())
     tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
     after = [errors(one.ann, one.v_thresholds) for _, one in tried]
-    best = min(range(len(tried)), key=lambda i: (after[i][-1] >= before[-1], overall(after[i])))
+    best = min(range(len(tried)), key=lambda i: (after[i][-1] > before[-1], overall(after[i])))
     share, tuned = tried[best]
-    helps = overall(after[best]) < overall(before) and after[best][-1] < before[-1]
+    helps = overall(after[best]) < overall(before) and after[best][-1] <= before[-1]
     facts: dict[str, list[float] | float | bool] = {
         "errors_before": before,
         "errors_after": after[best],
@@ -166,7 +174,8 @@ def tune_weights(
     }
     if not helps:
         return ann, replace(calibration, weights=facts)
-    return tuned.ann, replace(start.with_thresholds(tuned.v_thresholds), weights=facts)
+    statistics, _ = _observed(tuned.ann, data, split, options, Counter(progress, "calibrating", len(split.fitting)))
+    return tuned.ann, replace(start.with_thresholds(tuned.v_thresholds, statistics), weights=facts)
 
 
 def _weight_updates(ann: Program, images: int) -> int:

@@ -59,13 +59,16 @@ class Calibration:
         tensors = {name: torch.tensor(layer.v_threshold) for name, layer in self.layers.items()}
         return tensors if self.per_channel else {name: value.reshape(()) for name, value in tensors.items()}
 
-    def with_thresholds(self, v_thresholds: Mapping[str, Tensor]) -> "Calibration":
-        """Return the same calibration with other thresholds, each of the shape that ``v_thresholds()`` has."""
-        layers = {
-            name: replace(layer, v_threshold=tuple(v_thresholds[name].reshape(-1).tolist()))
-            for name, layer in self.layers.items()
-        }
-        return replace(self, layers=layers)
+    def with_thresholds(
+        self, v_thresholds: Mapping[str, Tensor], statistics: Mapping[str, ActivationStatistics]
+    ) -> "Calibration":
+        """Return the same calibration with other thresholds, each of the shape that ``v_thresholds()`` has.
+
+        What is said of the layers beside is taken from ``statistics``, of the activations as they now are.
+        """
+        return replace(
+            self, layers={name: _with(v_thresholds[name].reshape(-1), statistics[name]) for name in self.layers}
+        )
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
@@ -138,6 +141,10 @@ def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) 
     v_threshold = rule.v_threshold(found if per_channel else found.pooled())
     alive = v_threshold > 0
     v_threshold = torch.where(alive, v_threshold, v_threshold.max())
+    return _with(v_threshold, found)
+
+
+def _with(v_threshold: Tensor, found: ActivationStatistics) -> LayerCalibration:
     return LayerCalibration(
         v_threshold=tuple(v_threshold.tolist()),
         maximum=float(found.maxima.max()),

@@ -68,8 +68,8 @@ def reconstruct(
 
     A neuron's mean output after t steps is close to its activation in t levels. So the ANN with its activations in the
     levels of the whole run stands in for it, at the cost of one step. Each update brings answers and activations closer
-    to those of the ANN as it was; no label is read. Levels of shorter runs taken in turn make the first answers better
-    and the last ones worse than they were.
+    to those of the ANN as it was; no label is read. An update without a finite gradient is left out. Levels of shorter
+    runs taken in turn make the first answers better and the last ones worse than they were.
 
     Args:
         ann: In the form in which neurons will be inserted.
@@ -92,7 +92,8 @@ def reconstruct(
             loss = _loss(ann, tuned, logs, images, levels)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            if _finite(optimizer):
+                optimizer.step()
             losses.append(loss.item())
     for parameter in tuned.graph_module.parameters():
         parameter.requires_grad_(False)
@@ -173,6 +174,15 @@ def _weights(program: Program) -> list[nn.Parameter]:
     for parameter in found.values():
         parameter.requires_grad_()
     return list(found.values())
+
+
+def _finite(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether all gradients are finite: a root of an activation in levels, which may be 0, has none there."""
+    return all(
+        one.grad is None or bool(one.grad.isfinite().all())
+        for group in optimizer.param_groups
+        for one in group["params"]
+    )
 
 
 def _size(parameter: Tensor) -> float:

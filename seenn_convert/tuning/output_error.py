@@ -27,7 +27,7 @@ ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
 def relative_distance(found: Tensor, wanted: Tensor) -> float:
     """Return the distance of the logits ``(B, K)`` from those wanted, relative to them."""
     scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-    return float(torch.linalg.vector_norm(found - wanted) / scale)
+    return _or_infinity(float(torch.linalg.vector_norm(found - wanted) / scale))
 
 
 def divergence(found: Tensor, wanted: Tensor) -> float:
@@ -37,7 +37,12 @@ def divergence(found: Tensor, wanted: Tensor) -> float:
     """
     answers = torch.log_softmax(wanted, dim=-1)
     found = torch.log_softmax(found, dim=-1)
-    return max(LEAST_DIVERGENCE, float(kl_div(found, answers, reduction="batchmean", log_target=True)))
+    return max(LEAST_DIVERGENCE, _or_infinity(float(kl_div(found, answers, reduction="batchmean", log_target=True))))
+
+
+def _or_infinity(error: float) -> float:
+    """Return the error, infinity for one that is no number: no comparison may prefer it."""
+    return math.inf if math.isnan(error) else error
 
 
 def output_error(

@@ -1,5 +1,6 @@
 """Thresholds and weights tuned to the ANN's own activations: the loss falls, the ANN stays, no label is read."""
 
+import harness
 import pytest
 import small_artifacts as small
 import torch
@@ -84,6 +85,20 @@ def test_clipped_activations_and_encoders_are_put_in_levels_too(body) -> None:
     thresholds = calibrate(ann, [image], MaxRule()).v_thresholds()
     found = reconstruct(ann, thresholds, [image] * 60, 60, 2)
     assert sum(found.losses[-6:]) < sum(found.losses[:6])
+
+
+def test_a_root_that_has_no_slope_where_nothing_fires_spoils_nothing() -> None:
+    """Activations in levels are often exactly 0, where the slope of a root is infinite: such updates are left out."""
+    torch.manual_seed(0)
+    net = toys.toy(
+        lambda m, x: m.head(m.conv(x).relu().sqrt().mean((2, 3))), conv=nn.Conv2d(3, 4, 3), head=nn.Linear(4, 3)
+    )
+    ann = harness.as_program(net)
+    image = harness.images(ann)
+    thresholds = calibrate(ann, [image], MaxRule()).v_thresholds()
+    found = reconstruct(ann, thresholds, [image] * 5, 5, 2)
+    assert all(bool(value.isfinite().all()) for value in found.ann.graph_module.state_dict().values())
+    assert all(bool(value.isfinite().all()) for value in found.v_thresholds.values())
 
 
 def test_per_layer_thresholds_stay_one_a_layer() -> None:

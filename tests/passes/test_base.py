@@ -156,6 +156,23 @@ def test_the_rounding_of_rewritten_weights_is_not_held_against_a_pass() -> None:
         run_passes(before, [Scale(3.7, 1 / 3.6)], image)
 
 
+class Overflow(Pass):
+    """Scale the first convolution's output up and down again, further than single precision reaches."""
+
+    def rewrite(self, draft: Draft) -> None:
+        node, _ = next(iter(draft.modules_of(nn.Conv2d)))
+        like = torch.ones((), dtype=draft.program.input_dtype)
+        for factor in (1e-30, 1e-30, 1e30, 1e30):  # each goes in front of the one before
+            scaled = draft.insert_after(node, "scaled", Affine(like * factor, like * 0), [node])
+            node.replace_all_uses_with(scaled, lambda user, scaled=scaled: user is not scaled)
+
+
+def test_a_pass_that_is_exact_in_double_precision_alone_is_refused() -> None:
+    before = harness.as_program(toys.toy(lambda m, x: m.conv(x).mean((2, 3)), conv=nn.Conv2d(3, 4, 3)))
+    with pytest.raises(PostconditionError, match="Overflow changed the outputs"):
+        run_passes(before, [Overflow()], harness.images(before))
+
+
 def test_relative_error_is_a_share_of_the_largest_expected_magnitude() -> None:
     assert relative_error(torch.tensor([1.0, 10.1]), torch.tensor([1.0, 10.0])) == pytest.approx(0.01, rel=1e-5)
     assert relative_error(torch.zeros(3), torch.zeros(3)) == 0.0

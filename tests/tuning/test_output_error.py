@@ -56,3 +56,9 @@ def test_measures_of_one_prefix() -> None:
     assert divergence(wanted + 7, wanted) == divergence(1.0001 * wanted, wanted) == LEAST_DIVERGENCE
     p, q = torch.softmax(wanted, -1), torch.softmax(found, -1)
     assert divergence(found, wanted) == pytest.approx(float((p * (p / q).log()).sum() / 2), rel=1e-5)
+
+
+def test_answers_that_are_no_numbers_are_infinitely_far_away() -> None:
+    wanted = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    nothing = torch.full_like(wanted, torch.nan)
+    assert divergence(nothing, wanted) == relative_distance(nothing, wanted) == math.inf == overall([0.1, math.inf])
