@@ -66,6 +66,8 @@ def conversion_text(report: Mapping[str, Any]) -> str:
         f"average, expected to lose {held_out['expected_drop']:.2f} points against the ANN "
         f"(asked for: {_target(exit_)})",
     ]
+    if conversion["calibration"]["labelled"]:
+        lines.append(f"the ANN is right on {held_out['reference']:.2%} of the held-out calibration images")
     lines += certificate_lines(conversion.get("certificate"), conversion["timesteps"])
     return "\n".join(lines + [f"warning: {warning}" for warning in conversion["warnings"]])
 

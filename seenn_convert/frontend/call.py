@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.layout import PLAIN, Layout, sizes_of
 from seenn_convert.operators import SPIKING_OPERATORS, ConstantRow, PerPart
+
+_HERE = Path(__file__).parent.as_posix()
 
 OTHER_TYPE = "it changes the type of the numbers; convert the model in one floating-point type"
 
@@ -207,10 +210,14 @@ def module_path(node: fx.Node) -> tuple[str, str]:
 
 
 def source_line(node: fx.Node) -> str:
-    """Return ``file.py:line`` of the user's code that made the node, an empty string where unknown."""
+    """Return ``file.py:line`` of the user's code that made the node, an empty string where there is none."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
     paths = [(file.replace("\\", "/"), line) for file, line in frames]
-    own = [f"{path.rsplit('/', 1)[-1]}:{line}" for path, line in paths if "/torch/nn/" not in path]
+    own = [
+        f"{path.rsplit('/', 1)[-1]}:{line}"
+        for path, line in paths
+        if "/torch/nn/" not in path and not path.startswith(_HERE)
+    ]
     return own[-1] if own else ""
 
 

@@ -125,7 +125,10 @@ def read_model(
     if _is_factory(path):
         return _from_module(_call_factory(str(model), weights), str(model), input_shape, output_name)
     _check_file(path)
-    raise InputError(f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory")
+    raise InputError(
+        f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory, "
+        "the last with a .safetensors file as its weights"
+    )
 
 
 def read_for_images(
@@ -159,7 +162,9 @@ def _is_factory(model: str | Path) -> bool:
 
 def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None) -> Source:
     if input_shape is None:
-        raise InputError(f"{name}: the shape of its input is not known; give sample data or input_shape")
+        raise InputError(
+            f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
+        )
     program = from_torch(module, input_shape, output_name=output_name)
     return Source(program, name, "module", None, lambda images: select(module(images), output_name), output_name)
 

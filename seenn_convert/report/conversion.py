@@ -16,6 +16,9 @@ from seenn_convert.spiking import Neuron
 from seenn_convert.tuning.tune import ExitTuning, Split
 
 SCHEMA_VERSION = 1
+ABOVE_CHANCE = 0.1
+"""Share of the way from chance to always right below which an ANN knows little of the calibration images."""
+
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
 
 
@@ -96,7 +99,7 @@ def conversion_report(
         },
         "certificate": None if tuning.certificate is None else tuning.certificate.to_json(),
         "dead_channels": {name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        "warnings": _warnings(calibration, tuning, split),
+        "warnings": _warnings(calibration, tuning, split, classes_of(snn)),
     }
 
 
@@ -112,8 +115,14 @@ def environment() -> dict[str, Any]:
     return {"versions": versions, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
 
 
-def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split) -> list[str]:
+def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> list[str]:
     warnings = []
+    right, chance = tuning.held_out["reference"], 1 / classes
+    if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
+        warnings.append(
+            f"the ANN is right on only {right:.1%} of the held-out calibration images, little more than chance; check "
+            "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained ones"
+        )
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
         if tuning.certificate is not None:

@@ -69,7 +69,7 @@ def test_a_module() -> None:
 
 
 def test_a_module_needs_the_shape_of_its_input() -> None:
-    with pytest.raises(InputError, match="Toy: the shape of its input is not known; give sample data or input_shape"):
+    with pytest.raises(InputError, match="Toy: the shape of its input is not known; give it"):
         read_model(toys.residual())
 
 
@@ -292,3 +292,9 @@ def test_a_model_that_fails_on_a_batch_is_one_sentence() -> None:
     model = toys.toy(body, (7,), head=nn.Linear(7, 5))
     with pytest.raises(InputError, match=r"^Toy: it fails on a batch of 16 images \(too many\); check that it takes"):
         read_model(model, (7,)).check(torch.zeros(16, 7))
+
+
+def test_a_file_names_no_source_line_of_this_package() -> None:
+    """The nodes of an ONNX file come from no Python code; where one is read from a module, its line is named."""
+    sources = dict(read_model(Path(__file__).parents[2] / "sample" / "fashion_mnist.onnx").program.sources)
+    assert sources and not [where for where in sources.values() if ".py:" in where]

@@ -75,6 +75,17 @@ def test_activations_that_mostly_never_fire_are_a_warning() -> None:
     assert "never fire" not in found[1]
 
 
+def test_an_ann_that_is_right_by_chance_is_a_warning() -> None:
+    """Wrong preprocessing or forgotten weights: the exits look perfect, as the spiking network errs alike."""
+    pixels, labels = small.draw(96, 1)
+    options = Options(timesteps=2, calibration="fast")
+    right = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
+    wrong = convert(small.trained_net(), small.as_dataset(pixels, (labels + 1) % small.CLASSES), options)
+    assert not any("little more than chance" in text for text in right.report["conversion"]["warnings"])
+    share = wrong.report["conversion"]["exit"]["held_out"]["reference"]
+    assert wrong.report["conversion"]["warnings"][0].startswith(f"the ANN is right on only {share:.1%} of the held-out")
+
+
 def test_the_environment_names_versions() -> None:
     found = environment()
     assert set(found) == {"versions", "machine", "date"}
