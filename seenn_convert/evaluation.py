@@ -48,7 +48,7 @@ def evaluate_artifact(
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     ann = None if against is None else _other(against, weights, output_name, artifact)
     result = evaluate(artifact, data, batch_size, device, ann, progress)
-    return {**result, "warnings": _warnings(artifact, result)}
+    return {**result, "warnings": _warnings(artifact, data, result)}
 
 
 def _other(against: str, weights: Path | None, output_name: str | None, artifact: Artifact) -> Program:
@@ -61,14 +61,14 @@ def _other(against: str, weights: Path | None, output_name: str | None, artifact
     return run_passes(source.program, ANN_PASSES)
 
 
-def _warnings(artifact: Artifact, result: dict[str, Any]) -> list[str]:
+def _warnings(artifact: Artifact, data: Dataset, result: dict[str, Any]) -> list[str]:
     warnings = []
     if result["differs_from_hindsight"]:
         warnings.append(
             f"{result['differs_from_hindsight']} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size"
         )
-    warnings += reused(artifact.provenance, result["data"]["fingerprint"])
+    warnings += reused(artifact.provenance, data, result["data"]["fingerprint"])
     drift, certificate = result["exit_drift"], result["certificate"]
     if drift is not None and drift["drifted"]:
         warnings.append(drift_words(drift))

@@ -29,6 +29,17 @@ def test_images_of_the_same_kind_give_no_warning(certified: Artifact) -> None:
     assert found["exit_drift"]["calibration_average_timesteps"] == pytest.approx(held_out["average_timesteps"])
 
 
+@pytest.mark.parametrize(
+    ("images", "words"), [(None, "these are the calibration"), (30, "these are among the calibration")]
+)
+def test_images_that_calibrated_are_said_drawn_ones_too(images: int | None, words: str) -> None:
+    data = small.dataset()
+    drawn = data if images is None else data.take(images)
+    assert any(text.startswith(words) for text in evaluate_artifact(small.artifact(), drawn)["warnings"])
+    fresh = small.dataset(seed=5).take(30)
+    assert not any("calibration images:" in text for text in evaluate_artifact(small.artifact(), fresh)["warnings"])
+
+
 def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) -> None:
     """Bars that can hardly be seen: what is sure on the calibration images is not sure here."""
     pixels, labels = small.draw(400, 5)

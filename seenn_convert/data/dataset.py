@@ -1,10 +1,10 @@
 """A data set as the commands see it: preprocessed batches with labels, whatever the files are."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -215,6 +215,15 @@ class Dataset:
             digest.update(b"labels")
             digest.update(self.labels.numpy().data)
         return digest.hexdigest()
+
+    def is_part_of(self, known: Mapping[str, Any]) -> bool:
+        """Return whether these are some of the ``images`` with the ``fingerprint`` in ``known``: all of one source.
+
+        The images of the source are only read where it has as many as are known.
+        """
+        if len(self.source) != known["images"] or len(self) == len(self.source):
+            return False
+        return bool(replace(self, indices=range(len(self.source))).fingerprint() == known["fingerprint"])
 
     def _source_labels(self) -> Tensor | None:
         """Return the labels of all images of the source, numbered as this data set numbers classes."""

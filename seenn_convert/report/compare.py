@@ -277,10 +277,16 @@ def _facts(data: Dataset) -> dict[str, Any]:
 
 def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[str]:
     judging, choosing, known = data.fingerprint(), calibration_data.fingerprint(), artifact.provenance
-    if judging == choosing:
-        known = {**known, "calibration": {"fingerprint": choosing}}
-    warnings = reused(known, judging)
-    if choosing == known.get("policy", {}).get("fingerprint") != judging:
+    chosen_by = {"images": len(calibration_data), "fingerprint": choosing}
+    if judging == choosing or data.is_part_of(chosen_by):
+        known = {**known, "calibration": chosen_by}
+    warnings = reused(known, data, judging)
+    head = known.get("policy")
+    if (
+        head is not None
+        and head["fingerprint"] != judging
+        and (head["fingerprint"] == choosing or calibration_data.is_part_of(head))
+    ):
         warnings.append(
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
             "give other --calibration-data"

@@ -18,14 +18,18 @@ def model_provenance(source: Source) -> dict[str, Any]:
     return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
 
 
-def reused(found: Mapping[str, Any], fingerprint: str) -> list[str]:
-    """Return a warning for each use that a provenance says the images of ``fingerprint`` were put to before."""
-    parts = (("calibration", "calibration images"), ("policy", "images of the policy head"))
-    return [
-        f"these are the {name}: the figures say nothing about new ones"
-        for part, name in parts
-        if found.get(part, {}).get("fingerprint") == fingerprint
-    ]
+def reused(found: Mapping[str, Any], data: Dataset, fingerprint: str) -> list[str]:
+    """Return a warning for each use that a provenance says the images of ``data`` were put to before.
+
+    ``fingerprint`` is that of ``data``; images drawn from a source that was used as a whole are recognised, too.
+    """
+    warnings = []
+    for part, name in (("calibration", "calibration images"), ("policy", "images of the policy head")):
+        known = found.get(part)
+        if known is not None and (known["fingerprint"] == fingerprint or data.is_part_of(known)):
+            among = "" if known["fingerprint"] == fingerprint else "among "
+            warnings.append(f"these are {among}the {name}: the figures say nothing about new ones")
+    return warnings
 
 
 def provenance(

@@ -120,16 +120,20 @@ def test_data_that_calibrated_is_warned_about() -> None:
     same = small.dataset(20, 6)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 4)
-        assert "calibration images" in compare(small.artifact(), same, same)["warnings"][0]
+        assert "are the calibration images" in compare(small.artifact(), same, same)["warnings"][0]
+        assert "are among the calibration images" in compare(small.artifact(), same.take(12), same)["warnings"][0]
 
 
+@pytest.mark.parametrize("count", [20, 12])  # all that the head was trained on, or some
 @pytest.mark.parametrize(("judging", "choosing", "words"), [(6, 7, "images of the policy head"), (7, 6, "that choose")])
-def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, words: str) -> None:
-    head = {"policy": {"fingerprint": small.dataset(20, 6).fingerprint()}}
+def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, words: str, count: int) -> None:
+    head = {"policy": {"images": 20, "fingerprint": small.dataset(20, 6).fingerprint()}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 4)
         given = replace(small.artifact(), provenance={**small.artifact().provenance, **head})
-        (warning,) = compare(given, small.dataset(20, judging), small.dataset(20, choosing))["warnings"]
+        (warning,) = compare(given, small.dataset(20, judging).take(count), small.dataset(20, choosing).take(count))[
+            "warnings"
+        ]
     assert words in warning
 
 
