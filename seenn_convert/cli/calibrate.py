@@ -32,3 +32,11 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
         fresh = compiler.recalibrate(old, dataset, options, progress)
         fresh.save(output)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")
+
+
+OWN_DEFAULTS = ("device", "batch_size", "levels", "percentile")
+"""Options whose defaults hold here as well; any other that is not given stays as it was."""
+
+for option in calibrate.params:
+    if isinstance(option, click.Option) and option.show_default and option.name not in OWN_DEFAULTS:
+        option.show_default = "as it was"

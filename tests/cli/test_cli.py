@@ -493,3 +493,13 @@ def test_a_time_becomes_timesteps_or_is_refused(capsys: pytest.CaptureFixture[st
     assert code == 0 and found["target"] == {"drop": None, "timesteps": None, "milliseconds": 60000.0}
     assert found["step_time"]["timesteps"] == 3 and found["step_time"]["batch_size"] == 100
     assert found["step_time"]["stem"] > 0 < found["step_time"]["step"]
+
+
+def test_the_help_of_calibrate_shows_no_default_that_it_does_not_apply(capsys: pytest.CaptureFixture[str]) -> None:
+    text = {}
+    for command in ("calibrate", "convert"):
+        main([command, "--help"])
+        text[command] = " ".join(capsys.readouterr().out.split())
+    assert text["calibrate"].count("[default: (as it was)") > 8
+    assert "[default: signed]" in text["convert"] and "[default: signed]" not in text["calibrate"]
+    assert "[default: 128;" in text["calibrate"]
