@@ -150,6 +150,11 @@ def test_arithmetic(body: Body, kinds: str) -> None:
         (lambda m, x: torch.concat((x, x, x), dim=2), "Concatenate"),
         (lambda m, x: torch.cat([x.mean((2, 3)), torch.zeros(x.shape[0], 1)], 1), "Mean ConstantRow Concatenate"),
         (lambda m, x: torch.stack([x, 2 * x], 1), "Affine Reshape Reshape Concatenate"),
+        (lambda m, x: torch.stack([x, 2 * x]).mean(0), "Affine Reshape Reshape Concatenate Mean"),
+        (
+            lambda m, x: torch.stack([x, 2 * x, x + 1], 0).amax(0),
+            "Affine Affine Reshape Reshape Reshape Concatenate amax",
+        ),
         (lambda m, x: x.repeat(1, 2, 1, 1), "repeat"),
         (lambda m, x: x[:, :1].expand(-1, 4, 9, 9), "Slice Expand"),
         (lambda m, x: x[:, 2], "Slice Reshape"),

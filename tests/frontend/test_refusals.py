@@ -66,7 +66,6 @@ REFUSED: list[tuple[str, Body]] = [
     (BATCH, lambda m, x: F.normalize(x, dim=0)),
     (BATCH, lambda m, x: x.permute(1, 2, 0, 3).softmax(2)),
     ("it rolls over the whole batch; name the axes", lambda m, x: x.roll(1)),
-    ("it puts an axis in front of the batch; stack along another axis", lambda m, x: torch.stack([x, x])),
     ("it repeats the batch or puts an axis in front of it, so rows would depend on each other",
      lambda m, x: x.repeat(2, 1, 1, 1)),
     ("it repeats the batch or puts an axis in front of it, so rows would depend on each other",

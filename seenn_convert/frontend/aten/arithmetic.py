@@ -65,17 +65,15 @@ def concatenate(call: Call) -> Result:
 
 @handles("stack")
 def stack(call: Call) -> Result:
-    """Join tensors along a new axis behind the batch."""
+    """Join tensors along a new axis; one in front of the batch is the first of a row's, and the batch behind it."""
     parts = call.value("tensors")
     assert isinstance(parts, (list, tuple))
-    rank = rank_of(call.node)
-    dim = call.integer("dim") % rank
-    if dim == 0:
-        raise Refusal("it puts an axis in front of the batch; stack along another axis")
-    shape = call.sizes(call.node)[1:]
-    single = (*shape[: dim - 1], 1, *shape[dim:])
+    dim = call.integer("dim") % rank_of(call.node)
+    axis = max(dim, 1)
+    row = [size for place, size in enumerate(call.sizes(call.node)) if place not in (dim, 0 if dim else 1)]
+    single = (*row[: axis - 1], 1, *row[axis - 1 :])
     columns = tuple(Lifted(Reshape(single), (_row_of(call, part, parts),)) for part in parts)
-    return Lifted(Concatenate(dim), columns)
+    return Lifted(Concatenate(axis), columns, None if dim else Layout(axis=1))
 
 
 @handles("mean", any_layout=True)
