@@ -40,7 +40,7 @@ from seenn_convert.report.conversion import environment
 from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
-from seenn_convert.tuning.output_error import output_error, prefix_errors, relative_distance
+from seenn_convert.tuning.output_error import output_errors, overall, prefix_errors, relative_distance
 
 LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
@@ -214,7 +214,7 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     timesteps, kind = SIGNED_MARKS[-1], Signed()
     start = time.perf_counter()
     found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
-    best = min(found, key=lambda one: output_error(ann, ann, one.v_thresholds(), kind, timesteps, image))
+    best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, image)))
     snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
     biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
     biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])

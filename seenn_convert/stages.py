@@ -73,7 +73,7 @@ def calibrate_thresholds(
     ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> Calibration:
     """Choose the thresholds on the fitting part."""
-    statistics, seen = _observed(ann, data, split, options, Counter(progress, "calibrating", len(split.fitting)))
+    statistics, seen = _observed(ann, data, split, options, progress)
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
     horizon = (options.timesteps, options.kind.resolution)
@@ -87,9 +87,10 @@ def calibrate_thresholds(
 
 
 def _observed(
-    ann: Program, data: Dataset, split: Split, options: Options, counter: Counter
+    ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> tuple[dict[str, ActivationStatistics], int]:
     """Return the statistics of the activations on the fitting part, and its number of images."""
+    counter = Counter(progress, "calibrating", len(split.fitting))
 
     def images() -> Iterator[Tensor]:
         for image, _ in data.batches(images_together(ann, options.batch_size), split.fitting):
@@ -174,7 +175,7 @@ def tune_weights(
     }
     if not helps:
         return ann, replace(calibration, weights=facts)
-    statistics, _ = _observed(tuned.ann, data, split, options, Counter(progress, "calibrating", len(split.fitting)))
+    statistics, _ = _observed(tuned.ann, data, split, options, progress)
     return tuned.ann, replace(start.with_thresholds(tuned.v_thresholds, statistics), weights=facts)
 
 

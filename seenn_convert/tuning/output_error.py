@@ -45,20 +45,6 @@ def _or_infinity(error: float) -> float:
     return math.inf if math.isnan(error) else error
 
 
-def output_error(
-    ann: Program,
-    tuned: Program,
-    v_thresholds: Mapping[str, Tensor],
-    kind: NeuronKind,
-    timesteps: int,
-    images: Tensor,
-    correction: Form | None = None,
-    measure: Callable[[Tensor, Tensor], float] = relative_distance,
-) -> float:
-    """Return how far the mean logits of the spiking network are from the ANN's: ``overall``."""
-    return overall(output_errors(ann, tuned, v_thresholds, kind, timesteps, images, correction, measure))
-
-
 def output_errors(
     ann: Program,
     tuned: Program,

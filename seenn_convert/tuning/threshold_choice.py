@@ -10,7 +10,7 @@ from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.kinds import NeuronKind
 from seenn_convert.program import Program
 from seenn_convert.progress import Counter, Progress
-from seenn_convert.tuning.output_error import output_error
+from seenn_convert.tuning.output_error import output_errors, overall
 
 CONTENDERS, CLOSE = 3, 2.0
 """How many rules are tried with their correction, and how many times the least error any of them may leave."""
@@ -41,7 +41,7 @@ def choose_thresholds(
     """
     errors, counter = dict[str, float](), Counter(progress, "choosing thresholds", len(found))
     for one in found:
-        errors[one.rule] = output_error(ann, ann, one.v_thresholds(), kind, timesteps, images)
+        errors[one.rule] = overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, images))
         counter.add(1)
     ranked = sorted(found, key=lambda one: errors[one.rule])
     contenders = [one for one in ranked[:CONTENDERS] if errors[one.rule] <= CLOSE * errors[ranked[0].rule]]
@@ -49,7 +49,7 @@ def choose_thresholds(
     if correction is not None and len(contenders) > 1:
         after, counter = dict[str, float](), Counter(progress, "choosing thresholds with biases", len(contenders))
         for one in contenders:
-            after[one.rule] = output_error(ann, ann, one.v_thresholds(), kind, timesteps, images, correction)
+            after[one.rule] = overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, images, correction))
             counter.add(1)
         best = min(contenders, key=lambda one: after[one.rule])
         errors |= {f"{rule}, corrected": error for rule, error in after.items()}

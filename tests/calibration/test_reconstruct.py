@@ -14,7 +14,7 @@ from seenn_convert.frontend.from_torch import from_torch
 from seenn_convert.kinds import Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes
-from seenn_convert.tuning.output_error import output_error
+from seenn_convert.tuning.output_error import output_errors, overall
 
 IMAGES = small.draw(64, 3)[0]
 
@@ -27,8 +27,8 @@ def test_it_brings_the_network_in_levels_closer_to_the_ann() -> None:
     """On other images, and in the spiking network itself, not only in what stands in for it."""
     found, ann, others = tuned(), small.ann_program(), small.draw(100, 9)[0]
     assert sum(found.losses[-9:]) < 0.7 * sum(found.losses[:9])
-    before = output_error(ann, ann, small.calibration().v_thresholds(), Signed(), 4, others)
-    after = output_error(ann, found.ann, found.v_thresholds, Signed(), 4, others)
+    before = overall(output_errors(ann, ann, small.calibration().v_thresholds(), Signed(), 4, others))
+    after = overall(output_errors(ann, found.ann, found.v_thresholds, Signed(), 4, others))
     assert after < 0.9 * before
 
 

@@ -69,7 +69,8 @@ def test_a_module() -> None:
 
 
 def test_a_module_needs_the_shape_of_its_input() -> None:
-    with pytest.raises(InputError, match="Toy: the shape of its input is not known; give it"):
+    message = r"Toy: the shape of its input is not known; give it \(--input-shape, input_shape\), or sample data$"
+    with pytest.raises(InputError, match=message):
         read_model(toys.residual())
 
 

@@ -13,7 +13,7 @@ from seenn_convert.program import initial_state
 from seenn_convert.tuning.output_error import (
     LEAST_DIVERGENCE,
     divergence,
-    output_error,
+    output_errors,
     overall,
     prefix_errors,
     relative_distance,
@@ -42,8 +42,8 @@ def test_the_output_error_is_the_geometric_mean_of_three_prefixes() -> None:
     with torch.no_grad():
         parts = prefix_errors(snn, IMAGES, ann(IMAGES), (2, 4, 8))
     expected = math.prod(parts) ** (1 / 3)
-    assert output_error(ann, ann, thresholds, Tracking(4), 8, IMAGES) == pytest.approx(expected)
-    finer = output_error(ann, ann, thresholds, Tracking(64), 8, IMAGES)
+    assert overall(output_errors(ann, ann, thresholds, Tracking(4), 8, IMAGES)) == pytest.approx(expected)
+    finer = overall(output_errors(ann, ann, thresholds, Tracking(64), 8, IMAGES))
     assert finer < expected / 4
     assert overall([0.3]) == pytest.approx(0.3)
 

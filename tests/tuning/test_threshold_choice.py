@@ -7,7 +7,7 @@ from seenn_convert.calibration.calibration import Calibration, calibrate
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.kinds import Signed
-from seenn_convert.tuning.output_error import output_error
+from seenn_convert.tuning.output_error import output_errors, overall
 from seenn_convert.tuning.threshold_choice import CLOSE, CONTENDERS, choose_thresholds
 
 IMAGES = small.draw(40, 5)[0]
@@ -29,7 +29,7 @@ def test_without_a_correction_the_least_error_wins() -> None:
     found = candidates()
     chosen = choose(found, None, told)
     ann = small.ann_program()
-    errors = {one.rule: output_error(ann, ann, one.v_thresholds(), Signed(), 4, IMAGES) for one in found}
+    errors = {one.rule: overall(output_errors(ann, ann, one.v_thresholds(), Signed(), 4, IMAGES)) for one in found}
     assert dict(chosen.choice) == errors
     assert chosen.rule == f"auto: {min(errors, key=lambda rule: errors[rule])}"
     assert told[-1] == ("choosing thresholds", 4, 4)
