@@ -21,7 +21,7 @@ from measuring import made_on
 from zoo import built, loaded
 
 import seenn_convert as sc
-from seenn_convert.report.conversion import environment
+from seenn_convert.artifact.provenance import environment
 from seenn_convert.runtime.memory import keep_pages
 
 

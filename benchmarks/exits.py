@@ -16,14 +16,14 @@ import torch
 from measuring import data_options, made_on, open_data
 
 import seenn_convert as sc
-from seenn_convert.report.compare import budgets
-from seenn_convert.report.conversion import environment
-from seenn_convert.report.curves import at_average, average_within
-from seenn_convert.report.intervals import points_lost
+from seenn_convert.artifact.provenance import environment
+from seenn_convert.exits.strategies.basic import WAYS, Grounds, Record, first_right, ideal_exit_time
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.measure.compare import budgets
+from seenn_convert.measure.curves import at_average, average_within
+from seenn_convert.measure.intervals import points_lost
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.tuning.tune import split_calibration
-from seenn_convert.tuning.ways import WAYS, Grounds, Record, first_right, ideal_exit_time
 
 AVERAGES = (2, 3, 4, 5, 6, 7, 8, 9, 10)
 ALLOWED = 0.5

@@ -16,9 +16,9 @@ import torch
 from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
-from seenn_convert.evaluation import evaluate_artifact
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.policies import exit_steps
+from seenn_convert.workflows.evaluate import evaluate_artifact
 
 
 @click.command()
@@ -34,7 +34,7 @@ from seenn_convert.runtime.policies import exit_steps
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
 def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], append: bool, **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE."""
-    from seenn_convert.report.conversion import environment
+    from seenn_convert.artifact.provenance import environment
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()

@@ -19,11 +19,11 @@ import torch
 from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
+from seenn_convert.artifact.provenance import environment
 from seenn_convert.frontend.load import read_model
+from seenn_convert.measure.costs import run_counted
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
-from seenn_convert.report.conversion import environment
-from seenn_convert.report.costs import run_counted
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
 

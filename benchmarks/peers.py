@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.operators.basic import Add, Mean, Pad, Reshape, Slice
-from seenn_convert.program import Program
+from seenn_convert.ir.operators.basic import Add, Mean, Pad, Reshape, Slice
+from seenn_convert.ir.program import Program
 
 RECIPES: dict[str, dict[str, Any]] = {
     "max": {"mode": "Max"},

@@ -19,20 +19,20 @@ from measuring import data_options, made_on, open_data
 from torch import Tensor
 
 import seenn_convert as sc
+from seenn_convert.analysis.coverage import call_sites, policy_macs
+from seenn_convert.artifact.provenance import environment
+from seenn_convert.exits.plan_choice import PlanChoice, choose_plan, decide, exits_of
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.ir.program import Program
 from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
-from seenn_convert.planning import HELD_OUT_SHARE, bare_network, policy_of, untrained_head
-from seenn_convert.policy_stages import Heads, Seen, latest_exits, look, train
-from seenn_convert.program import Program
 from seenn_convert.progress import silent
-from seenn_convert.report.conversion import environment
-from seenn_convert.report.coverage import call_sites, policy_macs
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.runtime.policies import FixedPolicy
-from seenn_convert.tuning.exit_threshold import ExitTarget
-from seenn_convert.tuning.plan_choice import PlanChoice, choose_plan, decide, exits_of
-from seenn_convert.tuning.tune import split_calibration
+from seenn_convert.workflows.add_planner.run import HELD_OUT_SHARE, bare_network, policy_of, untrained_head
+from seenn_convert.workflows.add_planner.stages import Heads, Seen, latest_exits, look, train
 
 WAYS = ("fixed", "score", "planned", "both")
 BATCH, REPEATS, LOOKED_AT = 32, 3, 64

@@ -21,16 +21,16 @@ from measuring import made_on
 from torch import Tensor
 
 import seenn_convert as sc
-from seenn_convert.report.conversion import environment
+from seenn_convert.artifact.provenance import environment
+from seenn_convert.exits.certificates import betting
+from seenn_convert.exits.certificates.bounds import binomial_p_values, lower_share
+from seenn_convert.exits.certificates.certificate import leading
+from seenn_convert.exits.certificates.risk import BOUND_NAMES, RISK_NAMES, Bound, Risk, exit_losses, images_needed
+from seenn_convert.exits.temperatures import fit_temperatures
+from seenn_convert.exits.thresholds import Readouts, careful_to_fast, first_exit
+from seenn_convert.ir.scores import evidence_at, score
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.scores import evidence_at, score
-from seenn_convert.tuning import betting
-from seenn_convert.tuning.bounds import binomial_p_values, lower_share
-from seenn_convert.tuning.certificate import leading
-from seenn_convert.tuning.exit_threshold import Readouts, careful_to_fast, first_exit
-from seenn_convert.tuning.risk import BOUND_NAMES, RISK_NAMES, Bound, Risk, exit_losses, images_needed
-from seenn_convert.tuning.temperatures import fit_temperatures
 
 NAIVE = "naive"
 

@@ -24,23 +24,23 @@ import torch
 from measuring import made_on
 from torch import Tensor, nn
 
+from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
+from seenn_convert.artifact.provenance import environment
 from seenn_convert.calibration.calibration import from_statistics
 from seenn_convert.calibration.observe import observe
+from seenn_convert.calibration.output_error import output_errors, overall, prefix_errors, relative_distance
 from seenn_convert.calibration.rules import AutoRule, PercentileRule
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias, without_bias_behind
 from seenn_convert.errors import SeennConvertError
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import Signed, Tracking
-from seenn_convert.operators import SPIKING_OPERATORS
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.program import Program
+from seenn_convert.neurons.types import Signed, Tracking
 from seenn_convert.passes.base import in_double, relative_error, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
-from seenn_convert.program import Program
-from seenn_convert.report.conversion import environment
-from seenn_convert.report.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
-from seenn_convert.tuning.output_error import output_errors, overall, prefix_errors, relative_distance
+from seenn_convert.workflows.convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
 
 LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)

@@ -8,42 +8,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seenn_convert.compiler import convert, load, recalibrate
+    from seenn_convert.artifact.artifact import Artifact, load_artifact
     from seenn_convert.data import Dataset, Preprocessing, open_dataset
     from seenn_convert.errors import SeennConvertError
-    from seenn_convert.export.artifact import Artifact, load_artifact
-    from seenn_convert.options import Options
-    from seenn_convert.planning import attach_policy
-    from seenn_convert.policy_options import PolicyOptions
-    from seenn_convert.prediction import Prediction, predict
-    from seenn_convert.report.evaluate import evaluate
+    from seenn_convert.exits.certificates.certificate import Certify
+    from seenn_convert.exits.thresholds import ExitTarget
+    from seenn_convert.measure.evaluate import evaluate
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
-    from seenn_convert.tuning.certificate import Certify
-    from seenn_convert.tuning.exit_threshold import ExitTarget
+    from seenn_convert.workflows.add_planner.options import PolicyOptions
+    from seenn_convert.workflows.add_planner.run import attach_policy
+    from seenn_convert.workflows.convert.options import Options
+    from seenn_convert.workflows.convert.run import convert, load, recalibrate
+    from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Artifact": "export.artifact",
-    "Certify": "tuning.certificate",
+    "Artifact": "artifact.artifact",
+    "Certify": "exits.certificates.certificate",
     "Dataset": "data",
-    "ExitTarget": "tuning.exit_threshold",
+    "ExitTarget": "exits.thresholds",
     "ExitTrace": "runtime.early_exit",
-    "Options": "options",
-    "PolicyOptions": "policy_options",
-    "Prediction": "prediction",
+    "Options": "workflows.convert.options",
+    "PolicyOptions": "workflows.add_planner.options",
+    "Prediction": "workflows.predict",
     "Preprocessing": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
-    "attach_policy": "planning",
-    "convert": "compiler",
-    "evaluate": "report.evaluate",
-    "load": "compiler",
-    "load_artifact": "export.artifact",
+    "attach_policy": "workflows.add_planner.run",
+    "convert": "workflows.convert.run",
+    "evaluate": "measure.evaluate",
+    "load": "workflows.convert.run",
+    "load_artifact": "artifact.artifact",
     "open_dataset": "data",
-    "predict": "prediction",
-    "recalibrate": "compiler",
+    "predict": "workflows.predict",
+    "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
 }
 

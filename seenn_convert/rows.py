@@ -30,3 +30,8 @@ def in_memory_order(values: Tensor) -> Tensor:
     if values.dim() == 4 and not values.is_contiguous() and values.is_contiguous(memory_format=torch.channels_last):
         return values.movedim(1, -1)
     return values
+
+
+def per_row(values: Tensor, like: Tensor) -> Tensor:
+    """Return ``values`` ``(B,)`` so that they broadcast against the rows of ``like`` ``(B, *F)``."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))

@@ -9,13 +9,14 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
-from seenn_convert.draft import Draft
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import NeuronKind, Signed
-from seenn_convert.operators import SPIKING_OPERATORS
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.program import Program, Stage, format_program
+from seenn_convert.ir.state import initial_state
+from seenn_convert.neurons.types import NeuronKind, Signed
 from seenn_convert.passes.base import Pass, relative_error, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
-from seenn_convert.program import Program, Stage, format_program, initial_state
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 

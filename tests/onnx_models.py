@@ -12,8 +12,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from seenn_convert.errors import UnsupportedOperatorError
 from seenn_convert.frontend.load import read_model
-from seenn_convert.frontend.onnx_parity import check_against_onnxruntime
-from seenn_convert.frontend.onnx_reader import OnnxNetwork, read_onnx
+from seenn_convert.frontend.onnx.parity import check_against_onnxruntime
+from seenn_convert.frontend.onnx.reader import OnnxNetwork, read_onnx
 
 Array = npt.NDArray[Any]
 IMAGE = (3, 6, 8)

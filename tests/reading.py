@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from seenn_convert.frontend.lift import lift
-from seenn_convert.program import Program
+from seenn_convert.frontend.torch.lift import lift
+from seenn_convert.ir.program import Program
 
 Body = Callable[[Any, Tensor], Any]
 

@@ -5,20 +5,20 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.calibration.calibration import Calibration, calibrate
 from seenn_convert.calibration.rules import MaxRule
-from seenn_convert.compiler import convert
 from seenn_convert.data.dataset import ArrayImages, Dataset
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.export.artifact import Artifact
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import NEURON_KINDS
-from seenn_convert.options import Options
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.program import Program
+from seenn_convert.neurons.types import NEURON_KINDS
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
-from seenn_convert.program import Program
 from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.run import convert
 
 torch.set_num_threads(1)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from seenn_convert.operators import AtenOperator, PerPart
+from seenn_convert.ir.operators import AtenOperator, PerPart
 
 OUTSIDE = [
     "rand_like.default", "relu_.default", "as_strided.default", "add_.Tensor", "silu.out", "bernoulli.default",

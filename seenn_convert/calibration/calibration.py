@@ -10,7 +10,7 @@ from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.rules import ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.program import Program
+from seenn_convert.ir.program import Program
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, fx
 
 from seenn_convert.calibration.statistics import ActivationStatistics
-from seenn_convert.draft import device_of
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.operators import SPIKING_OPERATORS, Encode
-from seenn_convert.program import Program
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Encode
+from seenn_convert.ir.program import Program
 from seenn_convert.rows import pad_rows
 
 

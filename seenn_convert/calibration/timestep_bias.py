@@ -6,8 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor, fx
 
-from seenn_convert.program import Program, initial_state, rows_together
-from seenn_convert.spiking import Neuron
+from seenn_convert.ir.program import Program
+from seenn_convert.ir.state import initial_state, rows_together
+from seenn_convert.neurons.layers import Neuron
 
 RATE = 0.4
 

@@ -9,7 +9,7 @@ from seenn_convert.cli.console import policy_text, progress_bars, say_json
 from seenn_convert.cli.options import SEED, Numbers, existing
 
 if TYPE_CHECKING:
-    from seenn_convert.policy_options import PolicyOptions
+    from seenn_convert.workflows.add_planner.options import PolicyOptions
 
 
 @click.command("attach-policy")
@@ -42,11 +42,11 @@ def attach_policy(artifact: Path, data: Path, output: Path | None, as_json: bool
     The network stays as it is. Its answers at every timestep are computed once, and the head is trained from them.
     """
     options = _options(given)
-    from seenn_convert import planning
+    from seenn_convert.artifact.artifact import MANIFEST, load_artifact
+    from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.data import open_dataset
-    from seenn_convert.export.artifact import MANIFEST, load_artifact
-    from seenn_convert.export.files import check_replaceable
     from seenn_convert.runtime.memory import keep_pages
+    from seenn_convert.workflows.add_planner import run as planning
 
     keep_pages()
     output = output or artifact
@@ -67,9 +67,9 @@ def _options(given: dict[str, Any]) -> "PolicyOptions":
     drop, timesteps = given["target_drop"], given["target_timesteps"]
     if drop is not None and timesteps is not None:
         raise click.UsageError("give --target-drop or --target-timesteps, not both")
-    from seenn_convert.policy_options import PolicyOptions
-    from seenn_convert.tuning.exit_threshold import ExitTarget
-    from seenn_convert.tuning.policy_rewards import BETAS, PRICES, PaperReward, PricedReward
+    from seenn_convert.exits.thresholds import ExitTarget
+    from seenn_convert.training.planner.rewards import BETAS, PRICES, PaperReward, PricedReward
+    from seenn_convert.workflows.add_planner.options import PolicyOptions
 
     paper = given["reward"] == "paper"
     return PolicyOptions(

@@ -16,11 +16,11 @@ from seenn_convert.cli.options import calibration_options, existing, inherit, ma
 @calibration_options
 def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
     """Calibrate ARTIFACT again, with the preprocessing it carries; options that are not given stay as they were."""
-    from seenn_convert import compiler
+    from seenn_convert.artifact.artifact import MANIFEST, load_artifact
+    from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.data import open_dataset
-    from seenn_convert.export.artifact import MANIFEST, load_artifact
-    from seenn_convert.export.files import check_replaceable
     from seenn_convert.runtime.memory import keep_pages
+    from seenn_convert.workflows.convert import run as compiler
 
     keep_pages()
     output = output or artifact

@@ -31,9 +31,9 @@ def compare(
     output: Path | None, batch_size: int, device: str, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare ways for ARTIFACT to stop early: exit scores, one global threshold, a fixed timestep, a policy head."""
+    from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.data import open_dataset
-    from seenn_convert.export.artifact import load_artifact
-    from seenn_convert.report import compare as comparing
+    from seenn_convert.measure import compare as comparing
     from seenn_convert.report.write import check_comparison, write_comparison
     from seenn_convert.runtime.memory import keep_pages
 
@@ -55,7 +55,7 @@ def compare(
 
 def _text(found: Mapping[str, Any]) -> str:
     """Return the points lost by each way as a table."""
-    from seenn_convert.report.curves import at_average, average_within
+    from seenn_convert.measure.curves import at_average, average_within
 
     shown = [average for average in AVERAGES if average < found["timesteps"]]
     rows = [("points lost at an average of", *map(str, shown), "0.5 lost from")]

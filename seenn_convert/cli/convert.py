@@ -39,11 +39,11 @@ def convert(
 
     MODEL is an .onnx file, a .pt2 file, or package.module:factory with --weights.
     """
-    from seenn_convert import compiler
-    from seenn_convert.export.artifact import MANIFEST
-    from seenn_convert.export.files import check_replaceable
+    from seenn_convert.artifact.artifact import MANIFEST
+    from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.frontend.load import is_file_format
     from seenn_convert.runtime.memory import keep_pages
+    from seenn_convert.workflows.convert import run as compiler
 
     keep_pages()
     preprocessing = make_preprocessing(given["mean"], given["std"], given["resize"], given["crop"])

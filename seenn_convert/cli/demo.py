@@ -17,15 +17,15 @@ MEAN, STD, TARGET_TIMESTEPS = (0.2860,), (0.3530,), 3.7
 @click.option("--sample", type=click.Path(path_type=Path), help="The folder sample/ of a clone [found by itself].")
 def demo(output: Path, sample: Path | None) -> None:
     """Convert, calibrate and evaluate the shipped sample, a small network for Fashion-MNIST."""
-    from seenn_convert import compiler
+    from seenn_convert.artifact.artifact import MANIFEST, load_artifact
+    from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.data import Preprocessing, open_dataset
-    from seenn_convert.evaluation import evaluate_artifact
-    from seenn_convert.export.artifact import MANIFEST, load_artifact
-    from seenn_convert.export.files import check_replaceable
-    from seenn_convert.options import Options
+    from seenn_convert.exits.thresholds import ExitTarget
     from seenn_convert.report.write import write_report
     from seenn_convert.runtime.memory import keep_pages
-    from seenn_convert.tuning.exit_threshold import ExitTarget
+    from seenn_convert.workflows.convert import run as compiler
+    from seenn_convert.workflows.convert.options import Options
+    from seenn_convert.workflows.evaluate import evaluate_artifact
 
     keep_pages()
     check_replaceable(output, MANIFEST)

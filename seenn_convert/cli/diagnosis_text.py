@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from seenn_convert.cli.console import columns_text
 
 if TYPE_CHECKING:
-    from seenn_convert.report.diagnosis import Diagnosis
+    from seenn_convert.measure.diagnosis import Diagnosis
 
 
 def measured_text(diagnosis: "Diagnosis") -> str:
     """Return the errors of the layers, as an evaluation measured them; the largest part of each is starred."""
-    from seenn_convert.report.rate_error import PARTS
+    from seenn_convert.measure.rate_error import PARTS
 
     rows: list[tuple[str, ...]] = [("neuron layer", "rate error", *PARTS, "dead", "saturated")]
     for layer in diagnosis.layers:

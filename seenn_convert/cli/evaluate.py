@@ -25,12 +25,12 @@ def evaluate(
     limit: int | None, batch_size: int, device: str, seed: int, report: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
+    from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.data import open_dataset
     from seenn_convert.devices import check_device
-    from seenn_convert.evaluation import evaluate_artifact
-    from seenn_convert.export.artifact import load_artifact
     from seenn_convert.report.write import check_report, write_report
     from seenn_convert.runtime.memory import keep_pages
+    from seenn_convert.workflows.evaluate import evaluate_artifact
 
     keep_pages()
     check_device(device)

@@ -10,9 +10,9 @@ from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
 from seenn_convert.cli.options import Shape, output_name_option
 
 if TYPE_CHECKING:
-    from seenn_convert.export.artifact import Artifact
-    from seenn_convert.program import Program
-    from seenn_convert.report.diagnosis import Diagnosis
+    from seenn_convert.artifact.artifact import Artifact
+    from seenn_convert.ir.program import Program
+    from seenn_convert.measure.diagnosis import Diagnosis
 
 
 @click.command()
@@ -29,7 +29,7 @@ def inspect(
 
     Of an artifact also: the thresholds of its neuron layers, and once it was evaluated what is wrong with them.
     """
-    from seenn_convert.export.artifact import is_artifact, load_artifact
+    from seenn_convert.artifact.artifact import is_artifact, load_artifact
 
     path = Path(model_or_artifact)
     if not is_artifact(path):
@@ -59,7 +59,7 @@ def _inspect_model(
 
 
 def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
-    from seenn_convert.report.coverage import policy_macs
+    from seenn_convert.analysis.coverage import policy_macs
 
     facts = {
         "input_shape": list(artifact.snn.input_shape),
@@ -78,9 +78,9 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
 
 def _diagnosis(artifact: "Artifact") -> tuple[list[dict[str, Any]], bool, "Diagnosis"]:
     """Return what the calibration knows, whether an evaluation measured more, and the diagnosis of what there is."""
-    from seenn_convert.report.calibrated import calibrated_layers
-    from seenn_convert.report.diagnosis import diagnose
-    from seenn_convert.report.plain import dig, mappings
+    from seenn_convert.artifact.plain import dig, mappings
+    from seenn_convert.measure.calibrated import calibrated_layers
+    from seenn_convert.measure.diagnosis import diagnose
 
     calibrated = calibrated_layers(artifact.provenance)
     rows = mappings(dig(artifact.report, "evaluation", "layers"))
@@ -88,8 +88,8 @@ def _diagnosis(artifact: "Artifact") -> tuple[list[dict[str, Any]], bool, "Diagn
 
 
 def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]) -> dict[str, Any]:
-    from seenn_convert.program import format_program
-    from seenn_convert.report.coverage import call_sites, spiking_share
+    from seenn_convert.analysis.coverage import call_sites, spiking_share
+    from seenn_convert.ir.program import format_program
 
     sites = call_sites(ann)
     passes = [

@@ -12,7 +12,7 @@ from seenn_convert.errors import InputError
 if TYPE_CHECKING:
     from seenn_convert.calibration.rules import AutoRule, ThresholdRule
     from seenn_convert.data import Preprocessing
-    from seenn_convert.options import Options
+    from seenn_convert.workflows.convert.options import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -160,9 +160,9 @@ def make_options(given: dict[str, Any]) -> "Options":
         if _is_given(option) and given["threshold"] not in rules:
             names = " or ".join(f"--threshold {rule}" for rule in rules)
             raise click.UsageError(f"--{option} has no effect without {names}")
-    from seenn_convert.options import Options
-    from seenn_convert.tuning.certificate import Certify
-    from seenn_convert.tuning.exit_threshold import ExitTarget
+    from seenn_convert.exits.certificates.certificate import Certify
+    from seenn_convert.exits.thresholds import ExitTarget
+    from seenn_convert.workflows.convert.options import Options
 
     for option in ("certify_risk", "certify_bound"):
         if _is_given(option) and given["certify"] is None:

@@ -12,7 +12,7 @@ import click
 from seenn_convert.cli.console import columns_text, progress_bars
 
 if TYPE_CHECKING:
-    from seenn_convert.prediction import Prediction
+    from seenn_convert.workflows.predict import Prediction
 
 FORMATS = ("table", "csv", "jsonl")
 
@@ -31,10 +31,10 @@ def predict(
 
     IMAGES are files, or folders whose images at any depth are taken. Nothing is written unless all could be read.
     """
-    from seenn_convert import prediction
-    from seenn_convert.export.artifact import load_artifact
-    from seenn_convert.export.files import check_writable, write_text, written_to
+    from seenn_convert.artifact.artifact import load_artifact
+    from seenn_convert.artifact.files import check_writable, write_text, written_to
     from seenn_convert.runtime.memory import keep_pages
+    from seenn_convert.workflows import predict as prediction
 
     keep_pages()
     if output is not None:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
-from seenn_convert.frontend.from_torch import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.frontend.outputs import choose, select
-from seenn_convert.program import Program
+from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.ir.program import Program
 
 TORCH_TOLERANCE = 1e-5
 OTHER_CHANNELS = {1: 3, 3: 1}
@@ -76,8 +76,8 @@ class Source:
         return expected
 
     def _check_onnx(self, path: Path, images: Tensor) -> float:
-        from seenn_convert.frontend.onnx_parity import check_against_onnxruntime
-        from seenn_convert.frontend.onnx_reader import read_onnx
+        from seenn_convert.frontend.onnx.parity import check_against_onnxruntime
+        from seenn_convert.frontend.onnx.reader import read_onnx
 
         images = images.to(self.program.input_dtype)
         check_against_onnxruntime(path, read_onnx(path, self.output_name), images, output_name=self.output_name)
@@ -175,7 +175,7 @@ def _from_exported(exported: ExportedProgram, name: str, path: Path | None, outp
 
 
 def _from_onnx(path: Path, output_name: str | None) -> Source:
-    from seenn_convert.frontend.onnx_reader import read_onnx
+    from seenn_convert.frontend.onnx.reader import read_onnx
 
     _check_file(path)
     network = read_onnx(path, output_name)

@@ -8,7 +8,7 @@ from torch.export.graph_signature import OutputKind
 from torch.utils import _pytree as pytree
 
 from seenn_convert.errors import InputError
-from seenn_convert.frontend.aten import TRAINING
+from seenn_convert.frontend.torch.aten import TRAINING
 
 
 def output_names(exported: ExportedProgram) -> list[str]:

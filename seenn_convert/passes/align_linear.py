@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import PaddedLinear
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import PaddedLinear
 from seenn_convert.passes.base import Pass
 
 

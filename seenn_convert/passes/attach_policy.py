@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.draft import Draft, device_of
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.operators import Concatenate
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.operators import Concatenate
+from seenn_convert.ir.program import IMAGE, Program, Stage
 from seenn_convert.passes.base import Pass
-from seenn_convert.program import IMAGE, Program, Stage
 
 Reads = Literal["drive", "image"]
 READS_NAMES: tuple[Reads, ...] = ("drive", "image")

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.program import Program, Stage, format_program
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.program import Program, Stage, format_program
 
 TOLERANCE = 1e-5
 

@@ -4,8 +4,8 @@ import copy
 
 from torch import fx
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import Affine, Reshape
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import Affine, Reshape
 from seenn_convert.passes.base import Pass
 
 

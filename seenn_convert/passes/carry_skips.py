@@ -4,8 +4,9 @@ import math
 
 from torch import fx, nn
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import (
+from seenn_convert.analysis.spike_sources import is_weighted
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import (
     SPIKING_OPERATORS,
     Add,
     Affine,
@@ -17,7 +18,6 @@ from seenn_convert.operators import (
     treatment_of,
 )
 from seenn_convert.passes.base import Pass
-from seenn_convert.passes.spike_sources import is_weighted
 
 SCALING = (Affine, AtenOperator, nn.BatchNorm1d, nn.BatchNorm2d)
 """Linear operators that may multiply: a graded value that meets one would cost a multiplication."""

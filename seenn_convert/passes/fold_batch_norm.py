@@ -5,11 +5,11 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import PostconditionError
-from seenn_convert.operators import Affine
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import Affine
+from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import Pass, channel_scale
-from seenn_convert.program import Program
 
 
 class FoldBatchNorm(Pass):

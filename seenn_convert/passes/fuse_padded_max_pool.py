@@ -4,9 +4,9 @@ import math
 
 from torch import nn
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import UnsupportedOperatorError
-from seenn_convert.operators import Pad, PaddedMaxPool
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import Pad, PaddedMaxPool
 from seenn_convert.passes.base import Pass
 
 

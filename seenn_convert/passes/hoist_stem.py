@@ -2,11 +2,11 @@
 
 from torch import fx
 
-from seenn_convert.draft import Draft
+from seenn_convert.analysis.time_invariance import time_varying
 from seenn_convert.errors import PostconditionError, PreconditionError
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.program import IMAGE, Program, Stage
 from seenn_convert.passes.base import Pass
-from seenn_convert.passes.time_invariance import time_varying
-from seenn_convert.program import IMAGE, Program, Stage
 
 
 class HoistStem(Pass):

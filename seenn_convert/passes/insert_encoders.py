@@ -2,10 +2,10 @@
 
 from torch import fx
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import SPIKING_OPERATORS, Encode
+from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Encode
 from seenn_convert.passes.base import Pass
-from seenn_convert.passes.spike_sources import is_weighted, sources
 
 
 class InsertEncoders(Pass):

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import PreconditionError
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators.step import ExitProbe
+from seenn_convert.ir.program import Program, Stage
+from seenn_convert.ir.scores import ScoreName
 from seenn_convert.passes.base import Pass
-from seenn_convert.program import Program, Stage
-from seenn_convert.scores import ScoreName
-from seenn_convert.spiking import ExitProbe
 
 
 class InsertExitProbe(Pass):

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from torch import Tensor, fx, nn
 
-from seenn_convert.draft import Draft, device_of
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.kinds import NeuronKind
-from seenn_convert.operators import SPIKING_OPERATORS, ClippedReLU, Encode
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.operators import SPIKING_OPERATORS, ClippedReLU, Encode
+from seenn_convert.ir.program import Program, Stage
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.types import NeuronKind
 from seenn_convert.passes.base import Pass
-from seenn_convert.program import Program, Stage
-from seenn_convert.spiking import Neuron
 
 
 class InsertNeurons(Pass):

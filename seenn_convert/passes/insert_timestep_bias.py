@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from seenn_convert.draft import Draft, device_of
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.operators.step import TimestepBias
+from seenn_convert.ir.program import Stage
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
-from seenn_convert.program import Stage
-from seenn_convert.spiking import Neuron, TimestepBias
 
 
 class InsertTimestepBias(Pass):

@@ -2,20 +2,20 @@
 
 from torch import fx, nn
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import GradedReLU, Treatment, is_homogeneous, treatment_of
-from seenn_convert.passes.base import Pass
-from seenn_convert.passes.time_invariance import time_varying
-from seenn_convert.program import Stage
-from seenn_convert.spiking import (
+from seenn_convert.analysis.time_invariance import time_varying
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import GradedReLU, Treatment, is_homogeneous, treatment_of
+from seenn_convert.ir.operators.step import (
     ExitProbe,
     MeanDifference,
-    Neuron,
     RectifiedDifference,
     TemporalDifference,
     Tick,
     TimestepBias,
 )
+from seenn_convert.ir.program import Stage
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.passes.base import Pass
 
 OF_THE_STEP = (Neuron, TemporalDifference, RectifiedDifference, MeanDifference, ExitProbe, Tick, TimestepBias)
 

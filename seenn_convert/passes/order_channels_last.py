@@ -4,7 +4,7 @@ import copy
 
 from torch import nn
 
-from seenn_convert.draft import Draft
+from seenn_convert.ir.editor import Draft
 from seenn_convert.passes.base import Pass
 from seenn_convert.rows import channels_last
 

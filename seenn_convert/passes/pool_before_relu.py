@@ -2,8 +2,8 @@
 
 from torch import fx, nn
 
-from seenn_convert.draft import Draft
-from seenn_convert.operators import HOMOGENEOUS_OPERATORS, ClippedReLU
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import HOMOGENEOUS_OPERATORS, ClippedReLU
 from seenn_convert.passes.base import Pass
 
 

@@ -5,9 +5,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from seenn_convert.draft import Draft
-from seenn_convert.kinds import NeuronKind
-from seenn_convert.operators import SPIKING_OPERATORS
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.program import Program
+from seenn_convert.ir.scores import ScoreName
+from seenn_convert.neurons.types import NeuronKind
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -23,8 +25,6 @@ from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifferen
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
-from seenn_convert.program import Program
-from seenn_convert.scores import ScoreName
 
 Encode = Literal["auto", "always", "never"]
 ENCODE_NAMES: tuple[Encode, ...] = ("auto", "always", "never")

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from seenn_convert.draft import Draft
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.program import Stage
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
-from seenn_convert.program import Stage
-from seenn_convert.spiking import Neuron
 
 
 class ShiftInitialPotential(Pass):

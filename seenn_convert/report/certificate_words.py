@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seenn_convert.report.plain import dig, finite
+from seenn_convert.artifact.plain import dig, finite
 
 BOUNDS = {"binomial": "exact binomial bound", "betting": "betting bound"}
 

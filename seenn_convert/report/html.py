@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seenn_convert.artifact.plain import dig, finite, mappings
 from seenn_convert.report.html_certificate import certificate_section
 from seenn_convert.report.html_layers import layers_section
 from seenn_convert.report.html_page import page
@@ -46,7 +47,6 @@ from seenn_convert.report.html_words import (
     verdicts,
     what_happened,
 )
-from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 
 LONGEST_ALPHABET = 9

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seenn_convert.artifact.plain import dig, finite
 from seenn_convert.report.certificate_words import evidence, outcome, promise
 from seenn_convert.report.html_sections import MISSING, facts, number, paragraph, percent, section, text
-from seenn_convert.report.plain import dig, finite
 
 RISKS = {
     "disagreement": "the answer at the exit is another one than after all timesteps",

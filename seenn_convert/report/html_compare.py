@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seenn_convert.report.curves import at_average, average_within
+from seenn_convert.artifact.plain import dig, finite, mappings
+from seenn_convert.measure.curves import at_average, average_within
 from seenn_convert.report.html_compare_times import plan_words, really_run, times, way_of
 from seenn_convert.report.html_page import page
 from seenn_convert.report.html_sections import (
@@ -19,7 +20,6 @@ from seenn_convert.report.html_sections import (
     table,
     text,
 )
-from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point
 from seenn_convert.report.svg_curves import Curve, curves_plot, reliability_plot
 

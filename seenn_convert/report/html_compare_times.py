@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seenn_convert.report.curves import at_average
+from seenn_convert.artifact.plain import dig, finite, mappings
+from seenn_convert.measure.curves import at_average
 from seenn_convert.report.html_sections import Column, details, number, paragraph, table, text
-from seenn_convert.report.plain import dig, finite, mappings
 from seenn_convert.report.svg import Point
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seenn_convert.report.diagnosis import LayerDiagnosis, diagnose
+from seenn_convert.artifact.plain import dig, finite, mappings
+from seenn_convert.measure.diagnosis import LayerDiagnosis, diagnose
+from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.report.html_sections import (
     MISSING,
     Column,
@@ -16,8 +18,6 @@ from seenn_convert.report.html_sections import (
     table,
     text,
 )
-from seenn_convert.report.plain import dig, finite, mappings
-from seenn_convert.report.rate_error import PARTS
 
 _BARS = ("rate_error", "firing_rate", "operation_share")
 _MEANINGS = {

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seenn_convert.artifact.plain import dig, finite
 from seenn_convert.report.html_sections import MISSING, cost_rows, number, ratio
-from seenn_convert.report.plain import dig, finite
 from seenn_convert.report.svg import ExitPoint, Point
 
 

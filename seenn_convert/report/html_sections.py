@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from seenn_convert.report.plain import dig, finite, mappings
+from seenn_convert.artifact.plain import dig, finite, mappings
 
 MISSING = "–"
 PIXELATED_BELOW = 65

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seenn_convert.artifact.plain import dig, finite
 from seenn_convert.report.html_certificate import certificate_verdict
 from seenn_convert.report.html_readings import (
     ann_percent,
@@ -23,7 +24,6 @@ from seenn_convert.report.html_sections import (
     significant,
     text,
 )
-from seenn_convert.report.plain import dig, finite
 
 SCORE_WORDS = {
     "confidence": "confidence",

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seenn_convert.artifact.artifact import REPORT, Artifact
+from seenn_convert.artifact.files import check_no_folders, json_text, write_texts, written_to
+from seenn_convert.artifact.provenance import environment
 from seenn_convert.errors import InputError
-from seenn_convert.export.artifact import REPORT, Artifact
-from seenn_convert.export.files import check_no_folders, json_text, write_texts, written_to
-from seenn_convert.report.conversion import environment
 from seenn_convert.report.html import render_html
 from seenn_convert.report.html_compare import render_comparison
 

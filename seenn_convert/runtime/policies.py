@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import ArtifactError, InputError
-from seenn_convert.scores import ScoreName
+from seenn_convert.ir.scores import ScoreName
 
 
 class Readout(NamedTuple):

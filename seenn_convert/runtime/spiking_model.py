@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
-from seenn_convert.program import Program, Stage, initial_state, plans_from_image
+from seenn_convert.ir.operators.step import ExitProbe
+from seenn_convert.ir.program import Program, Stage, plans_from_image
+from seenn_convert.ir.state import initial_state
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy, reads_plan
-from seenn_convert.spiking import ExitProbe, Neuron
 
 State = dict[str, Tensor]
 

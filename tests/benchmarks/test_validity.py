@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from seenn_convert.tuning.bounds import binomial_tails
+from seenn_convert.exits.certificates.bounds import binomial_tails
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

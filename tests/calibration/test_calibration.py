@@ -11,8 +11,8 @@ from seenn_convert.calibration.calibration import Calibration, LayerCalibration,
 from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule, ScaledRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.program import Program
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.program import Program
 
 
 class Biased(nn.Module):

@@ -7,7 +7,7 @@ from torch import nn
 
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.frontend.from_torch import from_torch
+from seenn_convert.frontend.torch.read import from_torch
 
 
 def test_it_sees_the_input_of_every_activation() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
 from seenn_convert.errors import InputError
-from seenn_convert.neuron import quantized_activation
+from seenn_convert.neurons.law import quantized_activation
 
 
 def seen(values: Tensor) -> ActivationStatistics:

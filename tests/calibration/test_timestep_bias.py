@@ -8,13 +8,14 @@ from torch import nn
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, mean_over_row
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import NEURON_KINDS, Binary
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.program import Program
+from seenn_convert.ir.state import initial_state
+from seenn_convert.neurons.layers import BinaryNeuron, Neuron
+from seenn_convert.neurons.types import NEURON_KINDS, Binary
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
-from seenn_convert.program import Program, initial_state
-from seenn_convert.spiking import BinaryNeuron, Neuron
 
 
 def batches(updates: int, size: int = 64) -> list[torch.Tensor]:
@@ -134,7 +135,7 @@ def final_gap(snn: Program, timesteps: int) -> float:
 
 def test_images_that_do_not_fit_together_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, batches(2))
-    monkeypatch.setattr("seenn_convert.program.STATE_NUMBERS", 7 * state_size(small.spiking_program()))
+    monkeypatch.setattr("seenn_convert.ir.state.STATE_NUMBERS", 7 * state_size(small.spiking_program()))
     parts = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, batches(2))
     assert all(torch.allclose(whole[name], parts[name], atol=1e-4) for name in whole)
 

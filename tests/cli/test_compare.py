@@ -8,7 +8,7 @@ import pytest
 import small_artifacts as small
 
 from seenn_convert.cli.main import main
-from seenn_convert.report import compare as comparing
+from seenn_convert.measure import compare as comparing
 
 
 def npz(path: Path, count: int, seed: int) -> Path:

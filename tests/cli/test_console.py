@@ -5,7 +5,7 @@ import small_artifacts as small
 
 from seenn_convert.cli.console import conversion_text
 from seenn_convert.cli.options import SCORES
-from seenn_convert.scores import SCORE_NAMES
+from seenn_convert.ir.scores import SCORE_NAMES
 
 
 @pytest.mark.parametrize(("neuron", "words"), [

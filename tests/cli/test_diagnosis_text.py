@@ -1,7 +1,7 @@
 """The diagnosis as text: a star at the largest part, a dash for what is not known, the verdict below."""
 
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
-from seenn_convert.report.diagnosis import diagnose
+from seenn_convert.measure.diagnosis import diagnose
 
 PARTS = {"startup": 0.0, "upstream": 0.0, "clipping": 0.5, "quantisation": 0.125, "unevenness": 0.0}
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
-from seenn_convert.program import Program
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.program import Program
 
 FACTORIES = """
 import torch

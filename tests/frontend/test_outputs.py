@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import InputError, UnsupportedOperatorError
-from seenn_convert.frontend.from_torch import from_exported
-from seenn_convert.frontend.lift import lift
 from seenn_convert.frontend.outputs import choose, output_names
+from seenn_convert.frontend.torch.lift import lift
+from seenn_convert.frontend.torch.read import from_exported
 
 
 class Named(NamedTuple):

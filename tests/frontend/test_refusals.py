@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import UnsupportedOperatorError
-from seenn_convert.frontend.from_torch import from_exported, from_torch
+from seenn_convert.frontend.torch.read import from_exported, from_torch
 
 IMAGE = (4, 9, 9)
 BATCH = "it works along the batch axis, so rows would depend on each other"

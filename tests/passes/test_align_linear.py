@@ -6,9 +6,9 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.operators import PaddedLinear
+from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.ir.operators import PaddedLinear
 from seenn_convert.passes.align_linear import AlignLinear
-from seenn_convert.report.coverage import call_sites
 from seenn_convert.runtime.early_exit import run_early_exit
 
 

@@ -6,11 +6,11 @@ import torch
 import toys
 from torch import nn
 
+from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.operators import Reshape
+from seenn_convert.ir.operators import Reshape
+from seenn_convert.ir.program import Program, format_graph, format_program, plans_from_image
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead, policy_inputs
-from seenn_convert.program import Program, format_graph, format_program, plans_from_image
-from seenn_convert.report.coverage import policy_macs
 
 
 def head(reads: str = "drive", inputs: int = 1, channels: int = 4, timesteps: int = 6) -> PolicyHead:

@@ -8,12 +8,12 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.draft import Draft
 from seenn_convert.errors import PostconditionError, PreconditionError
-from seenn_convert.operators import Affine
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import Affine
+from seenn_convert.ir.program import Program, Stage
 from seenn_convert.passes.base import Pass, channel_scale, check_same, relative_error, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
-from seenn_convert.program import Program, Stage
 
 
 class DropActivations(Pass):

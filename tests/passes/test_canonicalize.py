@@ -5,9 +5,9 @@ import torch
 import toys
 from torch import fx, nn
 
-from seenn_convert.operators import Affine, Reshape
+from seenn_convert.ir.operators import Affine, Reshape
+from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.passes.canonicalize import Canonicalize
-from seenn_convert.program import Program, Stage, format_program
 
 
 def test_shared_modules_are_split() -> None:

@@ -6,14 +6,14 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.kinds import Signed
-from seenn_convert.operators import ClippedReLU, GradedReLU
+from seenn_convert.calibration.output_error import prefix_errors
+from seenn_convert.ir.operators import ClippedReLU, GradedReLU
+from seenn_convert.ir.operators.step import RectifiedDifference
+from seenn_convert.ir.program import format_program
+from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.sequence import spiking_passes
-from seenn_convert.program import format_program
-from seenn_convert.spiking import RectifiedDifference
-from seenn_convert.tuning.output_error import prefix_errors
 
 
 def residual(act: type[nn.Module] = nn.ReLU, blocks: int = 1) -> nn.Module:

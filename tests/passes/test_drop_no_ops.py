@@ -6,9 +6,9 @@ import torch
 import toys
 from torch import Tensor, fx, nn
 
-from seenn_convert.operators import Affine, Concatenate, Pad, Permute, Reshape, Slice
+from seenn_convert.ir.operators import Affine, Concatenate, Pad, Permute, Reshape, Slice
+from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.passes.drop_no_ops import DropNoOps
-from seenn_convert.program import Program, Stage, format_program
 
 ONES, ZEROS = torch.ones(3, 1, 1), torch.zeros(3, 1, 1)
 

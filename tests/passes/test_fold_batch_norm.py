@@ -6,9 +6,9 @@ import torch
 import toys
 from torch import Tensor, nn
 
-from seenn_convert.operators import Affine
+from seenn_convert.ir.operators import Affine
+from seenn_convert.ir.program import Program, format_program
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm, batch_norm_affine
-from seenn_convert.program import Program, format_program
 
 
 def kinds(program: Program) -> list[str]:

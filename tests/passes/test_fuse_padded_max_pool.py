@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import UnsupportedOperatorError
-from seenn_convert.operators import Pad, PaddedMaxPool
+from seenn_convert.ir.operators import Pad, PaddedMaxPool
+from seenn_convert.ir.program import format_program
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
-from seenn_convert.program import format_program
 
 NOTHING = float("-inf")
 

@@ -6,11 +6,11 @@ import torch
 import toys
 
 from seenn_convert.errors import PreconditionError
-from seenn_convert.kinds import Signed
+from seenn_convert.ir.program import Program, format_program
+from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.sequence import spiking_passes
-from seenn_convert.program import Program, format_program
 
 
 def before_and_after(make) -> tuple[Program, Program]:

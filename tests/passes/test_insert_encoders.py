@@ -8,12 +8,12 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.kinds import Group, MultiLevel, NeuronKind, Signed, Tracking
-from seenn_convert.operators import Encode
+from seenn_convert.ir.operators import Encode
+from seenn_convert.ir.program import Program, format_program
+from seenn_convert.neurons.layers import EncodingNeuron, GroupEncoder, MultiLevelEncoder, Neuron, TrackingEncoder
+from seenn_convert.neurons.types import Group, MultiLevel, NeuronKind, Signed, Tracking
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.sequence import encoding_passes
-from seenn_convert.program import Program, format_program
-from seenn_convert.spiking import EncodingNeuron, GroupEncoder, MultiLevelEncoder, Neuron, TrackingEncoder
 
 
 def smooth() -> toys.Toy:

@@ -6,10 +6,10 @@ import torch
 import toys
 
 from seenn_convert.errors import PreconditionError
+from seenn_convert.ir.program import Program, format_program
+from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, evidence_at, score
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.sequence import probe_pass
-from seenn_convert.program import Program, format_program
-from seenn_convert.scores import SCORE_NAMES, ScoreName, evidence_at, score
 
 TEMPERATURES = torch.tensor([0.5, 1.0, 2.0, 4.0])
 

@@ -7,11 +7,12 @@ import toys
 from torch import nn
 
 from seenn_convert.errors import PreconditionError
-from seenn_convert.kinds import NEURON_KINDS, Binary, Group, MultiLevel, NeuronKind, Signed, UnsignedMultiLevel
-from seenn_convert.neuron import quantized_activation
+from seenn_convert.ir.program import Program, Stage, format_program
+from seenn_convert.ir.state import initial_state
+from seenn_convert.neurons.law import quantized_activation
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.types import NEURON_KINDS, Binary, Group, MultiLevel, NeuronKind, Signed, UnsignedMultiLevel
 from seenn_convert.passes.insert_neurons import InsertNeurons
-from seenn_convert.program import Program, Stage, format_program, initial_state
-from seenn_convert.spiking import Neuron
 
 
 def inserted(make, kind: NeuronKind, **thresholds: torch.Tensor) -> Program:

@@ -4,9 +4,9 @@ import harness
 import torch
 import toys
 
+from seenn_convert.ir.program import Program, format_program
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
-from seenn_convert.program import Program, format_program
 
 
 def spiking(make) -> Program:

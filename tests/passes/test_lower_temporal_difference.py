@@ -7,11 +7,11 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.kinds import Signed
+from seenn_convert.ir.operators.step import MeanDifference, TemporalDifference
+from seenn_convert.ir.program import Program, format_program
+from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
-from seenn_convert.program import Program, format_program
-from seenn_convert.spiking import MeanDifference, TemporalDifference
 
 
 def lowered(model: nn.Module | Program) -> Program:

@@ -7,7 +7,7 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.export.artifact import load_artifact
+from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.rows import channels_last
 from seenn_convert.runtime.early_exit import run_early_exit

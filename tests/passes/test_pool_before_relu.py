@@ -6,9 +6,9 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seenn_convert.ir.program import Program, format_program
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
-from seenn_convert.program import Program, format_program
 
 
 def order(program: Program) -> list[str]:

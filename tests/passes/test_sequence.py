@@ -5,12 +5,12 @@ import pytest
 import torch
 import toys
 
-from seenn_convert.kinds import NEURON_KINDS
-from seenn_convert.operators import RELU_FAMILY
+from seenn_convert.ir.operators import RELU_FAMILY
+from seenn_convert.ir.program import Stage
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.types import NEURON_KINDS
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
-from seenn_convert.program import Stage
-from seenn_convert.spiking import Neuron
 
 
 @pytest.mark.parametrize("make", toys.ALL)

@@ -4,9 +4,9 @@ import harness
 import torch
 import toys
 
+from seenn_convert.ir.program import Program
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
-from seenn_convert.program import Program
 
 
 def spiking() -> Program:

@@ -6,8 +6,8 @@ import torch
 import toys
 from torch import nn
 
+from seenn_convert.ir.program import format_program
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
-from seenn_convert.program import format_program
 
 
 def test_split_leaky_relu(golden) -> None:

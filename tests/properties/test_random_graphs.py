@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.calibration.calibration import calibrate
+from seenn_convert.calibration.output_error import prefix_errors
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.frontend.from_torch import from_torch
-from seenn_convert.kinds import Signed, Tracking
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.program import Program
+from seenn_convert.neurons.types import Signed, Tracking
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pass, spiking_passes
-from seenn_convert.program import Program
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.tuning.output_error import prefix_errors
 
 CHANNELS, SIDE, CLASSES = 4, 6, 5
 Step = Callable[[Any, int, Tensor], Tensor]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
-from seenn_convert.operators import Reshape
+from seenn_convert.ir.operators import Reshape
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 from seenn_convert.runtime.all_timesteps import run_all_timesteps

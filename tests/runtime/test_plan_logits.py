@@ -4,7 +4,7 @@ import small_artifacts as small
 import torch
 from torch import nn
 
-from seenn_convert.operators import Reshape
+from seenn_convert.ir.operators import Reshape
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 from seenn_convert.runtime.all_timesteps import run_all_timesteps

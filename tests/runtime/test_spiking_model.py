@@ -7,9 +7,9 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.errors import InputError
+from seenn_convert.neurons.layers import SignedNeuron
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.spiking import SignedNeuron
 
 IMAGES = small.draw(40, 11)[0]
 

@@ -1,0 +1,1 @@
+"""Questions about a program; they change nothing."""

@@ -1,0 +1,1 @@
+"""The folder format: a converted network as plain data."""

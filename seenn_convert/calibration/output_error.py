@@ -1,0 +1,120 @@
+"""How far a choice of thresholds leaves the outputs of the spiking network from the ANN's, on calibration images."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import kl_div
+
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias
+from seenn_convert.ir.program import Program
+from seenn_convert.ir.state import initial_state, rows_together
+from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
+from seenn_convert.passes.sequence import spiking_passes
+
+LEAST_ERROR = 1e-12
+"""What counts as an error where there is none."""
+
+LEAST_DIVERGENCE = 1e-4
+"""In nats: answers that differ by less count as the same."""
+
+ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
+"""Updates of the biases with which thresholds are compared, and the share of the gap that each closes: 1 % is left."""
+
+
+def relative_distance(found: Tensor, wanted: Tensor) -> float:
+    """Return the distance of the logits ``(B, K)`` from those wanted, relative to them."""
+    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
+    return _or_infinity(float(torch.linalg.vector_norm(found - wanted) / scale))
+
+
+def divergence(found: Tensor, wanted: Tensor) -> float:
+    """Return how much the answers of the logits ``(B, K)`` differ from those wanted: mean Kullback-Leibler, in nats.
+
+    It is at least ``LEAST_DIVERGENCE``: what is below is rounding, and no answer depends on it.
+    """
+    answers = torch.log_softmax(wanted, dim=-1)
+    found = torch.log_softmax(found, dim=-1)
+    return max(LEAST_DIVERGENCE, _or_infinity(float(kl_div(found, answers, reduction="batchmean", log_target=True))))
+
+
+def _or_infinity(error: float) -> float:
+    """Return the error, infinity for one that is no number: no comparison may prefer it."""
+    return math.inf if math.isnan(error) else error
+
+
+def output_errors(
+    ann: Program,
+    tuned: Program,
+    v_thresholds: Mapping[str, Tensor],
+    kind: NeuronKind,
+    timesteps: int,
+    images: Tensor,
+    correction: Form | None = None,
+    measure: Callable[[Tensor, Tensor], float] = relative_distance,
+) -> list[float]:
+    """Return how far the mean logits are from the ANN's after a quarter, half and all of the run.
+
+    Args:
+        ann: After the passes of stage ANN.
+        tuned: The program into which neurons go: ``ann`` itself, or with other weights.
+        v_thresholds: Activation -> threshold.
+        kind: Makes the neurons.
+        timesteps: The longest run T.
+        images: ``(B, *input_shape)``.
+        correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
+        measure: The error of one prefix, ``relative_distance`` or ``divergence``.
+    """
+    marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
+    with torch.no_grad():
+        snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, kind))
+        if correction is not None:
+            biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
+            snn = run_passes(snn, [InsertTimestepBias(biases)])
+        return prefix_errors(snn, images, ann(images), marks, measure)
+
+
+def overall(errors: Sequence[float]) -> float:
+    """Return one error for those of several prefixes of a run: their geometric mean.
+
+    An early exit reads all of them; a mean of the errors themselves would count little but the first, which are several
+    times as large.
+    """
+    return math.exp(sum(math.log(max(error, LEAST_ERROR)) for error in errors) / len(errors))
+
+
+def prefix_errors(
+    snn: Program,
+    images: Tensor,
+    wanted: Tensor,
+    marks: Sequence[int],
+    measure: Callable[[Tensor, Tensor], float] = relative_distance,
+) -> list[float]:
+    """Return the error of the mean logits after each number of timesteps in ``marks``, which rises.
+
+    Args:
+        snn: With its stem, without a probe.
+        images: ``(B, *input_shape)``.
+        wanted: ``(B, K)``, the ANN's logits.
+        marks: Timesteps.
+        measure: From mean logits and those wanted to an error.
+    """
+    parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
+    return [measure(torch.cat(means), wanted) for means in zip(*parts, strict=True)]
+
+
+def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
+    """Return the mean logits ``(B, K)`` after each number of timesteps in ``marks``."""
+    assert snn.stem is not None
+    drives, state = snn.stem(images), initial_state(snn, len(images))
+    total, found = None, []
+    for t in range(1, marks[-1] + 1):
+        current, *following = snn.graph_module(*drives, *state.values())
+        state = dict(zip(state, following, strict=True))
+        total = current if total is None else total + current
+        if t in marks:
+            found.append(total / t)
+    return found

@@ -1,0 +1,1 @@
+"""When to stop: readouts, temperatures, thresholds, strategies, certificates."""

@@ -1,0 +1,1 @@
+"""What leaving early costs at most, with a stated probability."""

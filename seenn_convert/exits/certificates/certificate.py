@@ -1,0 +1,227 @@
+"""Certificates: how much leaving early costs at most, with a stated probability, learned and then tested."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from torch import Tensor
+
+from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
+from seenn_convert.exits.certificates.risk import (
+    BOUND_NAMES,
+    RISK_NAMES,
+    Bound,
+    Risk,
+    counted,
+    default_bound,
+    images_needed,
+    shows,
+    upper_risk,
+)
+
+AVERAGES = ("average_timesteps", "fastest_timesteps")
+
+
+@dataclass(frozen=True)
+class Certify:
+    """What to certify: with probability at least ``1 - delta``, leaving early costs at most ``epsilon``.
+
+    Attributes:
+        epsilon: Share of all inputs whose answer may change, or accuracy that may be lost; 0.01 is one point.
+        delta: Probability that the calibration images were so unlucky a draw that this does not hold.
+        risk: ``"disagreement"`` with the full run, which needs no labels, or lost ``"accuracy"``.
+        bound: ``"binomial"``, exact for counted losses, or ``"betting"``; None takes the one that suits the risk
+            and the number of images.
+
+    Raises:
+        InputError: A number is out of range or a name unknown; lists every such option.
+    """
+
+    epsilon: float
+    delta: float
+    risk: Risk = "disagreement"
+    bound: Bound | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what says nothing."""
+        problems = [
+            f"the {name} of a certificate must be above 0 and below 1, got {value!r}"
+            for name, value in (("epsilon", self.epsilon), ("delta", self.delta))
+            if not _is_number(value) or not 0 < value < 1
+        ]
+        if self.risk not in RISK_NAMES:
+            problems.append(f"the risk to certify must be one of {', '.join(RISK_NAMES)}, got {self.risk!r}")
+        if self.bound is not None and self.bound not in BOUND_NAMES:
+            problems.append(f"the bound of a certificate must be one of {', '.join(BOUND_NAMES)}, got {self.bound!r}")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    def bound_for(self, images: int) -> Bound:
+        """Return the bound asked for, or the one that suits the risk and so many images."""
+        return self.bound or default_bound(self.risk, images, self.epsilon, self.delta)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        return {"epsilon": self.epsilon, "delta": self.delta, "risk": self.risk, "bound": self.bound}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is certified, and what it rests on.
+
+    Attributes:
+        risk: ``"disagreement"`` or ``"accuracy"``.
+        epsilon: The risk is at most this,
+        delta: but for this probability, over the draw of the held-out calibration images.
+        bound: ``"binomial"`` or ``"betting"``.
+        images: Held-out images; nothing was fitted to them.
+        failures: Of these, how many answers changed, or were right only after all timesteps.
+        gains: How many were right only at the exit; 0 for disagreement.
+        observed: Mean loss on these images.
+        upper_bound: Bound of the risk of this policy taken alone; never above ``epsilon``, which is what is certified
+            although the policy was chosen on these images.
+        average_timesteps: Mean exit step on these images.
+        fastest_timesteps: The same of the fastest policy that could be certified; a target may ask for more care.
+        full_run: Whether nobody leaves early, which costs nothing by definition.
+        policy: The exit policy that it is about; of another policy it says nothing.
+    """
+
+    risk: Risk
+    epsilon: float
+    delta: float
+    bound: Bound
+    images: int
+    failures: int
+    gains: int
+    observed: float
+    upper_bound: float
+    average_timesteps: float
+    fastest_timesteps: float
+    full_run: bool
+    policy: Mapping[str, object]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def last_certified(losses: Tensor, request: Certify) -> int:
+    """Return the position of the last point that is certified, walking from careful to fast; -1 where none is.
+
+    Learn, then test: the points were fixed without these images. They are tested in their order, each at the whole
+    ``delta``, until the first that cannot be certified: the one before it is the last. So all points up to there
+    have a risk of at most ``epsilon`` together, with probability at least ``1 - delta``, and whatever chooses among
+    them keeps that.
+
+    Args:
+        losses: ``(points, images)`` in -1, 0, 1; the first point should be the full run, whose losses are 0.
+        request: What to certify.
+
+    Source: fixed-sequence testing in Angelopoulos et al. 2021 (Learn then Test).
+    """
+    bound = request.bound_for(losses.shape[-1])
+    return int(leading(shows(bound, losses, request.epsilon, request.delta))) - 1
+
+
+def leading(passed: Tensor) -> Tensor:
+    """Return how many of ``passed`` ``(..., P)`` are true before the first that is not, ``(...)`` int64."""
+    return passed.long().cumprod(dim=-1).sum(dim=-1)
+
+
+def make_certificate(
+    request: Certify,
+    losses: Tensor,
+    average_timesteps: float,
+    fastest_timesteps: float,
+    full_run: bool,
+    policy: Mapping[str, object],
+) -> Certificate:
+    """Return the certificate of the chosen point.
+
+    Args:
+        request: What was asked for.
+        losses: ``(images,)`` of the chosen point; the walk has reached it.
+        average_timesteps: Of the chosen point, on the same images.
+        fastest_timesteps: Of the last point that the walk has reached.
+        full_run: Whether the chosen point lets nobody leave early.
+        policy: The exit policy of the chosen point.
+    """
+    gains, _, failures = counted(losses).tolist()
+    bound = request.bound_for(len(losses))
+    return Certificate(
+        risk=request.risk,
+        epsilon=request.epsilon,
+        delta=request.delta,
+        bound=bound,
+        images=len(losses),
+        failures=failures,
+        gains=gains,
+        observed=float(losses.double().mean()),
+        upper_bound=0.0 if full_run else min(request.epsilon, upper_risk(bound, losses, request.delta)),
+        average_timesteps=average_timesteps,
+        fastest_timesteps=fastest_timesteps,
+        full_run=full_run,
+        policy=dict(policy),
+    )
+
+
+def check_certifiable(request: Certify, images: int, held_out: int, labelled: bool) -> None:
+    """Raise CalibrationDataError where the calibration set cannot give the certificate, whatever the network does.
+
+    Args:
+        request: What to certify.
+        images: The whole calibration set.
+        held_out: The part of it to which nothing is fitted.
+        labelled: Whether it has labels.
+    """
+    if request.risk == "accuracy" and not labelled:
+        raise CalibrationDataError(
+            "the calibration data has no labels, and a certificate of accuracy counts right answers; give labelled "
+            "images, or certify the disagreement with the full run (--certify-risk disagreement)"
+        )
+    needed = images_needed(request.bound_for(held_out), request.epsilon, request.delta)
+    if held_out < needed:
+        total = max(images + 1, math.ceil(needed * images / max(held_out, 1)))
+        raise CalibrationDataError(
+            f"{held_out} held-out images of {images} calibration images are too few to certify {request.epsilon:g} "
+            f"with delta {request.delta:g}, even if leaving early cost nothing: {needed} are needed, which are "
+            f"about {total} calibration images; give more, or a larger epsilon"
+        )
+
+
+def certificate_from_json(data: object) -> Certificate:
+    """Return the certificate that ``to_json`` wrote.
+
+    Raises:
+        ArtifactError: A value is missing, of another kind, or out of range.
+    """
+    if not isinstance(data, dict) or set(data) != {field.name for field in fields(Certificate)}:
+        raise ArtifactError("the certificate has not the keys that this version knows; convert the model again")
+    problem = _problem(data)
+    if problem is not None:
+        raise ArtifactError(f"the certificate's {problem} makes no sense: {data[problem]!r}; convert the model again")
+    return Certificate(**data)
+
+
+def _problem(data: Mapping[str, Any]) -> str | None:
+    """Return the first key whose value cannot be."""
+    counts = {name: type(data[name]) is int and data[name] >= 0 for name in ("images", "failures", "gains")}
+    shares = {name: _is_number(data[name]) and 0 < data[name] < 1 for name in ("epsilon", "delta")}
+    sound = {
+        "risk": data["risk"] in get_args(Risk),
+        "bound": data["bound"] in get_args(Bound),
+        **counts,
+        **shares,
+        "observed": _is_number(data["observed"]) and -1 <= data["observed"] <= 1,
+        "upper_bound": _is_number(data["upper_bound"]) and -1 <= data["upper_bound"] <= 1,
+        **{name: _is_number(data[name]) and 1 <= data[name] < math.inf for name in AVERAGES},
+        "full_run": isinstance(data["full_run"], bool),
+        "policy": isinstance(data["policy"], dict),
+    }
+    sound["failures"] = sound["failures"] and sound["images"] and data["failures"] + data["gains"] <= data["images"]
+    return next((name for name, fine in sound.items() if not fine), None)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

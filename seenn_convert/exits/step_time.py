@@ -1,0 +1,104 @@
+"""What a timestep costs on this machine, and how many of them a time allows."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from seenn_convert.errors import InputError
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.rows import ROW_FLOOR, pad_rows
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+R = TypeVar("R")
+
+REPEATS = 15
+"""Each of stem and step is timed as often."""
+
+WARM_UP = 3
+"""Steps before the first that counts: allocators and kernels settle."""
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Milliseconds an image, as medians.
+
+    Attributes:
+        stem: Of what runs once for an image.
+        step: Of one timestep.
+        batch_size: Images that ran together.
+        repeats: Measurements of each.
+        device: Where.
+        threads: Of the processor.
+        timesteps: Average timesteps that the time allows.
+    """
+
+    stem: float
+    step: float
+    batch_size: int
+    repeats: int
+    device: str
+    threads: int
+    timesteps: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:
+    """Return what stem and step cost on ``images``, and how many timesteps the target's milliseconds allow.
+
+    Stem and step are timed in turn, so that a change of the machine's speed meets both.
+
+    Args:
+        target: With ``milliseconds``.
+        model: Where it shall run.
+        images: ``(B, *input_shape)`` that run together, as in early exit.
+
+    Raises:
+        InputError: The stem and one timestep take longer.
+    """
+    assert target.milliseconds is not None
+    stem, step = (1000 * seconds / len(images) for seconds in _medians(model, images))
+    if stem + step > target.milliseconds:
+        raise InputError(
+            f"a target of {target.milliseconds:g} ms an image is out of reach: the stem ({stem:.3g} ms) and one "
+            f"timestep ({step:.3g} ms) take {stem + step:.3g} ms here, {len(images)} images together on "
+            f"{model.device}; allow more time, or change --batch-size or --device"
+        )
+    timesteps = min(float(model.timesteps), (target.milliseconds - stem) / step)
+    return StepTime(stem, step, len(images), REPEATS, str(model.device), torch.get_num_threads(), max(1.0, timesteps))
+
+
+def _medians(model: SpikingModel, images: Tensor) -> tuple[float, float]:
+    """Return median seconds of the stem and of a step, of the whole batch."""
+    rows = pad_rows(images.to(model.device, model.dtype), ROW_FLOOR)
+    stem, step = [], []
+    with torch.no_grad():
+        drives, state = model.drive(rows), model.initial_state(len(rows))
+        for _ in range(WARM_UP + REPEATS):
+            drives, seconds = _timed(lambda: model.drive(rows), model.device)
+            stem.append(seconds)
+            (_, _, state), seconds = _timed(partial(model.step, drives, state), model.device)
+            step.append(seconds)
+    return statistics.median(stem[WARM_UP:]), statistics.median(step[WARM_UP:])
+
+
+def _timed(work: Callable[[], R], device: torch.device) -> tuple[R, float]:
+    """Return what ``work`` returns, and the seconds that it took."""
+    _wait(device)
+    start = time.perf_counter()
+    result = work()
+    _wait(device)
+    return result, time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

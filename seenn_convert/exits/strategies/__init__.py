@@ -1,0 +1,1 @@
+"""Ways to decide when to stop, to be compared."""

@@ -1,1 +1,0 @@
-"""Write a converted network and read it back."""

@@ -1,0 +1,1 @@
+"""The ONNX operators that can be read."""

@@ -1,0 +1,93 @@
+"""Activation functions of the ReLU family, which become neurons; the smooth ones are lifted as they stand."""
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwise
+from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles
+from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, rank_of
+from seenn_convert.ir.operators import Affine, ClippedReLU
+
+
+@handles("relu", "threshold", any_layout=True)
+def relu(call: Call) -> Result:
+    """ReLU."""
+    if "threshold" in call.arguments and (call.number("threshold"), call.number("value")) != (0, 0):
+        return elementwise(call)
+    return Lifted(nn.ReLU(), (call.tensor("self"),))
+
+
+@handles("relu6", any_layout=True)
+def relu6(call: Call) -> Result:
+    """ReLU6."""
+    return Lifted(ClippedReLU(6.0), (call.tensor("self"),))
+
+
+@handles("hardtanh", "clamp", "clamp_min", "clip", any_layout=True)
+def clamp(call: Call) -> Result:
+    """Clamp: from 0 a ReLU; between two numbers a clipped ReLU, moved; else an elementwise operator.
+
+    ``clamp(x, a, b) = a + min(max(x - a, 0), b - a)``.
+    """
+    if call.is_activation("min") or call.is_activation("max"):
+        return elementwise(call)
+    low = _scalar(call, "min_val" if "min_val" in call.arguments else "min")
+    high = _scalar(call, "max_val" if "max_val" in call.arguments else "max")
+    source = call.tensor("self")
+    if low == 0 and high is None:
+        return Lifted(nn.ReLU(), (source,))
+    if low is None or high is None or high <= low:
+        return elementwise(call)
+    if low == 0:
+        return Lifted(ClippedReLU(high), (source,))
+    dtype = source.meta["val"].dtype
+    moved = Lifted(_shift(-low, dtype), (source,))
+    return Lifted(_shift(low, dtype), (Lifted(ClippedReLU(high - low), (moved,)),))
+
+
+@handles("leaky_relu", any_layout=True)
+def leaky_relu(call: Call) -> Result:
+    """LeakyReLU."""
+    return Lifted(nn.LeakyReLU(call.number("negative_slope") or 0.0), (call.tensor("self"),))
+
+
+@handles("rrelu", any_layout=True)
+def rrelu(call: Call) -> Result:
+    """RReLU, at inference a LeakyReLU of the mean slope."""
+    if call.flag("training"):
+        raise Refusal(TRAINING)
+    slope = ((call.number("lower") or 0.0) + (call.number("upper") or 0.0)) / 2
+    return Lifted(nn.LeakyReLU(slope), (call.tensor("self"),))
+
+
+@handles("prelu", "_prelu_kernel")
+def prelu(call: Call) -> Result:
+    """PReLU: a slope for each channel, or one for all."""
+    weight, source = call.weight("weight").flatten(), call.tensor("self")
+    if call.per_part:
+        raise Refusal("its channels are those of parts of a row, which has no conversion yet")
+    if weight.numel() == 1:
+        return Lifted(nn.LeakyReLU(float(weight)), (source,))
+    if rank_of(source) < 2 or call.sizes(source)[1] != weight.numel():
+        raise Refusal("its slopes are not one number a channel")
+    layer = nn.PReLU(weight.numel(), device="meta")
+    layer.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    return Lifted(layer, (source,))
+
+
+@handles("hardswish", "log_sigmoid", any_layout=True)
+def smooth(call: Call) -> Result:
+    """Elementwise functions that PyTorch does not tag as such."""
+    return as_it_stands(call)
+
+
+def _shift(amount: float, dtype: torch.dtype) -> Affine:
+    return Affine(torch.tensor(1.0, dtype=dtype), torch.tensor(amount, dtype=dtype))
+
+
+def _scalar(call: Call, name: str) -> float | None:
+    """Return the number ``name``, also where it is given as a constant tensor of one element."""
+    constant: Tensor | None = call.constant(name)
+    if constant is not None and constant.numel() != 1:
+        raise Refusal(f"its argument '{name}' differs between neurons, which has no conversion yet")
+    return None if constant is None else float(constant)

@@ -1,0 +1,39 @@
+"""The table from the name of an ATen operator to the function that lifts its calls."""
+
+from collections.abc import Callable
+
+from seenn_convert.frontend.torch.call import Call, Result
+
+Handler = Callable[[Call], Result]
+HANDLERS: dict[str, Handler] = {}
+
+AWARE: set[str] = set()
+"""Operators whose handler minds where the batch axis is; the others are applied to each part of a row."""
+
+TRAINING = "it is in training mode; call model.eval() before the model is exported"
+
+
+def handles(*names: str, any_layout: bool = False) -> Callable[[Handler], Handler]:
+    """Enter a function in the table for the ATen operators ``names``; overloads and in-place forms share a name.
+
+    Args:
+        names: Operators.
+        any_layout: The handler returns what is right wherever the batch axis is.
+    """
+
+    def enter(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(names, handler))
+        if any_layout:
+            AWARE.update(names)
+        return handler
+
+    return enter
+
+
+def operator_of(call: Call) -> str:
+    """Return the name of the ATen operator, that of its in-place form included: ``add`` for ``aten::add_``."""
+    name: str = call.node.target._schema.name.split("::")[1]  # type: ignore[union-attr]
+    return name.rstrip("_")
+
+
+__all__ = ["AWARE", "HANDLERS", "TRAINING", "Handler", "Result", "handles", "operator_of"]

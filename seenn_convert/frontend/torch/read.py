@@ -1,0 +1,126 @@
+"""Read an ``nn.Module`` or an exported program (``.pt2``) into a program."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from seenn_convert.errors import InputError, reason_of
+from seenn_convert.frontend.outputs import select
+from seenn_convert.frontend.quiet import quiet
+from seenn_convert.frontend.torch.lift import lift
+from seenn_convert.ir.program import Program
+
+
+def from_torch(
+    module: nn.Module,
+    input_shape: Sequence[int],
+    dtype: torch.dtype | None = None,
+    output_name: str | None = None,
+) -> Program:
+    """Trace a classifier with ``torch.export`` and return its program.
+
+    Args:
+        module: In eval mode; takes one image batch ``(B, *input_shape)``, returns logits ``(B, K)``.
+        input_shape: Shape of one image, usually ``(C, H, W)``.
+        dtype: Floating-point type of the image; None for that of the module's parameters.
+        output_name: Which of the results are the logits: a key of a mapping, or a position; needed where there are
+            several.
+
+    Raises:
+        InputError: The module is in training mode, does not accept such an image or any batch size, or returns
+            several tensors of which none is named.
+        UnsupportedOperatorError: Lists every call that has no conversion.
+    """
+    _check_eval(module)
+    dtype = dtype or _dtype_of(module)
+    _check_dtype(dtype)
+    problem = refusal(module, input_shape, dtype)
+    if problem is not None:
+        raise InputError(problem)
+    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)), output_name)
+    _check_batch(module, torch.zeros(3, *input_shape, dtype=dtype), output_name)
+    return program
+
+
+def from_exported(exported: ExportedProgram, output_name: str | None = None) -> Program:
+    """Return the program of an exported model, with a static or a dynamic batch; ``output_name`` as above."""
+    program = lift(exported, output_name)
+    _check_dtype(program.input_dtype)
+    return program
+
+
+def read_pt2(path: Path) -> ExportedProgram:
+    """Read a ``.pt2`` file written by ``torch.export.save``."""
+    try:
+        with quiet():
+            return torch.export.load(path)
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a readable torch.export file (truncated, or not written by torch.export.save?); export again"
+        ) from error
+
+
+def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> str | None:
+    """Return why a module does not accept images of this shape, None where it does."""
+    try:
+        with torch.no_grad():
+            module(torch.zeros(2, *input_shape, dtype=dtype or _dtype_of(module)))
+    except Exception as error:  # the user's code may raise anything
+        return (
+            f"the model does not accept an image of shape {tuple(input_shape)}: {reason_of(error)}; give images as it "
+            "takes them, or the shape of one (--input-shape)"
+        )
+    return None
+
+
+def _check_batch(module: nn.Module, images: Tensor, output_name: str | None) -> None:
+    """Raise InputError where a module that takes two images does not take these three."""
+    try:
+        with torch.no_grad():
+            rows = len(select(module(images), output_name))
+        reason = f"{len(images)} images give {rows} rows"
+    except Exception as error:  # as above
+        rows, reason = -1, reason_of(error)
+    if rows != len(images):
+        raise InputError(
+            f"the model's own code fixes the batch size ({reason}); write x.flatten(1), or x.shape[0] for the batch"
+        )
+
+
+def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
+    """Export with a dynamic batch, or with a fixed one where the model's own code fixes it."""
+    with torch.no_grad(), quiet():  # a region without gradients in the model's own code then makes no difference
+        try:
+            return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
+        except Exception:  # the second attempt raises if the model cannot be exported at all
+            pass
+        try:
+            return torch.export.export(module, (image,), strict=False)
+        except Exception as error:
+            raise InputError(f"torch.export cannot trace the model: {reason_of(error)}") from error
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """Return the floating-point type of the parameters, single precision where they have none or several."""
+    kinds = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+    return kinds.pop() if len(kinds) == 1 else torch.float32
+
+
+def _check_dtype(dtype: torch.dtype) -> None:
+    """Refuse half precision: rewriting is checked to 1e-5, which its numbers cannot show, and CPUs lack its kernels."""
+    if dtype not in (torch.float32, torch.float64):
+        name = str(dtype).removeprefix("torch.")
+        raise InputError(
+            f"the model computes in {name}, and conversion needs float32 or float64; call model.float(), or export it "
+            "in float32"
+        )
+
+
+def _check_eval(module: nn.Module) -> None:
+    training = [name or type(module).__name__ for name, child in module.named_modules() if child.training]
+    if training:
+        shown = ", ".join(training[:3]) + (", ..." if len(training) > 3 else "")
+        raise InputError(f"the model is in training mode ({shown}); call model.eval() before converting it")

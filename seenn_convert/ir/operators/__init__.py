@@ -1,0 +1,67 @@
+"""The operators a program may hold beside PyTorch's own layers, and how each is treated in spikes.
+
+Every node of a program calls a module. Linear operators act on each timestep's current as it stands, ReLU-family
+activations become neurons, everything else becomes a temporal difference.
+"""
+
+from seenn_convert.ir.operators.aten import AtenOperator
+from seenn_convert.ir.operators.basic import (
+    Add,
+    Affine,
+    ClippedReLU,
+    Concatenate,
+    ConstantRow,
+    Encode,
+    Expand,
+    GradedReLU,
+    Mean,
+    Pad,
+    PaddedLinear,
+    PaddedMaxPool,
+    Permute,
+    PerPart,
+    Reshape,
+    RowConvolution,
+    Slice,
+    Subtract,
+)
+from seenn_convert.ir.operators.treatment import (
+    CONVOLUTIONS,
+    HOMOGENEOUS_OPERATORS,
+    LINEAR_OPERATORS,
+    RELU_FAMILY,
+    SPIKING_OPERATORS,
+    Treatment,
+    is_homogeneous,
+    treatment_of,
+)
+
+__all__ = [
+    "CONVOLUTIONS",
+    "HOMOGENEOUS_OPERATORS",
+    "LINEAR_OPERATORS",
+    "RELU_FAMILY",
+    "SPIKING_OPERATORS",
+    "Add",
+    "Affine",
+    "AtenOperator",
+    "ClippedReLU",
+    "Concatenate",
+    "ConstantRow",
+    "Encode",
+    "Expand",
+    "GradedReLU",
+    "Mean",
+    "Pad",
+    "PaddedLinear",
+    "PaddedMaxPool",
+    "PerPart",
+    "Permute",
+    "Reshape",
+    "RowConvolution",
+    "Slice",
+    "Subtract",
+    "Treatment",
+    "is_homogeneous",
+    "treatment_of",
+]

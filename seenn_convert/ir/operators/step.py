@@ -1,0 +1,162 @@
+"""What a spiking step holds beside neurons and operators: biases, the clock, temporal differences, the exit probe.
+
+Each takes its input current and its state and returns its output and the next state; none keeps anything.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.ir.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, ScoreName, next_run_length, score
+from seenn_convert.rows import per_row
+
+
+class TimestepBias(nn.Module):
+    """Add to the current a bias that depends on the timestep, one a channel; ``bias`` is ``(T, *broadcastable to F)``.
+
+    Rows of different age may share a batch: ``clock`` ``(B,)`` counts the steps each row has done.
+
+    Source: forward temporal bias correction, Wu et al. 2024 (FTBC).
+    """
+
+    bias: Tensor
+
+    def __init__(self, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("bias", bias.detach().clone())
+
+    def forward(self, current: Tensor, clock: Tensor) -> Tensor:
+        """Return the corrected current ``(B, *F)``."""
+        return current + self.bias[clock.long().clamp(max=self.bias.shape[0] - 1)]
+
+    def extra_repr(self) -> str:
+        """Show the number of timesteps."""
+        return f"T={self.bias.shape[0]}"
+
+
+class Tick(nn.Module):
+    """Advance the clock of every row by one timestep."""
+
+    def forward(self, clock: Tensor) -> Tensor:
+        """Return ``clock + 1``, ``(B,)``."""
+        return clock + 1
+
+
+class TemporalDifference(nn.Module):
+    """Emit, at each step, the change of ``f(S_t)`` of the running input sum ``S``, for a homogeneous operator ``f``.
+
+    With ``f(t * x) = t * f(x)`` (max pooling) the mean output is then f of the mean input, at every timestep.
+    """
+
+    def __init__(self, operator: nn.Module) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, current: Tensor, running_sum: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, running_sum_next, value)``; ``previous`` is the last ``value``, zero at the start."""
+        running_sum = current + running_sum
+        value: Tensor = self.operator(running_sum)
+        return value - previous, running_sum, value
+
+
+class RectifiedDifference(nn.Module):
+    """Emit, at each step, the change of ``relu(S_t)`` of the running input sum ``S``.
+
+    As ``TemporalDifference`` of a ReLU; the value of the step before is computed again, which is cheaper than to keep
+    it as a state of its own.
+    """
+
+    def forward(self, current: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, running_sum_next)``, each ``(B, *F)``."""
+        following = current + running_sum
+        return following.relu().sub_(running_sum.relu()), following
+
+
+class MeanDifference(nn.Module):
+    """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
+
+    Where f has no finite value, as ``1 / x`` before the first spike, it emits nothing, and catches up when f has one.
+
+    Args:
+        operator: Any operator f of one or more inputs.
+        varying: For each input, whether it changes in time; one that does not is its own mean.
+    """
+
+    def __init__(self, operator: nn.Module, varying: Sequence[bool] = (True,)) -> None:
+        super().__init__()
+        self.operator, self.varying = operator, tuple(varying)
+
+    def forward(self, clock: Tensor, previous: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(output, value, *sums_next)``.
+
+        Args:
+            clock: ``(B,)``, the steps each row has done.
+            previous: ``(B, *G)``, the last ``value``, zero at the start.
+            inputs: The operator's inputs at this step, then the running sum of each one that varies.
+        """
+        t, count = clock + 1, len(self.varying)
+        sums, means, following = iter(inputs[count:]), [], []
+        for current, varies in zip(inputs[:count], self.varying, strict=True):
+            if varies:
+                following.append(current + next(sums))
+                means.append(following[-1] / per_row(t, current))
+            else:
+                means.append(current)
+        result: Tensor = self.operator(*means)
+        value = result * per_row(t, result)
+        value = torch.where(value.isfinite(), value, previous)
+        return value - previous, value, *following
+
+    def extra_repr(self) -> str:
+        """Show which inputs vary, where not all do."""
+        return "" if all(self.varying) else f"varying={self.varying}"
+
+
+class ExitProbe(nn.Module):
+    """Turn the readout current into mean logits and the score that decides about leaving.
+
+    Args:
+        score_name: One of ``SCORE_NAMES``.
+        temperatures: ``(T,)``, the softmax temperature at each timestep, positive.
+
+    ``state_names`` lists the state it takes behind its current and gives back behind logits and score, but for the
+    clock, which the step itself advances.
+    """
+
+    temperatures: Tensor
+
+    def __init__(self, score_name: ScoreName, temperatures: Tensor) -> None:
+        super().__init__()
+        if score_name not in SCORE_NAMES:
+            raise ValueError(f"score_name must be one of {', '.join(SCORE_NAMES)}, got {score_name!r}")
+        self.score_name = score_name
+        self.register_buffer("temperatures", temperatures.detach().clone())
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The state: the sum of the outputs and, where the score reads it, the run length of the answer."""
+        return ("readout", "run_length") if self.score_name in WITH_RUN_LENGTH else ("readout",)
+
+    def forward(
+        self, current: Tensor, readout: Tensor, clock: Tensor, run_length: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return ``(logits (B, K), score (B,), readout_next (B, K))`` and, if given, the next ``run_length`` ``(B,)``.
+
+        ``clock`` counts the steps each row has done, so rows of different age may share a batch.
+        """
+        readout_next, t = readout + current, clock + 1
+        logits = readout_next / t.unsqueeze(-1)
+        step = clock.long().clamp(max=self.temperatures.shape[0] - 1)
+        seen = Evidence(logits, self.temperatures[step].unsqueeze(-1), t)
+        if run_length is None:
+            if self.score_name in WITH_RUN_LENGTH:
+                raise ValueError(f"the score {self.score_name} needs the run length of the answer")
+            return logits, score(self.score_name, seen), readout_next
+        run_length = next_run_length(run_length, readout / clock.clamp(min=1).unsqueeze(-1), logits)
+        return logits, score(self.score_name, seen._replace(run_length=run_length)), readout_next, run_length
+
+    def extra_repr(self) -> str:
+        """Show the score and the range of the temperatures."""
+        low, high = self.temperatures.min().item(), self.temperatures.max().item()
+        return f"{self.score_name}, temperatures={low:.3g}..{high:.3g}, T={self.temperatures.shape[0]}"

@@ -1,0 +1,65 @@
+"""How a call site is treated in spikes: linear, spiking, or as a temporal difference."""
+
+import math
+from enum import Enum
+
+from torch import nn
+
+from seenn_convert.ir.operators.aten import LINEAR, AtenOperator
+from seenn_convert.ir.operators.basic import (
+    Add,
+    Affine,
+    ClippedReLU,
+    Concatenate,
+    ConstantRow,
+    Encode,
+    Expand,
+    GradedReLU,
+    Mean,
+    Pad,
+    PaddedMaxPool,
+    Permute,
+    PerPart,
+    Reshape,
+    Slice,
+    Subtract,
+)
+
+
+class Treatment(Enum):
+    """What the conversion makes of a call site."""
+
+    LINEAR = "linear"
+    SPIKING = "spiking"
+    TEMPORAL_DIFFERENCE = "temporal-difference"
+
+
+RELU_FAMILY = (nn.ReLU, ClippedReLU, nn.LeakyReLU, nn.PReLU)
+SPIKING_OPERATORS = (*RELU_FAMILY, Encode)
+"""What becomes a layer of neurons."""
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+LINEAR_OPERATORS = (
+    *CONVOLUTIONS, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool1d, nn.AvgPool2d,
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity,
+    Add, Subtract, Concatenate, Mean, Reshape, Expand, Permute, Slice, Pad, Affine, ConstantRow,
+)  # fmt: skip
+HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, PaddedMaxPool)
+"""Operators with ``f(t * x) == t * f(x)`` for ``t > 0``: their temporal difference needs no division."""
+
+
+def treatment_of(module: nn.Module) -> Treatment:
+    """Return how a call of ``module`` is converted; what is neither linear nor spiking is a temporal difference."""
+    if isinstance(module, PerPart):
+        return treatment_of(module.operator)
+    if isinstance(module, SPIKING_OPERATORS):
+        return Treatment.SPIKING
+    if isinstance(module, LINEAR_OPERATORS) or (isinstance(module, AtenOperator) and module.name in LINEAR):
+        return Treatment.LINEAR
+    return Treatment.TEMPORAL_DIFFERENCE
+
+
+def is_homogeneous(module: nn.Module) -> bool:
+    """Return whether ``f(t * x) == t * f(x)`` is known to hold for ``t > 0``."""
+    if isinstance(module, GradedReLU):
+        return module.maximum == math.inf
+    return isinstance(module.operator if isinstance(module, PerPart) else module, HOMOGENEOUS_OPERATORS)

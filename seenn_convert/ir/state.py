@@ -1,0 +1,34 @@
+"""The state of a spiking program: where it starts, and how many rows of it fit together."""
+
+import math
+
+from torch import Tensor
+
+from seenn_convert.ir.program import Program
+
+
+def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
+    """Return the state of a spiking program before the first timestep, ``(B, *shape)`` each, on its device.
+
+    All rows are one and the same in memory: a step writes its next state elsewhere, in the order in memory of its
+    currents. Clone what is to be written.
+    """
+    graph_module, state = program.graph_module, {}
+    zero = next(graph_module.buffers()).new_zeros(())
+    for spec in program.states:
+        start = zero if spec.initial is None else graph_module.get_buffer(spec.initial)
+        state[spec.name] = start.expand(batch_size, *spec.shape)
+    return state
+
+
+STATE_NUMBERS = 200_000_000
+"""Numbers of state that run together at most: under 1 GB in single precision, and as much for the next state."""
+
+
+def rows_together(program: Program, wanted: int) -> int:
+    """Return how many rows of a spiking program to run together: ``wanted``, or fewer where their state is large.
+
+    A row's result does not depend on the others, so this changes memory and time, not the outcome.
+    """
+    a_row = sum(math.prod(spec.shape) for spec in program.states)
+    return max(1, min(wanted, STATE_NUMBERS // max(a_row, 1)))

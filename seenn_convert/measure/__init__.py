@@ -1,0 +1,1 @@
+"""Judge a converted network: values, never pages."""

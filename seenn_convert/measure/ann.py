@@ -1,0 +1,27 @@
+"""Run the ANN over a data set."""
+
+import torch
+from torch import Tensor
+
+from seenn_convert.calibration.observe import check_images
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.program import Program
+from seenn_convert.progress import Counter, Progress, silent
+from seenn_convert.rows import pad_rows
+
+
+def run_ann(ann: Program, data: Dataset, batch_size: int, progress: Progress = silent) -> Tensor:
+    """Return the ANN's logits ``(N, K)``, on the CPU, the same for any batch size.
+
+    Raises:
+        InputError: An image is not finite.
+    """
+    counter, parts = Counter(progress, "ANN", len(data)), []
+    device = device_of(ann.graph_module)
+    for image, _ in data.batches(batch_size):
+        check_images(image, ann.input_shape, range(counter.done, counter.done + len(image)))
+        rows = pad_rows(image.to(device, ann.input_dtype))
+        parts.append(ann(rows)[: len(image)].cpu())
+        counter.add(len(image))
+    return torch.cat(parts)

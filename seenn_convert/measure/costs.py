@@ -1,0 +1,185 @@
+"""What an answer costs: spikes, synaptic operations and energy, counted image by image and layer by layer."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.ir.interpreter import ShapeRecorder, device_of
+from seenn_convert.ir.operators import GradedReLU
+from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
+from seenn_convert.ir.program import Program
+from seenn_convert.measure.energy import ASSUMPTIONS, Operations
+from seenn_convert.measure.instruments import CountingModel
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
+from seenn_convert.runtime.policies import reads_plan
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+INPUT = "input"
+"""Where the operations are booked that no neuron causes."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run of all timesteps did.
+
+    Attributes:
+        spikes: ``(T, N)`` spikes of either sign up to each timestep, image by image.
+        accumulates: ``(T, N)`` synaptic operations up to each timestep, with the additions along skip connections.
+        multiplies: ``(T, N)`` those of them that are multiply-accumulates, since graded values cause them.
+        by_layer: Weight layer -> synaptic operations for one image, over all timesteps, on average.
+    """
+
+    spikes: Tensor
+    accumulates: Tensor
+    multiplies: Tensor
+    by_layer: Mapping[str, float]
+
+
+def run_counted(
+    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None], keep_logits: bool = False
+) -> tuple[AllTimesteps, Counts]:
+    """Run all timesteps and count spikes and accumulates up to each of them."""
+    counting, skips = CountingModel(model), graded_additions(model.program)
+    spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+    by_layer: dict[str, float] = {}
+
+    def after_step(t: int, count: int) -> None:
+        spikes[t - 1].append(_sum(counting.spikes, count))
+        accumulates[t - 1].append(_sum(counting.operations, count) + skips)
+        graded = {name: values for name, values in counting.operations.items() if name in counting.graded}
+        multiplies[t - 1].append(_sum(graded, count))
+        for name, values in counting.operations.items():
+            by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
+
+    planned = reads_plan(model.policy)
+    run = run_all_timesteps(counting, batches, keep_logits, progress=progress, after_step=after_step, keep_plan=planned)
+    totals = [
+        torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
+    ]
+    images = totals[0].shape[1]
+    spiked, operations, multiplied = totals
+    return run, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
+
+
+def graded_additions(snn: Program) -> int:
+    """Return the additions of one timestep of one image by which graded values enter sums along skip connections."""
+    skips = {
+        f"{node.name}_sum"
+        for node, module in snn.calls()
+        if isinstance(module, RectifiedDifference)
+        or (isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU))
+    }
+    sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
+    return sum(math.prod(spec.shape) for spec in sums) + _still_additions(snn)
+
+
+def _still_additions(snn: Program) -> int:
+    """Return the additions of graded values that the stem computes: the same at every timestep, added at each."""
+    copies = [node for node in snn.stem.graph.nodes if _is_copy(snn.stem, node)] if snn.stem is not None else []
+    if snn.stem is None or not copies:
+        return 0
+    recorder = ShapeRecorder(snn.stem)
+    with torch.no_grad():
+        recorder.run(torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module)))
+    return sum(math.prod(recorder.shapes[node.name]) for node in copies)
+
+
+def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(graph_module.get_submodule(str(node.target)), GradedReLU)
+
+
+def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> dict[str, Any]:
+    """Return the ``operations`` and the ``energy`` of an evaluation, for one image on average.
+
+    Args:
+        ann: The ANN, for its multiply-accumulates.
+        counts: Of all timesteps.
+        exit_step: ``(N,)``, 1-based.
+        policy_macs: Multiply-accumulates of the policy head where early exit runs it, once for an image.
+    """
+    sites = call_sites(ann)
+    total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
+    at_exit = (exit_step - 1).unsqueeze(0)
+    leaving = (counts.accumulates.gather(0, at_exit), counts.multiplies.gather(0, at_exit))
+    ways = {
+        "ann": Operations(total),
+        "all_timesteps": _operations(stem, counts.accumulates[-1], counts.multiplies[-1]),
+        "early_exit": _operations(stem + policy_macs, *leaving),
+    }
+    return {
+        "operations": {
+            "ann_macs": total,
+            "stem_macs": stem,
+            "policy_macs": policy_macs,
+            "synaptic_operations": {
+                "all_timesteps": float(counts.accumulates[-1].mean()),
+                "early_exit": float(counts.accumulates.gather(0, at_exit).mean()),
+            },
+            "graded_operations": {
+                "all_timesteps": float(counts.multiplies[-1].mean()),
+                "early_exit": float(counts.multiplies.gather(0, at_exit).mean()),
+            },
+            "spikes": {
+                "all_timesteps": float(counts.spikes[-1].mean()),
+                "early_exit": float(counts.spikes.gather(0, at_exit).mean()),
+            },
+        },
+        "energy": {
+            "assumptions": list(ASSUMPTIONS),
+            "nanojoule_per_image": {name: way.nanojoule for name, way in ways.items()},
+        },
+    }
+
+
+def _operations(once: int, operations: Tensor, multiplies: Tensor) -> Operations:
+    """Return the operations for an image on average: multiplications where values are graded, additions elsewhere."""
+    graded = float(multiplies.mean())
+    return Operations(once + graded, float(operations.mean()) - graded)
+
+
+def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
+    """Return neuron layer -> share of all synaptic operations that its spikes cause.
+
+    A weight layer that several neuron layers feed is split between them evenly; what no neuron feeds is ``INPUT``.
+    """
+    total = max(sum(counts.by_layer.values()), 1e-12)
+    caused: dict[str, float] = {}
+    neurons = {node for node, module in artifact.snn.calls() if isinstance(module, Neuron)}
+    for node in artifact.snn.graph_module.graph.nodes:
+        if node.name in counts.by_layer:
+            sources = _neurons_before(node, neurons)
+            for source in sources:
+                caused[source] = caused.get(source, 0.0) + counts.by_layer[node.name] / len(sources) / total
+    return caused
+
+
+def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
+    """Return the sum over the layers for each of the first ``count`` rows; zeros where there is no layer."""
+    total = torch.zeros(count, dtype=torch.float64)
+    for values in counts.values():
+        total += values[:count].cpu()
+    return total
+
+
+def _neurons_before(node: fx.Node, neurons: set[fx.Node]) -> list[str]:
+    """Return the neuron layers whose spikes reach ``node`` without passing other neurons."""
+    found: dict[str, None] = {}
+    seen: set[fx.Node] = set()
+    open_nodes = list(node.all_input_nodes)
+    while open_nodes:
+        current = open_nodes.pop()
+        if current in neurons:
+            found[current.name] = None
+        elif current not in seen:
+            seen.add(current)
+            open_nodes.extend(current.all_input_nodes)
+    return list(found) or [INPUT]

@@ -1,0 +1,139 @@
+"""Count what a spiking run does: spikes of every layer and the synaptic operations they cause, image by image."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.analysis.coverage import macs_of
+from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.ir.operators.step import MeanDifference
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.runtime.spiking_model import SpikingModel
+
+
+class CountingModel(nn.Module):
+    """A spiking model that also keeps, for the last batch, the counts of each timestep.
+
+    ``outputs`` and ``currents`` map a neuron layer to what it sent and integrated at the last step; ``spikes`` maps it
+    to the spikes ``(B,)`` of the last step; ``operations`` maps a weight layer to the operations ``(B,)`` its nonzero
+    inputs caused: each costs the layer's mean fan-out. Where spikes drive a layer these are accumulates; ``graded``
+    names the layers in which they are multiply-accumulates.
+
+    Of a group several members may fire at once, and each costs an accumulate. Since a current may have gone through
+    sums, averages and views, a nonzero input then counts as many times as a nonzero output of the neuron layers that
+    drive the layer had spikes, on average over the row at that step.
+    """
+
+    def __init__(self, model: SpikingModel) -> None:
+        super().__init__()
+        self.model = model
+        self.timesteps, self.policy = model.timesteps, model.policy
+        self.spikes: dict[str, Tensor] = {}
+        self.operations: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
+        self.currents: dict[str, Tensor] = {}
+        self.graded = _graded_layers(model.step_graph)
+        self.drivers = _drivers(model.step_graph)
+        self._runner = _Runner(model.step_graph, self)
+
+    def drive(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the drives of a batch."""
+        return self.model.drive(image)
+
+    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
+        """Return the plan logits of a batch."""
+        return self.model.plan(image, drives)
+
+    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+        """Return the state of fresh rows."""
+        return self.model.initial_state(batch_size)
+
+    def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Advance one timestep and count."""
+        logits, score, *following = self._runner.run(*drives, *state.values())
+        return logits, score, dict(zip(state, following, strict=True))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Its floating-point type."""
+        return self.model.dtype
+
+
+class _Runner(fx.Interpreter):
+    """Runs the step node by node and counts on the way."""
+
+    def __init__(self, step: fx.GraphModule, counts: CountingModel) -> None:
+        super().__init__(step)
+        self.counts = counts
+        self.modules = _modules(step)
+
+    def run_node(self, n: fx.Node) -> object:
+        module = self.modules.get(n)
+        result = super().run_node(n)
+        if isinstance(module, Neuron):
+            output: Tensor = result[0]
+            self.counts.outputs[n.name], self.counts.currents[n.name] = output, self.env[n.all_input_nodes[0]]
+            self.counts.spikes[n.name] = module.spike_counts(output)
+        elif is_weighted(module) and isinstance(result, Tensor):
+            current: Tensor = self.env[n.all_input_nodes[0]]
+            fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
+            self.counts.operations[n.name] = _nonzero(current) * fan_out * self._spikes_per_input(n.name)
+        elif isinstance(module, MeanDifference):
+            inputs = [self.env[source] for source in n.args[2 : 2 + len(module.varying)]]  # type: ignore[index]
+            macs = macs_of(module.operator, _row(result[0]), *map(_row, inputs))
+            if macs:
+                self.counts.operations[n.name] = inputs[0].new_full((len(inputs[0]),), macs, dtype=torch.float64)
+        return result
+
+    def _spikes_per_input(self, layer: str) -> Tensor | float:
+        """Return how many spikes ``(B,)`` a nonzero output of the neurons that drive ``layer`` has on average."""
+        drivers = () if layer in self.counts.graded else self.counts.drivers[layer]
+        if not drivers:
+            return 1.0
+        spikes = torch.stack([self.counts.spikes[name] for name in drivers]).sum(dim=0)
+        outputs = torch.stack([_nonzero(self.counts.outputs[name]) for name in drivers]).sum(dim=0)
+        return torch.where(outputs > 0, spikes / outputs.clamp(min=1), 1.0)
+
+
+def _modules(step: fx.GraphModule) -> dict[fx.Node, nn.Module]:
+    return {n: step.get_submodule(str(n.target)) for n in step.graph.nodes if n.op == "call_module"}
+
+
+def _graded_layers(step: fx.GraphModule) -> frozenset[str]:
+    """Return the layers that read something else than spikes of one size: their operations are multiplications."""
+    modules = _modules(step)
+    found = [node.name for node, module in modules.items() if isinstance(module, MeanDifference)]
+    for node, module in modules.items():
+        if is_weighted(module):
+            origins = [modules.get(origin) for origin in sources(node.all_input_nodes[0], modules.get)]
+            if not all(isinstance(origin, Neuron) and origin.alphabet is not None for origin in origins):
+                found.append(node.name)
+    return frozenset(found)
+
+
+def _drivers(step: fx.GraphModule) -> dict[str, tuple[str, ...]]:
+    """Return the layers with weights, each with the neuron layers whose outputs reach it."""
+    modules = _modules(step)
+    return {
+        node.name: tuple(
+            origin.name
+            for origin in sources(node.all_input_nodes[0], modules.get)
+            if isinstance(modules.get(origin), Neuron)
+        )
+        for node, module in modules.items()
+        if is_weighted(module)
+    }
+
+
+def _row(values: Tensor) -> tuple[int, ...]:
+    return tuple(values.shape[1:])
+
+
+def _nonzero(values: Tensor) -> Tensor:
+    return torch.count_nonzero(values.flatten(1), dim=1).double()

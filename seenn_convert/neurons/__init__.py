@@ -1,0 +1,1 @@
+"""Neurons: their law, their layers, and the types a user may choose."""

@@ -1,0 +1,227 @@
+"""The layers of neurons a spiking step is made of.
+
+Each takes its input current and its state and returns its output and the next state; none keeps anything.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.neurons.law import (
+    encoding_step,
+    group_step,
+    if_step,
+    multilevel_encoding_step,
+    multilevel_step,
+    signed_step,
+    tracking_step,
+    unsigned_multilevel_step,
+)
+from seenn_convert.rows import per_row
+
+MOST_LEVELS, MOST_MEMBERS = 16, 256
+"""The most levels of a multi-level neuron, whose largest spike is then 32,768 units; the most members of a group."""
+
+
+class Neuron(nn.Module):
+    """A layer of integrate-and-fire neurons; ``v_threshold`` and ``v_initial`` broadcast against one row ``(*F)``.
+
+    ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
+    at zero. ``alphabet`` lists what a spike may be, in units of the threshold, ascending; None where it is any whole
+    number.
+    Where ``reads_clock`` holds, the neuron takes the clock behind its current.
+    """
+
+    state_names: ClassVar[tuple[str, ...]]
+    alphabet: tuple[int, ...] | None
+    reads_clock: ClassVar[bool] = False
+    v_threshold: Tensor
+    v_initial: Tensor
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("v_threshold", v_threshold.detach().clone())
+        self.register_buffer("v_initial", v_initial.detach().clone())
+
+    @property
+    def bits_per_spike(self) -> int | None:
+        """How many bits tell one spike of the alphabet from the others; None where a spike is any whole number."""
+        return None if self.alphabet is None else (len(self.alphabet) - 1).bit_length()
+
+    def spike_counts(self, output: Tensor) -> Tensor:
+        """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``; each costs an accumulate a connection."""
+        return torch.count_nonzero(output.flatten(1), dim=1).double()
+
+    def extra_repr(self) -> str:
+        """Show the range of the thresholds."""
+        low, high = self.v_threshold.min().item(), self.v_threshold.max().item()
+        return f"v_threshold={low:.4g}" if low == high else f"v_threshold={low:.4g}..{high:.4g}"
+
+
+class BinaryNeuron(Neuron):
+    """Fires 0 or +1."""
+
+    state_names = ("v",)
+    alphabet = (0, 1)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return if_step(current, v, self.v_threshold)
+
+
+class SignedNeuron(Neuron):
+    """Fires -1, 0 or +1; -1 only takes back a spike it has sent."""
+
+    state_names = ("v", "emitted")
+    alphabet = (-1, 0, 1)
+
+    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
+        return signed_step(current, v, emitted, self.v_threshold)
+
+
+class _MultiLevel(Neuron):
+    """A neuron whose spikes are 0 and powers of two up to ``2**(levels - 1)``, of either sign where it has both.
+
+    Raises:
+        ValueError: ``levels`` is not a whole number from 1 to ``MOST_LEVELS``.
+    """
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, levels: int) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.levels = _whole("levels", levels, MOST_LEVELS)
+        powers = [1 << level for level in range(levels)]
+        self.alphabet = (*(-power for power in reversed(powers)), 0, *powers)
+
+    def extra_repr(self) -> str:
+        """Show the range of the thresholds and the levels."""
+        return f"{super().extra_repr()}, levels={self.levels}"
+
+
+class MultiLevelNeuron(_MultiLevel):
+    """Fires 0 or a power of two of either sign; a negative one only takes back what it has sent."""
+
+    state_names = ("v", "emitted")
+
+    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
+        return multilevel_step(current, v, emitted, self.v_threshold, self.levels)
+
+
+class UnsignedMultiLevelNeuron(_MultiLevel):
+    """Fires 0 or a power of two; it takes nothing back."""
+
+    state_names = ("v",)
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, levels: int) -> None:
+        super().__init__(v_threshold, v_initial, levels)
+        self.alphabet = (0, *(1 << level for level in range(levels)))
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return unsigned_multilevel_step(current, v, self.v_threshold, self.levels)
+
+
+class _Group(Neuron):
+    """Neurons with one membrane: a spike is any whole number of either sign up to ``members``, one for each that fires.
+
+    Raises:
+        ValueError: ``members`` is not a whole number from 1 to ``MOST_MEMBERS``.
+    """
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, members: int) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.members = _whole("members", members, MOST_MEMBERS)
+        self.alphabet = tuple(range(-members, members + 1))
+
+    def spike_counts(self, output: Tensor) -> Tensor:
+        """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``: one for each member that fires."""
+        units = torch.div(output, self.v_threshold).round_().abs_()
+        return units.flatten(1).sum(dim=1, dtype=torch.float64)
+
+    def extra_repr(self) -> str:
+        """Show the range of the thresholds and the members."""
+        return f"{super().extra_repr()}, members={self.members}"
+
+
+class GroupNeuron(_Group):
+    """Fires any whole number up to ``members``; a negative one only takes back what it has sent."""
+
+    state_names = ("v", "emitted")
+
+    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
+        return group_step(current, v, emitted, self.v_threshold, self.members)
+
+
+class TrackingNeuron(Neuron):
+    """Fires any whole number; its emitted sum is the rounded, rectified sum of its input at every timestep.
+
+    ``maximum`` is where the activation it stands for is clipped, infinity where it is not.
+    """
+
+    state_names = ("v", "emitted")
+    alphabet = None
+    reads_clock = True
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, maximum: float = math.inf) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.maximum = maximum
+
+    def forward(self, current: Tensor, clock: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``; ``clock`` ``(B,)`` counts the steps done."""
+        most = None
+        if self.maximum < math.inf:
+            most = (per_row(clock + 1, current) * self.maximum / self.v_threshold + 0.5).floor()
+        return tracking_step(current, v, emitted, self.v_threshold, most)
+
+
+class EncodingNeuron(Neuron):
+    """Sends a graded signal of either sign as spikes -1, 0 or +1; it rectifies nothing."""
+
+    state_names = ("v",)
+    alphabet = (-1, 0, 1)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return encoding_step(current, v, self.v_threshold)
+
+
+class MultiLevelEncoder(_MultiLevel):
+    """Sends a graded signal of either sign as powers of two of either sign."""
+
+    state_names = ("v",)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return multilevel_encoding_step(current, v, self.v_threshold, self.levels)
+
+
+class GroupEncoder(_Group):
+    """Sends a graded signal of either sign as up to ``members`` spikes at once, of either sign."""
+
+    state_names = ("v",)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return encoding_step(current, v, self.v_threshold, most=self.members)
+
+
+class TrackingEncoder(Neuron):
+    """Sends a graded signal of either sign as whole numbers of spikes of either sign."""
+
+    state_names = ("v",)
+    alphabet = None
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, v_next)``, each ``(B, *F)``."""
+        return encoding_step(current, v, self.v_threshold, most=None)
+
+
+def _whole(name: str, value: int, most: int) -> int:
+    """Return ``value``; raises ValueError where it is not a whole number from 1 to ``most``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""What is trained: weights, and policy heads."""

@@ -1,0 +1,1 @@
+"""Train the policy head from readouts."""

@@ -1,0 +1,195 @@
+"""Tune thresholds and weights so that the network in levels gives the ANN's own activations back."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, fx, nn
+
+from seenn_convert.ir.operators import ClippedReLU, Encode
+from seenn_convert.ir.program import Program
+
+THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
+"""Step sizes: of the logarithm of a threshold, and of a weight as a share of its tensor's root mean square."""
+
+ACTIVATION_WEIGHT = 0.5
+"""What the relative squared error of the activations counts against the divergence of the answers."""
+
+SMALLEST_SIDE = 16
+"""Pictures with a shorter side are not moved."""
+
+WARM_UP = 20
+"""Updates until the steps have their full size."""
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What was tuned.
+
+    Attributes:
+        ann: The program with its weights tuned; the given one is untouched.
+        v_thresholds: Activation -> threshold.
+        losses: The loss of each update, as a share of the first one.
+    """
+
+    ann: Program
+    v_thresholds: dict[str, Tensor]
+    losses: tuple[float, ...]
+
+    def up_to(self, share: float, ann: Program, v_thresholds: Mapping[str, Tensor]) -> "Reconstruction":
+        """Return what lies at ``share`` of the way, in [0, 1], to here from what tuning started from.
+
+        Weights in between often serve other images better than either end: most of the gain, little of the noise.
+
+        Source: Wortsman et al. 2022 (interpolation of fine-tuned weights).
+        """
+        between = replace(self.ann, graph_module=copy.deepcopy(self.ann.graph_module))
+        first = dict(ann.graph_module.named_parameters())
+        with torch.no_grad():
+            for name, weight in between.graph_module.named_parameters():
+                weight.copy_(torch.lerp(first[name], weight, share))
+            thresholds = {
+                name: torch.lerp(v_thresholds[name].log(), value.log(), share).exp()
+                for name, value in self.v_thresholds.items()
+            }
+        return Reconstruction(between, thresholds, self.losses)
+
+
+def reconstruct(
+    ann: Program,
+    v_thresholds: Mapping[str, Tensor],
+    batches: Iterable[Tensor],
+    updates: int,
+    levels: int,
+) -> Reconstruction:
+    """Tune thresholds and weights on unlabelled images by gradient steps.
+
+    A neuron's mean output after t steps is close to its activation in t levels. So the ANN with its activations in the
+    levels of the whole run stands in for it, at the cost of one step. Each update brings answers and activations closer
+    to those of the ANN as it was; no label is read. An update without a finite gradient is left out. Levels of shorter
+    runs taken in turn make the first answers better and the last ones worse than they were.
+
+    Args:
+        ann: In the form in which neurons will be inserted.
+        v_thresholds: Activation -> threshold to start from.
+        batches: Images ``(B, *input_shape)``, one batch an update.
+        updates: How many batches there are; the steps fade out towards the last.
+        levels: Levels of an activation: timesteps times what a spike resolves.
+
+    Source: Li et al. 2021 (SNN calibration), Wei et al. 2022 (QDrop): reconstruction of quantised networks.
+    """
+    tuned = replace(ann, graph_module=copy.deepcopy(ann.graph_module))
+    logs = {name: value.detach().log().requires_grad_() for name, value in v_thresholds.items()}
+    groups = [{"params": list(logs.values()), "rate": THRESHOLD_RATE}]
+    groups += [{"params": [one], "rate": WEIGHT_RATE * _size(one)} for one in _weights(tuned)]
+    optimizer, losses = torch.optim.Adam(groups), list[float]()
+    with torch.enable_grad():
+        for update, images in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = group["rate"] * _schedule(update, updates)
+            loss = _loss(ann, tuned, logs, images, levels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            if _finite(optimizer):
+                optimizer.step()
+            losses.append(loss.item())
+    for parameter in tuned.graph_module.parameters():
+        parameter.requires_grad_(False)
+    shares = tuple(loss / max(losses[0], 1e-12) for loss in losses)
+    return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, shares)
+
+
+def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return pictures ``(B, C, H, W)`` moved a little and half the time mirrored; anything else as it is.
+
+    The ANN answers for the moved picture as well, so this only draws more of the same kind from few images.
+    """
+    if images.dim() != 4 or min(images.shape[2:]) < SMALLEST_SIDE:
+        return images
+    if torch.rand((), generator=generator) < 0.5:
+        images = images.flip(-1)
+    height, width = images.shape[2:]
+    most = min(height, width) // 10
+    top, left = (int(torch.randint(0, 2 * most + 1, (), generator=generator)) for _ in range(2))
+    padded = nn.functional.pad(images, (most,) * 4)
+    return padded[:, :, top : top + height, left : left + width].contiguous()
+
+
+def _loss(ann: Program, tuned: Program, logs: Mapping[str, Tensor], images: Tensor, levels: int) -> Tensor:
+    wanted = _Run(ann.graph_module, logs, None)
+    with torch.no_grad():
+        answers = torch.softmax(wanted.run(images), dim=-1)
+    found = _Run(tuned.graph_module, logs, levels)
+    logits = torch.log_softmax(found.run(images), dim=-1)
+    divergence = nn.functional.kl_div(logits, answers, reduction="batchmean")
+    errors = [
+        (found.activations[name] - value).square().mean() / value.square().mean().clamp(min=1e-12)
+        for name, value in wanted.activations.items()
+    ]
+    return divergence + ACTIVATION_WEIGHT * torch.stack(errors).mean()
+
+
+class _Run(fx.Interpreter):
+    """Runs the ANN and keeps every activation, in ``levels`` levels of its threshold where a number is given."""
+
+    def __init__(self, graph_module: fx.GraphModule, logs: Mapping[str, Tensor], levels: int | None) -> None:
+        super().__init__(graph_module)
+        self.logs, self.levels = logs, levels
+        self.activations: dict[str, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> object:
+        result = super().run_node(n)
+        if n.name not in self.logs:
+            return result
+        assert isinstance(result, Tensor)
+        if self.levels is not None:
+            activation = self.module.get_submodule(str(n.target))
+            result = _in_levels(result, _row(self.logs[n.name].exp(), result), self.levels, activation)
+        self.activations[n.name] = result
+        return result
+
+
+def _in_levels(x: Tensor, v_threshold: Tensor, levels: int, activation: nn.Module) -> Tensor:
+    """Return ``x`` rounded to levels of its threshold and clipped; rounding hands the gradient through."""
+    if isinstance(activation, ClippedReLU):
+        v_threshold = v_threshold.clamp(max=activation.maximum)
+    scaled = x / v_threshold * levels
+    rounded = scaled + (torch.floor(scaled + 0.5) - scaled).detach()
+    least = -levels if isinstance(activation, Encode) else 0
+    return rounded.clamp(least, levels) * (v_threshold / levels)
+
+
+def _row(v_threshold: Tensor, like: Tensor) -> Tensor:
+    return v_threshold.reshape(-1, *[1] * (like.dim() - 2)) if v_threshold.dim() else v_threshold
+
+
+def _weights(program: Program) -> list[nn.Parameter]:
+    """Return weights and biases of the convolutions and linear layers, each once."""
+    found: dict[int, nn.Parameter] = {}
+    for _, module in program.calls():
+        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
+            found |= {id(parameter): parameter for parameter in module.parameters(recurse=False)}
+    for parameter in found.values():
+        parameter.requires_grad_()
+    return list(found.values())
+
+
+def _finite(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether all gradients are finite: a root of an activation in levels, which may be 0, has none there."""
+    return all(
+        one.grad is None or bool(one.grad.isfinite().all())
+        for group in optimizer.param_groups
+        for one in group["params"]
+    )
+
+
+def _size(parameter: Tensor) -> float:
+    """Return the root mean square."""
+    return float(parameter.detach().square().mean().sqrt().clamp(min=1e-6))
+
+
+def _schedule(update: int, updates: int) -> float:
+    """Return the share of the full step: it rises for some updates, then falls as a cosine."""
+    return min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * update / max(updates, 1)))

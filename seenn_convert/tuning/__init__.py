@@ -1,1 +1,0 @@
-"""Choose the exit decision from calibration data."""

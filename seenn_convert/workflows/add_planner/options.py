@@ -1,0 +1,92 @@
+"""What a user may choose about a policy head, checked when it is chosen."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from seenn_convert.devices import check_device
+from seenn_convert.errors import InputError
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.passes.attach_policy import READS_NAMES, Reads
+from seenn_convert.training.planner.rewards import PaperReward, PricedReward
+from seenn_convert.training.planner.train import GRADIENT_NAMES, Gradient, Training
+
+Planning = Literal["planned", "planned+confidence"]
+PLANNING_NAMES: tuple[Planning, ...] = ("planned", "planned+confidence")
+
+Right = Literal["worth", "labels", "agreement"]
+RIGHT_NAMES: tuple[Right, ...] = ("worth", "labels", "agreement")
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """How to make a policy head.
+
+    Attributes:
+        policy: ``"planned"``, every sample leaves as planned (SEENN-II); ``"planned+confidence"``, or earlier where its
+            exit score lets it.
+        target: What to reach on the held-out images; the artifact's own target where None.
+        reads: What the head is given: the ``"drive"``, which the stem has computed anyway, or the ``"image"``.
+        reward: What an exit is worth in training, with the settings that are swept.
+        right: What counts as right in training: ``"worth"``, the probability that the ANN gives to an answer;
+            ``"labels"``; ``"agreement"`` with the ANN.
+        epochs: How often each image serves.
+        gradient: ``"exact"`` or ``"sampled"``.
+        batch_size: Images that run together while the readouts are made.
+        device: Where they are made.
+        seed: Of the split of the data, the initial weights and the order of training.
+
+    Raises:
+        InputError: An option is out of range or unknown; lists every such option.
+    """
+
+    policy: Planning = "planned+confidence"
+    target: ExitTarget | None = None
+    reads: Reads = "drive"
+    reward: PricedReward | PaperReward = field(default_factory=PricedReward)
+    right: Right = "worth"
+    epochs: int = 15
+    gradient: Gradient = "exact"
+    batch_size: int = 128
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        problems = []
+        for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                problems.append(f"{name} must be a whole number of at least 1, got {value!r}")
+        for name, choice, known in (
+            ("policy", self.policy, PLANNING_NAMES), ("what the head reads", self.reads, READS_NAMES),
+            ("right", self.right, RIGHT_NAMES), ("gradient", self.gradient, GRADIENT_NAMES),
+        ):  # fmt: skip
+            if choice not in known:
+                problems.append(f"{name} must be one of {', '.join(known)}, got {choice!r}")
+        if not isinstance(self.reward, (PricedReward, PaperReward)):
+            problems.append(f"reward must be a PricedReward or a PaperReward, got {self.reward!r}")
+        if not (self.target is None or isinstance(self.target, ExitTarget)):
+            problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
+        elif self.target is not None and self.target.milliseconds is not None:
+            problems.append("target must be a drop or timesteps for a policy head, not milliseconds")
+        if problems:
+            raise InputError("; ".join(problems))
+        check_device(self.device)
+
+    @property
+    def training(self) -> Training:
+        """How the head is trained."""
+        return Training(self.epochs, gradient=self.gradient, entropy=self.reward.entropy, seed=self.seed)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what decides about the result, as plain data; batch size and device do not."""
+        return {
+            "policy": self.policy,
+            "reads": self.reads,
+            "reward": self.reward.name,
+            "settings": list(self.reward.settings),
+            "entropy": self.reward.entropy,
+            "right": self.right,
+            "epochs": self.epochs,
+            "gradient": self.gradient,
+            "seed": self.seed,
+        }

@@ -1,0 +1,155 @@
+"""Attach a policy head to a converted network: it chooses the number of timesteps before the run (SEENN-II)."""
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.data.checks import check_shape, classes_of, matched_classes
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.plan_choice import PlanChoice, decide
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.ir.operators.step import ExitProbe
+from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
+from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.base import run_passes
+from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.training.planner.head import HeadPlan, plan_head
+from seenn_convert.workflows.add_planner.options import PolicyOptions
+from seenn_convert.workflows.add_planner.stages import look, measured, train
+
+__all__ = ["PolicyOptions", "attach_policy"]
+
+LEAST_IMAGES = 100
+"""Fewest images that a policy head is trained and chosen on."""
+
+HELD_OUT_SHARE = 0.25
+"""Share of the images that train nothing and choose."""
+
+MOST_OF_A_TIMESTEP = 0.01
+"""Multiply-accumulates of a policy head, as a share of those of one timestep if every input spiked."""
+
+
+def attach_policy(
+    artifact: Artifact, data: Dataset, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
+) -> Artifact:
+    """Return the artifact with a policy head that was trained on ``data`` and chosen on a held-out part of it.
+
+    The spiking network is frozen: its answers at every timestep are computed once, and the head is trained from them.
+
+    Args:
+        artifact: What ``convert`` made; a policy head that it has is replaced.
+        data: Sample images, never the test set; some thousands are a good number.
+        options: How.
+        progress: Told about each stage.
+
+    Raises:
+        InputError: The network runs for one timestep only, or the data does not fit it.
+        CalibrationDataError: There are too few images, or no labels where they are asked for.
+    """
+    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
+    _check(artifact, data, options)
+    target = options.target or _target(artifact)
+    split = split_calibration(len(data), options.seed, HELD_OUT_SHARE)
+    model, plan = bare_network(artifact, options), untrained_head(artifact, options)
+    artifact.ann.graph_module.to(options.device)
+    seen = look(artifact.ann, model, plan, data, options, progress)
+    artifact.ann.graph_module.to("cpu")
+    heads = train(plan, seen, split, options, progress)
+    decision = decide(heads.fitting, heads.held_out, options.policy != "planned", target)
+    head = _in_type_of(artifact, heads.heads[decision.head])
+    fresh = replace(
+        artifact,
+        snn=run_passes(replace(artifact.snn, policy=None), [AttachPolicy(head, artifact.timesteps)]),
+        policy=policy_of(decision.choice, artifact),
+    )
+    planning = Planning(
+        decision=decision,
+        target=target,
+        split=split,
+        measured=measured(seen, split, heads.held_out, decision.choice),
+        setting=heads.settings[decision.head],
+        options=options.to_json(),
+        seconds_seen=seen.seconds,
+        seconds_training=heads.seconds,
+        labelled=seen.labels is not None,
+    )
+    return replace(
+        fresh,
+        provenance={**artifact.provenance, "policy": policy_provenance(data, options.to_json())},
+        report=with_plan(artifact, fresh, planning, data),
+    )
+
+
+def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
+    if artifact.timesteps < 2:
+        raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
+    asked = None if options.target is None else options.target.timesteps
+    if asked is not None and asked > artifact.timesteps:
+        raise InputError(
+            f"target timesteps must be at most the longest run of {artifact.timesteps} timesteps, got {asked:g}"
+        )
+    check_shape(data, artifact.snn.input_shape)
+    if len(data) < LEAST_IMAGES:
+        raise CalibrationDataError(
+            f"{data.name}: {len(data)} images are too few to train a policy head; give at least {LEAST_IMAGES}, better "
+            "some thousands"
+        )
+    if options.right == "labels" and data.labels is None:
+        raise CalibrationDataError(f"{data.name} has no labels; train on the ANN's answers instead (--right worth)")
+
+
+def _target(artifact: Artifact) -> ExitTarget:
+    """Return the target that the artifact was converted for, half a point where it does not say.
+
+    A time becomes the timesteps that it was worth when the artifact was made.
+    """
+    told = artifact.provenance.get("options", {}).get("target") or {}
+    if told.get("milliseconds") is None:
+        return ExitTarget(told.get("drop"), told.get("timesteps")) if told else ExitTarget(drop=0.5)
+    timesteps = (artifact.report.get("conversion", {}).get("exit", {}).get("step_time") or {}).get("timesteps")
+    if not isinstance(timesteps, float) or not timesteps >= 1:
+        raise InputError(
+            f"the network was converted for {told['milliseconds']:g} ms an image, and its report does not say how many "
+            "timesteps these are; give --target-timesteps or --target-drop"
+        )
+    return ExitTarget(timesteps=min(timesteps, artifact.timesteps))
+
+
+def bare_network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:
+    """Return the spiking network without a policy head, on the device that was asked for."""
+    bare = replace(copy.deepcopy(artifact.snn), policy=None)
+    return SpikingModel(bare, artifact.timesteps, FixedPolicy(artifact.timesteps)).to(options.device)
+
+
+def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
+    """Return the untrained head for the shapes of what it reads."""
+    if options.reads == "image":
+        shapes = [artifact.snn.input_shape]
+    else:
+        assert artifact.snn.stem is not None
+        with torch.no_grad():
+            drives = artifact.snn.stem(torch.zeros(2, *artifact.snn.input_shape, dtype=artifact.snn.input_dtype))
+        shapes = [tuple(drive.shape[1:]) for drive in drives]
+    step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
+    return plan_head(options.reads, shapes, artifact.timesteps, MOST_OF_A_TIMESTEP * step, options.seed)
+
+
+def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
+    """Return the head with its weights in the type in which the network computes."""
+    return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
+
+
+def policy_of(choice: PlanChoice, artifact: Artifact) -> ExitPolicy:
+    """Return the exit policy that a choice stands for, with the score that the artifact's network computes."""
+    if choice.thresholds is None:
+        return PlannedPolicy()
+    probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
+    early = SCORE_POLICIES[probe.score_name](choice.thresholds)
+    return early if choice.head is None else PlannedScorePolicy(early)

@@ -1,0 +1,1 @@
+"""A model and sample images in, a spiking early-exit network out."""

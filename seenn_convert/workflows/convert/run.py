@@ -1,0 +1,202 @@
+"""The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from seenn_convert.analysis.coverage import call_sites, spiking_share
+from seenn_convert.artifact.artifact import Artifact, load_artifact
+from seenn_convert.artifact.provenance import model_provenance, provenance
+from seenn_convert.calibration.observe import check_images
+from seenn_convert.data.checks import checked_labels, matched_classes
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.certificates.certificate import check_certifiable
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.frontend.load import Source, read_for_images
+from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.program import Program
+from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
+from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.stages import calibrate_thresholds, correct, tune, tune_weights
+
+__all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
+
+CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
+"""Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
+allow it: large images check as many activations in fewer rows."""
+
+UNKNOWN_MODEL: Mapping[str, Any] = {"name": "unknown", "format": "unknown", "sha256": None}
+"""Provenance of a network in an artifact that does not say where it came from."""
+
+
+def convert(
+    model: Source | nn.Module | ExportedProgram | Path | str,
+    calibration_data: Dataset,
+    options: Options = Options(),
+    weights: Path | None = None,
+    progress: Progress = silent,
+    *,
+    output_name: str | None = None,
+) -> Artifact:
+    """Convert a pretrained classifier into a spiking network with early exit.
+
+    Args:
+        model: A module in eval mode, an exported program, an ``.onnx`` or ``.pt2`` file, or ``package.module:factory``,
+            or what ``read_model`` made of one of them.
+        calibration_data: Sample images, never the test set; with labels where there are some.
+        options: How to convert.
+        weights: State of the factory's module, ``.safetensors``.
+        progress: Told about each stage.
+        output_name: Which of the model's outputs are the logits, where it has several.
+
+    Raises:
+        InputError: Model, data or options cannot be used; says what to do.
+        PassError: The compiler broke its own law; nothing is returned.
+    """
+    progress("reading the model", 0, 1)
+    source = read_for_images(model, calibration_data.image_shape, weights, output_name)
+    _check_data(source.program, calibration_data)
+    images = _first_images(source.program, calibration_data)
+    parity = source.check(images)
+    ann = run_passes(source.program, ANN_PASSES, images)
+    ann = run_passes(ann, encoding_passes(ann, options.encode), images)
+    progress("reading the model", 1, 1)
+    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress)
+
+
+def compile_ann(
+    ann: Program, data: Dataset, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress
+) -> Artifact:
+    """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
+
+    Args:
+        ann: After the passes of stage ANN.
+        data: Calibration data.
+        options: How to convert.
+        model: Provenance of the model.
+        parity: Relative error against the original, None where it is not known.
+        progress: Told about each stage.
+    """
+    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
+    _check_spiking(ann, options.encode, options.require_spiking)
+    data = _checked_classes(ann, data)
+    ann.graph_module.to(options.device)
+    split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+    calibration = calibrate_thresholds(ann, data, split, options, progress)
+    tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
+    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
+    spiking = correct(ann, spiking, data, split, options, progress)
+    tuning = tune(ann, spiking, data, split, options, progress)
+    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
+    _move(ann, snn, "cpu")
+    facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
+    return Artifact(
+        ann=ann,
+        snn=snn,
+        timesteps=options.timesteps,
+        policy=tuning.policy,
+        preprocessing=data.preprocessing,
+        class_names=data.class_names,
+        certificate=tuning.certificate,
+        provenance=provenance(model, data, calibration, options.to_json()),
+        report=report_of(
+            model_facts(model, snn, data.class_names),
+            conversion_report(ann, snn, calibration, tuning, split, facts),
+        ),
+    )
+
+
+def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: Progress = silent) -> Artifact:
+    """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
+
+    Raises:
+        InputError: The data does not fit the model.
+    """
+    _check_data(artifact.ann, data)
+    if artifact.class_names is not None:
+        data = data.with_classes(artifact.class_names)
+    parity = artifact.report.get("conversion", {}).get("parity")
+    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
+    if artifact.snn.policy is not None:
+        fresh.report["conversion"]["warnings"].append(
+            "the policy head belonged to the network as it was and is gone; attach one again with "
+            "seenn-convert attach-policy"
+        )
+    return replace(fresh, class_names=fresh.class_names or artifact.class_names)
+
+
+def load(path: Path | str) -> SpikingModel:
+    """Return the spiking network of an artifact folder; needs no user code.
+
+    Raises:
+        ArtifactError: The folder is missing, damaged, or of another version.
+    """
+    return load_artifact(Path(path)).model()
+
+
+def _first_images(program: Program, data: Dataset) -> Tensor:
+    """Return the images on which rewritings of the ANN are checked."""
+    fewest, most = CHECKED_IMAGES
+    count = max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
+    images = next(data.batches(count))[0]
+    check_images(images, program.input_shape, range(len(images)))
+    return images
+
+
+def _check_data(program: Program, data: Dataset) -> None:
+    if tuple(data.image_shape) != program.input_shape:
+        raise CalibrationDataError(
+            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {program.input_shape}; "
+            f"use {_remedy(program, data)}, or other data"
+        )
+    if len(data) < 2:
+        raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
+
+
+def _remedy(program: Program, data: Dataset) -> str:
+    """Return what to change about the data so that it has the shape of the model's input."""
+    channels = program.input_shape[0]
+    return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
+
+
+def _checked_classes(ann: Program, data: Dataset) -> Dataset:
+    """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
+    with torch.no_grad():
+        classes = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+    data = matched_classes(data, None, classes)
+    if data.labels is not None:
+        checked_labels(data, classes)
+    return data
+
+
+def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
+    if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
+        raise InputError(
+            "the model has no ReLU, ReLU6, LeakyReLU or PReLU, so nothing in it would spike; "
+            + ("let graded values become spikes with --encode auto" if encode == "never" else "give a model with some")
+        )
+    share = spiking_share(call_sites(ann))
+    if share < least:
+        raise InputError(
+            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
+            "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+        )
+
+
+def _move(ann: Program, snn: Program, device: str) -> None:
+    for graph in (ann.graph_module, snn.graph_module, snn.stem):
+        assert graph is not None
+        graph.to(device)

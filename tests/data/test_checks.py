@@ -1,0 +1,69 @@
+"""Data that does not fit an artifact is refused with the reason."""
+
+from dataclasses import dataclass
+
+import pytest
+import small_artifacts as small
+import torch
+
+from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.dataset import ArrayImages, Dataset
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.errors import InputError
+
+
+def test_labels_that_fit_are_returned() -> None:
+    data = small.dataset()
+    assert torch.equal(checked_labels(data, 3), data.labels)
+    assert classes_of(small.artifact().snn) == 3
+
+
+def test_missing_labels() -> None:
+    with pytest.raises(InputError, match=r"bars\.npz has no labels; evaluation needs"):
+        checked_labels(small.dataset(labelled=False), 3)
+
+
+@pytest.mark.parametrize("label", [3, 17, -1])
+def test_a_label_out_of_range(label: int) -> None:
+    pixels, labels = small.draw(5, 1)
+    labels[2] = label
+    with pytest.raises(InputError, match=rf"label {label} is out of range, the model has 3 classes \(0 to 2\)"):
+        checked_labels(small.as_dataset(pixels, labels), 3)
+
+
+def test_images_of_another_shape() -> None:
+    data = small.as_dataset(torch.zeros(4, 1, 9, 9), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(InputError, match=r"shape \(1, 9, 9\), the model takes \(1, 8, 8\)"):
+        check_shape(data, small.artifact().snn.input_shape)
+    check_shape(small.dataset(), small.artifact().snn.input_shape)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedImages(ArrayImages):
+    """Images whose classes have names, as those of class folders."""
+
+    class_names: tuple[str, ...] | None = None
+
+
+def named(names: tuple[str, ...]) -> Dataset:
+    pixels, labels = small.draw(12, 1)
+    return Dataset(NamedImages("bars", pixels, labels % len(names), names), Preprocessing(), range(12), small.SHAPE)
+
+
+def test_classes_are_matched_by_name_where_both_are_known() -> None:
+    data = named(("left", "middle", "right"))
+    assert matched_classes(data, ("right", "left", "middle"), 3).labels.tolist() == [
+        (label + 1) % 3 for label in data.labels.tolist()
+    ]
+    with pytest.raises(InputError, match="does not know the classes middle"):
+        matched_classes(data, ("left", "right", "up"), 3)
+    numbers = small.dataset()
+    assert matched_classes(numbers, ("x", "y", "z"), 3) is numbers
+
+
+def test_class_folders_stand_for_outputs_only_if_there_is_one_each() -> None:
+    data = named(("left", "right"))
+    assert matched_classes(data, None, 2) is data
+    with pytest.raises(InputError, match="2 class folders for 3 classes"):
+        matched_classes(data, None, 3)
+    assert matched_classes(data, ("left", "middle", "right"), 3).labels.unique().tolist() == [0, 2]

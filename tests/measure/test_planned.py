@@ -1,0 +1,73 @@
+"""The report of a policy head: what it costs, what was chosen, and what a reader must be warned about."""
+
+from dataclasses import replace
+
+import pytest
+import small_artifacts as small
+import torch
+
+from seenn_convert.artifact.shapes import REPORT, misfit
+from seenn_convert.exits.plan_choice import PlanChoice, PlanDecision
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.exits.tune import Split
+from seenn_convert.measure.planned import Planning, _warnings
+from seenn_convert.report.html_words import policy_head_facts
+from seenn_convert.workflows.add_planner.options import PolicyOptions
+from seenn_convert.workflows.add_planner.run import attach_policy
+
+
+@pytest.fixture(scope="module")
+def report() -> dict:
+    options = PolicyOptions(policy="planned", target=ExitTarget(timesteps=3.0), epochs=2)
+    return attach_policy(small.artifact(), small.dataset(200, 11), options).report
+
+
+def planning(choice: PlanChoice, held_out: int = 900) -> Planning:
+    fixed = [PlanChoice(None, (0.5,), 4.0, 1.0), PlanChoice(None, (0.5,), 0.0, 3.0)]
+    decision = PlanDecision(choice, 0, {"fixed": fixed})
+    split = Split((0,), tuple(range(held_out)))
+    return Planning(decision, ExitTarget(drop=0.5), split, {}, 0.1, {}, 1.0, 1.0, True)
+
+
+def test_costs_and_times(report: dict) -> None:
+    head = report["conversion"]["exit"]["head"]
+    assert head["share_of_timestep"] == pytest.approx(head["macs"] / (6540 - 2880))
+    seconds = head["seconds"]
+    assert seconds["training_without_cache"] == pytest.approx(2 * seconds["readouts"] + seconds["training"])
+    assert set(head["frontier"]) == {"fixed", "planned", "score"}
+    for points in head["frontier"].values():
+        drops = [point["expected_drop"] for point in points]
+        assert drops == sorted(drops, reverse=True)
+
+
+def test_it_is_a_report_like_others_without_the_old_evaluation(report: dict) -> None:
+    assert misfit(report, REPORT) is None
+    assert report["evaluation"] is None
+    assert report["conversion"]["operators"] == small.artifact().report["conversion"]["operators"]
+
+
+def test_the_page_says_what_the_head_is(report: dict) -> None:
+    ((term, words),) = policy_head_facts(report["conversion"])
+    assert term == "Policy head" and "reads the drive" in words and "200 images of bars.npz" in words
+    assert policy_head_facts(small.artifact().report["conversion"]) == []
+
+
+@pytest.mark.parametrize(("choice", "held_out", "part"), [
+    (PlanChoice(0, None, 1.9, 2.0), 900, None),
+    (PlanChoice(0, None, 2.1, 2.0), 900, "no better than the same number of timesteps"),
+    (PlanChoice(None, (0.5,), 1.0, 2.0), 900, "is not used"),
+    (PlanChoice(0, None, 1.0, 2.0, reached=False), 900, "was not reached"),
+    (PlanChoice(0, None, 1.0, 2.0), 30, "only 30 held-out images"),
+])  # fmt: skip
+def test_warnings(choice: PlanChoice, held_out: int, part: str | None) -> None:
+    """Stopping all after 1 or 3 timesteps loses 4 or 0 points, so 2 points at 2 timesteps is what a mixture loses."""
+    warnings = _warnings(planning(choice, held_out))
+    assert len(warnings) == (part is not None)
+    assert part is None or part in warnings[0]
+
+
+def test_an_artifact_without_a_report_gets_one() -> None:
+    bare = replace(small.artifact(), report={})
+    options = PolicyOptions(policy="planned", target=ExitTarget(timesteps=3.0), epochs=1)
+    made = attach_policy(bare, small.as_dataset(torch.randn(120, 1, 8, 8), None), options)
+    assert misfit(made.report, REPORT) is None and made.report["conversion"]["exit"]["policy"] == {"policy": "planned"}

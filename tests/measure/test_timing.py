@@ -1,0 +1,59 @@
+"""Times are medians of interleaved runs, for each image."""
+
+import itertools
+
+import pytest
+import small_artifacts as small
+import torch
+
+from seenn_convert.measure import timing
+from seenn_convert.runtime.policies import FixedPolicy
+
+BATCHES = list(small.draw(30, 61)[0].split(16))
+
+
+def test_the_three_ways_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that doubles its stride: runs last 1, 4, 16, ... seconds; of 3 rounds the middle one counts."""
+    ticks = itertools.accumulate(2.0**k for k in range(100))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks))
+    told: list[tuple[str, int, int]] = []
+    found = timing.time_three_ways(
+        small.ann_program(), small.model(4), BATCHES, progress=lambda *what: told.append(what)
+    )
+    middle = {"ann": 2.0**7, "all_timesteps": 2.0**9, "early_exit": 2.0**11}
+    assert found == pytest.approx({name: 1000 * seconds / 30 for name, seconds in middle.items()})
+    assert told == [("timing", done, 9) for done in range(10)]
+
+
+def test_real_times_are_positive() -> None:
+    found = timing.time_three_ways(small.ann_program(), small.model(4), BATCHES, repeats=1)
+    assert all(value > 0 for value in found.values())
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_a_timestep_costs_what_all_of_them_take_without_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stem takes 1, 1, 1 seconds and the whole run 9, 5, 7: (7 - 1) / 4 a timestep, for 30 images together."""
+    spans = iter([1.0, 9.0, 1.0, 5.0, 1.0, 7.0])
+    monkeypatch.setattr(timing, "_seconds", lambda way, batches, device: next(spans))
+    prices = timing.time_stem_and_step(small.model(4), BATCHES)
+
+    assert prices == pytest.approx((1000 / 30, 1000 * 1.5 / 30))
+
+
+def test_a_plan_is_timed_without_the_stem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches, three runs of each: 1 + 10, 2 + 20, 3 + 30 seconds; the middle run counts, for 30 images."""
+    model, planned, driven = small.model(4), [], []
+    spans = iter([1.0, 2.0, 3.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr(timing, "_seconds", lambda way, batches, device: (driven.clear(), way(batches), next(spans))[2])
+    monkeypatch.setattr(model, "drive", lambda image: driven.append(image) or ())
+    monkeypatch.setattr(model, "plan", lambda image, drives: planned.append((len(image), len(driven))))
+
+    assert timing.time_plan(model, BATCHES) == pytest.approx(1000 * 22 / 30)
+    assert [count for count, _ in planned] == [16] * 4 + [14] * 4
+    assert all(drives == 0 for _, drives in planned[1:4])
+
+
+def test_early_exit_is_timed_with_the_policy_given() -> None:
+    average, milliseconds = timing.time_early_exit(small.model(4), BATCHES, FixedPolicy(3), repeats=2)
+    assert average == 3
+    assert milliseconds > 0

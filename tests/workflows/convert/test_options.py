@@ -1,0 +1,104 @@
+"""Options are checked when they are chosen, and say what decides about the result."""
+
+import pytest
+import torch
+
+from seenn_convert.calibration.rules import PercentileRule
+from seenn_convert.errors import InputError
+from seenn_convert.exits.certificates.certificate import Certify
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.workflows.convert.options import Options
+
+
+def test_every_problem_is_listed() -> None:
+    with pytest.raises(InputError) as caught:
+        Options(timesteps=0, batch_size=-1, neuron="lif", score="certainty")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a group has 1 to 256 members, got 0; encode must be one of auto, always"):
+        Options(neuron="group", neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="skips must be one of graded, spiking, got 'none'"):
+        Options(skips="none")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"must be in \[0, 1\], got 50"):
+        Options(require_spiking=50)
+    for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
+                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, got 'lif'", "got 'certainty'"):  # fmt: skip
+        assert reason in str(caught.value)
+
+
+def test_they_are_plain_data_without_what_does_not_matter() -> None:
+    options = Options(
+        4, "if", PercentileRule(99), per_channel=False, correction="none", target=ExitTarget(timesteps=2),
+        score="entropy", batch_size=7, device="cpu", seed=5,
+    )  # fmt: skip
+    assert options.to_json() == {
+        "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False,
+        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
+        "encode": "auto", "skips": "graded", "certify": None,
+    }  # fmt: skip
+    assert Options().target == ExitTarget(drop=0.5)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "levels"), [("tracking", 32), ("multilevel", 3), ("multilevel-unsigned", 3), ("group", 4)]
+)
+def test_each_kind_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, levels: int) -> None:
+    for options, wanted in ((Options(neuron=neuron), levels), (Options(neuron=neuron, neuron_levels=5), 5)):
+        assert (options.kind.name, options.kind.levels) == (neuron, wanted)
+        assert options.to_json()["neuron_levels"] == wanted
+
+
+@pytest.mark.parametrize("neuron", ["signed", "if"])
+def test_kinds_without_levels_take_none(neuron: str) -> None:
+    assert "neuron_levels" not in Options(neuron=neuron).to_json()
+    with pytest.raises(InputError, match=f"kind {neuron} have no levels; those with levels are tracking, multilevel, "
+                                         "multilevel-unsigned, group"):  # fmt: skip
+        Options(neuron=neuron, neuron_levels=3)
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [
+    ({"neuron": "multilevel", "neuron_levels": 17}, "a multi-level neuron has 1 to 16 levels, got 17"),
+    ({"neuron": "multilevel-unsigned", "neuron_levels": 0}, "a multi-level neuron has 1 to 16 levels, got 0"),
+    ({"neuron": "group", "neuron_levels": 257}, "a group has 1 to 256 members, got 257"),
+    ({"neuron": "tracking", "neuron_levels": 0}, "a tracking neuron has at least 1 level, got 0"),
+    ({"neuron": "group", "neuron_levels": 2.5}, "neuron levels must be a whole number, got 2.5"),
+    ({"timesteps": 2.5}, "timesteps must be a whole number, got 2.5"), ({"timesteps": True}, "whole number, got True"),
+    ({"batch_size": "8"}, "batch size must be a whole number, got '8'"), ({"seed": 10**30}, "seed must be a whole number"),
+    ({"seed": 0.5}, "seed must be a whole number of 64 bits"), ({"device": "foo"}, "device 'foo' cannot be used"),
+    ({"device": "meta"}, "device 'meta' cannot be used"),
+])  # fmt: skip
+def test_what_no_run_could_use_is_refused(wrong: dict[str, object], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Options(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
+def test_every_seed_of_64_bits_is_taken(seed: int) -> None:
+    torch.Generator().manual_seed(Options(seed=seed).seed)
+
+
+def test_a_certificate_alone_leaves_the_target_open() -> None:
+    certify = Certify(0.01, 0.05)
+    assert Options(certify=certify).target is None
+    assert Options(certify=certify).to_json()["certify"] == {
+        "epsilon": 0.01,
+        "delta": 0.05,
+        "risk": "disagreement",
+        "bound": None,
+    }
+    assert Options(certify=certify, target=ExitTarget(drop=0.2)).target == ExitTarget(drop=0.2)
+    with pytest.raises(
+        InputError, match=r"certify must be a Certify, such as Certify\(epsilon=0.01, delta=0.05\), got 0.01"
+    ):
+        Options(certify=0.01)  # type: ignore[arg-type]
+
+
+def test_more_target_timesteps_than_the_run_has_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"target timesteps must be at most the longest run of 4 timesteps \(-T\), got 4.5"
+    ):
+        Options(timesteps=4, target=ExitTarget(timesteps=4.5))
+    assert Options(timesteps=4, target=ExitTarget(timesteps=4)).target is not None
+
+
+def test_a_rule_or_a_target_of_another_type_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match="rule must be a threshold rule, .* got 'mse'; target must be .* got 0.5"):
+        Options(rule="mse", target=0.5)  # type: ignore[arg-type]
