@@ -9,7 +9,7 @@ from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ScoreName
-from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.neurons.types import NeuronType
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -60,10 +60,10 @@ def last_passes(skips: Skips) -> tuple[Pass, ...]:
     )
 
 
-def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> tuple[Pass, ...]:
+def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], neuron_type: NeuronType) -> tuple[Pass, ...]:
     """Return the passes from the ANN to the step: neurons, then what depends on them, then the cut."""
     return (
-        InsertNeurons(v_thresholds, kind),  # first: it decides what varies in time
+        InsertNeurons(v_thresholds, neuron_type),  # first: it decides what varies in time
         LowerTemporalDifference(Draft(ann).shapes()),  # only where the input varies in time
         HoistStem(),  # after lowering: what stays the same then is all the stem
     )

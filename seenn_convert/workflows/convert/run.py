@@ -97,7 +97,7 @@ def compile_ann(
         check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
     calibration = calibrate_thresholds(ann, data, split, options, progress)
     tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
-    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
+    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
     spiking = correct(ann, spiking, data, split, options, progress)
     tuning = tune(ann, spiking, data, split, options, progress)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])

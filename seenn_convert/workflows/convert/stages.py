@@ -77,14 +77,14 @@ def calibrate_thresholds(
     statistics, seen = _observed(ann, data, split, options, progress)
     if not isinstance(options.rule, AutoRule):
         return from_statistics(statistics, seen, options.rule, options.per_channel)
-    horizon = (options.timesteps, options.kind.resolution)
+    horizon = (options.timesteps, options.neuron_type.resolution)
     if options.calibration == "fast":
         return from_statistics(statistics, seen, options.rule.middle(*horizon), options.per_channel)
     rules = options.rule.candidates(*horizon)
     found = [from_statistics(statistics, seen, rule, options.per_channel) for rule in rules]
     images = _choice_images(ann, data, split.fitting, options)
     until = _horizon(options)
-    return choose_thresholds(ann, found, options.kind, until, images, _compared_with(options, until), progress)
+    return choose_thresholds(ann, found, options.neuron_type, until, images, _compared_with(options, until), progress)
 
 
 def _observed(
@@ -148,19 +148,19 @@ def tune_weights(
     size, timesteps, updates = min(WEIGHT_IMAGES, len(tuning)), options.timesteps, _weight_updates(ann, len(tuning))
     start = calibration
     if isinstance(options.rule, AutoRule):
-        finest = options.rule.finest(timesteps, options.kind.resolution)
+        finest = options.rule.finest(timesteps, options.neuron_type.resolution)
         start = calibrate_thresholds(ann, data, split, replace(options, rule=finest), progress)
     start = replace(start, rule=f"tuned from {start.rule}", choice=calibration.choice)
     chosen = _drawn(tuning, updates * size, options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     images = _update_images(ann, data, size, chosen, options, Counter(progress, "tuning weights", len(chosen)))
     moved = (jittered(image, generator) for image in images)
-    found = reconstruct(ann, start.v_thresholds(), moved, updates, timesteps * options.kind.resolution)
+    found = reconstruct(ann, start.v_thresholds(), moved, updates, timesteps * options.neuron_type.resolution)
     compared = _choice_images(ann, data, judging, options, JUDGING_IMAGES)
 
     def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:
         correction = _compared_with(options, timesteps)
-        return output_errors(ann, program, thresholds, options.kind, timesteps, compared, correction, divergence)
+        return output_errors(ann, program, thresholds, options.neuron_type, timesteps, compared, correction, divergence)
 
     before = errors(ann, calibration.v_thresholds())
     tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
