@@ -81,7 +81,7 @@ def test_every_option_of_convert_gives_an_artifact_that_evaluates(
 
 
 @pytest.mark.parametrize(("options", "reason"), [
-    (["--neuron-levels", "3"], "neurons of the kind signed have no levels; those with levels are tracking, multilevel"),
+    (["--neuron-levels", "3"], "signed neurons have no levels; neuron types with levels: tracking, multilevel"),
     (["--neuron", "multilevel", "--neuron-levels", "17"], "a multi-level neuron has 1 to 16 levels, got 17"),
     (["--neuron", "group", "--neuron-levels", "300"], "a group has 1 to 256 members, got 300"),
 ])  # fmt: skip
