@@ -31,7 +31,7 @@ class Source:
         program: What will be converted, at stage ANN.
         name: File name, factory or class.
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
-        path: The file, where there is one.
+        path: The file that holds its weights, if there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
         output_name: Which of the model's outputs the logits are; None where it has one.
     """
@@ -126,7 +126,8 @@ def read_model(
         _check_file(path)
         return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
     if _is_factory(path):
-        return _from_module(_call_factory(str(model), weights), str(model), input_shape, output_name, extra_operators)
+        module = _call_factory(str(model), weights)
+        return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
     _check_file(path)
     raise InputError(
         f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory, "
@@ -151,7 +152,8 @@ def read_for_images(
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
-        return _from_module(module, str(model), next(accepted, image_shape), output_name, extra_operators)
+        shape = next(accepted, image_shape)
+        return _from_module(module, str(model), shape, output_name, extra_operators, weights)
     return read_model(model, image_shape, weights, output_name, extra_operators)
 
 
@@ -165,14 +167,15 @@ def _is_factory(model: str | Path) -> bool:
 
 
 def _from_module(
-    module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None, extra: Sequence[Operator]
-) -> Source:
+    module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None,
+    extra: Sequence[Operator], weights: Path | None = None,
+) -> Source:  # fmt: skip
     if input_shape is None:
         raise InputError(
             f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
         )
     program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
-    return Source(program, name, "module", None, lambda images: select(module(images), output_name), output_name)
+    return Source(program, name, "module", weights, lambda images: select(module(images), output_name), output_name)
 
 
 def _from_exported(
