@@ -55,8 +55,8 @@ def tune_weights(session: Session, calibration: Calibration) -> tuple[Program, C
     compared = session.choice_images(judging, JUDGING_IMAGES)
 
     def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:
-        form = session.compared_with(options.timesteps)
-        return output_errors(ann, program, thresholds, options.neuron_type, options.timesteps, compared, form, divergence)
+        neuron, form = options.neuron_type, session.compared_with(options.timesteps)
+        return output_errors(ann, program, thresholds, neuron, options.timesteps, compared, form, divergence)
 
     before = errors(ann, calibration.v_thresholds())
     tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
