@@ -16,6 +16,7 @@ from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, rea
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.program import Program
 
 TORCH_TOLERANCE = 1e-5
@@ -197,7 +198,7 @@ def _from_onnx(path: Path, output_name: str | None) -> Source:
 
 def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
     """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
-    module = exported.module(check_guards=False)
+    module = runnable(exported)
     image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
     batch = image.meta["val"].shape[0]
     if not isinstance(batch, int):

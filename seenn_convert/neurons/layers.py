@@ -29,12 +29,13 @@ class Neuron(nn.Module):
     """A layer of integrate-and-fire neurons; ``v_threshold`` and ``v_initial`` broadcast against one row ``(*F)``.
 
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
-    at zero. ``alphabet`` lists what a spike may be, in units of the threshold, ascending; None where it is any whole
-    number.
-    Where ``reads_clock`` holds, the neuron takes the clock behind its current.
+    at zero. ``alphabet`` lists the possible spikes in units of the threshold, ascending; None if a spike is any whole
+    number. A neuron with ``reads_clock`` takes the clock after its current. ``options`` lists the other
+    arguments of the constructor, each also an attribute: with them a loaded artifact makes the layer again.
     """
 
     state_names: ClassVar[tuple[str, ...]]
+    options: ClassVar[tuple[str, ...]] = ()
     alphabet: tuple[int, ...] | None
     reads_clock: ClassVar[bool] = False
     v_threshold: Tensor
@@ -89,6 +90,8 @@ class _MultiLevel(Neuron):
         ValueError: ``levels`` is not a whole number from 1 to ``MOST_LEVELS``.
     """
 
+    options = ("levels",)
+
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, levels: int) -> None:
         super().__init__(v_threshold, v_initial)
         self.levels = _whole("levels", levels, MOST_LEVELS)
@@ -131,6 +134,8 @@ class _Group(Neuron):
         ValueError: ``members`` is not a whole number from 1 to ``MOST_MEMBERS``.
     """
 
+    options = ("members",)
+
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, members: int) -> None:
         super().__init__(v_threshold, v_initial)
         self.members = _whole("members", members, MOST_MEMBERS)
@@ -163,6 +168,7 @@ class TrackingNeuron(Neuron):
     """
 
     state_names = ("v", "emitted")
+    options = ("maximum",)
     alphabet = None
     reads_clock = True
 

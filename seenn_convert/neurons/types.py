@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -27,8 +27,9 @@ from seenn_convert.neurons.layers import (
 )
 
 
+@runtime_checkable
 class NeuronType(Protocol):
-    """Makes layers of neurons of one type."""
+    """Makes layers of neurons of one type; a user's own is given as ``Options(neuron=MyType())``."""
 
     @property
     def name(self) -> str:

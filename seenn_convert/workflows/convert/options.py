@@ -31,7 +31,7 @@ class Options:
         timesteps: The longest run T.
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1), ``"multilevel"`` (powers of two of either sign),
             ``"multilevel-unsigned"`` (powers of two), ``"group"`` (several signed neurons with one membrane) or
-            ``"tracking"`` (graded spikes, the reference).
+            ``"tracking"`` (graded spikes, the reference); or a ``NeuronType``, such as ``Group(6)`` or your own.
         rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
         calibration: ``"fast"``, thresholds for the horizon and one bias a channel; ``"balanced"``, thresholds chosen by
@@ -58,7 +58,7 @@ class Options:
     """
 
     timesteps: int = 16
-    neuron: str = "signed"
+    neuron: str | NeuronType = "signed"
     rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
     calibration: Preset = "balanced"
@@ -86,10 +86,7 @@ class Options:
                 problems.append(f"{name} must be at least 1, got {value}")
         if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
             problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
-        if self.neuron not in NEURON_TYPES:
-            problems.append(f"neuron must be one of {', '.join(NEURON_TYPES)}, got {self.neuron!r}")
-        elif self.neuron_levels is not None:
-            problems += _problems_of_levels(self.neuron, self.neuron_levels)
+        problems += _problems_of_neuron(self.neuron, self.neuron_levels)
         if self.calibration not in PRESET_NAMES:
             problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
         if self.correction is not None and self.correction not in CORRECTION_NAMES:
@@ -111,8 +108,8 @@ class Options:
 
     @property
     def neuron_type(self) -> NeuronType:
-        """What makes the neurons."""
-        return neuron_type(self.neuron, self.neuron_levels)
+        """The neuron type chosen by name or given as a value."""
+        return neuron_type(self.neuron, self.neuron_levels) if isinstance(self.neuron, str) else self.neuron
 
     @property
     def chosen_correction(self) -> Correction:
@@ -126,7 +123,7 @@ class Options:
         levels = self.neuron_type.levels
         return {
             "timesteps": self.timesteps,
-            "neuron": self.neuron,
+            "neuron": self.neuron_type.name,
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
             "skips": self.skips,
@@ -186,8 +183,17 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     return problems
 
 
-def _problems_of_levels(neuron: str, levels: int) -> list[str]:
-    """Return why ``neuron`` cannot have that many levels, nothing where it can."""
+def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
+    """Return what is wrong with the neuron type and its levels."""
+    if isinstance(neuron, NeuronType) and not isinstance(neuron, type):
+        own = NEURON_TYPES.get(neuron.name)
+        if own is not None and type(neuron) is not type(own):
+            return [f"the neuron type {type(neuron).__name__} needs a name of its own, {neuron.name!r} is taken"]
+        return [] if levels is None else ["neuron levels go with the name of a neuron type; a NeuronType has its own"]
+    if not isinstance(neuron, str) or neuron not in NEURON_TYPES:
+        return [f"neuron must be one of {', '.join(NEURON_TYPES)}, or a NeuronType, got {neuron!r}"]
+    if levels is None:
+        return []
     if not _is_whole(levels):
         return [f"neuron levels must be a whole number, got {levels!r}"]
     try:
