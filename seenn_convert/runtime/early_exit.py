@@ -53,8 +53,8 @@ class Steppable(Protocol):
         """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
         ...
 
-    def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Advance one timestep."""
+    def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
+        """Advance one timestep: mean logits, exit score and the next state."""
         ...
 
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.output_error import divergence, output_errors, overall
@@ -21,7 +22,6 @@ from seenn_convert.errors import CalibrationDataError
 from seenn_convert.exits.step_time import StepTime, time_for
 from seenn_convert.exits.thresholds import NEVER, ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split, tune_exit
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
