@@ -57,7 +57,7 @@ class Steppable(Protocol):
         """Advance one timestep: mean logits, exit score and the next state."""
         ...
 
-    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+    def initial_state(self, batch_size: int) -> State:
         """Return the state of fresh rows."""
         ...
 

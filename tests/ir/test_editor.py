@@ -7,7 +7,6 @@ import toys
 from torch import fx, nn
 
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import Add
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.state import initial_state
@@ -155,8 +154,3 @@ def test_finish_refuses_a_graph_out_of_order() -> None:
 
     with pytest.raises(RuntimeError, match="before it"):
         draft.finish("Test")
-
-
-def test_the_device_is_that_of_the_first_tensor() -> None:
-    assert device_of(nn.Linear(2, 2, device="meta")) == torch.device("meta")
-    assert device_of(nn.ReLU()) == torch.device("cpu")
