@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
+from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     Shape,
     calibration_options,
@@ -14,6 +15,7 @@ from seenn_convert.cli.options import (
     make_preprocessing,
     output_name_option,
     preprocessing_options,
+    weights_option,
 )
 
 if TYPE_CHECKING:
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
     from seenn_convert.frontend.load import Source
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("model")
 @click.option("--calibration-data", "data", type=click.Path(path_type=Path), required=True,
-              help="Sample images, never the test set: .npz, a folder of class folders, or IDX.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
-@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
-@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
+              help="Sample images, never the test set: .npz, a folder of class folders, or IDX files.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
+@weights_option
+@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [found by trying].")
 @output_name_option
 @preprocessing_options
 @calibration_options

@@ -5,15 +5,16 @@ from pathlib import Path
 import click
 
 from seenn_convert.cli.console import conversion_text, evaluation_text, progress_bars
+from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.errors import InputError
 
 MEAN, STD, TARGET_TIMESTEPS = (0.2860,), (0.3530,), 3.7
 """What the sample was trained with, and what it shall spend; chosen on training images."""
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True,
-              help="Folder for the artifact.")  # fmt: skip
+              help="Folder to write the artifact to.")  # fmt: skip
 @click.option("--sample", type=click.Path(path_type=Path), help="The folder sample/ of a clone [found by itself].")
 def demo(output: Path, sample: Path | None) -> None:
     """Convert, calibrate and evaluate the shipped sample, a small network for Fashion-MNIST."""

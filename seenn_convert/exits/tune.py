@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import Risk, ScoreName
 from seenn_convert.exits.certificates.certificate import Certificate, Certify, last_certified, make_certificate
-from seenn_convert.exits.certificates.risk import Risk, exit_losses
+from seenn_convert.exits.certificates.risk import exit_losses
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.exits.thresholds import (
@@ -19,7 +20,7 @@ from seenn_convert.exits.thresholds import (
     first_exit,
     full_run,
 )
-from seenn_convert.ir.scores import ScoreName, evidence_at, score
+from seenn_convert.ir.scores import evidence_at, score
 from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
 

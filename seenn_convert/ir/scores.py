@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-ScoreName = Literal["confidence", "entropy", "margin", "gap", "energy", "patience"]
+from seenn_convert.choices import ScoreName
 
 WITH_RUN_LENGTH: frozenset[ScoreName] = frozenset({"patience"})
 """The scores that read for how many timesteps in a row the answer has been the same."""
@@ -90,7 +90,6 @@ SCORES: dict[ScoreName, Callable[[Evidence], Tensor]] = {
     "energy": lambda seen: energy(seen.logits, seen.temperature),
     "patience": lambda seen: patience(seen.logits, seen.run_length),
 }
-SCORE_NAMES: tuple[ScoreName, ...] = tuple(SCORES)
 
 
 def score(name: ScoreName, seen: Evidence) -> Tensor:

@@ -1,13 +1,14 @@
 """The neuron types to choose from; each makes the layers that replace a network's activations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from seenn_convert.choices import NEURON_NAMES
 from seenn_convert.errors import InputError
 from seenn_convert.neurons.law import initial_membrane
 from seenn_convert.neurons.layers import (
@@ -206,9 +207,9 @@ class Group:
         return _at_half(partial(GroupEncoder, members=self.members), v_threshold / self.members)
 
 
-NEURON_TYPES: dict[str, NeuronType] = {
-    one.name: one for one in (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group())
-}
+NEURON_TYPES: Mapping[str, NeuronType] = dict(
+    zip(NEURON_NAMES, (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group()), strict=True)
+)
 
 WITH_LEVELS: dict[str, Callable[[int], NeuronType]] = {
     "tracking": Tracking,

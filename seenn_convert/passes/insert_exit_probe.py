@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
+from seenn_convert.choices import ScoreName
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage
-from seenn_convert.ir.scores import ScoreName
 from seenn_convert.passes.base import Pass
 
 

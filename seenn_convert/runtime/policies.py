@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import ScoreName
 from seenn_convert.errors import ArtifactError, InputError
-from seenn_convert.ir.scores import ScoreName
 
 
 class Readout(NamedTuple):

@@ -525,6 +525,6 @@ def test_the_help_of_calibrate_shows_no_default_that_it_does_not_apply(capsys: p
     for command in ("calibrate", "convert"):
         main([command, "--help"])
         text[command] = " ".join(capsys.readouterr().out.split())
-    assert text["calibrate"].count("[default: (as it was)") > 8
+    assert text["calibrate"].count("[default: (unchanged)") > 8
     assert "[default: signed]" in text["convert"] and "[default: signed]" not in text["calibrate"]
     assert "[default: 128;" in text["calibrate"]

@@ -4,8 +4,6 @@ import pytest
 import small_artifacts as small
 
 from seenn_convert.cli.console import conversion_text
-from seenn_convert.cli.options import SCORES
-from seenn_convert.ir.scores import SCORE_NAMES
 
 
 @pytest.mark.parametrize(("neuron", "words"), [
@@ -23,10 +21,6 @@ def test_a_conversion_says_what_a_spike_may_be(neuron: dict[str, object], words:
     text = conversion_text({**report, "conversion": {**report["conversion"], "neuron": neuron}})
 
     assert f"2 layers of {words}" in text
-
-
-def test_the_command_line_knows_every_score() -> None:
-    assert SCORES == SCORE_NAMES
 
 
 def test_a_target_in_timesteps_is_said_so_where_a_time_was_once_measured() -> None:

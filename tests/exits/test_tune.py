@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seenn_convert.choices import ScoreName
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, split_calibration, tune_exit
-from seenn_convert.ir.scores import ScoreName
 from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy

@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
+from seenn_convert.choices import SCORE_NAMES, ScoreName
 from seenn_convert.ir.scores import (
-    SCORE_NAMES,
     Evidence,
-    ScoreName,
     confidence,
     energy,
     evidence_at,

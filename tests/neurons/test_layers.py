@@ -5,6 +5,7 @@ import torch
 from small_operators import GENERAL
 from torch import nn
 
+from seenn_convert.choices import SCORE_NAMES
 from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.operators.step import (
     ExitProbe,
@@ -14,7 +15,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
-from seenn_convert.ir.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, evidence_at, score
+from seenn_convert.ir.scores import WITH_RUN_LENGTH, Evidence, evidence_at, score
 from seenn_convert.neurons.law import if_step, signed_step
 from seenn_convert.neurons.layers import (
     BinaryNeuron,

@@ -5,9 +5,10 @@ import pytest
 import torch
 import toys
 
+from seenn_convert.choices import SCORE_NAMES, ScoreName
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.program import Program, format_program
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, evidence_at, score
+from seenn_convert.ir.scores import evidence_at, score
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.sequence import probe_pass
 

@@ -7,18 +7,9 @@ from typing import Any, get_args
 
 from torch import Tensor
 
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
-from seenn_convert.exits.certificates.risk import (
-    BOUND_NAMES,
-    RISK_NAMES,
-    Bound,
-    Risk,
-    counted,
-    default_bound,
-    images_needed,
-    shows,
-    upper_risk,
-)
+from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
 AVERAGES = ("average_timesteps", "fastest_timesteps")
 

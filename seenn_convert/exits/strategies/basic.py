@@ -10,11 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import SCORE_NAMES, ScoreName
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.exits.thresholds import ALWAYS, NEVER, Readouts, careful_to_fast, first_exit, outcome
 from seenn_convert.exits.tune import Split, ann_probabilities
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, evidence_at, score
+from seenn_convert.ir.scores import evidence_at, score
 
 GLOBAL_THRESHOLDS = 200
 """How many thresholds are tried where one holds for all timesteps."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import ScoreName
 from seenn_convert.exits.plan_choice import PRICES
 from seenn_convert.exits.strategies.basic import Grounds, Record, ScoreWay, Setting, Way, scores_of
 from seenn_convert.exits.thresholds import ALWAYS, NEVER, first_exit, full_run, price_thresholds
-from seenn_convert.ir.scores import ScoreName
 from seenn_convert.runtime.plan_logits import priced_timesteps
 
 HALVINGS = 40

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.ir.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, ScoreName, next_run_length, score
+from seenn_convert.choices import SCORE_NAMES, ScoreName
+from seenn_convert.ir.scores import WITH_RUN_LENGTH, Evidence, next_run_length, score
 from seenn_convert.rows import per_row
 
 

@@ -2,24 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, TypeGuard
 
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule, rule_from_json, rule_to_json
+from seenn_convert.choices import (
+    CORRECTION_NAMES,
+    ENCODE_NAMES,
+    PRESET_NAMES,
+    SCORE_NAMES,
+    SEEDS,
+    SKIPS_NAMES,
+    Correction,
+    Encode,
+    Preset,
+    ScoreName,
+    Skips,
+)
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
-from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 
-Preset = Literal["fast", "balanced", "deep"]
-PRESET_NAMES: tuple[Preset, ...] = ("fast", "balanced", "deep")
-
-Correction = Literal["none", "potential", "bias", "timestep"]
-CORRECTION_NAMES: tuple[Correction, ...] = ("none", "potential", "bias", "timestep")
-
-SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
 
 

@@ -14,6 +14,7 @@ from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.artifact.provenance import model_provenance, provenance
 from seenn_convert.calibration.observe import check_images
+from seenn_convert.choices import Encode
 from seenn_convert.data.checks import checked_labels, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -25,7 +26,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
 from seenn_convert.passes.base import Pass, run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options

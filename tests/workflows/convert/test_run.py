@@ -11,6 +11,7 @@ from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
+from seenn_convert.choices import CORRECTION_NAMES, SCORE_NAMES, Correction, ScoreName
 from seenn_convert.errors import CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
@@ -18,12 +19,10 @@ from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Stage
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
 from seenn_convert.passes.base import Pass
 from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
-from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.workflows.convert.run import Options, convert, load, recalibrate
 
 IMAGES = small.draw(100, 81)[0]
