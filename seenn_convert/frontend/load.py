@@ -34,7 +34,7 @@ class Source:
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
         path: The file that holds its weights, if there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
-        output_name: Which of the model's outputs the logits are; None where it has one.
+        output_name: Output that holds the logits; None if the model has only one.
     """
 
     program: Program
@@ -100,7 +100,7 @@ def read_model(
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, files know theirs.
         weights: A ``.safetensors`` file with the state of the factory's module.
-        output_name: Which of its outputs are the logits, where it has several: a name in an ONNX file, a key of a
+        output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
 
@@ -131,7 +131,7 @@ def read_model(
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
     _check_file(path)
     raise InputError(
-        f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory, "
+        f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
 
@@ -227,7 +227,7 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
     try:
         model = factory()
     except Exception as error:
-        raise InputError(f"{spec}: calling it without arguments fails ({error})") from error
+        raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
     if weights is not None:
@@ -242,7 +242,7 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise InputError(f"{path} is a folder, and neither a file nor an artifact; check the path")
+        raise InputError(f"{path} is a folder but not an artifact; check the path")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
 

@@ -204,7 +204,7 @@ def _plain(value: object) -> object:
 
 
 def _restored(value: object) -> object:
-    """Return what ``_plain`` was given, but for tuples, which are lists in JSON."""
+    """Undo ``_plain``, except that tuples stay lists."""
     if isinstance(value, (tuple, list)):
         return type(value)(_restored(part) for part in value)
     return float(str(value["float"])) if isinstance(value, Mapping) and set(value) == {"float"} else value

@@ -48,7 +48,7 @@ class Neuron(nn.Module):
 
     @property
     def bits_per_spike(self) -> int | None:
-        """How many bits tell one spike of the alphabet from the others; None where a spike is any whole number."""
+        """Bits needed to encode one spike of the alphabet; None if a spike is any whole number."""
         return None if self.alphabet is None else (len(self.alphabet) - 1).bit_length()
 
     def spike_counts(self, output: Tensor) -> Tensor:
@@ -164,7 +164,7 @@ class GroupNeuron(_Group):
 class TrackingNeuron(Neuron):
     """Fires any whole number; its emitted sum is the rounded, rectified sum of its input at every timestep.
 
-    ``maximum`` is where the activation it stands for is clipped, infinity where it is not.
+    ``maximum`` is where the activation it stands for is clipped, infinity if it is not.
     """
 
     state_names = ("v", "emitted")
@@ -227,7 +227,7 @@ class TrackingEncoder(Neuron):
 
 
 def _whole(name: str, value: int, most: int) -> int:
-    """Return ``value``; raises ValueError where it is not a whole number from 1 to ``most``."""
+    """Return ``value``; raises ValueError if it is not a whole number from 1 to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
     return value

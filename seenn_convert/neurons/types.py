@@ -107,7 +107,7 @@ class Tracking:
     name: str = "tracking"
 
     def __post_init__(self) -> None:
-        """Refuse a neuron without levels."""
+        """Check the number of levels."""
         if self.levels < 1:
             raise InputError(f"a tracking neuron has at least 1 level, got {self.levels}")
 
@@ -130,7 +130,7 @@ class _PowersOfTwo:
     levels: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what has no levels, or too many."""
+        """Check the number of levels."""
         if not 1 <= self.levels <= MOST_LEVELS:
             raise InputError(f"a multi-level neuron has 1 to {MOST_LEVELS} levels, got {self.levels}")
 
@@ -183,7 +183,7 @@ class Group:
     name: str = "group"
 
     def __post_init__(self) -> None:
-        """Refuse an empty group, and one too large."""
+        """Check the number of members."""
         if not 1 <= self.members <= MOST_MEMBERS:
             raise InputError(f"a group has 1 to {MOST_MEMBERS} members, got {self.members}")
 

@@ -60,7 +60,7 @@ class AttachPolicy(Pass):
     def requires(self, program: Program) -> None:
         """There are a stem, no head yet, and as many drives as the head has branches."""
         if program.stem is None:
-            raise PreconditionError("the program has no stem yet: its drives are what a policy head reads")
+            raise PreconditionError("the program has no stem yet, and the policy head reads the drives of the stem")
         if program.policy is not None:
             raise PreconditionError("the program has a policy head already")
         inputs, branches = policy_inputs(program, self.head.reads), len(self.head.branches)
