@@ -40,7 +40,8 @@ from seenn_convert.passes.base import in_double, relative_error, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.workflows.convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
+from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS
+from seenn_convert.workflows.convert.stages.biases import BIAS_UPDATES
 
 LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
@@ -211,11 +212,11 @@ def _observed(ann: Program, image: Tensor) -> tuple[str, Program, Any, int]:
 
 def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[str, Any]:
     """Measure signed neurons as ``convert`` makes them: thresholds chosen, timestep biases fitted."""
-    timesteps, kind = SIGNED_MARKS[-1], Signed()
+    timesteps, signed = SIGNED_MARKS[-1], Signed()
     start = time.perf_counter()
     found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
-    best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, image)))
-    snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
+    best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), signed, timesteps, image)))
+    snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), signed))
     biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
     biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])
     wanted = ann(image)
