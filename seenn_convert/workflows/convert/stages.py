@@ -18,8 +18,9 @@ from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bia
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
-from seenn_convert.exits.thresholds import NEVER, ExitTarget
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split, tune_exit
 from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
@@ -31,8 +32,7 @@ from seenn_convert.passes.sequence import probe_pass
 from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
 from seenn_convert.progress import Counter, Progress
 from seenn_convert.rows import ROW_FLOOR, pad_rows
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.policies import SCORE_POLICIES
+from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.reconstruct import jittered, reconstruct
 from seenn_convert.workflows.convert.options import Options
@@ -241,8 +241,9 @@ def tune(
     ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
 ) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
-    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
-    model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
+    score, unscaled = options.exit_score, torch.ones(options.timesteps, dtype=ann.input_dtype)
+    probed = run_passes(spiking, [probe_pass(ann, score, unscaled)])
+    model = SpikingModel(probed, options.timesteps, FixedPolicy(options.timesteps))
     model.to(options.device)
     target, step_time = _in_timesteps(model, data, options)
     with torch.no_grad():
@@ -250,10 +251,11 @@ def tune(
         counter = Counter(progress, "tuning the exit", len(data))
         images = (image for image, _ in data.batches(rows_together(probed, options.batch_size)))
         floor = rows_together(probed, ROW_FLOOR)  # rows are not added where fewer fill the memory
-        run = run_all_timesteps(model, images, True, floor, counter.add)
-    labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
-    tuning = tune_exit(run, ann_logits, labels, split, target, options.score, options.certify)
-    return replace(tuning, step_time=step_time)
+        labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
+        readouts = collect_readouts(
+            model, images, ann_logits, labels, keep_logits=True, row_floor=floor, progress=counter.add
+        )
+    return replace(tune_exit(readouts, split, target, score, options.certify), step_time=step_time)
 
 
 def _in_timesteps(model: SpikingModel, data: Dataset, options: Options) -> tuple[ExitTarget | None, StepTime | None]:

@@ -13,6 +13,7 @@ from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.errors import CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import read_model
@@ -20,9 +21,8 @@ from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Stage
 from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
 from seenn_convert.passes.base import Pass
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
+from seenn_convert.runtime.policies import FixedPolicy, ThresholdPolicy, exit_steps
 from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.workflows.convert.run import Options, convert, load, recalibrate
 
@@ -140,7 +140,7 @@ def test_the_model_that_was_given_stays_as_it_was() -> None:
 def test_options_reach_the_network() -> None:
     options = Options(3, "if", MseRule(4), per_channel=False, correction="none", score="entropy")
     artifact = convert(small.trained_net(), small.dataset(), options)
-    assert isinstance(artifact.policy, EntropyPolicy)
+    assert isinstance(artifact.policy, ThresholdPolicy) and artifact.policy.score_name == "entropy"
     assert artifact.timesteps == 3
     assert artifact.provenance["options"] == options.to_json()
     assert artifact.report["conversion"]["neuron"]["alphabet"] == [0, 1]
@@ -219,7 +219,7 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
 def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score: ScoreName) -> None:
     options = Options(timesteps=5, score=score, target=ExitTarget(timesteps=2.5))
     artifact = convert(small.trained_net(), small.dataset(), options)
-    model, run = artifact.model(), run_all_timesteps(artifact.model(), [IMAGES])
+    model, run = artifact.model(), collect_readouts(artifact.model(), [IMAGES])
     steps = exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)
@@ -237,9 +237,9 @@ def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score:
 def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path, neuron: str) -> None:
     """Early exit is hindsight, a split of the batch changes nothing, and the artifact gives the same bits."""
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
-    run = run_all_timesteps(converted.model(), [IMAGES])
+    run = collect_readouts(converted.model(), [IMAGES])
     medians = run.scores.median(dim=1).values.tolist()
-    artifact = replace(converted, policy=ConfidencePolicy((*medians[:-1], -1.0)))  # half of them leave at each timestep
+    artifact = replace(converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0)))  # half of them leave at each timestep
     model, steps = artifact.model(), exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)
