@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from seenn_convert.data.checks import check_shape, checked_labels, classes_of, m
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
 from seenn_convert.exits.choose import Setting
-from seenn_convert.exits.readouts import Readouts, collect_readouts
+from seenn_convert.exits.readouts import Readouts, collect_readouts, from_logits
 from seenn_convert.exits.strategies.basic import (
     STRATEGIES,
     ExitStrategy,
@@ -194,9 +193,9 @@ def _judging(
 
 
 def _single(readouts: Readouts) -> Readouts:
-    """Return the readouts with logits in single precision, whatever the network computes in."""
+    """Return the readouts in single precision, whatever the network computes in; strategies compute the scores."""
     assert readouts.logits is not None and readouts.ann_logits is not None
-    return replace(readouts, logits=readouts.logits.float(), ann_logits=readouts.ann_logits.float())
+    return from_logits(readouts.logits.float(), readouts.ann_logits.float(), readouts.labels, readouts.plan)
 
 
 def budgets(timesteps: int) -> tuple[float, ...]:
