@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,6 +12,7 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import Interpreter
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.scores import CONFIDENCE
@@ -105,7 +107,7 @@ class Timestep:
     """One timestep: what the step returned, the value of every node, and the state after it."""
 
     results: tuple[Tensor, ...]
-    values: dict[str, object]
+    values: dict[str, Any]
     state: dict[str, Tensor]
 
 
@@ -114,32 +116,19 @@ def timesteps(program: Program, batch: Tensor, count: int) -> Iterator[Timestep]
     drives = (batch,) if program.stem is None else program.stem(batch)
     state = initial_state(program, len(batch))
     for _ in range(count):
-        recorder = _Recorder(program.graph_module)
-        with torch.no_grad():
-            outputs = recorder.run(*drives, *state.values())
-        split = len(program.results)
+        values = record(program.graph_module, *drives, *state.values())
+        outputs, split = values["output"], len(program.results)
         state = dict(zip(state, outputs[split:], strict=True))
-        yield Timestep(tuple(outputs[:split]), recorder.values, state)
+        yield Timestep(tuple(outputs[:split]), values, state)
 
 
-def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Tensor]:
+def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Any]:
     """Return the value of every node of one run."""
-    recorder = _Recorder(graph_module)
+    values: dict[str, Any] = {}
     with torch.no_grad():
-        recorder.run(*inputs)
-    return recorder.values  # type: ignore[return-value]
+        Interpreter(graph_module, after=lambda node, result: values.update({node.name: result})).run(*inputs)
+    return values
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
     return Draft(program).shapes()
-
-
-class _Recorder(fx.Interpreter):
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__(graph_module, garbage_collect_values=False)
-        self.values: dict[str, object] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        self.values[n.name] = result
-        return result

@@ -14,6 +14,7 @@ from seenn_convert.neurons.types import NeuronKind
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 LEAST_ERROR = 1e-12
 """What counts as an error where there is none."""
@@ -109,12 +110,14 @@ def prefix_errors(
 def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
     """Return the mean logits ``(B, K)`` after each number of timesteps in ``marks``."""
     assert snn.stem is not None
-    drives, state = snn.stem(images), initial_state(snn, len(images))
-    total, found = None, []
-    for t in range(1, marks[-1] + 1):
-        current, *following = snn.graph_module(*drives, *state.values())
-        state = dict(zip(state, following, strict=True))
-        total = current if total is None else total + current
+    total: Tensor | None = None
+    found: list[Tensor] = []
+
+    def add(t: int, results: Results, state: State) -> None:
+        nonlocal total
+        total = results[0] if total is None else total + results[0]
         if t in marks:
             found.append(total / t)
+
+    unroll(program_step(snn), snn.stem(images), initial_state(snn, len(images)), marks[-1], [add])
     return found

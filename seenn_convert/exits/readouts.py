@@ -11,7 +11,7 @@ from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.ir.scores import ExitScore, scores_of
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.early_exit import Steppable
-from seenn_convert.runtime.engine import Drives, Observer, State, unroll
+from seenn_convert.runtime.engine import Drives, Observer, Results, State, unroll
 from seenn_convert.runtime.policies import planned_timesteps
 from seenn_convert.runtime.priced_plan import priced
 
@@ -180,13 +180,13 @@ def _unrolled(
     model: Steppable, drives: tuple[Tensor, ...], rows: int, count: int, observers: Sequence[Observer]
 ) -> tuple[Tensor, Tensor]:
     """Return logits ``(T, B, K)`` and scores ``(T, B)`` of the first ``count`` rows."""
-    found: list[tuple[Tensor, ...]] = []
+    found: list[Results] = []
 
-    def step(drives: Drives, state: State) -> tuple[tuple[Tensor, ...], State]:
-        logits, score, state = model.step(drives, state)
-        return (logits[:count], score[:count]), state
+    def step(drives: Drives, state: State) -> tuple[*Results, State]:
+        *results, state = model.step(drives, state)
+        return *(result[:count] for result in results), state
 
-    def keep(t: int, results: tuple[Tensor, ...], state: State) -> None:
+    def keep(t: int, results: Results, state: State) -> None:
         found.append(results)
 
     unroll(step, drives, model.initial_state(rows), model.timesteps, (keep, *observers))

@@ -1,22 +1,67 @@
-"""Run a graph node by node and look at what each gives."""
+"""Run a graph node by node and take part in it: the one interpreter of the package."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
 
+R = TypeVar("R")
 
-class ShapeRecorder(fx.Interpreter):
-    """Runs a graph once and notes the shape of every tensor result, without the batch."""
+Inputs = tuple[Any, ...]
+Call = Callable[[fx.Node, nn.Module, Inputs], Any]
+"""Runs a module in place of ``module(*inputs)``: it may read or change the inputs, and read or replace the result."""
 
-    def __init__(self, graph_module: fx.GraphModule) -> None:
+After = Callable[[fx.Node, Any], None]
+"""Sees a node's result."""
+
+
+class Interpreter(fx.Interpreter):
+    """Runs a graph node by node; each value is dropped after its last use.
+
+    Args:
+        graph_module: What to run.
+        call: Runs the modules; each is simply called where None.
+        after: Sees the result of every node: of inputs, module calls, items and the output.
+    """
+
+    def __init__(self, graph_module: fx.GraphModule, call: Call | None = None, after: After | None = None) -> None:
         super().__init__(graph_module)
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.call, self.after = call, after
 
-    def run_node(self, n: fx.Node) -> object:
-        """Run one node and note its shape."""
-        result = super().run_node(n)
-        if isinstance(result, Tensor):
-            self.shapes[n.name] = tuple(result.shape[1:])
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node."""
+        if self.call is not None and n.op == "call_module":
+            result = self.call(n, self.module.get_submodule(str(n.target)), self.fetch_args_kwargs_from_env(n)[0])
+        else:
+            result = super().run_node(n)
+        if self.after is not None:
+            self.after(n, result)
         return result
+
+
+def read_results(
+    graph_module: fx.GraphModule, inputs: Sequence[Tensor], read: Callable[[str, Tensor], R | None]
+) -> dict[str, R]:
+    """Run a graph without gradients and return node name -> what ``read`` gives for its name and result.
+
+    Only results that are tensors are read, and what is None is left out.
+    """
+    found: dict[str, R] = {}
+
+    def keep(node: fx.Node, result: Any) -> None:
+        value = read(node.name, result) if isinstance(result, Tensor) else None
+        if value is not None:
+            found[node.name] = value
+
+    with torch.no_grad():
+        Interpreter(graph_module, after=keep).run(*inputs)
+    return found
+
+
+def result_shapes(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, tuple[int, ...]]:
+    """Return node name -> shape of its result without the batch, for every result that is a tensor."""
+    return read_results(graph_module, inputs, lambda name, result: tuple(result.shape[1:]))
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -11,14 +11,14 @@ from torch import Tensor, fx
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.exits.readouts import Readouts, collect_readouts
-from seenn_convert.ir.interpreter import ShapeRecorder, device_of
+from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import GradedReLU
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, Operations
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.runtime.engine import State
+from seenn_convert.runtime.engine import Results, State
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 INPUT = "input"
@@ -58,7 +58,7 @@ def run_counted(
     multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     by_layer: dict[str, float] = {}
 
-    def observe(t: int, results: tuple[Tensor, ...], state: State) -> None:
+    def observe(t: int, results: Results, state: State) -> None:
         count = len(results[0])
         spikes[t - 1].append(_sum(counting.spikes, count))
         accumulates[t - 1].append(_sum(counting.operations, count) + skips)
@@ -96,10 +96,9 @@ def _still_additions(snn: Program) -> int:
     copies = [node for node in snn.stem.graph.nodes if _is_copy(snn.stem, node)] if snn.stem is not None else []
     if snn.stem is None or not copies:
         return 0
-    recorder = ShapeRecorder(snn.stem)
-    with torch.no_grad():
-        recorder.run(torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module)))
-    return sum(math.prod(recorder.shapes[node.name]) for node in copies)
+    image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module))
+    shapes = result_shapes(snn.stem, image)
+    return sum(math.prod(shapes[node.name]) for node in copies)
 
 
 def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:

@@ -8,11 +8,11 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.tune import Split
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann

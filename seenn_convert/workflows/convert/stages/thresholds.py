@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.threshold_choice import choose_thresholds
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.workflows.convert.session import Session
 
