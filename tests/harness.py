@@ -17,7 +17,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.ir.state import initial_state
-from seenn_convert.neurons.types import NeuronKind, Signed
+from seenn_convert.neurons.types import NeuronType, Signed
 from seenn_convert.passes.base import Pass, relative_error, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
 from seenn_convert.runtime.policies import FixedPolicy
@@ -85,11 +85,11 @@ def largest_activations(ann: Program, batch: Tensor, per_channel: bool = True) -
     return found
 
 
-def spiking_program(model: nn.Module | Program, kind: NeuronKind = Signed()) -> Program:
+def spiking_program(model: nn.Module | Program, neuron_type: NeuronType = Signed()) -> Program:
     """Return the spiking program of a model, without a probe, with thresholds from ``images``."""
     ann = ann_program(model)
     thresholds = largest_activations(ann, images(ann))
-    return run_passes(ann, spiking_passes(ann, thresholds, kind))
+    return run_passes(ann, spiking_passes(ann, thresholds, neuron_type))
 
 
 def spiking_model(program: Program, batch: Tensor, count: int) -> SpikingModel:
