@@ -185,7 +185,9 @@ def test_json_keeps_the_value(value: Preprocessing) -> None:
 
 
 def test_json_names_every_field() -> None:
-    assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {"resize": 8, "crop": None, "mean": [0.5], "std": None}
+    assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {
+        "resize": 8, "crop": None, "mean": [0.5], "std": None, "interpolation": "bilinear",
+    }
 
 
 def test_json_takes_a_missing_key_as_none() -> None:

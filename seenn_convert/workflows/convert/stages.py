@@ -16,7 +16,7 @@ from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.threshold_choice import choose_thresholds
 from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.data.checks import checked_labels
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.exits.step_time import StepTime, time_for
 from seenn_convert.exits.thresholds import NEVER, ExitTarget
@@ -71,7 +71,7 @@ many updates an image serves at most, whatever the bounds."""
 
 
 def calibrate_thresholds(
-    ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
+    ann: Program, data: Samples, split: Split, options: Options, progress: Progress
 ) -> Calibration:
     """Choose the thresholds on the fitting part."""
     statistics, seen = _observed(ann, data, split, options, progress)
@@ -88,7 +88,7 @@ def calibrate_thresholds(
 
 
 def _observed(
-    ann: Program, data: Dataset, split: Split, options: Options, progress: Progress
+    ann: Program, data: Samples, split: Split, options: Options, progress: Progress
 ) -> tuple[dict[str, ActivationStatistics], int]:
     """Return the statistics of the activations on the fitting part, and its number of images."""
     counter = Counter(progress, "calibrating", len(split.fitting))
@@ -115,7 +115,7 @@ def _horizon(options: Options) -> int:
 
 
 def _choice_images(
-    ann: Program, data: Dataset, among: Sequence[int], options: Options, bounds: tuple[int, int] = CHOICE_IMAGES
+    ann: Program, data: Samples, among: Sequence[int], options: Options, bounds: tuple[int, int] = CHOICE_IMAGES
 ) -> Tensor:
     """Return the images on which alternatives are compared, ``among`` those positions."""
     fewest, most = bounds
@@ -125,7 +125,7 @@ def _choice_images(
 
 
 def tune_weights(
-    ann: Program, calibration: Calibration, data: Dataset, split: Split, options: Options, progress: Progress
+    ann: Program, calibration: Calibration, data: Samples, split: Split, options: Options, progress: Progress
 ) -> tuple[Program, Calibration]:
     """Return the ANN to put neurons into, and its thresholds: tuned to the ANN's activations where that helps.
 
@@ -194,7 +194,7 @@ def _drawn(among: Sequence[int], count: int, seed: int) -> list[int]:
 
 
 def _update_images(
-    ann: Program, data: Dataset, size: int, chosen: Sequence[int], options: Options, counter: Counter
+    ann: Program, data: Samples, size: int, chosen: Sequence[int], options: Options, counter: Counter
 ) -> Iterator[Tensor]:
     """Yield the images at ``chosen``, ``size`` an update, where and in the type in which the ANN computes."""
     for image, _ in data.batches(size, chosen):
@@ -203,7 +203,7 @@ def _update_images(
 
 
 def correct(
-    ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
+    ann: Program, spiking: Program, data: Samples, split: Split, options: Options, progress: Progress
 ) -> Program:
     """Return the spiking program with the correction of its mean outputs that the options ask for."""
     form = options.chosen_correction
@@ -216,7 +216,7 @@ def correct(
 
 
 def fit_bias(
-    ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress,
+    ann: Program, spiking: Program, data: Samples, split: Split, options: Options, progress: Progress,
     form: Form = "timestep",
 ) -> dict[str, Tensor]:  # fmt: skip
     """Fit biases on the fitting part, in updates of a fixed number of images: the same for any batch size.
@@ -238,7 +238,7 @@ def fit_bias(
 
 
 def tune(
-    ann: Program, spiking: Program, data: Dataset, split: Split, options: Options, progress: Progress
+    ann: Program, spiking: Program, data: Samples, split: Split, options: Options, progress: Progress
 ) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
     probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
@@ -256,7 +256,7 @@ def tune(
     return replace(tuning, step_time=step_time)
 
 
-def _in_timesteps(model: SpikingModel, data: Dataset, options: Options) -> tuple[ExitTarget | None, StepTime | None]:
+def _in_timesteps(model: SpikingModel, data: Samples, options: Options) -> tuple[ExitTarget | None, StepTime | None]:
     """Return the target, a time turned into timesteps, and what stem and step cost where that had to be measured."""
     target = options.target
     if target is None or target.milliseconds is None:
