@@ -155,7 +155,8 @@ def make_preprocessing(given: Mapping[str, Any]) -> "Preprocessing":
     from seenn_convert.data import Preprocessing
     from seenn_convert.data.known_weights import preprocessing_of_weights
 
-    steps = {name: given[name] for name in ("resize", "crop", "mean", "std", "interpolation") if given[name] is not None}
+    names = ("resize", "crop", "mean", "std", "interpolation")
+    steps = {name: given[name] for name in names if given[name] is not None}
     if given["preprocessing"] is None:
         return Preprocessing(**steps)
     if steps:

@@ -78,8 +78,8 @@ def read_timm(config: object) -> dict[str, Any]:
     mode = given.get("crop_mode") or "center"
     if mode != "center":
         raise InputError(
-            f"preprocessing: crop_mode {mode} cannot be expressed, only center; preprocess the images yourself and give "
-            "them as floating-point numbers"
+            f"preprocessing: crop_mode {mode} cannot be expressed, only center; preprocess the images yourself and "
+            "give them as floating-point numbers"
         )
     side = _side("input_size", given["input_size"][-2:], square=True)
     return {

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import accumulate
 from typing import Any, Literal, get_args
 
 import torch
@@ -148,12 +149,19 @@ def _resize_shorter_side(pixels: Tensor, size: int, interpolation: Interpolation
         return pixels
     target = [size * height // shorter, size * width // shorter]
     if interpolation == "nearest":
-        return F.interpolate(pixels, size=target, mode="nearest-exact")
+        rows, columns = (_nearest(*lengths) for lengths in zip((height, width), target, strict=True))
+        return pixels[..., rows, :][..., columns]
     if interpolation == "bilinear":
         return F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True)
     for stage in ([height, target[1]], target):  # overshoot is clipped after rows and after columns, as Pillow does
         pixels = F.interpolate(pixels, size=stage, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
     return pixels
+
+
+def _nearest(length: int, target: int) -> list[int]:
+    """Return which of ``length`` pixels each of ``target`` shows; steps are summed in doubles, as in Pillow."""
+    step = length / target
+    return [min(int(position), length - 1) for position in accumulate([step] * (target - 1), initial=step / 2)]
 
 
 def _crop_centre(pixels: Tensor, size: int) -> Tensor:
