@@ -20,16 +20,21 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
+from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
-from seenn_convert.ir.program import Program
+from seenn_convert.ir.program import Program, Stage
 from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
-from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model, read_inputs
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.stages import calibrate_thresholds, correct, tune, tune_weights
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.biases import correct
+from seenn_convert.workflows.convert.stages.exit import fit_exit
+from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
+from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
@@ -51,6 +56,8 @@ def convert(
     output_name: str | None = None,
     preprocessing: Preprocessing | None = None,
     input_shape: Sequence[int] | None = None,
+    extra_operators: Sequence[Operator] = (),
+    extra_passes: Sequence[Pass] = (),
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -67,25 +74,31 @@ def convert(
         preprocessing: Of pixels: image files, ``uint8`` arrays and PIL images. The artifact keeps it for images that
             come later. It is not applied to floating-point images, which are preprocessed already.
         input_shape: Shape of one image, for a module or factory where the data does not tell.
+        extra_operators: Operators of the user's own, for calls that this package does not know.
+        extra_passes: Passes of the user's own. Those of stage ANN run behind ours and are checked like them: they keep
+            the outputs; those of stage SNN run on the step, before its exit probe.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
     progress("reading the model", 0, 1)
-    source, data = read_inputs(model, calibration_data, preprocessing, weights, output_name, input_shape, progress)
+    source, data = read_inputs(
+        model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
+    )
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
-    ann = run_passes(source.program, ANN_PASSES, images)
+    ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, data, options, model_provenance(source), parity, progress)
+    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes)
 
 
 def compile_ann(
-    ann: Program, data: Samples, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress
-) -> Artifact:
+    ann: Program, data: Samples, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress,
+    extra_passes: Sequence[Pass] = (),
+) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
     Args:
@@ -95,19 +108,16 @@ def compile_ann(
         model: Provenance of the model.
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
+        extra_passes: Of the user's own; those of stage SNN are run here.
     """
-    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
-    _check_spiking(ann, options.encode, options.require_spiking)
-    data = _checked_classes(ann, data)
-    ann.graph_module.to(options.device)
-    split = split_calibration(len(data), options.seed)
-    if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
-    calibration = calibrate_thresholds(ann, data, split, options, progress)
-    tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
+    session = open_session(ann, data, options, progress)
+    ann, data, split = session.ann, session.data, session.split
+    calibration = calibrate_thresholds(session)
+    tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
-    spiking = correct(ann, spiking, data, split, options, progress)
-    tuning = tune(ann, spiking, data, split, options, progress)
+    spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
+    spiking = correct(session, spiking)
+    tuning = fit_exit(session, spiking)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")
     facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
@@ -125,6 +135,23 @@ def compile_ann(
             conversion_report(ann, snn, calibration, tuning, split, facts),
         ),
     )
+
+
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress) -> Session:
+    """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
+
+    Raises:
+        InputError: The network would not spike enough, or the data does not fit it.
+        CalibrationDataError: There are too few images for the certificate asked for.
+    """
+    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
+    _check_spiking(ann, options.encode, options.require_spiking)
+    data = _checked_classes(ann, data)
+    ann.graph_module.to(options.device)
+    split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+    return Session(ann, data, split, options, progress)
 
 
 def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress: Progress = silent) -> Artifact:
@@ -156,6 +183,10 @@ def load(path: Path | str) -> SpikingModel:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(Path(path)).model()
+
+
+def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
+    return [one for one in passes if one.accepts is stage]
 
 
 def _first_images(program: Program, data: Samples) -> Tensor:
