@@ -1,6 +1,7 @@
 """Attach a policy head to a converted network: it chooses the number of timesteps before the run (SEENN-II)."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
 
@@ -12,9 +13,11 @@ from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.plan_choice import decide
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import split_calibration
+from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
@@ -24,7 +27,7 @@ from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.planner.head import HeadPlan, plan_head
 from seenn_convert.workflows.add_planner.options import PolicyOptions
-from seenn_convert.workflows.add_planner.stages import collect, train
+from seenn_convert.workflows.add_planner.stages import Heads, collect, train
 
 __all__ = ["PolicyOptions", "attach_policy"]
 
@@ -76,13 +79,11 @@ def attach_policy(
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
         policy=choice.policy(_score_of(artifact)),
     )
-    held_out = readouts.select(split.held_out)
-    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
     planning = Planning(
         decision=decision,
         target=target,
         split=split,
-        measured=held_out.shares_right(choice.exit_steps(held_out.scores, planned)),
+        measured=_measured(readouts, heads, split, choice),
         setting=heads.settings[decision.head],
         options=options.to_json(),
         seconds_seen=seconds_seen,
@@ -153,6 +154,13 @@ def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
 def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
     """Return the head with its weights in the type in which the network computes."""
     return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
+
+
+def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -> Mapping[str, float]:
+    """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
+    held_out = readouts.select(split.held_out)
+    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
+    return held_out.shares_right(choice.exit_steps(held_out.scores, planned))
 
 
 def _score_of(artifact: Artifact) -> str:
