@@ -76,7 +76,7 @@ def test_every_workflow_takes_a_loader(monkeypatch: pytest.MonkeyPatch) -> None:
     found = comparing.compare(ordered, loader(*TEST), loader(BARS, PLACES), batch_size=40)
 
     assert torch.equal(thresholds(again), thresholds(ordered))
-    assert planned.snn.policy is not None
+    assert planned.snn.policy_head is not None
     assert (found["data"]["images"], found["calibration_data"]["images"]) == (60, 200)
 
 
