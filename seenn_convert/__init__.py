@@ -7,6 +7,8 @@ Names are imported on first use, so that ``import seenn_convert`` costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seenn_convert.moved import keep_old_names
+
 if TYPE_CHECKING:
     from seenn_convert.artifact.artifact import Artifact, load_artifact
     from seenn_convert.data import Dataset, Preprocessing, Samples, as_samples, open_dataset
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
+
+keep_old_names()
 
 _HOMES = {
     "Artifact": "artifact.artifact",
