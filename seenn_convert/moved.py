@@ -58,10 +58,10 @@ class _Moved(ModuleType):
 
     def __init__(self, name: str, target: ModuleType) -> None:
         super().__init__(name)
-        self.__path__, self._target = [], target
+        self.__path__, self._is_now = [], target
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, NAMES.get(name, name))
+        return getattr(self._is_now, NAMES.get(name, name))
 
 
 class _Finder(MetaPathFinder, Loader):
