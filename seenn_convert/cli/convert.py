@@ -14,6 +14,7 @@ from seenn_convert.cli.options import (
     make_preprocessing,
     output_name_option,
     preprocessing_options,
+    read_class_names,
 )
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
 @click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
+@click.option("--class-names", type=click.Path(path_type=Path), help="Text file that names the classes, one per line.")
 @output_name_option
 @preprocessing_options
 @calibration_options
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
-    output_name: str | None, as_json: bool, **given: Any,
+    class_names: Path | None, output_name: str | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -50,6 +52,7 @@ def convert(
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
+    names = None if class_names is None else read_class_names(class_names)
     if not is_file_format(model):
         source, dataset = _open_factory(model, data, preprocessing, input_shape, weights, output_name)
     elif input_shape is None:
@@ -57,7 +60,7 @@ def convert(
     else:
         raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
-        artifact = compiler.convert(source, dataset, options, progress=progress)
+        artifact = compiler.convert(source, dataset, options, progress=progress, class_names=names)
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")
 

@@ -236,6 +236,19 @@ def existing(path: Path) -> Path:
     return path
 
 
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Return the names in a text file, one a line; raises InputError where it is no such file or a name is missing."""
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error}); give a file with one class name a line") from error
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not all(names) or doubled:
+        what = f"{', '.join(doubled)} stands there twice" if doubled and all(doubled) else "a line is empty"
+        raise InputError(f"{path}: {what}; give one class name a line, a different one for each class")
+    return names
+
+
 def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
     from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
 

@@ -44,9 +44,9 @@ def matched_classes(data: Dataset, class_names: Sequence[str] | None, classes: i
         return data.with_classes(class_names)
     if data.class_names is not None and len(data.class_names) != classes:
         raise InputError(
-            f"{data.name}: {len(data.class_names)} class folders for {classes} classes, so their order does not say "
-            "which is which; give a folder for each class, an npz with 'y', or images without class folders to "
-            "calibrate without labels"
+            f"{data.name}: {len(data.class_names)} classes have names (class folders, or --class-names) and the model "
+            f"has {classes} outputs, so it is unclear which is which; name every output with --class-names, give an "
+            "npz with 'y', or images without class folders to calibrate without labels"
         )
     return data
 

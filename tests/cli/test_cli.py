@@ -16,8 +16,8 @@ import torch
 
 from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.cli.main import main
+from seenn_convert.sample import FOLDER as SAMPLE
 
-SAMPLE = Path(__file__).parents[2] / "sample"
 SCALE = ["--mean", "0.2860", "--std", "0.3530"]
 
 

@@ -1,7 +1,7 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def convert(
     progress: Progress = silent,
     *,
     output_name: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -59,11 +60,14 @@ def convert(
         weights: State of the factory's module, ``.safetensors``.
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
+        class_names: Names of the model's outputs, in order; class folders of the data are matched with them by name.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
+    if class_names is not None:
+        calibration_data = calibration_data.with_classes(class_names)
     progress("reading the model", 0, 1)
     source = read_for_images(model, calibration_data.image_shape, weights, output_name)
     _check_data(source.program, calibration_data)

@@ -1,0 +1,29 @@
+"""Values that options read from files."""
+
+from pathlib import Path
+
+import pytest
+
+from seenn_convert.cli.options import read_class_names
+from seenn_convert.errors import InputError
+
+
+def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("Ankle boot\n  Bag \n\n", encoding="utf-8")
+    assert read_class_names(path) == ("Ankle boot", "Bag")
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"cat\ndog\ncat\n", "cat stands there twice"), (b"cat\n\ndog\n", "a line is empty"), (b"\xff\xfe\n", "cannot be read as text"),
+])  # fmt: skip
+def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        read_class_names(path)
+
+
+def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as text"):
+        read_class_names(tmp_path / "none.txt")
