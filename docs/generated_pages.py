@@ -1,0 +1,63 @@
+"""Write the pages of the documentation that are made from the code: commands, modules, JSON Schemas."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from seenn_convert.cli.main import cli
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "seenn_convert"
+SCHEMAS = ROOT / "docs" / "schema"
+WIDTH = 100
+
+
+def write(folder: Path) -> None:
+    """Write all generated pages into ``folder``; files that would not change are left alone."""
+    folder.mkdir(exist_ok=True)
+    for name, lines in (("commands", _commands()), ("modules", _modules()), ("schemas", _schemas())):
+        path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _commands() -> Iterator[str]:
+    """Yield the help of every command, as the terminal shows it."""
+    yield "# Commands\n\nThis is what `--help` prints, command by command.\n"
+    yield "Exit codes: 0 done; 1 your model, data or options cannot be used; 2 wrong usage of the command line; 3 a defect of"
+    yield "the compiler; 130 interrupted.\n"
+    for name, command in cli.commands.items():
+        context = click.Context(command, info_name=f"seenn-convert {name}", terminal_width=WIDTH)
+        yield f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+def _modules() -> Iterator[str]:
+    """Yield every module with the first line of its docstring, folder by folder."""
+    yield "# Modules\n\nEvery module with the first line of its docstring.\n"
+    for folder in sorted({path.parent for path in PACKAGE.rglob("*.py")}):
+        paths = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+        title = folder.relative_to(ROOT).as_posix()
+        said = _first_line(folder / "__init__.py")
+        if paths or said:
+            yield f"## {title}\n\n{said}\n"
+        if paths:
+            yield "| module | what it is for |\n|---|---|"
+            yield from (f"| `{path.name}` | {_first_line(path)} |" for path in paths)
+            yield ""
+
+
+def _first_line(path: Path) -> str:
+    if not path.exists():
+        return ""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return paragraph.replace("``", "`").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _schemas() -> Iterator[str]:
+    """Yield links to the JSON Schemas of the files that the package writes."""
+    yield "# JSON Schemas\n\nThe JSON files that the package writes, as machine-readable schemas (draft 2020-12).\n"
+    for path in sorted(SCHEMAS.glob("*.json")):
+        yield f"- {{download}}`{path.name} <../schema/{path.name}>`"
