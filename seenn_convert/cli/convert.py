@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seenn_convert.cli.class_names import read_class_names
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.options import (
     Shape,
@@ -14,7 +15,6 @@ from seenn_convert.cli.options import (
     make_preprocessing,
     output_name_option,
     preprocessing_options,
-    read_class_names,
 )
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import Source, read_for_images
+from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
-from seenn_convert.ir.program import Program
+from seenn_convert.ir.program import Program, Stage
 from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
-from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -49,6 +50,8 @@ def convert(
     *,
     output_name: str | None = None,
     class_names: Sequence[str] | None = None,
+    extra_operators: Sequence[Operator] = (),
+    extra_passes: Sequence[Pass] = (),
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -61,6 +64,9 @@ def convert(
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
         class_names: Names of the model's outputs, in order; class folders of the data are matched with them by name.
+        extra_operators: Operators of the user's own, for calls that this package does not know.
+        extra_passes: Passes of the user's own. Those of stage ANN run behind ours and are checked like them: they keep
+            the outputs; those of stage SNN run on the step, before its exit probe.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
@@ -69,19 +75,20 @@ def convert(
     if class_names is not None:
         calibration_data = calibration_data.with_classes(class_names)
     progress("reading the model", 0, 1)
-    source = read_for_images(model, calibration_data.image_shape, weights, output_name)
+    source = read_for_images(model, calibration_data.image_shape, weights, output_name, extra_operators)
     _check_data(source.program, calibration_data)
     images = _first_images(source.program, calibration_data)
     parity = source.check(images)
-    ann = run_passes(source.program, ANN_PASSES, images)
+    ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress)
+    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress, extra_passes)
 
 
 def compile_ann(
-    ann: Program, data: Dataset, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress
-) -> Artifact:
+    ann: Program, data: Dataset, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress,
+    extra_passes: Sequence[Pass] = (),
+) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
     Args:
@@ -91,6 +98,7 @@ def compile_ann(
         model: Provenance of the model.
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
+        extra_passes: Of the user's own; those of stage SNN are run here.
     """
     ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
@@ -102,6 +110,7 @@ def compile_ann(
     calibration = calibrate_thresholds(ann, data, split, options, progress)
     tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
+    spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
     spiking = correct(ann, spiking, data, split, options, progress)
     tuning = tune(ann, spiking, data, split, options, progress)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
@@ -149,6 +158,10 @@ def load(path: Path | str) -> SpikingModel:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(Path(path)).model()
+
+
+def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
+    return [one for one in passes if one.accepts is stage]
 
 
 def _first_images(program: Program, data: Dataset) -> Tensor:

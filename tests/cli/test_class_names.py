@@ -1,10 +1,10 @@
-"""Values that options read from files."""
+"""Class names are the lines of a text file."""
 
 from pathlib import Path
 
 import pytest
 
-from seenn_convert.cli.options import read_class_names
+from seenn_convert.cli.class_names import read_class_names
 from seenn_convert.errors import InputError
 
 
@@ -15,7 +15,7 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (b"cat\ndog\ncat\n", "cat stands there twice"), (b"cat\n\ndog\n", "a line is empty"), (b"\xff\xfe\n", "cannot be read as text"),
+    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a line is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "cannot be read as text"),
 ])  # fmt: skip
 def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "names.txt"
