@@ -26,12 +26,12 @@ TITLES = {
     ),
     "exits": (
         "Strategies for early exit",
-        "Points of accuracy below the run of all 16 timesteps, at several average numbers of timesteps, on the same images.",
+        "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
     ),
     "policy": (
         "Exit scores and policy heads",
-        "Accuracy, average timesteps and milliseconds per image under a cap on the average number of timesteps; the time "
-        "of the policy head is included.",
+        "Accuracy, average timesteps and milliseconds per image under a cap on the average timesteps; the time of the "
+        "policy head is included.",
     ),
     "validity": (
         "How often certificates are broken",

@@ -12,7 +12,7 @@ import generated_pages  # noqa: E402  (it lies beside this file)
 
 project = "seenn_convert"
 author = "The seenn_convert authors"
-copyright = f"2026, {author}"  # noqa: A001  (Sphinx reads this name)
+copyright = f"2026, {author}"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["generated/README.md", "schema/README.md"]

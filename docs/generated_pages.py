@@ -26,8 +26,8 @@ def write(folder: Path) -> None:
 def _commands() -> Iterator[str]:
     """Yield the help of every command, as the terminal shows it."""
     yield "# Commands\n\nThis is what `--help` prints, command by command.\n"
-    yield "Exit codes: 0 done; 1 your model, data or options cannot be used; 2 wrong usage of the command line; 3 a defect of"
-    yield "the compiler; 130 interrupted.\n"
+    yield "Exit codes: 0 done; 1 your model, data or options cannot be used; 2 wrong usage; 3 a defect of the compiler;"
+    yield "130 interrupted.\n"
     for name, command in cli.commands.items():
         context = click.Context(command, info_name=f"seenn-convert {name}", terminal_width=WIDTH)
         yield f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"

@@ -14,7 +14,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); give a file with one class name per line") from error
+        raise InputError(f"{path}: is not a text file ({error}); give one class name per line") from error
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice or not names or not all(names):
         problem = f"{', '.join(twice)} occurs twice" if twice else "a line is empty" if names else "there is no name"

@@ -15,7 +15,7 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a line is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "cannot be read as text"),
+    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a line is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
 ])  # fmt: skip
 def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "names.txt"
@@ -25,5 +25,5 @@ def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason
 
 
 def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="is not a text file"):
         read_class_names(tmp_path / "none.txt")
