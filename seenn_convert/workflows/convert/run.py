@@ -29,7 +29,11 @@ from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, l
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.stages import calibrate_thresholds, correct, tune, tune_weights
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.biases import correct
+from seenn_convert.workflows.convert.stages.exit import fit_exit
+from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
+from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
@@ -100,19 +104,14 @@ def compile_ann(
         progress: Told about each stage.
         extra_passes: Of the user's own; those of stage SNN are run here.
     """
-    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
-    _check_spiking(ann, options.encode, options.require_spiking)
-    data = _checked_classes(ann, data)
-    ann.graph_module.to(options.device)
-    split = split_calibration(len(data), options.seed)
-    if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
-    calibration = calibrate_thresholds(ann, data, split, options, progress)
-    tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
+    session = open_session(ann, data, options, progress)
+    ann, data, split = session.ann, session.data, session.split
+    calibration = calibrate_thresholds(session)
+    tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
     spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
-    spiking = correct(ann, spiking, data, split, options, progress)
-    tuning = tune(ann, spiking, data, split, options, progress)
+    spiking = correct(session, spiking)
+    tuning = fit_exit(session, spiking)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")
     facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
@@ -130,6 +129,23 @@ def compile_ann(
             conversion_report(ann, snn, calibration, tuning, split, facts),
         ),
     )
+
+
+def open_session(ann: Program, data: Dataset, options: Options, progress: Progress) -> Session:
+    """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
+
+    Raises:
+        InputError: The network would not spike enough, or the data does not fit it.
+        CalibrationDataError: There are too few images for the certificate asked for.
+    """
+    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
+    _check_spiking(ann, options.encode, options.require_spiking)
+    data = _checked_classes(ann, data)
+    ann.graph_module.to(options.device)
+    split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+    return Session(ann, data, split, options, progress)
 
 
 def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: Progress = silent) -> Artifact:
