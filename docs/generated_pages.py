@@ -3,21 +3,29 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+from typed_keys import key_tables
 
+from seenn_convert.artifact.schema.comparison import Comparison
+from seenn_convert.artifact.schema.manifest import Manifest
+from seenn_convert.artifact.schema.report import Report
 from seenn_convert.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seenn_convert"
 SCHEMAS = ROOT / "docs" / "schema"
 WIDTH = 100
+DOCUMENTS = {"report": Report, "comparison": Comparison, "manifest": Manifest}
 
 
 def write(folder: Path) -> None:
     """Write all generated pages into ``folder``; files that would not change are left alone."""
     folder.mkdir(exist_ok=True)
-    for name, lines in (("commands", _commands()), ("modules", _modules()), ("schemas", _schemas())):
+    pages = {"commands": _commands(), "modules": _modules(), "schemas": _schemas()}
+    pages |= {f"{name}_keys": _keys(name, document) for name, document in DOCUMENTS.items()}
+    for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
@@ -54,6 +62,12 @@ def _first_line(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
     return paragraph.replace("``", "`").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _keys(name: str, document: type[Any]) -> Iterator[str]:
+    """Yield the keys of a JSON document."""
+    yield f"# Keys of `{name}.json`\n\nFrom the dataclasses that read and write it; `null` is what is not known.\n"
+    yield from key_tables(document)
 
 
 def _schemas() -> Iterator[str]:
