@@ -1,6 +1,7 @@
 """Take the README's picture of a report.
 
-Run: ``python benchmarks/take_picture.py demo-output/report.html docs/images/report.png``. It needs Chromium, and Pillow, which is installed with the package.
+Run: ``python benchmarks/take_picture.py demo-output/report.html docs/images/report.png``.
+It needs Chromium, and Pillow, which is installed with the package.
 """
 
 import shutil
