@@ -8,6 +8,7 @@ from typing import Any
 import click
 from typed_keys import key_tables
 
+import seenn_convert
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.manifest import Manifest
 from seenn_convert.artifact.schema.report import Report
@@ -17,18 +18,43 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seenn_convert"
 SCHEMAS = ROOT / "docs" / "schema"
 WIDTH = 100
+GROUPS = {
+    "Convert": ("convert", "recalibrate", "Options", "ExitTarget", "Certify", "attach_policy", "PolicyOptions"),
+    "Data": ("open_dataset", "Preprocessing", "Dataset", "Samples"),
+    "Run": ("load", "SpikingModel", "run_early_exit", "ExitTrace", "predict", "Prediction"),
+    "Judge": ("evaluate", "compare", "write_report", "write_figures"),
+    "Artifacts": ("Artifact", "load_artifact"),
+}
+"""Public names in the order in which people need them; the others follow."""
+
 DOCUMENTS = {"report": Report, "comparison": Comparison, "manifest": Manifest}
 
 
 def write(folder: Path) -> None:
     """Write all generated pages into ``folder``; files that would not change are left alone."""
     folder.mkdir(exist_ok=True)
-    pages = {"commands": _commands(), "modules": _modules(), "schemas": _schemas()}
+    pages = {"api": _api(), "commands": _commands(), "modules": _modules(), "schemas": _schemas()}
     pages |= {f"{name}_keys": _keys(name, document) for name, document in DOCUMENTS.items()}
     for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def _api() -> Iterator[str]:
+    """Yield every public name with its docstring, what people need first in front."""
+    yield "# Functions and classes\n\nThe public names. [Use from Python](../reference/python.md)"
+    yield "shows them at work.\n"
+    names = [name for name in seenn_convert.__all__ if not name.startswith("_")]
+    grouped = {name for group in GROUPS.values() for name in group}
+    for title, group in {**GROUPS, "More": tuple(name for name in names if name not in grouped)}.items():
+        present = [name for name in group if name in names]
+        if present:
+            yield f"## {title}\n\n```{{eval-rst}}\n.. currentmodule:: seenn_convert\n"
+            for name in present:
+                is_class = isinstance(getattr(seenn_convert, name), type)
+                yield f".. autoclass:: {name}\n   :members:\n" if is_class else f".. autofunction:: {name}\n"
+            yield "```\n"
 
 
 def _commands() -> Iterator[str]:

@@ -8,7 +8,11 @@ import pytest
 OWN_TESTS = {"from_scratch.md", "python.md"}
 WAITING = {"own-data.md", "data-reader.md", "README.md", "state.md", "threshold-rule.md", "exit-score.md", "neuron-type.md",
            "pass.md", "aten-operator.md", "export-target.md"}  # fmt: skip
-RUN = [page for page in (doc_pages.ROOT / "README.md", *doc_pages.PAGES) if page.name not in OWN_TESTS and doc_pages.blocks(page)]
+RUN = [
+    page
+    for page in (doc_pages.ROOT / "README.md", *doc_pages.PAGES)
+    if page.name not in OWN_TESTS and doc_pages.blocks(page)
+]
 
 
 @pytest.mark.slow
@@ -24,7 +28,15 @@ def test_every_page_with_a_block_is_run() -> None:
     """The pages that promise to be programs are among those that run."""
     names = {page.stem for page in RUN}
     assert {"README", "own-data", "class-names", "certificates", "serve", "state", "temporal-differences"} <= names
-    assert {"aten-operator", "neuron-type", "threshold-rule", "exit-score", "pass", "data-reader", "onnx-operator"} <= names
+    assert {
+        "aten-operator",
+        "neuron-type",
+        "threshold-rule",
+        "exit-score",
+        "pass",
+        "data-reader",
+        "onnx-operator",
+    } <= names
 
 
 def test_the_readme_is_a_door() -> None:
