@@ -20,7 +20,7 @@ SCHEMAS = ROOT / "docs" / "schema"
 WIDTH = 100
 GROUPS = {
     "Convert": ("convert", "recalibrate", "Options", "ExitTarget", "Certify", "attach_policy", "PolicyOptions"),
-    "Data": ("open_dataset", "Preprocessing", "Dataset", "Samples"),
+    "Data": ("open_dataset", "Preprocessing", "as_samples", "Samples", "Dataset"),
     "Run": ("load", "SpikingModel", "run_early_exit", "ExitTrace", "predict", "Prediction"),
     "Judge": ("evaluate", "compare", "write_report", "write_figures"),
     "Artifacts": ("Artifact", "load_artifact"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seenn_convert.artifact.artifact import Artifact, load_artifact
-    from seenn_convert.data import Dataset, Preprocessing, open_dataset
+    from seenn_convert.data import Dataset, Preprocessing, Samples, as_samples, open_dataset
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
@@ -34,8 +34,10 @@ _HOMES = {
     "PolicyOptions": "workflows.add_planner.options",
     "Prediction": "workflows.predict",
     "Preprocessing": "data",
+    "Samples": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
+    "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
     "convert": "workflows.convert.run",
     "evaluate": "measure.evaluate",
@@ -57,9 +59,11 @@ __all__ = [
     "PolicyOptions",
     "Prediction",
     "Preprocessing",
+    "Samples",
     "SeennConvertError",
     "SpikingModel",
     "__version__",
+    "as_samples",
     "attach_policy",
     "convert",
     "evaluate",

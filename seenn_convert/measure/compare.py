@@ -12,8 +12,9 @@ from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import environment, reused
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
 from seenn_convert.exits.strategies.basic import (
     WAYS,
@@ -51,8 +52,8 @@ TIMED_IMAGES, MEASURED = 256, 3
 
 def compare(
     artifact: Artifact,
-    data: Dataset,
-    calibration_data: Dataset,
+    data: SampleData,
+    calibration_data: SampleData,
     batch_size: int = 256,
     device: str = "cpu",
     seed: int = 0,
@@ -66,7 +67,7 @@ def compare(
 
     Args:
         artifact: What ``convert`` made; its temperatures and thresholds are fitted again.
-        data: Labelled images that were used for nothing else; they judge.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else; they judge.
         calibration_data: Images to choose from, with labels if there are any.
         batch_size: Rows that run together.
         device: Where to run.
@@ -79,7 +80,9 @@ def compare(
     """
     check_device(device)
     classes = classes_of(artifact.snn)
-    data, calibration_data = (matched_classes(d, artifact.class_names, classes) for d in (data, calibration_data))
+    given, channels = (data, calibration_data), artifact.snn.input_shape[0]
+    read = [as_samples(one, artifact.preprocessing, channels, progress) for one in given]
+    data, calibration_data = (matched_classes(one, artifact.class_names, classes) for one in read)
     labels = checked_labels(data, classes)
     known = None if calibration_data.labels is None else checked_labels(calibration_data, classes)
     for images in (data, calibration_data):
@@ -168,7 +171,7 @@ def _head(artifact: Artifact, model: SpikingModel, images: Sequence[Tensor]) -> 
 
 
 def _grounds(
-    artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor | None, rows: int, seed: int,
+    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor | None, rows: int, seed: int,
     progress: Progress,
 ) -> Grounds:  # fmt: skip
     ann = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
@@ -180,7 +183,7 @@ def _grounds(
 
 
 def _record(
-    artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor, rows: int, progress: Progress
+    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor, rows: int, progress: Progress
 ) -> tuple[Record, Counts]:
     ann = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
     counter = Counter(progress, "all timesteps", len(data))
@@ -189,7 +192,7 @@ def _record(
     return Record(run.logits.float(), ann.float(), labels, data, _plan(model, data, rows)), counts
 
 
-def _plan(model: SpikingModel, data: Dataset, rows: int) -> Tensor | None:
+def _plan(model: SpikingModel, data: Samples, rows: int) -> Tensor | None:
     return None if model.policy_head is None else plan_logits(model, (image for image, _ in data.batches(rows)))
 
 
@@ -279,11 +282,11 @@ def _reliability(grounds: Grounds, judge: _Judge) -> list[dict[str, Any]]:
     return rows
 
 
-def _facts(data: Dataset) -> dict[str, Any]:
+def _facts(data: Samples) -> dict[str, Any]:
     return {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()}
 
 
-def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[str]:
+def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[str]:
     judging, choosing, known = data.fingerprint(), calibration_data.fingerprint(), artifact.provenance
     chosen_by = {"images": len(calibration_data), "fingerprint": choosing}
     if judging == choosing or data.is_part_of(chosen_by):

@@ -12,8 +12,9 @@ from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.plain import dig
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
 from seenn_convert.errors import PostconditionError
 from seenn_convert.exits.thresholds import trade_off
@@ -48,7 +49,7 @@ depends on the batch and flip a spike now and then."""
 
 def evaluate(
     artifact: Artifact,
-    data: Dataset,
+    data: SampleData,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     ann: Program | None = None,
@@ -58,7 +59,7 @@ def evaluate(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images that were used for nothing else.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else.
         batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.
@@ -68,6 +69,7 @@ def evaluate(
         InputError: No labels, labels out of range, unknown classes, images of the wrong shape, or no such device.
         PostconditionError: Early exit does not agree with hindsight.
     """
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     labels = checked_labels(data, classes_of(artifact.snn))
     check_shape(data, artifact.snn.input_shape)
@@ -109,11 +111,11 @@ def evaluate(
     }
 
 
-def _images(data: Dataset, batch_size: int) -> Iterator[Tensor]:
+def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
     return (image for image, _ in data.batches(batch_size))
 
 
-def _run_early_exit(model: SpikingModel, data: Dataset, batch_size: int, progress: Progress) -> ExitTrace:
+def _run_early_exit(model: SpikingModel, data: Samples, batch_size: int, progress: Progress) -> ExitTrace:
     counter = Counter(progress, "early exit", len(data))
     trace = run_early_exit(model, _images(data, batch_size), batch_size, progress=counter.add)
     return ExitTrace(trace.predictions.cpu(), trace.logits.cpu(), trace.exit_step.cpu(), trace.confidence.cpu())
@@ -171,7 +173,7 @@ def _trade_off(run: AllTimesteps, labels: Tensor) -> list[dict[str, float]]:
     ]
 
 
-def _layers(artifact: Artifact, model: SpikingModel, data: Dataset, counts: Counts) -> list[dict[str, object]]:
+def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> list[dict[str, object]]:
     """Return the table of neuron layers, with the share of the operations each causes and its dead channels."""
     few = next(_images(data.take(LAYER_IMAGES), LAYER_IMAGES))
     dead, shares = artifact.report.get("conversion", {}).get("dead_channels", {}), operation_shares(artifact, counts)

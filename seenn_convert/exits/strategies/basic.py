@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.exits.thresholds import ALWAYS, NEVER, Readouts, careful_to_fast, first_exit, outcome
 from seenn_convert.exits.tune import Split, ann_probabilities
@@ -35,7 +35,7 @@ class Record:
     logits: Tensor
     ann_logits: Tensor
     labels: Tensor | None
-    data: Dataset | None = None
+    data: Samples | None = None
     plan: Tensor | None = None
 
     @cached_property

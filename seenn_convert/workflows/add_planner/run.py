@@ -7,8 +7,9 @@ import torch
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.plan_choice import PlanChoice, decide
 from seenn_convert.exits.thresholds import ExitTarget
@@ -37,7 +38,7 @@ MOST_OF_A_TIMESTEP = 0.01
 
 
 def attach_policy(
-    artifact: Artifact, data: Dataset, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
+    artifact: Artifact, data: SampleData, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
 ) -> Artifact:
     """Return the artifact with a policy head that was trained on ``data`` and chosen on a held-out part of it.
 
@@ -45,7 +46,7 @@ def attach_policy(
 
     Args:
         artifact: What ``convert`` made; a policy head that it has is replaced.
-        data: Sample images, never the test set; some thousands are a good number.
+        data: Sample images as ``convert`` takes them, never the test set; some thousands are a good number.
         options: How.
         progress: Told about each stage.
 
@@ -53,6 +54,7 @@ def attach_policy(
         InputError: The network runs for one timestep only, or the data does not fit it.
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)
     target = options.target or _target(artifact)
@@ -87,7 +89,7 @@ def attach_policy(
     )
 
 
-def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
+def _check(artifact: Artifact, data: Samples, options: PolicyOptions) -> None:
     if artifact.timesteps < 2:
         raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
     asked = None if options.target is None else options.target.timesteps

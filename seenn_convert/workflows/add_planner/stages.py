@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanChoice, Plans, exits_of
 from seenn_convert.exits.thresholds import Readouts
 from seenn_convert.exits.tune import Split, ann_probabilities, shares_right
@@ -73,7 +73,7 @@ class Heads:
 
 
 def look(
-    ann: Program, model: SpikingModel, plan: HeadPlan, data: Dataset, options: PolicyOptions, progress: Progress
+    ann: Program, model: SpikingModel, plan: HeadPlan, data: Samples, options: PolicyOptions, progress: Progress
 ) -> Seen:
     """Run stem, ANN and all timesteps once for every image."""
     start = perf_counter()
@@ -122,7 +122,7 @@ def measured(seen: Seen, split: Split, held_out: Plans, choice: PlanChoice) -> M
     return shares_right(seen.run.predictions[:, images], step, ann, truth)
 
 
-def _features(model: SpikingModel, plan: HeadPlan, data: Dataset, rows: int) -> Iterator[Tensor]:
+def _features(model: SpikingModel, plan: HeadPlan, data: Samples, rows: int) -> Iterator[Tensor]:
     for image, _ in data.batches(rows):
         padded = pad_rows(image.to(model.device, model.dtype))
         inputs = (padded,) if plan.reads == "image" else model.drive(padded)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seenn_convert.data.image_folder import ImageFolder, images_below
+from seenn_convert.data.readers.image_folder import ImageFolder, images_below
 from seenn_convert.errors import InputError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from seenn_convert.data.idx import read_idx
+from seenn_convert.data.readers.idx import read_idx
 from seenn_convert.errors import InputError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seenn_convert.data.npz import read_npz
+from seenn_convert.data.readers.npz import read_npz
 from seenn_convert.errors import InputError
 
 

@@ -60,7 +60,7 @@ class ImageFolder:
         path = self.root / self.paths[index]
         try:
             with Image.open(path, formats=_FORMATS) as image:
-                return _to_tensor(image, path, self.channels)
+                return pixels_of(image, str(path), self.channels)
         except InputError:
             raise
         except Exception as error:  # Pillow's decoders raise a dozen unrelated types for damaged bytes
@@ -117,16 +117,21 @@ def images_below(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Tensor:
+    """Return ``(C, H, W)`` uint8 of a decoded image, converted to ``channels`` of 1, 3 or 4 if they are given.
 
-
-def _to_tensor(image: Image.Image, path: Path, channels: int | None) -> Tensor:
+    Raises:
+        InputError: The image has more than 8 bits a channel.
+    """
     if image.mode == "F" or image.mode.startswith("I"):
-        raise InputError(f"{path}: has more than 8 bits a channel (mode {image.mode}); save it as an 8-bit image")
+        raise InputError(f"{name}: has more than 8 bits a channel (mode {image.mode}); save it as an 8-bit image")
     channels = channels or (1 if image.mode in _GREY_MODES else 3)
     mode = _MODE_OF_CHANNELS[channels]
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # directly to RGB, Pillow warns about the transparency that is lost
     pixels = np.array(image if image.mode == mode else image.convert(mode))
     return torch.from_numpy(pixels).reshape(image.height, image.width, channels).permute(2, 0, 1)
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seenn_convert.data.image_folder import find_images
+from seenn_convert.data.readers.image_folder import find_images
 from seenn_convert.errors import InputError
 
 COLOUR = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from seenn_convert.data.image_files import list_images
+from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.errors import InputError
 
 
