@@ -18,7 +18,7 @@ check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --durations=15
 
 docs: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -E -W -n --keep-going -q docs build/docs
 
 lint: setup
 	$(BIN)/ruff check .
