@@ -1,4 +1,4 @@
-"""Write the measured tables into docs/results and the rows that the README shows: no figure is typed by hand.
+"""Write the measured tables into docs/results, README and guides: no figure is typed by hand.
 
 Run it after a benchmark: ``python benchmarks/write_tables.py``.
 """
@@ -47,9 +47,17 @@ TITLES = {
     ),
 }  # fmt: skip
 
+COMPARED = (
+    ("vgg9", "signed:balanced:4"), ("vgg9", "signed:balanced:8"), ("vgg9", "signed:deep:8"),
+    ("vgg9", "multilevel:balanced:4"), ("resnet20", "if:balanced:16"), ("resnet20", "signed:balanced:16"),
+    ("resnet20", "multilevel:balanced:16"),
+)  # fmt: skip
+SHOWN = (1, 2, 4, 8, 16)
+"""The runs of ``few_timesteps``, and their timesteps, that help to choose a neuron type."""
+
 
 def main() -> None:
-    """Rewrite the pages of docs/results and the marked parts of the README."""
+    """Rewrite the pages of docs/results and the marked parts of README and guides."""
     PAGES.mkdir(exist_ok=True)
     for name, (title, caption) in TITLES.items():
         table = (RESULTS / f"{name}.md").read_text(encoding="utf-8").strip()
@@ -57,6 +65,9 @@ def main() -> None:
     readme = ROOT / "README.md"
     text = between(readme.read_text(encoding="utf-8"), "demo", demo_rows(_rows("sample")[0]))
     readme.write_text(between(text, "results", network_rows(_rows("sample") + _rows("cifar10"))), encoding="utf-8")
+    guide = ROOT / "docs" / "howto" / "choose.md"
+    table = neuron_rows(_rows("few_timesteps"))
+    guide.write_text(between(guide.read_text(encoding="utf-8"), "neurons", table), encoding="utf-8")
 
 
 def between(text: str, marker: str, content: str) -> str:
@@ -93,6 +104,19 @@ def network_rows(rows: list[dict[str, Any]]) -> str:
             for row in rows
         ],
     )  # fmt: skip
+
+
+def neuron_rows(rows: list[dict[str, Any]]) -> str:
+    """Return points below the ANN at some timesteps, for the ``COMPARED`` runs."""
+    found = {(row["network"], row["run"]): row for row in rows}
+    lines = []
+    for network, run in COMPARED:
+        neuron, preset, timesteps = run.split(":")
+        row = found[network, run]
+        at = [row["accuracy_at"].get(str(t)) for t in SHOWN]
+        points = ["" if right is None else f"{100 * (row['ann_accuracy'] - right):.1f}" for right in at]
+        lines.append((network, f"{neuron}, T = {timesteps}", preset, *points))
+    return _table(("network", "neurons", "preset", *(f"t = {t}" for t in SHOWN)), lines)
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
