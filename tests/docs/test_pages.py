@@ -1,5 +1,6 @@
 """Every Python block of README and documentation runs, each page as one program in a folder of its own."""
 
+import re
 from pathlib import Path
 
 import doc_pages
@@ -40,3 +41,11 @@ def test_every_page_with_a_block_is_run() -> None:
 
 def test_the_readme_is_a_door() -> None:
     assert len((doc_pages.ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """Sphinx checks the links between pages of the site; these pages are read on their own, too."""
+    links = re.findall(r"\]\(([^)#:]+)\)", (doc_pages.ROOT / page).read_text(encoding="utf-8"))
+
+    assert links and [link for link in links if not (doc_pages.ROOT / link).exists()] == []
