@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation: ``make docs``, offline, with every warning an error."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,10 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # results are tables below headings of the page that includes them
 
+PROFILE = HERE.parent / "build" / "ipython" / "profile_default"  # a kernel that reads nothing from the user's home
+PROFILE.mkdir(parents=True, exist_ok=True)
+(PROFILE / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n", encoding="utf-8")
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
 nb_execution_mode = "force"  # the notebook runs at every build, so it cannot go stale
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
