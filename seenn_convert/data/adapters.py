@@ -1,6 +1,7 @@
 """Make ``Samples`` of what a user has: a path, tensors, arrays, a torch or Hugging Face data set, a loader."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -129,13 +130,14 @@ def _rows(name: str, images: Any, labels: Any) -> Iterator[tuple[Any, Any]]:
     return zip(images, labels, strict=True)
 
 
+@dataclass(frozen=True)
 class _Columns:
-    """Where the items of a data set hold image and label, and what the classes are called."""
+    """Where the items of the data set ``name`` hold image and label, and what the classes are called."""
 
-    def __init__(
-        self, name: str, images: Sequence[str], labels: Sequence[str], class_names: tuple[str, ...] | None
-    ) -> None:
-        self.name, self.images, self.labels, self.class_names = name, images, labels, class_names
+    name: str
+    images: tuple[str, ...] = IMAGE_KEYS
+    labels: tuple[str, ...] = LABEL_KEYS
+    class_names: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, name: str, data: Any) -> "_Columns":
@@ -151,7 +153,7 @@ class _Columns:
         classes = getattr(data, "classes", None)
         named = isinstance(classes, (list, tuple)) and all(isinstance(one, str) for one in classes)
         renumbered = getattr(data, "target_transform", None) is not None
-        return cls(name, IMAGE_KEYS, LABEL_KEYS, tuple(classes) if classes and named and not renumbered else None)
+        return cls(name, class_names=tuple(classes) if classes and named and not renumbered else None)
 
     def pair(self, item: Any) -> tuple[Any, Any]:
         """Return image and label of an item, or images and labels of a batch; no label is None."""

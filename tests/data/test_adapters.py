@@ -271,6 +271,8 @@ def test_data_that_cannot_be_used_is_refused_in_one_sentence(given: Any, message
 def test_pixels_that_do_not_fit_the_model_are_refused() -> None:
     with pytest.raises(InputError, match=r"has 3 channel\(s\) and the model takes 1"):
         as_samples(PIXELS, channels=1)
+    with pytest.raises(InputError, match="an image has 1, 3 or 4 channels, the model takes 64"):
+        as_samples(Pairs(pictures()), channels=64)
 
 
 def test_an_error_of_the_users_own_data_set_is_not_hidden() -> None:

@@ -7,7 +7,7 @@ import doc_pages
 import pytest
 
 OWN_TESTS = {"from_scratch.md", "python.md"}
-WAITING = {"exit-score.md", "neuron-type.md"}
+WAITING = {"neuron-type.md"}
 RUN = [
     page
     for page in (doc_pages.ROOT / "README.md", *doc_pages.PAGES)

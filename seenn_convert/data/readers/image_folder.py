@@ -121,8 +121,10 @@ def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Ten
     """Return ``(C, H, W)`` uint8 of a decoded image, converted to ``channels`` of 1, 3 or 4 if they are given.
 
     Raises:
-        InputError: The image has more than 8 bits a channel.
+        InputError: The image has more than 8 bits a channel, or ``channels`` is another number.
     """
+    if channels is not None and channels not in _MODE_OF_CHANNELS:
+        raise InputError(f"{name}: an image has 1, 3 or 4 channels, the model takes {channels}; give arrays of numbers")
     if image.mode == "F" or image.mode.startswith("I"):
         raise InputError(f"{name}: has more than 8 bits a channel (mode {image.mode}); save it as an 8-bit image")
     channels = channels or (1 if image.mode in _GREY_MODES else 3)

@@ -23,6 +23,7 @@ from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
@@ -122,7 +123,8 @@ def compile_ann(
     spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
     tuning = fit_exit(session, spiking)
-    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
+    temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
+    snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     _move(ann, snn, "cpu")
     facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
     return Artifact(
@@ -172,7 +174,7 @@ def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress
         data = data.with_classes(artifact.class_names)
     parity = artifact.report.get("conversion", {}).get("parity")
     fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
-    if artifact.snn.policy is not None:
+    if artifact.snn.policy_head is not None:
         fresh.report["conversion"]["warnings"].append(
             "the policy head belonged to the network as it was and is gone; attach one again with "
             "seenn-convert attach-policy"
@@ -180,13 +182,13 @@ def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress
     return replace(fresh, class_names=fresh.class_names or artifact.class_names)
 
 
-def load(path: Path | str) -> SpikingModel:
-    """Return the spiking network of an artifact folder; needs no user code.
+def load(path: Path | str, scores: Sequence[ExitScore] = ()) -> SpikingModel:
+    """Return the spiking network of an artifact folder; needs no user code but exit ``scores`` of the user's own.
 
     Raises:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
-    return load_artifact(Path(path)).model()
+    return load_artifact(Path(path), scores).model()
 
 
 def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
