@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from seenn_convert.cli.class_names import read_class_names
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.options import (
     Shape,
@@ -24,12 +25,13 @@ from seenn_convert.cli.options import (
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
 @click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
 @click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
+@click.option("--class-names", type=click.Path(path_type=Path), help="Text file that names the classes, one per line.")
 @output_name_option
 @preprocessing_options
 @calibration_options
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
-    output_name: str | None, as_json: bool, **given: Any,
+    class_names: Path | None, output_name: str | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -45,12 +47,14 @@ def convert(
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
+    names = None if class_names is None else read_class_names(class_names)
     if input_shape is not None and is_file_format(model):
         raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
         artifact = compiler.convert(
             model, data, options, weights, progress,
             output_name=output_name, preprocessing=make_preprocessing(given), input_shape=input_shape,
+            class_names=names,
         )  # fmt: skip
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

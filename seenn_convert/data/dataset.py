@@ -112,15 +112,12 @@ class Dataset:
     def with_classes(self, names: Sequence[str]) -> "Dataset":
         """Return the same images with labels that are positions in ``names``; classes are matched by their names.
 
-        Where the source has no names, labels are numbers already and stay as they are.
+        Where the source has no names, labels are positions already: they stay as they are, and ``names`` are theirs.
 
         Raises:
             InputError: The source has classes that are not in ``names``; lists them.
         """
-        own = self.source.class_names
-        if own is None:
-            return self
-        unknown = [name for name in own if name not in names]
+        unknown = [name for name in self.source.class_names or () if name not in names]
         if unknown:
             raise InputError(
                 f"{self.name}: the model does not know the classes {', '.join(unknown)}; it knows {', '.join(names)}: "

@@ -15,10 +15,10 @@ import seenn_convert as sc
 from seenn_convert.calibration.rules import PercentileRule
 from seenn_convert.frontend.load import read_model
 from seenn_convert.measure import compare as comparing
+from seenn_convert.sample import FOLDER as SAMPLE
 from seenn_convert.workflows.convert.run import convert
 from seenn_convert.workflows.evaluate import evaluate_artifact
 
-SAMPLE = Path(__file__).parents[2] / "sample"
 SCALE = sc.Preprocessing(mean=(0.2860,), std=(0.3530,))
 FAST = sc.Options(timesteps=3, calibration="fast", per_channel=False, rule=PercentileRule(99.9))
 BARS, PLACES = small.draw(200, 1)

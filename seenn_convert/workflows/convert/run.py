@@ -55,6 +55,7 @@ def convert(
     progress: Progress = silent,
     *,
     output_name: str | None = None,
+    class_names: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
     input_shape: Sequence[int] | None = None,
     extra_operators: Sequence[Operator] = (),
@@ -72,6 +73,7 @@ def convert(
         weights: State of the factory's module, ``.safetensors``.
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
+        class_names: Names of the model's outputs, in order; class folders of the data are matched with them by name.
         preprocessing: Of pixels: image files, ``uint8`` arrays and PIL images. The artifact keeps it for images that
             come later. It is not applied to floating-point images, which are preprocessed already.
         input_shape: Shape of one image, for a module or factory where the data does not tell.
@@ -87,6 +89,8 @@ def convert(
     source, data = read_inputs(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
     )
+    if class_names is not None:
+        data = data.with_classes(class_names)
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
