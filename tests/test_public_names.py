@@ -9,8 +9,8 @@ import seenn_convert
 
 PUBLIC = [
     "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Prediction",
-    "Preprocessing", "SeennConvertError", "SpikingModel",
-    "__version__", "attach_policy", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
+    "Preprocessing", "Samples", "SeennConvertError", "SpikingModel",
+    "__version__", "as_samples", "attach_policy", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
     "recalibrate", "run_early_exit",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import torch
 
 from seenn_convert.artifact.files import sha256_of
 from seenn_convert.calibration.calibration import Calibration
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.frontend.load import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
@@ -24,7 +24,7 @@ def model_provenance(source: Source) -> dict[str, Any]:
     return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
 
 
-def reused(found: Mapping[str, Any], data: Dataset, fingerprint: str) -> list[str]:
+def reused(found: Mapping[str, Any], data: Samples, fingerprint: str) -> list[str]:
     """Return a warning for each use that a provenance says the images of ``data`` were put to before.
 
     ``fingerprint`` is that of ``data``; images drawn from a source that was used as a whole are recognised, too.
@@ -39,7 +39,7 @@ def reused(found: Mapping[str, Any], data: Dataset, fingerprint: str) -> list[st
 
 
 def provenance(
-    model: Mapping[str, Any], data: Dataset, calibration: Calibration, options: Mapping[str, Any]
+    model: Mapping[str, Any], data: Samples, calibration: Calibration, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the ``provenance`` of an artifact.
 

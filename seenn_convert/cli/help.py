@@ -5,7 +5,7 @@ import click
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
     "Model": "weights input-shape output-name against",
-    "Data": "preprocessing mean std resize crop class-names limit images calibration-images sample",
+    "Data": "preprocessing mean std resize interpolation crop class-names limit images calibration-images",
     "Network": "neuron neuron-levels encode skips require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",

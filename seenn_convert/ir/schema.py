@@ -16,6 +16,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
+from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
     EncodingNeuron,
@@ -130,16 +131,21 @@ def describe_module(module: nn.Module) -> dict[str, object]:
 
 
 def build_module(
-    description: Mapping[str, object], tensors: Mapping[str, Tensor], extra_modules: Sequence[type[nn.Module]] = ()
+    description: Mapping[str, object],
+    tensors: Mapping[str, Tensor],
+    scores: Sequence[ExitScore] = (),
+    extra_modules: Sequence[type[nn.Module]] = (),
 ) -> nn.Module:
     """Return the module that ``describe_module`` described, holding ``tensors`` (name in the module -> value).
 
     Args:
         description: Plain data.
         tensors: Its parameters and buffers.
+        scores: Exit scores that a probe may compute beside those of this package.
         extra_modules: The user's own ``Neuron`` and ``CustomOperator`` classes, allowed beside the closed list.
 
     Raises:
+        ArtifactError: A probe computes an exit score that is not known.
         KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit.
     """
     kind = _class_named(str(description["operator"]), extra_modules)
@@ -149,6 +155,8 @@ def build_module(
     allowed = (*_option_names(kind), "bias")
     known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in allowed}
     known |= {name: tensors[name] for name in _tensor_options(kind)}
+    if kind is ExitProbe:
+        known["score"] = score_named(str(known.pop("score_name")), scores)
     if kind is operators.AtenOperator:
         known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
     if kind in _WRAPPED:
@@ -156,7 +164,7 @@ def build_module(
         if not isinstance(wrapped, Mapping):
             raise TypeError("the wrapped operator is not described")
         inner = {name.removeprefix(f"{option}."): value for name, value in tensors.items()}
-        known[option] = build_module(wrapped, inner, extra_modules)
+        known[option] = build_module(wrapped, inner, extra_modules=extra_modules)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)

@@ -8,7 +8,7 @@ from typing import Any
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import environment
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
@@ -44,7 +44,7 @@ class Planning:
     labelled: bool
 
 
-def policy_provenance(data: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
+def policy_provenance(data: Samples, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``policy`` part of an artifact's provenance."""
     return {
         "name": Path(data.name).name,
@@ -55,7 +55,7 @@ def policy_provenance(data: Dataset, options: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Dataset) -> dict[str, Any]:
+def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> dict[str, Any]:
     """Return the report of ``before`` with the exit of ``after``, and without its evaluation, which is of another exit.
 
     Args:
@@ -92,7 +92,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Datas
     }
 
 
-def _head(artifact: Artifact, planning: Planning, data: Dataset) -> dict[str, Any]:
+def _head(artifact: Artifact, planning: Planning, data: Samples) -> dict[str, Any]:
     sites, macs = call_sites(artifact.ann), policy_macs(artifact.snn)
     step = sum(site.macs for site in sites if site.treatment != "stem")
     decision, epochs = planning.decision, planning.options["epochs"]

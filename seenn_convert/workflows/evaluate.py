@@ -5,7 +5,8 @@ from typing import Any
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import reused
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
@@ -19,7 +20,7 @@ from seenn_convert.report.certificate_words import outcome
 
 def evaluate_artifact(
     artifact: Artifact,
-    data: Dataset,
+    data: SampleData,
     against: str | None = None,
     weights: Path | None = None,
     batch_size: int = 256,
@@ -31,7 +32,7 @@ def evaluate_artifact(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images that were used for nothing else.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else.
         against: The ANN to compare with, as ``convert`` takes it; the artifact's own where None.
         weights: State of the factory's module.
         batch_size: Rows that run together.
@@ -47,6 +48,7 @@ def evaluate_artifact(
     if against is None and output_name is not None:
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     ann = None if against is None else _other(against, weights, output_name, artifact)
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     result = evaluate(artifact, data, batch_size, device, ann, progress)
     return {**result, "warnings": _warnings(artifact, data, result)}
 
@@ -61,7 +63,7 @@ def _other(against: str, weights: Path | None, output_name: str | None, artifact
     return run_passes(source.program, ANN_PASSES)
 
 
-def _warnings(artifact: Artifact, data: Dataset, result: dict[str, Any]) -> list[str]:
+def _warnings(artifact: Artifact, data: Samples, result: dict[str, Any]) -> list[str]:
     warnings = []
     if result["differs_from_hindsight"]:
         warnings.append(

@@ -9,6 +9,7 @@ import torch
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.measure import evaluate as evaluate_file
+from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
 from seenn_convert.workflows.evaluate import evaluate_artifact
@@ -51,7 +52,7 @@ def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) ->
 def test_without_the_report_of_the_conversion_drift_is_unknown(certified: Artifact) -> None:
     found = evaluate_artifact(replace(certified, report={}), small.dataset(60, seed=5))
     assert found["exit_drift"] is None and found["certificate"] is not None
-    other = replace(certified, policy=small.artifact().policy.__class__((0.5,) * 6))
+    other = replace(certified, policy=ThresholdPolicy("confidence", (0.5,) * 6))
     found = evaluate_artifact(other, small.dataset(60, seed=5))
     assert found["exit_drift"] is None and found["certificate"] is None
 

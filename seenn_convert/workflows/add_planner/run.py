@@ -1,28 +1,33 @@
 """Attach a policy head to a converted network: it chooses the number of timesteps before the run (SEENN-II)."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
+from time import perf_counter
 
 import torch
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
-from seenn_convert.exits.plan_choice import PlanChoice, decide
+from seenn_convert.exits.choose import Setting
+from seenn_convert.exits.plan_choice import decide
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import split_calibration
+from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import Progress, silent
-from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.planner.head import HeadPlan, plan_head
 from seenn_convert.workflows.add_planner.options import PolicyOptions
-from seenn_convert.workflows.add_planner.stages import look, measured, train
+from seenn_convert.workflows.add_planner.stages import Heads, collect, train
 
 __all__ = ["PolicyOptions", "attach_policy"]
 
@@ -37,7 +42,7 @@ MOST_OF_A_TIMESTEP = 0.01
 
 
 def attach_policy(
-    artifact: Artifact, data: Dataset, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
+    artifact: Artifact, data: SampleData, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
 ) -> Artifact:
     """Return the artifact with a policy head that was trained on ``data`` and chosen on a held-out part of it.
 
@@ -45,7 +50,7 @@ def attach_policy(
 
     Args:
         artifact: What ``convert`` made; a policy head that it has is replaced.
-        data: Sample images, never the test set; some thousands are a good number.
+        data: Sample images as ``convert`` takes them, never the test set; some thousands are a good number.
         options: How.
         progress: Told about each stage.
 
@@ -53,32 +58,37 @@ def attach_policy(
         InputError: The network runs for one timestep only, or the data does not fit it.
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)
     target = options.target or _target(artifact)
     split = split_calibration(len(data), options.seed, HELD_OUT_SHARE)
     model, plan = bare_network(artifact, options), untrained_head(artifact, options)
     artifact.ann.graph_module.to(options.device)
-    seen = look(artifact.ann, model, plan, data, options, progress)
+    start = perf_counter()
+    readouts = collect(artifact.ann, model, plan, data, options, progress)
+    seconds_seen = perf_counter() - start
     artifact.ann.graph_module.to("cpu")
-    heads = train(plan, seen, split, options, progress)
-    decision = decide(heads.fitting, heads.held_out, options.policy != "planned", target)
+    readouts = readouts.with_ann_temperature(split.fitting)
+    heads = train(plan, readouts, split, options, progress)
+    decision = decide(readouts, heads.planned, split, options.policy != "planned", target)
+    choice = decision.choice
     head = _in_type_of(artifact, heads.heads[decision.head])
     fresh = replace(
         artifact,
-        snn=run_passes(replace(artifact.snn, policy=None), [AttachPolicy(head, artifact.timesteps)]),
-        policy=policy_of(decision.choice, artifact),
+        snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
+        policy=choice.policy(_score_of(artifact)),
     )
     planning = Planning(
         decision=decision,
         target=target,
         split=split,
-        measured=measured(seen, split, heads.held_out, decision.choice),
+        measured=_measured(readouts, heads, split, choice),
         setting=heads.settings[decision.head],
         options=options.to_json(),
-        seconds_seen=seen.seconds,
+        seconds_seen=seconds_seen,
         seconds_training=heads.seconds,
-        labelled=seen.labels is not None,
+        labelled=readouts.labels is not None,
     )
     return replace(
         fresh,
@@ -87,7 +97,7 @@ def attach_policy(
     )
 
 
-def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
+def _check(artifact: Artifact, data: Samples, options: PolicyOptions) -> None:
     if artifact.timesteps < 2:
         raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
     asked = None if options.target is None else options.target.timesteps
@@ -124,7 +134,7 @@ def _target(artifact: Artifact) -> ExitTarget:
 
 def bare_network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:
     """Return the spiking network without a policy head, on the device that was asked for."""
-    bare = replace(copy.deepcopy(artifact.snn), policy=None)
+    bare = replace(copy.deepcopy(artifact.snn), policy_head=None)
     return SpikingModel(bare, artifact.timesteps, FixedPolicy(artifact.timesteps)).to(options.device)
 
 
@@ -146,10 +156,13 @@ def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
     return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
 
 
-def policy_of(choice: PlanChoice, artifact: Artifact) -> ExitPolicy:
-    """Return the exit policy that a choice stands for, with the score that the artifact's network computes."""
-    if choice.thresholds is None:
-        return PlannedPolicy()
-    probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
-    early = SCORE_POLICIES[probe.score_name](choice.thresholds)
-    return early if choice.head is None else PlannedScorePolicy(early)
+def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -> Mapping[str, float]:
+    """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
+    held_out = readouts.select(split.held_out)
+    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
+    return held_out.shares_right(choice.exit_steps(held_out.scores, planned))
+
+
+def _score_of(artifact: Artifact) -> str:
+    """Return the name of the score that the artifact's network computes."""
+    return next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
