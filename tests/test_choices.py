@@ -10,7 +10,7 @@ from seenn_convert.neurons.types import NEURON_TYPES
 
 def test_each_name_has_its_value() -> None:
     assert [one.name for one in NEURON_TYPES.values()] == list(NEURON_NAMES)
-    assert list(SCORES) == list(SCORE_NAMES)
+    assert [one.name for one in SCORES] == list(SCORE_NAMES)
 
 
 def test_the_names_are_known_without_pytorch() -> None:
