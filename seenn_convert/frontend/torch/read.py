@@ -64,7 +64,7 @@ def read_pt2(path: Path) -> ExportedProgram:
             return torch.export.load(path)
     except Exception as error:
         raise InputError(
-            f"{path}: not a readable torch.export file (truncated, or not written by torch.export.save?); export again"
+            f"{path}: not a readable torch.export file (truncated, or saved by a newer PyTorch than this?); export it again"
         ) from error
 
 
