@@ -64,7 +64,8 @@ def read_pt2(path: Path) -> ExportedProgram:
             return torch.export.load(path)
     except Exception as error:
         raise InputError(
-            f"{path}: not a readable torch.export file (truncated, or saved by a newer PyTorch than this?); export it again"
+            f"{path}: not a readable torch.export file (truncated, of another format, or saved by a newer PyTorch?); "
+            "export it again"
         ) from error
 
 
