@@ -1,0 +1,264 @@
+"""The conversion part of ``report.json``: what was converted, how, and how the exits were chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from seenn_convert.analysis.coverage import CallSite
+from seenn_convert.artifact.schema.provenance import ModelOrigin
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
+from seenn_convert.exits.certificates.certificate import Certificate
+from seenn_convert.exits.step_time import StepTime
+from seenn_convert.exits.thresholds import ExitTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts(ModelOrigin):
+    """The model that was converted.
+
+    Attributes:
+        input_shape: Of one image, without the batch axis.
+        classes: Number of classes.
+        class_names: Names by label; None if the data has none.
+    """
+
+    input_shape: tuple[int, ...]
+    classes: int
+    class_names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronFacts:
+    """The neurons of the spiking network.
+
+    Attributes:
+        kind: Name of the neuron type, such as ``"signed"``.
+        alphabet: Values of a spike in units of the threshold, ascending; None if it may be any whole number.
+        bits_per_spike: Bits that distinguish the spikes of the alphabet; None without one.
+    """
+
+    kind: str
+    alphabet: tuple[int, ...] | None = None
+    bits_per_spike: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightTuning:
+    """What tuning the weights did (``--calibration deep``).
+
+    Attributes:
+        errors_before: Kullback-Leibler divergence of the answers from the ANN's, after a quarter, half and all of the
+            run, as far as these differ.
+        errors_after: The same with the best share of the change.
+        share: How much of the change was best.
+        kept: Whether it was kept: its geometric mean is smaller and its last entry is not larger.
+    """
+
+    errors_before: tuple[float, ...]
+    errors_after: tuple[float, ...]
+    share: float
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationFacts:
+    """The calibration data and how it was split.
+
+    Attributes:
+        name: File or folder name.
+        images: All of them.
+        labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
+        fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
+        held_out_images: Images that choose among the exit thresholds.
+    """
+
+    name: str
+    images: int
+    labelled: bool
+    fitting_images: int
+    held_out_images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedSkips:
+    """Skip connections that carry graded values.
+
+    Attributes:
+        connections: Activations that send graded values along a skip connection.
+        values: Additions that this costs per image and timestep.
+    """
+
+    connections: int = 0
+    values: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassFacts:
+    """What one pass did.
+
+    Attributes:
+        name: Class of the pass.
+        changed: Number of nodes it changed.
+        declined: Pairs of a node it left alone and the reason.
+    """
+
+    name: str
+    changed: int
+    declined: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Early exit on the held-out calibration images; slightly optimistic, as these images chose the exits.
+
+    Attributes:
+        accuracy: Share right at the exit. Without labels "right" means "as the ANN says".
+        reference: Share that the ANN gets right.
+        full_accuracy: Share right after all timesteps.
+        expected_drop: Points lost against the ANN: mean of the probability that the ANN gives to its own answer, less
+            the one that it gives to the answer at the exit. The target is compared with this number.
+        average_timesteps: Mean exit step.
+        reached: Whether the target is met.
+        exit_counts: Timestep -> images that left there; None if a policy head was chosen since.
+    """
+
+    accuracy: float
+    reference: float
+    full_accuracy: float
+    expected_drop: float
+    average_timesteps: float
+    reached: bool
+    exit_counts: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadData:
+    """What a policy head was trained and chosen on: name, number of images, and whether these have labels."""
+
+    name: str
+    images: int
+    labelled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSeconds:
+    """Seconds that a policy head took.
+
+    Attributes:
+        readouts: Running the network once for all images.
+        training: Training all settings from that.
+        training_without_cache: What training would take if the network ran in every epoch.
+    """
+
+    readouts: float
+    training: float
+    training_without_cache: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierPoint:
+    """A choice that no other one beats in both: mean exit step, and points expected to be lost against the ANN."""
+
+    average_timesteps: float
+    expected_drop: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadFacts:
+    """The policy head: its options, its costs, and what was chosen.
+
+    Attributes:
+        policy, reads, reward, settings, entropy, right, epochs, gradient, seed: The options; ``settings`` are the
+            prices or betas that were swept.
+        used: Whether the exit policy follows the plan; if not, the head is not run.
+        setting: Price or beta of the head that was attached; between two of the settings for a mixture.
+        macs: Multiply-accumulates of the head, once per image.
+        share_of_timestep: The same as a share of the multiply-accumulates of one timestep if every input spiked.
+        data: What it was trained and chosen on.
+        fitting_images, held_out_images: Images that trained it, and that chose.
+        seconds: How long that took.
+        frontier: ``fixed`` (the same timesteps for all), ``planned``, ``score`` (thresholds alone) and ``both`` -> the
+            best points on the held-out images.
+    """
+
+    policy: str
+    reads: str
+    reward: str
+    settings: tuple[float, ...]
+    entropy: float
+    right: str
+    epochs: int
+    gradient: str
+    seed: int
+    used: bool
+    setting: float
+    macs: int
+    share_of_timestep: float
+    data: HeadData
+    fitting_images: int
+    held_out_images: int
+    seconds: HeadSeconds
+    frontier: Mapping[str, tuple[FrontierPoint, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitFacts:
+    """How the exits were chosen.
+
+    Attributes:
+        policy: The exit policy.
+        target: What was asked for; None if the certificate alone decided.
+        temperatures: Softmax temperature at each timestep.
+        held_out: The result on the held-out images.
+        step_time: What stem and step cost at conversion, if the target is a time.
+        head: The policy head, if there is one.
+    """
+
+    policy: PolicyFacts
+    target: ExitTarget | None
+    temperatures: tuple[float, ...]
+    held_out: HeldOut
+    step_time: StepTime | None = None
+    head: HeadFacts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """How the network was converted.
+
+    Attributes:
+        timesteps: The longest run T.
+        neuron: Its neurons.
+        threshold_rule: Display name of the rule; ``auto: `` in front of one that was chosen, ``tuned from `` in front
+            of the one that kept weights and thresholds were tuned from.
+        threshold_choice: If the rule was chosen: each candidate -> relative error that it left at the outputs.
+        weights: What tuning the weights did, if they were tuned.
+        per_channel: One firing threshold per channel, else one per layer.
+        calibration: The data.
+        operators: Every call site of the ANN.
+        spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
+        graded_skips: Skip connections with graded values.
+        passes: What each pass did, in order.
+        parity: Largest difference between the program that was read and the original model, as a share of the largest
+            logit; None if unknown.
+        exit: How the exits were chosen.
+        certificate: What early exit costs at most; None if nothing was certified.
+        dead_channels: Activation -> channels that no calibration image activated.
+        warnings: For the reader.
+    """
+
+    timesteps: int
+    neuron: NeuronFacts
+    threshold_rule: str
+    threshold_choice: Mapping[str, float] = field(default_factory=dict)
+    weights: WeightTuning | None = None
+    per_channel: bool
+    calibration: CalibrationFacts
+    operators: tuple[CallSite, ...]
+    spiking_share: float
+    graded_skips: GradedSkips = field(default_factory=GradedSkips)
+    passes: tuple[PassFacts, ...] = ()
+    parity: float | None = None
+    exit: ExitFacts
+    certificate: Certificate | None = None
+    dead_channels: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[Caution, ...] = ()

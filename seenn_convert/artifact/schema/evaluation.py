@@ -1,0 +1,225 @@
+"""The evaluation part of ``report.json``: how good a network is on data that it has not seen.
+
+"Per image" means on average over the images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts
+from seenn_convert.exits.certificates.risk import Risk
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoRuns:
+    """A quantity per image, of a run of all timesteps and of early exit."""
+
+    all_timesteps: float
+    early_exit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreeRuns:
+    """A quantity per image, of the ANN, of a run of all timesteps and of early exit."""
+
+    ann: float
+    all_timesteps: float
+    early_exit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyExit:
+    """The network with early exit.
+
+    Attributes:
+        accuracy: Share right.
+        interval95: Its 95 % interval (Wilson).
+        average_timesteps: Mean exit step.
+        exit_counts: Timestep -> images that left there.
+    """
+
+    accuracy: float
+    interval95: Interval
+    average_timesteps: float
+    exit_counts: Mapping[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateCheck:
+    """Whether a certificate holds on images that had no part in it.
+
+    Attributes:
+        risk: As certified: ``"disagreement"`` with the full run, or lost ``"accuracy"``.
+        epsilon: As certified.
+        images: Number of images.
+        failures: Of these, how many lost by leaving early.
+        gains: How many gained.
+        observed: Mean loss.
+        interval95: Its 95 % interval: Clopper-Pearson for disagreement, by betting for accuracy.
+        holds: False only if the lower end of the interval is above ``epsilon``.
+    """
+
+    risk: Risk
+    epsilon: float
+    images: int
+    failures: int
+    gains: int
+    observed: float
+    interval95: Interval
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitDrift:
+    """Whether images leave at other timesteps than the held-out calibration images did.
+
+    Attributes:
+        p_value: How likely such a difference is between two draws of the same kind of images.
+        distance: Total variation distance: share of images that leave at other timesteps.
+        bins: Timesteps compared, after neighbouring ones with few images were counted together.
+        calibration_average_timesteps: Mean exit step of the held-out calibration images.
+        average_timesteps: Mean exit step of these images.
+        drifted: Whether the difference is neither chance nor too small to matter.
+    """
+
+    p_value: float
+    distance: float
+    bins: int
+    calibration_average_timesteps: float
+    average_timesteps: float
+    drifted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How the times were measured: number of images timed, images per batch, and threads."""
+
+    images: int
+    batch_size: int
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationCounts:
+    """Operations per image.
+
+    Attributes:
+        ann_macs: Multiply-accumulates of the ANN. Those with the zeros of padding count, here and everywhere.
+        stem_macs: Multiply-accumulates of the stem, paid once.
+        policy_macs: Those of the policy head, paid once by early exit; 0 if the exit policy follows no plan.
+        synaptic_operations: Accumulates behind the stem: each nonzero input of a convolution or linear layer counts the
+            layer's mean fan-out.
+        graded_operations: Those of them that graded values cause, which cost multiply-accumulates.
+        spikes: Of either sign; each member of a group that fires counts.
+    """
+
+    ann_macs: int
+    stem_macs: int
+    policy_macs: int = 0
+    synaptic_operations: TwoRuns
+    graded_operations: TwoRuns = field(default_factory=lambda: TwoRuns(all_timesteps=0.0, early_exit=0.0))
+    spikes: TwoRuns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """An estimate from operation counts, without memory access and control.
+
+    Attributes:
+        assumptions: What the estimate rests on, in words.
+        nanojoule_per_image: The estimate.
+    """
+
+    assumptions: tuple[str, ...]
+    nanojoule_per_image: ThreeRuns
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradeOffPoint:
+    """What one threshold for all timesteps would do on this data; nothing is chosen from it."""
+
+    threshold: float
+    accuracy: float
+    average_timesteps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One image.
+
+    Attributes:
+        image: PNG as a data URL.
+        label: True class; None if unknown.
+        prediction: Class at the exit.
+        exit_step: When it left.
+        confidence: Exit score there.
+    """
+
+    image: str
+    label: int | None = None
+    prediction: int
+    exit_step: int
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Images that left first (``easy``) and last (``hard``)."""
+
+    easy: tuple[Example, ...] = ()
+    hard: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How good a network is on some labelled images.
+
+    Attributes:
+        data: The images.
+        policy: The exit policy.
+        ann_accuracy: Share right of the ANN: the artifact's own, or the model given to compare with.
+        accuracy_at: Timestep -> share right if every image stopped there.
+        early_exit: With early exit.
+        certificate: Whether the certificate holds here; None without one.
+        exit_drift: Whether images leave as the calibration images did; None if it is not known how these left.
+        differs_from_hindsight: Images that left at another step, or with another answer, than running all timesteps
+            says; always 0 on a CPU in single precision.
+        milliseconds_per_image: Wall time, medians of runs in turn; of this machine, these threads and this batch size.
+        timing: How it was measured.
+        operations: Operations per image.
+        energy: Estimated energy per image.
+        trade_off: A curve to look at.
+        layers: Each layer of neurons; rates, errors and spikes come from up to 64 of the images.
+        diagnosis: What is wrong with these layers.
+        examples: Easy and hard images.
+        warnings: For the reader.
+    """
+
+    data: DataFacts
+    policy: PolicyFacts | None = None
+    ann_accuracy: float
+    accuracy_at: Mapping[int, float]
+    early_exit: EarlyExit
+    certificate: CertificateCheck | None = None
+    exit_drift: ExitDrift | None = None
+    differs_from_hindsight: int = 0
+    milliseconds_per_image: ThreeRuns
+    timing: Timing | None = None
+    operations: OperationCounts
+    energy: Energy
+    trade_off: tuple[TradeOffPoint, ...] = ()
+    layers: tuple[LayerRow, ...] = ()
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    examples: Examples = field(default_factory=Examples)
+    warnings: tuple[Caution, ...] = ()
+
+    @property
+    def full_accuracy(self) -> float:
+        """Share right after all timesteps."""
+        return self.accuracy_at[max(self.accuracy_at)]
+
+    @property
+    def points_lost(self) -> float:
+        """Points of accuracy that early exit loses against the ANN."""
+        return 100 * (self.ann_accuracy - self.early_exit.accuracy)

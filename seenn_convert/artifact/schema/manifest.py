@@ -1,0 +1,70 @@
+"""``manifest.json``: what an artifact is, and the facts that later commands need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from seenn_convert.artifact.schema.provenance import Provenance
+from seenn_convert.exits.certificates.certificate import Certificate
+
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutExits:
+    """How the held-out calibration images left.
+
+    Attributes:
+        policy: The exit policy they left by, as in the manifest; of another policy this says nothing.
+        counts: Timestep -> images that left there.
+    """
+
+    policy: Mapping[str, Any]
+    counts: Mapping[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionFacts:
+    """What a conversion measured and later commands need; None stands for what is not known.
+
+    Attributes:
+        parity: Largest difference between the program that was read and the original model, as a share of the largest
+            logit.
+        held_out_exits: How the held-out calibration images left.
+        target_timesteps: Average timesteps that a target in milliseconds stood for.
+    """
+
+    parity: float | None = None
+    held_out_exits: HeldOutExits | None = None
+    target_timesteps: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The manifest of an artifact.
+
+    Attributes:
+        format: Always ``"seenn-artifact"``.
+        schema_version: Of this document. 2: ``conversion`` is there.
+        timesteps: The longest run T.
+        policy: The exit policy.
+        preprocessing: From pixels to the model's input.
+        class_names: Names by label; None if the data had none.
+        certificate: What early exit costs at most; None if nothing was certified.
+        provenance: Where the artifact comes from.
+        conversion: What later commands need.
+        files: Name -> SHA-256 of ``program.json`` and ``weights.safetensors``.
+        checksum: SHA-256 of the manifest's JSON without this key, keys sorted, no spaces; empty until it is computed.
+    """
+
+    format: Literal["seenn-artifact"] = "seenn-artifact"
+    schema_version: int = SCHEMA_VERSION
+    timesteps: int
+    policy: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    class_names: tuple[str, ...] | None = None
+    certificate: Certificate | None = None
+    provenance: Provenance
+    conversion: ConversionFacts = field(default_factory=ConversionFacts)
+    files: Mapping[str, str]
+    checksum: str = ""

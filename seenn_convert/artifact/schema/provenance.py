@@ -1,0 +1,59 @@
+"""Where a converted network comes from: model, data, options, versions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seenn_convert.artifact.schema.shared import DataFacts, Environment
+from seenn_convert.calibration.calibration import Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOrigin:
+    """What a model was read from.
+
+    Attributes:
+        name: File name, factory, or class of the model.
+        format: ``"onnx"``, ``"pt2"`` or ``"module"``.
+        sha256: Of the file; None if there was none.
+        output_name: Which of several outputs are the logits; None if there is one.
+    """
+
+    name: str = "unknown"
+    format: str = "unknown"
+    sha256: str | None = None
+    output_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationOrigin(DataFacts):
+    """The calibration data, and the thresholds with what they were computed from."""
+
+    thresholds: Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOrigin(DataFacts):
+    """What a policy head was trained on, with which options, and where."""
+
+    options: Mapping[str, Any]
+    environment: Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where an artifact comes from; None stands for what is not known.
+
+    Attributes:
+        model: The model.
+        calibration: The calibration data and the thresholds.
+        policy: The data of the policy head, if one was attached.
+        options: ``Options.to_json()`` of the conversion.
+        environment: Where it was converted.
+    """
+
+    model: ModelOrigin = field(default_factory=ModelOrigin)
+    calibration: CalibrationOrigin | None = None
+    policy: PolicyOrigin | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Environment | None = None

@@ -1,0 +1,98 @@
+"""Values that several documents share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Interval = tuple[float, float]
+"""Lower and upper end of a 95 % confidence interval."""
+
+WarningCode = Literal[
+    "ann_near_chance",
+    "target_not_reached",
+    "few_held_out",
+    "no_labels",
+    "silent_layers",
+    "dead_channels",
+    "certificate_gone",
+    "policy_head_gone",
+    "policy_head_unused",
+    "plan_no_better",
+    "few_policy_images",
+    "differs_from_hindsight",
+    "calibration_images",
+    "policy_images",
+    "policy_images_choose",
+    "exit_drift",
+    "certificate_fails",
+    "other",
+]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A warning for the reader.
+
+    Attributes:
+        code: What it is about; programs compare this.
+        text: A sentence for people.
+    """
+
+    code: WarningCode
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where something was computed.
+
+    Attributes:
+        versions: Version of Python and of each package.
+        machine: Operating system, processor and number of threads.
+        date: ISO 8601, UTC.
+    """
+
+    versions: Mapping[str, str]
+    machine: str
+    date: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """A data set.
+
+    Attributes:
+        name: File or folder name, without its place.
+        images: Number of images.
+        fingerprint: SHA-256 of the images before preprocessing, and of the labels.
+    """
+
+    name: str
+    images: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyFacts:
+    """An exit policy.
+
+    Attributes:
+        policy: The exit score, such as ``"confidence"``, or ``"fixed"``; with a policy head also ``"planned"`` or
+            ``"planned+confidence"``.
+        thresholds: An image leaves at the first timestep whose score is above its entry; None without a score.
+        timesteps: Of a fixed policy.
+    """
+
+    policy: str
+    thresholds: tuple[float, ...] | None = None
+    timesteps: int | None = None
+
+    @classmethod
+    def of(cls, policy: Mapping[str, Any]) -> "PolicyFacts":
+        """Return the facts of what a policy's ``to_json`` gives."""
+        thresholds = policy.get("thresholds")
+        return cls(
+            policy=policy["policy"],
+            thresholds=None if thresholds is None else tuple(thresholds),
+            timesteps=policy.get("timesteps"),
+        )
