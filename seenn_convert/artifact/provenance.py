@@ -1,68 +1,58 @@
 """Where a converted network comes from: model, calibration data, options and environment, with hashes."""
 
 import platform
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from seenn_convert.artifact.files import sha256_of
-from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.artifact.schema.provenance import ModelOrigin, Provenance
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.frontend.load import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
 
 
-def model_provenance(source: Source) -> dict[str, Any]:
+def model_provenance(source: Source) -> ModelOrigin:
     """Return name, format and hash of the file that the model was read from, and which output, where it has several."""
     digest = sha256_of(source.path) if source.path is not None else None
-    chosen = {} if source.output_name is None else {"output_name": source.output_name}
-    return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
+    return ModelOrigin(name=source.name, format=source.format, sha256=digest, output_name=source.output_name)
 
 
-def reused(found: Mapping[str, Any], data: Dataset, fingerprint: str) -> list[str]:
+def data_facts(data: Dataset) -> DataFacts:
+    """Return name, number and fingerprint of the images of ``data``."""
+    return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
+
+
+def reused(found: Provenance, data: Dataset, fingerprint: str) -> list[Caution]:
     """Return a warning for each use that a provenance says the images of ``data`` were put to before.
 
     ``fingerprint`` is that of ``data``; images drawn from a source that was used as a whole are recognised, too.
     """
     warnings = []
-    for part, name in (("calibration", "calibration images"), ("policy", "images of the policy head")):
-        known = found.get(part)
-        if known is not None and (known["fingerprint"] == fingerprint or data.is_part_of(known)):
-            among = "" if known["fingerprint"] == fingerprint else "among "
-            warnings.append(f"these are {among}the {name}: the figures say nothing about new ones")
+    if found.calibration is not None and is_among(data, fingerprint, found.calibration):
+        words = _reused(fingerprint, found.calibration, "calibration images")
+        warnings.append(Caution("calibration_images", words))
+    if found.policy is not None and is_among(data, fingerprint, found.policy):
+        words = _reused(fingerprint, found.policy, "images of the policy head")
+        warnings.append(Caution("policy_images", words))
     return warnings
 
 
-def provenance(
-    model: Mapping[str, Any], data: Dataset, calibration: Calibration, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the ``provenance`` of an artifact.
-
-    Args:
-        model: As ``model_provenance`` gives it.
-        data: The calibration data.
-        calibration: The thresholds that came from it.
-        options: As plain data.
-    """
-    return {
-        "model": dict(model),
-        "calibration": {
-            "name": Path(data.name).name,
-            "images": len(data),
-            "fingerprint": data.fingerprint(),
-            "thresholds": calibration.to_json(),
-        },
-        "options": dict(options),
-        "environment": environment(),
-    }
+def is_among(data: Dataset, fingerprint: str, known: DataFacts) -> bool:
+    """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them."""
+    return known.fingerprint == fingerprint or data.is_part_of(vars(known))
 
 
-def environment() -> dict[str, Any]:
+def _reused(fingerprint: str, known: DataFacts, name: str) -> str:
+    among = "" if known.fingerprint == fingerprint else "among "
+    return f"these are {among}the {name}: the figures say nothing about new ones"
+
+
+def environment() -> Environment:
     """Return versions, machine and date."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -71,4 +61,4 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     machine = f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"
-    return {"versions": versions, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
+    return Environment(versions=versions, machine=machine, date=datetime.now(UTC).date().isoformat())

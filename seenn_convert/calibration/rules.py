@@ -1,7 +1,8 @@
 """Threshold rules: from the statistics of an activation to a firing threshold for each channel."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,11 @@ from seenn_convert.errors import InputError
 
 
 class ThresholdRule(Protocol):
-    """Turns statistics into thresholds; one a channel of the statistics it is given."""
+    """Turns statistics into thresholds, one per channel of the statistics it is given.
+
+    A rule of one's own may also have ``to_json() -> dict``, with its name under ``"kind"``; an artifact then records it
+    exactly.
+    """
 
     @property
     def name(self) -> str:
@@ -23,12 +28,25 @@ class ThresholdRule(Protocol):
         ...
 
 
+class _Plain:
+    """A rule that is a frozen dataclass of plain values and other rules."""
+
+    kind: ClassVar[str]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the rule as plain data, exactly; ``rule_from_json`` reads it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {"kind": self.kind, **{name: rule_to_json(v) if hasattr(v, "name") else v for name, v in values.items()}}
+
+
 @dataclass(frozen=True)
-class MaxRule:
+class MaxRule(_Plain):
     """The largest activation seen: nothing is clipped, small activations wait longest.
 
     Source: Diehl et al. 2015 (data-based normalisation).
     """
+
+    kind: ClassVar[str] = "max"
 
     @property
     def name(self) -> str:
@@ -41,13 +59,15 @@ class MaxRule:
 
 
 @dataclass(frozen=True)
-class PercentileRule:
+class PercentileRule(_Plain):
     """The value that ``percentile`` per cent of all activations, zeros included, do not exceed.
 
     Where so few activations are positive that this would be 0, the maximum is taken.
 
     Source: Rueckauer et al. 2017 (robust normalisation).
     """
+
+    kind: ClassVar[str] = "percentile"
 
     percentile: float = 99.9
 
@@ -73,7 +93,7 @@ class PercentileRule:
 
 
 @dataclass(frozen=True)
-class MseRule:
+class MseRule(_Plain):
     """The threshold whose quantised activation has the smallest mean squared error to the activation.
 
     Args:
@@ -82,6 +102,8 @@ class MseRule:
 
     Source: Li et al. 2021 (SNN calibration), Bu et al. 2022 (quantised activation).
     """
+
+    kind: ClassVar[str] = "mse"
 
     levels: int = 8
     candidates: int = 100
@@ -123,7 +145,7 @@ class MseRule:
 
 
 @dataclass(frozen=True)
-class BalanceRule:
+class BalanceRule(_Plain):
     """The threshold at which what clipping loses and what rounding loses are in balance.
 
     Local threshold balancing raises a threshold by what it clips, ``2 * mean(relu(x - theta))``, again and again, and
@@ -136,6 +158,8 @@ class BalanceRule:
 
     Source: Bu et al. 2025 (local threshold balancing).
     """
+
+    kind: ClassVar[str] = "balance"
 
     levels: int = 8
 
@@ -164,12 +188,14 @@ class BalanceRule:
 
 
 @dataclass(frozen=True)
-class ScaledRule:
+class ScaledRule(_Plain):
     """The thresholds of another rule, times ``factor``.
 
     Above 1 a neuron has headroom: one that got its input late can still catch up. In a deep network with many
     timesteps that is worth more than the finer steps it costs.
     """
+
+    kind: ClassVar[str] = "scaled"
 
     rule: ThresholdRule
     factor: float
@@ -190,8 +216,10 @@ class ScaledRule:
 
 
 @dataclass(frozen=True)
-class AutoRule:
+class AutoRule(_Plain):
     """No rule of its own: of several, the one that leaves the smallest error at the outputs for this network."""
+
+    kind: ClassVar[str] = "auto"
 
     @property
     def name(self) -> str:
@@ -227,6 +255,34 @@ class AutoRule:
     def _levels(timesteps: int, resolution: int, share: float) -> int:
         """Return ``share`` times the levels that the whole run tells apart, within bounds."""
         return min(max(int(timesteps * resolution * share), 2), 64)
+
+
+RULES: dict[str, type[_Plain]] = {
+    rule.kind: rule for rule in (AutoRule, MaxRule, PercentileRule, MseRule, BalanceRule, ScaledRule)
+}
+
+
+def rule_to_json(rule: ThresholdRule | AutoRule) -> dict[str, object]:
+    """Return ``rule`` as plain data; a rule without ``to_json`` gives its name alone."""
+    to_json = getattr(rule, "to_json", None)
+    return {"kind": rule.name} if to_json is None else to_json()
+
+
+def rule_from_json(data: Mapping[str, Any]) -> Any:
+    """Return the rule that ``to_json`` wrote.
+
+    Raises:
+        InputError: It is a rule of the user's own, or its values make no sense.
+    """
+    kind, values = data.get("kind"), {name: value for name, value in data.items() if name != "kind"}
+    if kind not in RULES:
+        raise InputError(
+            f"the threshold rule {kind!r} does not ship with this version; give one (--threshold, or Options(rule=...))"
+        )
+    try:
+        return RULES[kind](**{name: rule_from_json(v) if isinstance(v, Mapping) else v for name, v in values.items()})
+    except TypeError as problem:
+        raise InputError(f"the threshold rule {dict(data)!r} cannot be read: {problem}") from None
 
 
 def _between(values: Tensor, first: Tensor, last: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
-from seenn_convert.cli.options import calibration_options, existing, inherit, make_options
+from seenn_convert.cli.options import calibration_options, existing, make_options
 
 
 @click.command()
@@ -26,7 +26,7 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
     output = output or artifact
     old = load_artifact(artifact)
     check_replaceable(output, MANIFEST)
-    options = make_options(inherit(given, old.provenance.get("options", {})))
+    options = make_options(given, old.provenance.get("options", {}))
     dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
     with progress_bars() as progress:
         fresh = compiler.recalibrate(old, dataset, options, progress)

@@ -1,6 +1,7 @@
 """Options that several commands share, and the objects they become."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,8 @@ from seenn_convert.errors import InputError
 if TYPE_CHECKING:
     from seenn_convert.calibration.rules import AutoRule, ThresholdRule
     from seenn_convert.data import Preprocessing
+    from seenn_convert.exits.certificates.certificate import Certify
+    from seenn_convert.exits.thresholds import ExitTarget
     from seenn_convert.workflows.convert.options import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -150,93 +153,83 @@ def make_preprocessing(
     return Preprocessing(resize=resize, crop=crop, mean=mean, std=std)
 
 
-def make_options(given: dict[str, Any]) -> "Options":
+def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None) -> "Options":
     """Return the conversion options that the command line says.
-
-    Raises:
-        click.UsageError: An option is given that the others leave without effect.
-    """
-    for option, rules in (("levels", ("mse", "balance")), ("percentile", ("percentile",))):
-        if _is_given(option) and given["threshold"] not in rules:
-            names = " or ".join(f"--threshold {rule}" for rule in rules)
-            raise click.UsageError(f"--{option} has no effect without {names}")
-    from seenn_convert.exits.certificates.certificate import Certify
-    from seenn_convert.exits.thresholds import ExitTarget
-    from seenn_convert.workflows.convert.options import Options
-
-    for option in ("certify_risk", "certify_bound"):
-        if _is_given(option) and given["certify"] is None:
-            raise click.UsageError(f"--{option.replace('_', '-')} has no effect without --certify")
-    certify = given["certify"]
-    if certify is not None:
-        bound = None if given["certify_bound"] == "auto" else given["certify_bound"]
-        certify = Certify(certify[0], certify[1], risk=given["certify_risk"], bound=bound)
-    targets = {"drop": given["target_drop"], "timesteps": given["target_timesteps"], "milliseconds": given["target_ms"]}
-    targets = {name: value for name, value in targets.items() if value is not None}
-    if len(targets) > 1:
-        raise click.UsageError("give one of --target-drop, --target-timesteps and --target-ms")
-    return Options(
-        timesteps=given["timesteps"],
-        neuron=given["neuron"],
-        neuron_levels=given["neuron_levels"],
-        encode=given["encode"],
-        skips=given["skips"],
-        require_spiking=given["require_spiking"],
-        rule=_rule(given),
-        per_channel=not given["per_layer"],
-        calibration=given["calibration"],
-        correction=given["correction"],
-        target=ExitTarget(**targets) if targets else None,
-        certify=certify,
-        score=given["score"],
-        batch_size=given["batch_size"],
-        device=given["device"],
-        seed=given["seed"],
-    )
-
-
-def inherit(given: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``given`` with what the command line leaves out taken from the options an artifact was made with.
 
     Args:
         given: What the command line says, defaults included.
-        options: ``Options.to_json()`` of before.
+        before: ``Options.to_json()`` of an artifact; what the command line leaves out stays as it was there.
+
+    Raises:
+        click.UsageError: An option is given that the others leave without effect.
+        InputError: An option is out of range, or the options of the artifact cannot be read.
     """
-    told = {name for name in given if _is_given(name)}
-    found = {**options, "per_layer": not options.get("per_channel", True)}
-    rule, *number = str(options.get("threshold", "auto")).replace(",", "").split()
-    found |= {"threshold": rule, "levels": int(number[0]) if rule in ("mse", "balance") else given["levels"]}
-    found["percentile"] = float(number[0]) if rule == "percentile" else given["percentile"]
-    if "neuron" in told:
-        found["neuron_levels"] = None
-    names = {"target_drop": "drop", "target_timesteps": "timesteps", "target_ms": "milliseconds"}
-    replaced = {*names, "certify"} if given["certify"] else {*names}  # a new certificate alone chooses the exit
-    if not replaced & told:
-        found |= {name: (options.get("target") or {}).get(key) for name, key in names.items()}
-    certify = options.get("certify")
-    found |= {"certify": None, "certify_risk": given["certify_risk"], "certify_bound": given["certify_bound"]}
-    if certify:
-        found["certify"] = (certify["epsilon"], certify["delta"])
-        found |= {"certify_risk": certify["risk"], "certify_bound": certify["bound"] or "auto"}
-    if "calibration" in told:
-        found["correction"] = None
-    return {name: value if name in told else found.get(name, value) for name, value in given.items()}
+    from seenn_convert.calibration.rules import AutoRule
+    from seenn_convert.workflows.convert.options import Options, options_from_json
+
+    old = None if before is None else options_from_json(before, AutoRule() if _told("threshold") else None)
+    values: dict[str, Any] = {
+        **{name: given[name] for name in SAME_NAMES},
+        "per_channel": not given["per_layer"],
+        "rule": _rule(given, None if old is None else old.rule),
+        "certify": _certify(given, None if old is None else old.certify),
+        "target": _target(given),
+    }
+    if old is not None:
+        kept = {name for name in values if name not in OWN_DEFAULTS and not _told(*CHANGED_BY.get(name, (name,)))}
+        if values["certify"] is None and not _told(*TARGETS):  # only a new certificate alone chooses the exit
+            kept.add("target")
+        values |= {name: getattr(old, name) for name in kept}
+    return Options(**values)
 
 
-def _is_given(name: str) -> bool:
-    """Return whether the command line says ``name``, which is not so where its default stands."""
-    context = click.get_current_context(silent=True)
-    return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+SAME_NAMES = (
+    "timesteps", "neuron", "neuron_levels", "encode", "skips", "require_spiking", "calibration", "correction", "score",
+    "batch_size", "device", "seed",
+)  # fmt: skip
+OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
+"""What an artifact does not record, since the result does not depend on it."""
+
+TARGETS = ("target_drop", "target_timesteps", "target_ms")
+CHANGED_BY: Mapping[str, tuple[str, ...]] = {
+    "neuron_levels": ("neuron_levels", "neuron"),
+    "per_channel": ("per_layer",),
+    "rule": ("threshold", "levels", "percentile"),
+    "correction": ("correction", "calibration"),
+    "target": (*TARGETS, "certify"),
+    "certify": ("certify", "certify_risk", "certify_bound"),
+}
+"""Option of the library -> options of the command line that change it, where the names differ or are several."""
 
 
-def existing(path: Path) -> Path:
-    """Return ``path``; raises InputError where nothing is there."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
-    return path
+def _target(given: dict[str, Any]) -> "ExitTarget | None":
+    from seenn_convert.exits.thresholds import ExitTarget
+
+    targets = {"drop": given["target_drop"], "timesteps": given["target_timesteps"], "milliseconds": given["target_ms"]}
+    if sum(value is not None for value in targets.values()) > 1:
+        raise click.UsageError("give one of --target-drop, --target-timesteps and --target-ms")
+    return None if not any(value is not None for value in targets.values()) else ExitTarget(**targets)
 
 
-def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
+def _certify(given: dict[str, Any], old: "Certify | None") -> "Certify | None":
+    from seenn_convert.exits.certificates.certificate import Certify
+
+    numbers = given["certify"]
+    if numbers is None and old is not None and not _told("certify"):
+        numbers = (old.epsilon, old.delta)
+    for option in ("certify_risk", "certify_bound"):
+        if _told(option) and numbers is None:
+            raise click.UsageError(f"--{option.replace('_', '-')} has no effect without --certify")
+    if numbers is None:
+        return None
+    risk, bound = given["certify_risk"], given["certify_bound"]
+    if old is not None:
+        risk = risk if _told("certify_risk") else old.risk
+        bound = bound if _told("certify_bound") else old.bound or "auto"
+    return Certify(numbers[0], numbers[1], risk=risk, bound=None if bound == "auto" else bound)
+
+
+def _rule(given: dict[str, Any], old: "ThresholdRule | AutoRule | None") -> "ThresholdRule | AutoRule":
     from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
 
     rules: dict[str, ThresholdRule | AutoRule] = {
@@ -246,4 +239,25 @@ def _rule(given: dict[str, Any]) -> "ThresholdRule | AutoRule":
         "mse": MseRule(given["levels"]),
         "balance": BalanceRule(given["levels"]),
     }
-    return rules[given["threshold"]]
+    rule = rules[given["threshold"]] if old is None or _told("threshold") else old
+    for option, owners in (("levels", ("mse", "balance")), ("percentile", ("percentile",))):
+        if _told(option) and not hasattr(rule, option):
+            names = " or ".join(f"--threshold {owner}" for owner in owners)
+            raise click.UsageError(f"--{option} has no effect without {names}")
+    changed = {name: given[name] for name in ("levels", "percentile") if _told(name)}
+    return replace(rule, **changed) if changed else rule  # type: ignore[type-var]
+
+
+def _told(*names: str) -> bool:
+    """Return whether the command line says one of ``names``; a default that stands does not count."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return False
+    return any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
+def existing(path: Path) -> Path:
+    """Return ``path``; raises InputError where nothing is there."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    return path

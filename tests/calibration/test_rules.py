@@ -1,5 +1,6 @@
 """Each threshold rule against the definition it approximates from a histogram."""
 
+import json
 import math
 from fractions import Fraction
 
@@ -9,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seenn_convert.calibration.rules import AutoRule, BalanceRule, MaxRule, MseRule, PercentileRule
+from seenn_convert.calibration.rules import (
+    AutoRule,
+    BalanceRule,
+    MaxRule,
+    MseRule,
+    PercentileRule,
+    ScaledRule,
+    ThresholdRule,
+    rule_from_json,
+    rule_to_json,
+)
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
 from seenn_convert.errors import InputError
 from seenn_convert.neurons.law import quantized_activation
@@ -149,3 +160,28 @@ def test_spikes_that_tell_levels_apart_are_offered_more_of_them() -> None:
     ]
     assert AutoRule().middle(8) == MseRule(4) and AutoRule().finest(8) == MseRule(8)
     assert [rule.name for rule in AutoRule().candidates(8, 4)][:3] == [f"mse, {n} levels" for n in (16, 32, 48)]
+
+
+@pytest.mark.parametrize("rule", [
+    MaxRule(), PercentileRule(98.5), MseRule(6, candidates=17), BalanceRule(5), AutoRule(), ScaledRule(ScaledRule(MseRule(3), 2.0), 1.5),
+])  # fmt: skip
+def test_a_rule_comes_back_from_json_exactly(rule: ThresholdRule | AutoRule) -> None:
+    assert rule_from_json(json.loads(json.dumps(rule_to_json(rule)))) == rule
+
+
+class Half:
+    """A rule of a user's own, without to_json."""
+
+    name = "half"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        return statistics.maxima / 2
+
+
+def test_a_rule_of_ones_own_is_recorded_by_its_name_and_must_be_given_again() -> None:
+    data = rule_to_json(Half())
+    assert data == {"kind": "half"}
+    with pytest.raises(InputError, match="'half' does not ship with this version; give one"):
+        rule_from_json(data)
+    with pytest.raises(InputError, match="cannot be read"):
+        rule_from_json({"kind": "mse", "level": 3})

@@ -14,7 +14,9 @@ import onnx
 import pytest
 import torch
 
+import seenn_convert as sc
 from seenn_convert.artifact.artifact import load_artifact
+from seenn_convert.calibration.rules import MseRule, ScaledRule
 from seenn_convert.cli.main import main
 
 SAMPLE = Path(__file__).parents[2] / "sample"
@@ -432,8 +434,29 @@ def test_calibrate_keeps_the_options_that_are_not_given(
     assert options[0] == options[1]
     assert options[2] == {
         **options[0], "timesteps": 2, "threshold": "mse, 8 levels", "neuron": "multilevel", "neuron_levels": 3,
+        "rule": {"kind": "mse", "levels": 8, "candidates": 100},
         "target": {"drop": 1.0, "timesteps": None, "milliseconds": None},
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_calibrate_keeps_a_rule_that_has_no_option_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path
+) -> None:
+    out, same, finer = tmp_path / "out", tmp_path / "same", tmp_path / "finer"
+    images = sc.open_dataset(few, sc.Preprocessing(mean=(0.2860,), std=(0.3530,)))
+    rule = ScaledRule(MseRule(4, candidates=30), 1.5)
+    sc.convert(str(SAMPLE / "fashion_mnist.onnx"), images, sc.Options(3, rule=rule, calibration="fast")).save(out)
+    assert run(capsys, "calibrate", out, "--data", few, "-o", same)[0] == 0
+    found, wanted = load_artifact(same), load_artifact(out)
+    assert found.provenance["options"]["rule"] == rule.to_json()
+    assert found.provenance["calibration"]["thresholds"] == wanted.provenance["calibration"]["thresholds"]
+
+    code, _, error = run(capsys, "calibrate", out, "--data", few, "-o", finer, "--levels", "9")
+    assert code == 2 and "--levels has no effect without --threshold mse" in error  # a scaled rule has no levels itself
+    assert run(capsys, "calibrate", out, "--data", few, "-o", out, "--threshold", "mse", "--levels", "9")[0] == 0
+    assert run(capsys, "calibrate", out, "--data", few, "-o", finer, "--levels", "5")[0] == 0
+    assert load_artifact(finer).provenance["options"]["rule"] == MseRule(5).to_json()
 
 
 @pytest.mark.parametrize(("options", "message"), [

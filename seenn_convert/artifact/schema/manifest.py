@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seenn_convert.artifact.schema.provenance import Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.exits.certificates.certificate import Certificate
 
-SCHEMA_VERSION = 2
+FORMAT, SCHEMA_VERSION = "seenn-artifact", 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +17,11 @@ class HeldOutExits:
     """How the held-out calibration images left.
 
     Attributes:
-        policy: The exit policy they left by, as in the manifest; of another policy this says nothing.
+        policy: The exit policy they left by; of another policy this says nothing.
         counts: Timestep -> images that left there.
     """
 
-    policy: Mapping[str, Any]
+    policy: PolicyFacts
     counts: Mapping[int, int]
 
 
@@ -37,6 +39,19 @@ class ConversionFacts:
     parity: float | None = None
     held_out_exits: HeldOutExits | None = None
     target_timesteps: float | None = None
+
+    @classmethod
+    def of_report(cls, report: Report) -> "ConversionFacts":
+        """Return the facts of an artifact written before they were in the manifest, from its report."""
+        if report.conversion is None:
+            return cls()
+        exit_ = report.conversion.exit
+        counts, time = exit_.held_out.exit_counts, exit_.step_time
+        return cls(
+            parity=report.conversion.parity,
+            held_out_exits=None if counts is None else HeldOutExits(policy=exit_.policy, counts=counts),
+            target_timesteps=None if time is None else time.timesteps,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,7 @@ class Manifest:
         checksum: SHA-256 of the manifest's JSON without this key, keys sorted, no spaces; empty until it is computed.
     """
 
-    format: Literal["seenn-artifact"] = "seenn-artifact"
+    format: Literal["seenn-artifact"] = FORMAT
     schema_version: int = SCHEMA_VERSION
     timesteps: int
     policy: Mapping[str, Any]

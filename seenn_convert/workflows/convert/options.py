@@ -1,9 +1,10 @@
 """What a user may choose about a conversion, checked when it is chosen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import Any, Literal, TypeGuard
 
-from seenn_convert.calibration.rules import AutoRule, ThresholdRule
+from seenn_convert.calibration.rules import AutoRule, ThresholdRule, rule_from_json, rule_to_json
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
@@ -130,6 +131,7 @@ class Options:
             "encode": self.encode,
             "skips": self.skips,
             "threshold": self.rule.name,
+            "rule": rule_to_json(self.rule),
             "per_channel": self.per_channel,
             "calibration": self.calibration,
             "correction": self.chosen_correction,
@@ -138,6 +140,36 @@ class Options:
             "score": self.score,
             "seed": self.seed,
         }
+
+
+def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | None = None) -> Options:
+    """Return the options that ``to_json`` wrote; batch size and device are the defaults.
+
+    Args:
+        data: Plain data; what is missing has its default.
+        rule: Used instead of the rule in ``data``.
+
+    Raises:
+        InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
+    """
+    same = (
+        "timesteps", "neuron", "neuron_levels", "encode", "skips", "per_channel", "calibration", "correction", "score",
+        "seed",
+    )  # fmt: skip
+    if rule is None:
+        if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):
+            raise InputError(
+                f"an older version made the artifact and recorded its threshold rule only as {data['threshold']!r}; "
+                "give the rule again (--threshold, or Options(rule=...))"
+            )
+        rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
+    target, certify = data.get("target"), data.get("certify")
+    return Options(
+        **{name: data[name] for name in same if name in data},
+        rule=rule,
+        target=None if target is None else ExitTarget(**target),
+        certify=None if certify is None else Certify(**certify),
+    )
 
 
 def _problems_of_exit(target: object, certify: object, timesteps: object) -> list[str]:

@@ -1,13 +1,15 @@
 """Options are checked when they are chosen, and say what decides about the result."""
 
+import json
+
 import pytest
 import torch
 
-from seenn_convert.calibration.rules import PercentileRule
+from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule, ScaledRule
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.options import Options, options_from_json
 
 
 def test_every_problem_is_listed() -> None:
@@ -30,7 +32,8 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         score="entropy", batch_size=7, device="cpu", seed=5,
     )  # fmt: skip
     assert options.to_json() == {
-        "timesteps": 4, "neuron": "if", "threshold": "percentile 99", "per_channel": False,
+        "timesteps": 4, "neuron": "if", "threshold": "percentile 99",
+        "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
         "encode": "auto", "skips": "graded", "certify": None,
     }  # fmt: skip
@@ -102,3 +105,23 @@ def test_more_target_timesteps_than_the_run_has_are_refused() -> None:
 def test_a_rule_or_a_target_of_another_type_is_refused_at_once() -> None:
     with pytest.raises(InputError, match="rule must be a threshold rule, .* got 'mse'; target must be .* got 0.5"):
         Options(rule="mse", target=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [
+    Options(),
+    Options(4, "group", ScaledRule(MaxRule(), 1.5), per_channel=False, calibration="fast", neuron_levels=7, seed=3),
+    Options(rule=MseRule(6, candidates=50), certify=Certify(0.01, 0.05, "accuracy", "betting"), correction="potential"),
+    Options(target=ExitTarget(milliseconds=2.5), encode="always", skips="spiking", score="patience"),
+])  # fmt: skip
+def test_they_come_back_from_plain_data(options: Options) -> None:
+    found = options_from_json(json.loads(json.dumps(options.to_json())))
+    assert found.to_json() == options.to_json()
+    assert (found.rule, found.target, found.certify) == (options.rule, options.target, options.certify)
+
+
+def test_a_rule_that_an_older_version_did_not_record_exactly_is_asked_for() -> None:
+    old = {"timesteps": 4, "neuron": "if", "threshold": "max x 1.5"}
+    with pytest.raises(InputError, match=r"only as 'max x 1.5'; give the rule again \(--threshold"):
+        options_from_json(old)
+    assert options_from_json(old, MaxRule()).rule == MaxRule()
+    assert options_from_json({**old, "threshold": "auto"}).rule == AutoRule()
