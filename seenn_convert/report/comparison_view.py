@@ -73,13 +73,15 @@ def comparison_view(comparison: Comparison) -> ComparisonView:
 
 
 def _tiles(comparison: Comparison) -> tuple[Tile, ...]:
-    own, plain = (_named(comparison, name) for name in (comparison.score, "global"))
     close = f"on average, at most {ALLOWED} points below all timesteps"
     return (
         Tile("ANN accuracy", percent(comparison.ann_accuracy), "the model before conversion"),
         Tile("All timesteps", percent(comparison.accuracy_at[-1]), f"after {comparison.timesteps} timesteps"),
-        *(Tile(f"Timesteps by {way.label}", _within(way), close) for way in own),
-        *(Tile("One temperature, one threshold", _within(way), close) for way in plain),
+        *(
+            Tile(f"Timesteps by {way.label}", _within(way), close)
+            for name in (comparison.score, "global")
+            for way in _named(comparison, name)
+        ),
         Tile("Ideal", number(comparison.ideal.average_timesteps, 2), "leaving at the first right answer"),
     )
 
@@ -137,7 +139,7 @@ def _lost(comparison: Comparison) -> Table:
     averages = [average for average in SHOWN if 1 < average < comparison.timesteps]
     columns = [
         Column("Strategy", numeric=False),
-        *(Column(f"{average}") for average in averages),
+        *(Column(f"at {average}") for average in averages),
         Column("Within half a point"),
     ]
     rows = [[way.label, *(_lost_at(way, average) for average in averages), _within(way)] for way in comparison.ways]

@@ -14,7 +14,7 @@ from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.comparison_view import comparison_view
 from seenn_convert.report.narrative.certificate import evidence, outcome, promise
 from seenn_convert.report.narrative.diagnosis import diagnosis_words
-from seenn_convert.report.numbers import number, percent
+from seenn_convert.report.numbers import number, percent, plural
 from seenn_convert.report.plots.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from seenn_convert.report.plots.labels import placed_labels
 from seenn_convert.report.plots.plot import Plot
@@ -32,8 +32,8 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def plot_svg(plot: Plot) -> str:
-    """Return a plot as a picture that needs no page, in the colours of paper."""
-    colours = dict(re.findall(r"--([\w-]+): (#\w+)", _file("page.css").partition("}")[0]))
+    """Return a plot as a picture that needs no page, dark on white."""
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", _file("page.css").partition("}")[0])) | {"paper": "#ffffff"}
     style = re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], _file("plot.css"))
     return _templates().get_template("plot.svg.j2").render(plot=plot, style=style)
 
@@ -63,7 +63,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (evidence, outcome, promise, diagnosis_words, number, percent)
+    words = (evidence, outcome, promise, diagnosis_words, number, percent, plural)
     environment.filters |= {function.__name__: function for function in words}
     environment.filters |= {"labels": placed_labels, "px": lambda value: f"{value:.1f}"}
     environment.globals |= {
