@@ -1,4 +1,4 @@
-"""Measure how near the ANN each kind of neuron and each calibration is after few timesteps, and write the table.
+"""Measure how near the ANN each neuron type and each calibration is after few timesteps, and write the table.
 
 Run: ``python benchmarks/few_timesteps.py NAME=MODEL ... --run signed:balanced:16 --run multilevel:balanced:16 ...``
 with data and preprocessing as for ``few_networks.py``. A run is ``NEURON:CALIBRATION:T``; with the parts
