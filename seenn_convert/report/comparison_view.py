@@ -7,7 +7,7 @@ from seenn_convert.artifact.schema import comparison as schema
 from seenn_convert.artifact.schema.comparison import Comparison, ReliabilityRow, Strategy
 from seenn_convert.measure.curves import at_average, average_within
 from seenn_convert.report.numbers import MISSING, number, percent, significant
-from seenn_convert.report.parts import Cell, Column, Fact, Table, Tile, table
+from seenn_convert.report.parts import Cell, Column, Fact, Row, Table, Tile, table
 from seenn_convert.report.plots.comparison import curves_plot, reliability_plot
 from seenn_convert.report.plots.plot import Plot, Point, Series
 from seenn_convert.report.report_view import environment_facts
@@ -142,7 +142,7 @@ def _lost(comparison: Comparison) -> Table:
         *(Column(f"at {average}") for average in averages),
         Column("Within half a point"),
     ]
-    rows = [[way.label, *(_lost_at(way, average) for average in averages), _within(way)] for way in comparison.ways]
+    rows: list[Row] = [[way.label, *(_lost_at(way, average) for average in averages), _within(way)] for way in comparison.ways]
     return table("Points below the full run", columns, rows)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.report.numbers import MISSING, number, percent, significant
-from seenn_convert.report.parts import Cell, Column, Table, table
+from seenn_convert.report.parts import Cell, Column, Row, Table, table
 
 MEANINGS = {
     "startup": "Input that arrived late.",
@@ -33,7 +33,7 @@ def error_table(layers: Sequence[LayerRow]) -> Table:
         ),
     ]
     most = max((layer.rate_error or 0.0 for layer in layers), default=0.0)
-    rows = []
+    rows: list[Row] = []
     for layer in layers:
         largest = max(layer.error_parts.values(), default=0.0)
         parts = [layer.error_parts.get(part) for part in PARTS]
@@ -63,7 +63,7 @@ def activity_table(layers: Sequence[LayerRow]) -> Table:
     ]
     most_spikes = max((layer.firing_rate or 0.0 for layer in layers), default=0.0)
     most_operations = max((layer.operation_share or 0.0 for layer in layers), default=0.0)
-    rows = [
+    rows: list[Row] = [
         [
             layer.name,
             number(layer.neurons),

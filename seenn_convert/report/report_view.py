@@ -23,7 +23,7 @@ from seenn_convert.report.narrative.exits import (
 )
 from seenn_convert.report.narrative.verdicts import Verdict, measured_words, shown_words, verdicts
 from seenn_convert.report.numbers import MISSING, number, percent, ratio, significant
-from seenn_convert.report.parts import Cell, Column, Fact, Table, Tile, table
+from seenn_convert.report.parts import Cell, Column, Fact, Row, Table, Tile, table
 from seenn_convert.report.plots.evaluation import Result, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 from seenn_convert.report.plots.plot import Plot, Point
 
@@ -239,7 +239,7 @@ def _operators(conversion: Conversion) -> Table:
 
 def _passes(conversion: Conversion) -> Table:
     columns = [Column("Pass", numeric=False), Column("Changed"), Column("Declined", numeric=False)]
-    rows = [
+    rows: list[Row] = [
         [one.name, number(one.changed), Cell("" if one.declined else MISSING, items=one.declined)]
         for one in conversion.passes
     ]
