@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
-    from seenn_convert.measure.evaluate import evaluate
+    from seenn_convert.measure.compare import compare
+    from seenn_convert.report.write import write_report
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
     from seenn_convert.workflows.add_planner.options import PolicyOptions
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
+    from seenn_convert.workflows.evaluate import evaluate
     from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
@@ -37,14 +39,16 @@ _HOMES = {
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
     "attach_policy": "workflows.add_planner.run",
+    "compare": "measure.compare",
     "convert": "workflows.convert.run",
-    "evaluate": "measure.evaluate",
+    "evaluate": "workflows.evaluate",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
     "open_dataset": "data",
     "predict": "workflows.predict",
     "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
+    "write_report": "report.write",
 }
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "SpikingModel",
     "__version__",
     "attach_policy",
+    "compare",
     "convert",
     "evaluate",
     "load",
@@ -69,6 +74,7 @@ __all__ = [
     "predict",
     "recalibrate",
     "run_early_exit",
+    "write_report",
 ]
 
 

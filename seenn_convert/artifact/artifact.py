@@ -125,7 +125,7 @@ def load_artifact(path: Path) -> Artifact:
             _check_file(path / name, manifest.files[name])
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()})
-        check_runs(*shapes, _count(manifest.timesteps))
+        check_runs(*shapes, manifest.timesteps)
         ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()})
         artifact = _artifact(path / MANIFEST, manifest, ann, snn, report)
         _check_fit(artifact)
@@ -151,7 +151,10 @@ def _read_manifest(path: Path) -> Manifest:
     _check_version(path / MANIFEST, data)
     if data.get("checksum") != _checksum(data):
         raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
-    return from_plain(data, Manifest, path / MANIFEST)
+    manifest = from_plain(data, Manifest, path / MANIFEST)
+    if set(manifest.files) != {PROGRAM, WEIGHTS}:
+        raise ArtifactError(f"{path / MANIFEST} does not name the two files of an artifact; convert the model again")
+    return manifest
 
 
 def _checksum(manifest: Mapping[str, object]) -> str:
@@ -177,7 +180,7 @@ def _read_report(path: Path) -> Report:
     """Return the report; a network runs without one, so it may be missing, but what is there must be a report."""
     if not path.exists():
         return Report()
-    data = read_json(path)
+    data = {"schema_version": 1, **read_json(path)}
     _check_version(path, data)
     return from_plain(migrated(data), Report, path, "remove it, or convert the model again")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from seenn_convert.artifact.files import sha256_of
-from seenn_convert.artifact.schema.provenance import ModelOrigin, Provenance
-from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment
+from seenn_convert.artifact.schema.provenance import ModelOrigin
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.frontend.load import Source
 
@@ -27,29 +27,33 @@ def data_facts(data: Dataset) -> DataFacts:
     return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
 
 
-def reused(found: Provenance, data: Dataset, fingerprint: str) -> list[Caution]:
-    """Return a warning for each use that a provenance says the images of ``data`` were put to before.
+def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Dataset, fingerprint: str) -> list[Caution]:
+    """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
 
-    ``fingerprint`` is that of ``data``; images drawn from a source that was used as a whole are recognised, too.
+    Args:
+        calibration: The calibration images, if they are known.
+        policy: The images of the policy head, if there is one.
+        data: Images that are to judge.
+        fingerprint: Of ``data``.
     """
     warnings = []
-    if found.calibration is not None and is_among(data, fingerprint, found.calibration):
-        words = _reused(fingerprint, found.calibration, "calibration images")
-        warnings.append(Caution("calibration_images", words))
-    if found.policy is not None and is_among(data, fingerprint, found.policy):
-        words = _reused(fingerprint, found.policy, "images of the policy head")
-        warnings.append(Caution("policy_images", words))
+    uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (
+        ("calibration_images", calibration, "calibration images"),
+        ("policy_images", policy, "images of the policy head"),
+    )
+    for code, known, name in uses:
+        if known is not None and is_among(data, fingerprint, known):
+            among = "" if known.fingerprint == fingerprint else "among "
+            warnings.append(Caution(code, f"these are {among}the {name}: the figures say nothing about new ones"))
     return warnings
 
 
 def is_among(data: Dataset, fingerprint: str, known: DataFacts) -> bool:
-    """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them."""
+    """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them.
+
+    Some of them are recognised if ``known`` is the whole source that they are drawn from.
+    """
     return known.fingerprint == fingerprint or data.is_part_of(vars(known))
-
-
-def _reused(fingerprint: str, known: DataFacts, name: str) -> str:
-    among = "" if known.fingerprint == fingerprint else "among "
-    return f"these are {among}the {name}: the figures say nothing about new ones"
 
 
 def environment() -> Environment:

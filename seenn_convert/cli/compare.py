@@ -1,13 +1,15 @@
 """``seenn-convert compare``: ways to stop early, against what they cost, as one page."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from seenn_convert.cli.console import columns_text, progress_bars, say_json
+from seenn_convert.cli.console import columns_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.options import SEED, existing
+
+if TYPE_CHECKING:
+    from seenn_convert.artifact.schema.comparison import Comparison
 
 AVERAGES = (2, 3, 4, 6, 8, 10)
 NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planned and planned + confidence"
@@ -53,24 +55,24 @@ def compare(
     say_json(found) if as_json else click.echo(f"{_text(found)}\n\nlook at {page}")
 
 
-def _text(found: Mapping[str, Any]) -> str:
-    """Return the points lost by each way as a table."""
+def _text(found: "Comparison") -> str:
+    """Return the points that each way loses against the ANN as a table."""
     from seenn_convert.measure.curves import at_average, average_within
 
-    shown = [average for average in AVERAGES if average < found["timesteps"]]
+    shown = [average for average in AVERAGES if average < found.timesteps]
     rows = [("points lost at an average of", *map(str, shown), "0.5 lost from")]
-    for way in found["ways"]:
-        lost = [_number(at_average(way["points"], average)) for average in shown]
-        rows.append((way["label"], *lost, _number(average_within(way["points"], 0.5))))
-    ideal, full = found["ideal"], found["accuracy_at"][-1]
+    for way in found.ways:
+        lost = [_number(at_average(way.points, average)) for average in shown]
+        rows.append((way.label, *lost, _number(average_within(way.points, 0.5))))
     return "\n".join([
-        f"{found['data']['images']} images; ANN {found['ann_accuracy']:.2%}, "
-        f"all {found['timesteps']} timesteps {full:.2%}",
-        f"ideal: {ideal['average_timesteps']:.2f} timesteps, leaving at the first right answer",
+        f"{found.data.images} images; ANN {found.ann_accuracy:.2%}, "
+        f"all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
+        f"ideal: {found.ideal.average_timesteps:.2f} timesteps, leaving at the first right answer",
         "",
         columns_text(rows),
-        *([NO_HEAD] if found["policy_macs"] is None else []),
-        *(f"warning: {warning}" for warning in found["warnings"]),
+        "points lost against the ANN; comparison.json also has those against the run of all timesteps",
+        *([NO_HEAD] if found.policy_macs is None else []),
+        *warning_lines(found.warnings),
     ])  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def demo(output: Path, sample: Path | None) -> None:
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows.convert import run as compiler
     from seenn_convert.workflows.convert.options import Options
-    from seenn_convert.workflows.evaluate import evaluate_artifact
+    from seenn_convert.workflows.evaluate import evaluate
 
     keep_pages()
     check_replaceable(output, MANIFEST)
@@ -42,6 +42,6 @@ def demo(output: Path, sample: Path | None) -> None:
         click.echo(conversion_text(artifact.report))
         click.echo("evaluating on 2,000 test images")
         test = open_dataset(folder / "test.npz", artifact.preprocessing)
-        result = evaluate_artifact(artifact, test, None, None, 256, "cpu", progress)
+        result = evaluate(artifact, test, progress=progress)
         page = write_report(output, artifact, result)
-    click.echo(f"\n{evaluation_text(result, artifact.timesteps)}\n\nlook at {page}")
+    click.echo(f"\n{evaluation_text(result)}\n\nlook at {page}")

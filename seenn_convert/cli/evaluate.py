@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from seenn_convert.cli.console import evaluation_text, progress_bars, say_json
+from seenn_convert.cli.console import evaluation_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.options import SEED, existing, output_name_option
 
 
@@ -30,7 +30,7 @@ def evaluate(
     from seenn_convert.devices import check_device
     from seenn_convert.report.write import check_report, write_report
     from seenn_convert.runtime.memory import keep_pages
-    from seenn_convert.workflows.evaluate import evaluate_artifact
+    from seenn_convert.workflows import evaluate as judging
 
     keep_pages()
     check_device(device)
@@ -40,13 +40,15 @@ def evaluate(
     dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
-        result = evaluate_artifact(loaded, dataset, against, weights, batch_size, device, progress, output_name)
+        result = judging.evaluate(
+            loaded, dataset, batch_size, device, against, progress, weights=weights, output_name=output_name
+        )
         page = write_report(artifact, loaded, result) if report else None
     if as_json:
         say_json(result)
         return
-    for warning in result["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(evaluation_text(result, loaded.timesteps))
+    for line in warning_lines(result.warnings):
+        click.echo(line, err=True)
+    click.echo(evaluation_text(result))
     if page is not None:
         click.echo(f"\nwrote {page}")

@@ -32,10 +32,17 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
 
 def broken_words(check: CertificateCheck) -> str:
     """Return that a certificate does not hold on other images, and what to do."""
+    return (
+        f"The certificate does not hold here: {observed_words(check)}. Either these images are of another kind than "
+        "the calibration images, or the draw was unlucky; calibrate again with images of this kind."
+    )
+
+
+def observed_words(check: CertificateCheck) -> str:
+    """Return what was observed, and what is certified."""
     unit = "points of accuracy lost" if check.risk == "accuracy" else "% of the answers changed"
     low, high = check.interval95
     return (
-        f"The certificate does not hold here: {100 * check.observed:.2f} {unit} (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f}; certified: at most {100 * check.epsilon:.4g}). Either these images are of another kind than "
-        "the calibration images, or the draw was unlucky; calibrate again with images of this kind."
+        f"{100 * check.observed:.2f} {unit} (95 % interval {100 * low:.2f} to {100 * high:.2f}; "
+        f"certified: at most {100 * check.epsilon:.4g})"
     )

@@ -2,15 +2,26 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import environment, reused
+from seenn_convert.artifact.provenance import data_facts, environment, is_among, reused
+from seenn_convert.artifact.schema.comparison import (
+    ChoosingData,
+    Comparison,
+    Ideal,
+    MeasuredPoint,
+    Point,
+    PriceFacts,
+    ReliabilityRow,
+    Strategy,
+)
+from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
@@ -28,7 +39,7 @@ from seenn_convert.exits.strategies.planned import planned_ways
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.operators.step import ExitProbe
-from seenn_convert.ir.scores import SCORE_NAMES, confidence
+from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, confidence
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.costs import Counts, run_counted
@@ -41,7 +52,6 @@ from seenn_convert.runtime.plan_logits import PricedPlan, plan_logits
 from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 
-SCHEMA_VERSION = 1
 FINEST, MOST_BUDGETS = 0.25, 64
 """Smallest distance of the averages for which each way offers a choice, and the most such averages."""
 
@@ -58,8 +68,8 @@ def compare(
     seed: int = 0,
     ways: Sequence[Way] = WAYS,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Return the comparison as plain data; see ``docs/compare.md`` for its keys.
+) -> Comparison:
+    """Return what each way to stop early comes to on ``data``.
 
     Each data set runs once through all timesteps; every way is then chosen and judged by hindsight, which early exit
     equals. Only the times of some settings are measured by running them.
@@ -95,30 +105,40 @@ def compare(
     judge, score_name = _Judge(record, counts, prices, head), _probe(model).score_name
     ways = ways if head is None else (*ways, *planned_ways(score_name))
     chosen = [(way, way.settings(grounds, judge.record)) for way in ways]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": artifact.provenance.get("model", {}).get("name"),
-        "timesteps": artifact.timesteps,
-        "score": score_name,
-        "data": _facts(data),
-        "calibration_data": {**_facts(calibration_data), "labelled": known is not None, "seed": seed,
-                             "fitting_images": len(grounds.split.fitting),
-                             "held_out_images": len(grounds.split.held_out)},
-        "ann_accuracy": float((record.ann_logits.argmax(dim=-1) == labels).double().mean()),
-        "accuracy_at": [float(right.double().mean()) for right in judge.right],
-        "stem_macs": sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
-        "policy_macs": None if head is None else head.macs,
-        "prices": {**prices._asdict(), "plan": None if head is None else head.milliseconds,
-                   "images": sum(map(len, timed)), "batch_size": rows, "threads": torch.get_num_threads()},
-        "ways": [_way(way, settings, judge) for way, settings in chosen],
-        "ideal": {**judge.point(first_right(record), right=judge.right.any(dim=0)),
-                  "exit_time_of_accuracies": ideal_exit_time(judge.right)},
-        "measured": _measured(model, grounds, judge, chosen, timed, progress),
-        "auroc": {name: _aurocs(name, grounds, judge) for name in SCORE_NAMES},
-        "reliability": _reliability(grounds, judge),
-        "warnings": _warnings(artifact, data, calibration_data),
-        "environment": environment(),
-    }  # fmt: skip
+    return Comparison(
+        model=artifact.provenance.model.name,
+        timesteps=artifact.timesteps,
+        score=score_name,
+        data=data_facts(data),
+        calibration_data=ChoosingData(
+            **vars(data_facts(calibration_data)),
+            labelled=known is not None,
+            seed=seed,
+            fitting_images=len(grounds.split.fitting),
+            held_out_images=len(grounds.split.held_out),
+        ),
+        ann_accuracy=float(judge.ann_right.double().mean()),
+        accuracy_at=tuple(float(right.double().mean()) for right in judge.right),
+        stem_macs=sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
+        policy_macs=None if head is None else head.macs,
+        prices=PriceFacts(
+            **prices._asdict(),
+            plan=None if head is None else head.milliseconds,
+            images=sum(map(len, timed)),
+            batch_size=rows,
+            threads=torch.get_num_threads(),
+        ),
+        ways=tuple(_strategy(way, settings, judge) for way, settings in chosen),
+        ideal=Ideal(
+            **vars(judge.point(first_right(record), right=judge.right.any(dim=0))),
+            exit_time_of_accuracies=ideal_exit_time(judge.right),
+        ),
+        measured=_measured(model, grounds, judge, chosen, timed, progress),
+        auroc={name: _aurocs(name, grounds, judge) for name in SCORE_NAMES},
+        reliability=_reliability(grounds, judge),
+        warnings=tuple(_warnings(artifact, data, calibration_data)),
+        environment=environment(),
+    )
 
 
 class _Head(NamedTuple):
@@ -134,8 +154,9 @@ class _Judge:
     def __init__(self, record: Record, counts: Counts, prices: Prices, head: _Head | None) -> None:
         self.record, self.counts, self.prices, self.head = record, counts, prices, head
         self.right = record.predictions == record.truth
+        self.ann_right = record.ann_logits.argmax(dim=-1) == record.truth
 
-    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> dict[str, Any]:
+    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> Point:
         """Return averages over the images, with the costs of the policy head where ``planned``.
 
         ``right`` ``(N,)`` is given where it is not that of the answer at the exit.
@@ -144,16 +165,19 @@ class _Judge:
         at = exit_step.unsqueeze(0) - 1
         right = self.right.gather(0, at).squeeze(0) if right is None else right
         average, share = float(exit_step.double().mean()), float(right.double().mean())
-        lost, half = points_lost(self.right[-1], right)
-        return {
-            "average_timesteps": average,
-            "accuracy": share,
-            "interval95": list(wilson_interval(int(right.sum()), len(right))),
-            "points_lost": lost,
-            "points_lost_interval95": [lost - half, lost + half],
-            "synaptic_operations": macs + float(self.counts.accumulates.gather(0, at).mean()),
-            "milliseconds": self.milliseconds(average, planned),
-        }
+        lost, half = points_lost(self.ann_right, right)
+        lost_to_full, half_to_full = points_lost(self.right[-1], right)
+        return Point(
+            average_timesteps=average,
+            accuracy=share,
+            interval95=wilson_interval(int(right.sum()), len(right)),
+            points_lost=lost,
+            points_lost_interval95=(lost - half, lost + half),
+            points_lost_to_full_run=lost_to_full,
+            points_lost_to_full_run_interval95=(lost_to_full - half_to_full, lost_to_full + half_to_full),
+            synaptic_operations=macs + float(self.counts.accumulates.gather(0, at).mean()),
+            milliseconds=self.milliseconds(average, planned),
+        )
 
     def milliseconds(self, average: float, planned: bool) -> float:
         """Return the computed time of an image at ``average`` timesteps."""
@@ -199,26 +223,24 @@ def budgets(timesteps: int) -> tuple[float, ...]:
     return tuple(1 + step * i for i in range(math.floor((timesteps - 1) / step + 1e-9) + 1))
 
 
-def _way(way: Way, settings: Sequence[Setting], judge: _Judge) -> dict[str, Any]:
+def _strategy(way: Way, settings: Sequence[Setting], judge: _Judge) -> Strategy:
     points = [
-        {
-            **judge.point(setting.exit_step, planned=setting.plan_price is not None),
-            "thresholds": None if setting.thresholds is None else [*setting.thresholds],
-            "plan_price": setting.plan_price,
-        }
+        replace(
+            judge.point(setting.exit_step, planned=setting.plan_price is not None),
+            thresholds=None if setting.thresholds is None else tuple(setting.thresholds),
+            plan_price=setting.plan_price,
+        )
         for setting in settings
     ]
-    return {
-        "name": way.name,
-        "label": way.label,
-        "points": sorted(points, key=lambda point: point["average_timesteps"]),
-    }
+    return Strategy(
+        name=way.name, label=way.label, points=tuple(sorted(points, key=lambda point: point.average_timesteps))
+    )
 
 
 def _measured(
     model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[Way, Sequence[Setting]]],
     batches: Sequence[Tensor], progress: Progress,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> tuple[MeasuredPoint, ...]:  # fmt: skip
     """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
     probe = _probe(model)
     probe.temperatures.copy_(grounds.temperatures)
@@ -230,10 +252,13 @@ def _measured(
         network = model if setting.plan_price is None else PricedPlan(model, setting.plan_price)
         average, milliseconds = time_early_exit(network, batches, _policy(setting, probe.score_name))
         computed = judge.milliseconds(average, planned)
-        found.append({"way": name, "average_timesteps": average, "milliseconds": milliseconds,
-                      "milliseconds_computed": computed})  # fmt: skip
+        found.append(
+            MeasuredPoint(
+                way=name, average_timesteps=average, milliseconds=milliseconds, milliseconds_computed=computed
+            )
+        )
         counter.add(1)
-    return sorted(found, key=lambda row: float(row["average_timesteps"]))
+    return tuple(sorted(found, key=lambda row: row.average_timesteps))
 
 
 def _spread(settings: Sequence[Setting]) -> list[Setting]:
@@ -254,49 +279,40 @@ def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _aurocs(name: Any, grounds: Grounds, judge: _Judge) -> list[float | None]:
+def _aurocs(name: ScoreName, grounds: Grounds, judge: _Judge) -> tuple[float | None, ...]:
     scores = scores_of(name, judge.record.logits, grounds.temperatures)
-    return [auroc(values, right) for values, right in zip(scores, judge.right, strict=True)]
+    return tuple(auroc(values, right) for values, right in zip(scores, judge.right, strict=True))
 
 
-def _reliability(grounds: Grounds, judge: _Judge) -> list[dict[str, Any]]:
+def _reliability(grounds: Grounds, judge: _Judge) -> tuple[ReliabilityRow, ...]:
     """Return, for each timestep, how far confidence is from accuracy before and after its temperature."""
     rows = []
     for t, (logits, right) in enumerate(zip(judge.record.logits, judge.right, strict=True), 1):
         temperature = float(grounds.temperatures[t - 1])
         before, after = confidence(logits), confidence(logits, temperature)
-        rows.append({
-            "t": t,
-            "temperature": temperature,
-            "accuracy": float(right.double().mean()),
-            "confidence_before": float(before.double().mean()),
-            "confidence_after": float(after.double().mean()),
-            "error_before": calibration_error(before, right),
-            "error_after": calibration_error(after, right),
-            "bins_before": [list(one) for one in reliability_bins(before, right)],
-            "bins_after": [list(one) for one in reliability_bins(after, right)],
-        })  # fmt: skip
-    return rows
+        row = ReliabilityRow(
+            t=t,
+            temperature=temperature,
+            accuracy=float(right.double().mean()),
+            confidence_before=float(before.double().mean()),
+            confidence_after=float(after.double().mean()),
+            error_before=calibration_error(before, right),
+            error_after=calibration_error(after, right),
+            bins_before=reliability_bins(before, right),
+            bins_after=reliability_bins(after, right),
+        )
+        rows.append(row)
+    return tuple(rows)
 
 
-def _facts(data: Dataset) -> dict[str, Any]:
-    return {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()}
-
-
-def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[str]:
-    judging, choosing, known = data.fingerprint(), calibration_data.fingerprint(), artifact.provenance
-    chosen_by = {"images": len(calibration_data), "fingerprint": choosing}
-    if judging == choosing or data.is_part_of(chosen_by):
-        known = {**known, "calibration": chosen_by}
-    warnings = reused(known, data, judging)
-    head = known.get("policy")
-    if (
-        head is not None
-        and head["fingerprint"] != judging
-        and (head["fingerprint"] == choosing or calibration_data.is_part_of(head))
-    ):
-        warnings.append(
+def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[Caution]:
+    judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
+    known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
+    warnings = reused(known, head, data, judging)
+    if head is not None and head.fingerprint != judging and is_among(calibration_data, choosing.fingerprint, head):
+        words = (
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
             "give other --calibration-data"
         )
+        warnings.append(Caution("policy_images_choose", words))
     return warnings

@@ -111,9 +111,7 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
     at_exit = (exit_step - 1).unsqueeze(0)
 
     def two_runs(values: Tensor) -> TwoRuns:
-        return TwoRuns(
-            all_timesteps=float(values[-1].mean()), early_exit=float(values.gather(0, at_exit).mean())
-        )
+        return TwoRuns(all_timesteps=float(values[-1].mean()), early_exit=float(values.gather(0, at_exit).mean()))
 
     operations = OperationCounts(
         ann_macs=total,

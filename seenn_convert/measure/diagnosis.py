@@ -18,19 +18,6 @@ MOSTLY_DEAD = 0.5
 """Share of dead channels above which the calibration data is to blame before anything else."""
 
 
-def verdict(diagnosis: Diagnosis) -> str:
-    """Return the first layer that breaks and the suggestion, in words."""
-    if not any(layer.parts for layer in diagnosis.layers):
-        found = "What the errors of the layers are made of was not measured."
-    elif diagnosis.breaks is None:
-        found = "No layer breaks."
-    else:
-        own_errors = (x.own_error for x in diagnosis.layers if x.name == diagnosis.breaks and x.own_error is not None)
-        own = f"{next(own_errors):.1%} of its activation"
-        found = f"{diagnosis.breaks} is the first layer that breaks: its own error is {own}."
-    return found if diagnosis.suggestion is None else f"{found} {diagnosis.suggestion}"
-
-
 def diagnose(layers: Iterable[LayerRow], settings: Settings) -> Diagnosis:
     """Return what is wrong with the layers of a network.
 

@@ -77,6 +77,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Datas
         expected_drop=choice.expected_drop,
         average_timesteps=choice.average_timesteps,
         reached=choice.reached,
+        exit_counts=None,
     )
     conversion = replace(
         old,

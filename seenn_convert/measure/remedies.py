@@ -76,8 +76,8 @@ def _against_clipping(figure: float, layer: str, settings: Settings) -> Remedy:
     if layer in settings.unclipped:
         return Remedy(
             None,
-            f"Give more calibration images, or more varied ones: {why}, although its thresholds are at least the largest "
-            "activations of those that were given.",
+            f"Give more calibration images, or more varied ones: {why}, although in calibration "
+            "its thresholds clipped nothing.",
         )
     if settings.chosen and settings.timesteps is not None:
         at_more = "can afford the larger thresholds that round too coarsely now"

@@ -39,59 +39,59 @@ def planned() -> tuple[dict[str, Any], int]:
 
 
 def test_every_way_is_there_and_ends_at_the_full_run(found: dict[str, Any]) -> None:
-    assert [way["name"] for way in found["ways"]] == [way.name for way in WAYS]
-    for way in found["ways"]:
-        last = way["points"][-1]
-        assert last["average_timesteps"] == 8
-        assert last["accuracy"] == found["accuracy_at"][-1]
-        assert (last["points_lost"], last["points_lost_interval95"]) == (0, [0, 0])
-        costs = [(point["synaptic_operations"], point["milliseconds"]) for point in way["points"]]
+    assert [way.name for way in found.ways] == [way.name for way in WAYS]
+    for way in found.ways:
+        last = way.points[-1]
+        assert last.average_timesteps == 8
+        assert last.accuracy == found.accuracy_at[-1]
+        assert (last.points_lost, last.points_lost_interval95) == (0, [0, 0])
+        costs = [(point.synaptic_operations, point.milliseconds) for point in way.points]
         assert costs[0] < costs[-1]
-        assert all(point["interval95"][0] <= point["accuracy"] <= point["interval95"][1] for point in way["points"])
+        assert all(point.interval95[0] <= point.accuracy <= point.interval95[1] for point in way.points)
 
 
 def test_no_way_is_better_than_the_ideal(found: dict[str, Any]) -> None:
-    best = max(point["accuracy"] for way in found["ways"] for point in way["points"])
-    assert found["ideal"]["accuracy"] >= best
-    assert 1 <= found["ideal"]["average_timesteps"] <= 8
+    best = max(point.accuracy for way in found.ways for point in way.points)
+    assert found.ideal.accuracy >= best
+    assert 1 <= found.ideal.average_timesteps <= 8
 
 
 def test_times_are_stem_and_timesteps(found: dict[str, Any]) -> None:
-    prices = found["prices"]
-    assert found["ways"][0]["points"][2]["milliseconds"] == pytest.approx(prices["stem"] + 3 * prices["step"])
-    assert 1 <= len(found["measured"]) <= 3
+    prices = found.prices
+    assert found.ways[0]["points"][2]["milliseconds"] == pytest.approx(prices.stem + 3 * prices.step)
+    assert 1 <= len(found.measured) <= 3
 
 
 def test_what_is_said_about_scores(found: dict[str, Any]) -> None:
-    assert all(len(values) == 8 for values in found["auroc"].values())
-    assert [row["t"] for row in found["reliability"]] == list(range(1, 9))
-    assert all(sum(b[0] for b in row["bins_after"]) == 80 for row in found["reliability"])
+    assert all(len(values) == 8 for values in found.auroc.values())
+    assert [row.t for row in found.reliability] == list(range(1, 9))
+    assert all(sum(b[0] for b in row.bins_after) == 80 for row in found.reliability)
 
 
 def test_without_a_policy_head_its_ways_are_missing_and_the_page_says_how_to_get_them(found: dict[str, Any]) -> None:
-    assert found["policy_macs"] is None and found["prices"]["plan"] is None
+    assert found.policy_macs is None and found.prices.plan is None
     assert "attach-policy" in render_comparison(found)
 
 
 def test_a_policy_head_adds_two_ways(planned: tuple[dict[str, Any], int]) -> None:
     found, _ = planned
-    assert [way["name"] for way in found["ways"]][-2:] == ["planned", "planned+confidence"]
-    for way in found["ways"][-2:]:
-        assert len(way["points"]) >= 3
-        assert way["points"][-1]["accuracy"] == found["accuracy_at"][-1]
+    assert [way.name for way in found.ways][-2:] == ["planned", "planned+confidence"]
+    for way in found.ways[-2:]:
+        assert len(way.points) >= 3
+        assert way.points[-1]["accuracy"] == found.accuracy_at[-1]
     page = render_comparison(found)
     assert "planned + confidence" in page and "attach-policy" not in page
 
 
 def test_where_the_head_plans_its_costs_are_paid(planned: tuple[dict[str, Any], int]) -> None:
     found, macs = planned
-    assert found["policy_macs"] == macs > 0 and found["prices"]["plan"] > 0
-    ways = {way["name"]: way["points"] for way in found["ways"]}
-    prices = found["prices"]
+    assert found.policy_macs == macs > 0 and found.prices.plan > 0
+    ways = {way.name: way.points for way in found.ways}
+    prices = found.prices
     for point in ways["planned"] + ways["planned+confidence"]:
-        head = 0.0 if point["plan_price"] is None else prices["plan"]
-        assert point["milliseconds"] == pytest.approx(
-            prices["stem"] + head + point["average_timesteps"] * prices["step"]
+        head = 0.0 if point.plan_price is None else prices.plan
+        assert point.milliseconds == pytest.approx(
+            prices.stem + head + point.average_timesteps * prices.step
         )
     assert ways["planned"][-1]["synaptic_operations"] == ways["fixed"][-1]["synaptic_operations"]
 
@@ -102,18 +102,18 @@ def test_a_planned_exit_costs_the_head_on_top_of_the_same_timesteps() -> None:
     judge = comparing._Judge(record, Counts(counted, counted, counted, {}), Prices(1.0, 2.0), comparing._Head(7, 0.5))
     plain, planned = (judge.point(torch.tensor([1, 2, 1]), planned=planned) for planned in (False, True))
 
-    assert (plain["synaptic_operations"], planned["synaptic_operations"]) == pytest.approx((65 / 3, 65 / 3 + 7))
-    assert (plain["milliseconds"], planned["milliseconds"]) == pytest.approx((1 + 2 * 4 / 3, 1.5 + 2 * 4 / 3))
-    assert plain["accuracy"] == planned["accuracy"]
+    assert (plain.synaptic_operations, planned.synaptic_operations) == pytest.approx((65 / 3, 65 / 3 + 7))
+    assert (plain.milliseconds, planned.milliseconds) == pytest.approx((1 + 2 * 4 / 3, 1.5 + 2 * 4 / 3))
+    assert plain.accuracy == planned.accuracy
 
 
 def test_what_is_run_takes_the_timesteps_that_hindsight_says(planned: tuple[dict[str, Any], int]) -> None:
     """The timed images are all that judge, so the averages are those of the points."""
     found, _ = planned
-    ways = {way["name"]: [point["average_timesteps"] for point in way["points"]] for way in found["ways"]}
-    assert {row["way"] for row in found["measured"]} == {"confidence", "planned", "planned+confidence"}
-    for row in found["measured"]:
-        assert min(abs(row["average_timesteps"] - average) for average in ways[row["way"]]) < 1e-9
+    ways = {way.name: [point.average_timesteps for point in way.points] for way in found.ways}
+    assert {row.way for row in found.measured} == {"confidence", "planned", "planned+confidence"}
+    for row in found.measured:
+        assert min(abs(row.average_timesteps - average) for average in ways[row.way]) < 1e-9
 
 
 def test_data_that_calibrated_is_warned_about() -> None:

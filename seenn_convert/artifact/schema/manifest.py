@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.exits.certificates.certificate import Certificate
 
-FORMAT, SCHEMA_VERSION = "seenn-artifact", 2
+Format = Literal["seenn-artifact"]
+FORMAT: Format = "seenn-artifact"
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +76,9 @@ class Manifest:
         checksum: SHA-256 of the manifest's JSON without this key, keys sorted, no spaces; empty until it is computed.
     """
 
-    format: Literal["seenn-artifact"] = FORMAT
+    format: Format = FORMAT
     schema_version: int = SCHEMA_VERSION
-    timesteps: int
+    timesteps: Annotated[int, Meta(ge=1)]
     policy: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
     class_names: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
 from seenn_convert.exits.certificates.certificate import Certificate
+from seenn_convert.measure.certified import broken_words, observed_words
 from seenn_convert.report.numbers import number
 
 BOUNDS = {"binomial": "exact binomial bound", "betting": "betting bound"}
@@ -41,19 +42,10 @@ def evidence(certificate: Certificate) -> str:
 
 def outcome(check: CertificateCheck) -> str:
     """Return what became of the promise on other data."""
-    unit = "points of accuracy lost" if check.risk == "accuracy" else "% of the answers changed"
-    low, high = check.interval95
-    measured = (
-        f"{100 * check.observed:.2f} {unit} (95 % interval {100 * low:.2f} to {100 * high:.2f}; "
-        f"certified: at most {_percent(check.epsilon)})"
-    )
     if not check.holds:
-        return (
-            f"The certificate does not hold here: {measured}. Either these images are of another kind than the "
-            "calibration images, or the draw was unlucky; calibrate again with images of this kind."
-        )
+        return broken_words(check)
     chance = "" if check.observed <= check.epsilon else ", as far as so few images can tell"
-    return f"The certificate holds here{chance}: {measured}."
+    return f"The certificate holds here{chance}: {observed_words(check)}."
 
 
 def _why_full_run(certificate: Certificate) -> str:
