@@ -28,8 +28,8 @@ def error_table(layers: Sequence[LayerRow]) -> Table:
         *(Column(part.capitalize(), MEANINGS[part]) for part in PARTS),
         Column(
             "Startup + upstream",
-            "Norm of these two together: what arrives at the layer wrong. Timestep biases make them cancel in part. The "
-            "diagnosis counts each of them up to this value only.",
+            "Norm of these two together: what arrives at the layer wrong. Timestep biases make them cancel in part. "
+            "The diagnosis counts each of them up to this value only.",
         ),
     ]
     most = max((layer.rate_error or 0.0 for layer in layers), default=0.0)

@@ -164,7 +164,9 @@ def _exits(evaluation: Evaluation, temperatures: Sequence[float]) -> Exits:
     total = max(sum(counts.values()), 1)
     shares = [counts.get(t, 0) / total for t in range(1, timesteps + 1)]
     left = list(accumulate(shares))
-    half, most = (next((t for t, share in enumerate(left, 1) if share >= part - 1e-9), timesteps) for part in (0.5, 0.9))
+    half, most = (
+        next((t for t, share in enumerate(left, 1) if share >= part - 1e-9), timesteps) for part in (0.5, 0.9)
+    )
     columns = [
         Column("Timestep"),
         Column("Images that leave"),
@@ -174,7 +176,13 @@ def _exits(evaluation: Evaluation, temperatures: Sequence[float]) -> Exits:
     ]
     known = [*temperatures, *[None] * timesteps]
     rows = [
-        [str(t), percent(share), percent(left[t - 1]), percent(evaluation.accuracy_at.get(t)), significant(known[t - 1])]
+        [
+            str(t),
+            percent(share),
+            percent(left[t - 1]),
+            percent(evaluation.accuracy_at.get(t)),
+            significant(known[t - 1]),
+        ]
         for t, share in enumerate(shares, 1)
     ]
     by_timestep = table("Timestep by timestep", columns, rows, long=True)
@@ -190,7 +198,10 @@ def _conversion(conversion: Conversion) -> ConversionView:
         Fact("Firing thresholds", conversion.threshold_rule + scope),
         Fact("Calibration data", calibration_words(conversion.calibration)),
         Fact("Driven by spikes", f"{percent(conversion.spiking_share)} of the multiply-accumulates"),
-        Fact("Parity", f"{significant(conversion.parity, 2)} relative difference between the ANN as read and the original"),
+        Fact(
+            "Parity",
+            f"{significant(conversion.parity, 2)} relative difference between the ANN as read and the original",
+        ),
         Fact("Exit", f"An image leaves {exit_rule(facts.policy)}."),
         Fact("Target", target_words(facts) or MISSING),
         Fact("On held-out images", held_out_words(conversion)),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import small_artifacts as small
 import torch
+from seenn_convert.report.html_compare import render_comparison
 
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.errors import InputError
@@ -16,7 +17,6 @@ from seenn_convert.measure import compare as comparing
 from seenn_convert.measure.compare import budgets, compare
 from seenn_convert.measure.costs import Counts
 from seenn_convert.measure.timing import Prices
-from seenn_convert.report.html_compare import render_comparison
 from seenn_convert.report.write import check_comparison, write_comparison
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy

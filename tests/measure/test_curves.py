@@ -6,7 +6,6 @@ from seenn_convert.artifact.schema.comparison import Point
 from seenn_convert.measure.curves import at_average, average_within
 
 
-
 def point(average: float, lost: float) -> Point:
     """Return a point of which only two values matter here."""
     return Point(

@@ -6,17 +6,17 @@ from fake_reports import fake_comparison, typed_comparison
 from seenn_convert.report.comparison_view import comparison_view
 
 
-def test_what_is_lost_is_lost_to_the_full_run() -> None:
-    """0.5 points are allowed: the curve of the made-up strategies is that near from timestep 8 on."""
+def test_what_is_lost_against_the_ann_and_against_the_full_run_are_two_tables() -> None:
     comparison = fake_comparison()
-    comparison["ways"][2]["points"][4]["points_lost_to_full_run"] = 0.25
+    comparison["ways"][2]["points"][4] |= {"points_lost": 1.25, "points_lost_to_full_run": 0.25}
     view = comparison_view(typed_comparison(comparison))
-    row = next(row for row in view.lost.rows if row[0].words == "confidence")
-    headings = [column.heading for column in view.lost.columns]
-
-    assert row[headings.index("at 5")].words == "0.25"
-    assert row[headings.index("at 5")].note == "± 0.50"
-    assert {tile.name: tile.value for tile in view.tiles}["Timesteps by confidence"] == row[-1].words
+    for found, lost in ((view.lost, "1.25"), (view.lost_to_full_run, "0.25")):
+        row = next(row for row in found.rows if row[0].words == "confidence")
+        cell = row[[column.heading for column in found.columns].index("at 5")]
+        assert cell.words == lost and cell.note.startswith("± ")
+    tiles = {tile.name: tile for tile in view.tiles}
+    assert tiles["Timesteps by confidence"].value == "5.00"
+    assert "below all timesteps" in tiles["Timesteps by confidence"].note
 
 
 def test_the_own_score_is_drawn_strong_and_those_really_run_as_diamonds() -> None:

@@ -37,7 +37,9 @@ def test_the_exits_add_up() -> None:
     assert measured is not None
     exits = measured.exits
     assert exits.shares == (0.5, 0.4, 0.0, 0.1) and (exits.half, exits.most) == (1, 2)
-    assert [row[2].words for row in exits.table.rows] == [f"{share}\u00a0%" for share in ("50.0", "90.0", "90.0", "100.0")]
+    assert [row[2].words for row in exits.table.rows] == [
+        f"{share}\u00a0%" for share in ("50.0", "90.0", "90.0", "100.0")
+    ]
 
 
 def test_plots_come_in_reading_order() -> None:

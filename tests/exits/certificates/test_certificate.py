@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from msgspec import ValidationError, convert
 import torch
+from msgspec import ValidationError, convert
 from torch import Tensor
 
-from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
+from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.bounds import binomial_p_values
 from seenn_convert.exits.certificates.certificate import (
     Certificate,

@@ -7,7 +7,9 @@ LAYER = LayerDiagnosis(name="relu", parts={"clipping": 0.4}, own_error=0.401)
 
 
 def test_the_first_layer_that_breaks_and_the_suggestion() -> None:
-    words = diagnosis_words(Diagnosis(layers=(LAYER,), breaks="relu", suggestion="Convert with --threshold max: it clips."))
+    words = diagnosis_words(
+        Diagnosis(layers=(LAYER,), breaks="relu", suggestion="Convert with --threshold max: it clips.")
+    )
     assert words.startswith("relu is the first layer that breaks: its own error is 40.1% of its activation.")
     assert words.endswith("Convert with --threshold max: it clips.")
 

@@ -21,7 +21,9 @@ def test_the_story_says_what_was_measured() -> None:
     report = typed(fake_report())
     assert report.conversion is not None and report.evaluation is not None
     rule = "is above a threshold (0.8 to 0.9912, depending on the timestep)"
-    assert f"up to 16 timesteps; it leaves as soon as the network’s confidence {rule}." in shown_words(report.conversion)
+    assert f"up to 16 timesteps; it leaves as soon as the network’s confidence {rule}." in shown_words(
+        report.conversion
+    )
     words = measured_words(report.evaluation).replace("\u00a0", " ")
     assert "87.6 % of the answers were right (95 % interval 86.7 to 88.5 %), 0.4 points below the ANN." in words
 

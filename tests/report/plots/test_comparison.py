@@ -13,7 +13,10 @@ def test_lines_and_marks_are_drawn_and_what_is_far_below_is_cut_off() -> None:
     plot = curves_plot("timesteps", "Average timesteps", [mine, others], 91.0, [fixed])
 
     assert [series.label for series in plot.series] == ["ANN", "others", "mine", "fixed"]
-    assert [mark.words for mark in plot.marks(fixed)] == ["fixed: 2.00 timesteps, 88.0 %", "fixed: 4.00 timesteps, 90.0 %"]
+    assert [mark.words for mark in plot.marks(fixed)] == [
+        "fixed: 2.00 timesteps, 88.0 %",
+        "fixed: 4.00 timesteps, 90.0 %",
+    ]
     assert len(plot.bars(mine)) == 1  # the other one lies below what is shown
     assert plot.x.low == 0 and plot.x.high >= 4
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import small_artifacts as small
 import torch
+from seenn_convert.report.html import render_html
 
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.artifact.artifact import Artifact, load_artifact
@@ -15,7 +16,6 @@ from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.energy import MULTIPLY_ACCUMULATE_PJ
 from seenn_convert.measure.evaluate import evaluate
-from seenn_convert.report.html import render_html
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, PlannedScorePolicy
 from seenn_convert.training.planner.rewards import PaperReward, PricedReward
