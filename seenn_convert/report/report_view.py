@@ -30,7 +30,7 @@ from seenn_convert.report.plots.plot import Plot, Point
 
 @dataclass(frozen=True)
 class Exits:
-    """Who exits when: the histogram, the same as a table, the shares by timestep, and by when half and most have left."""
+    """Who exits when: as a histogram, a table and shares by timestep, and when half and nine in ten have left."""
 
     plot: Plot
     table: Table
