@@ -40,7 +40,8 @@ from seenn_convert.passes.base import in_double, relative_error, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.workflows.convert.stages import BIAS_TIMESTEPS, BIAS_UPDATES
+from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS
+from seenn_convert.workflows.convert.stages.biases import BIAS_UPDATES
 
 LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
 TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)

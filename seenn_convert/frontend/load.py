@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.frontend.outputs import choose, select
+from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.ir.program import Program
 
@@ -30,7 +31,7 @@ class Source:
         program: What will be converted, at stage ANN.
         name: File name, factory or class.
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
-        path: The file, where there is one.
+        path: The file that holds its weights, if there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
         output_name: Which of the model's outputs the logits are; None where it has one.
     """
@@ -89,6 +90,7 @@ def read_model(
     input_shape: Sequence[int] | None = None,
     weights: Path | None = None,
     output_name: str | None = None,
+    extra_operators: Sequence[Operator] = (),
 ) -> Source:
     """Read a classifier into a program.
 
@@ -99,6 +101,7 @@ def read_model(
         weights: A ``.safetensors`` file with the state of the factory's module.
         output_name: Which of its outputs are the logits, where it has several: a name in an ONNX file, a key of a
             mapping, or a position.
+        extra_operators: Operators of the user's own, by the names that the exported graph has for them.
 
     Raises:
         InputError: The model cannot be read; says what to do.
@@ -111,9 +114,9 @@ def read_model(
     if weights is not None and isinstance(model, (nn.Module, ExportedProgram)):
         raise InputError("the model holds its weights; weights are for package.module:factory")
     if isinstance(model, nn.Module):
-        return _from_module(model, type(model).__name__, input_shape, output_name)
+        return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
-        return _from_exported(model, "exported program", None, output_name)
+        return _from_exported(model, "exported program", None, output_name, extra_operators)
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -121,9 +124,10 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path), path.name, path, output_name)
+        return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
     if _is_factory(path):
-        return _from_module(_call_factory(str(model), weights), str(model), input_shape, output_name)
+        module = _call_factory(str(model), weights)
+        return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
     _check_file(path)
     raise InputError(
         f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory, "
@@ -136,6 +140,7 @@ def read_for_images(
     image_shape: Sequence[int],
     weights: Path | None = None,
     output_name: str | None = None,
+    extra_operators: Sequence[Operator] = (),
 ) -> Source:
     """Read a model for images ``(C, H, W)``, as ``read_model`` does.
 
@@ -147,8 +152,9 @@ def read_for_images(
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
-        return _from_module(module, str(model), next(accepted, image_shape), output_name)
-    return read_model(model, image_shape, weights, output_name)
+        shape = next(accepted, image_shape)
+        return _from_module(module, str(model), shape, output_name, extra_operators, weights)
+    return read_model(model, image_shape, weights, output_name, extra_operators)
 
 
 def is_file_format(model: str | Path) -> bool:
@@ -160,18 +166,23 @@ def _is_factory(model: str | Path) -> bool:
     return not is_file_format(model) and ":" in str(model) and not Path(model).exists()
 
 
-def _from_module(module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None) -> Source:
+def _from_module(
+    module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None,
+    extra: Sequence[Operator], weights: Path | None = None,
+) -> Source:  # fmt: skip
     if input_shape is None:
         raise InputError(
             f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
         )
-    program = from_torch(module, input_shape, output_name=output_name)
-    return Source(program, name, "module", None, lambda images: select(module(images), output_name), output_name)
+    program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
+    return Source(program, name, "module", weights, lambda images: select(module(images), output_name), output_name)
 
 
-def _from_exported(exported: ExportedProgram, name: str, path: Path | None, output_name: str | None) -> Source:
+def _from_exported(
+    exported: ExportedProgram, name: str, path: Path | None, output_name: str | None, extra: Sequence[Operator]
+) -> Source:
     reference = _exported_reference(exported, output_name)
-    return Source(from_exported(exported, output_name), name, "pt2", path, reference, output_name)
+    return Source(from_exported(exported, output_name, extra), name, "pt2", path, reference, output_name)
 
 
 def _from_onnx(path: Path, output_name: str | None) -> Source:

@@ -125,6 +125,7 @@ def test_a_factory_with_weights(package: str, tmp_path: Path) -> None:
     images = harness.images(source.program)
 
     harness.assert_same(source.program(images), trained(images))
+    assert source.path == tmp_path / "net.safetensors"  # what the provenance hashes
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,12 @@ def operator_name(node: fx.Node) -> str:
     return str(node.target).split(".")[1].rstrip("_") if "." in str(node.target) else str(node.target)
 
 
+def full_operator_name(node: fx.Node) -> str:
+    """Return the name of an operator with its library: ``aten::relu`` for ``aten.relu_.default``."""
+    schema = getattr(node.target, "_schema", None)
+    return str(node.target if schema is None else schema.name).rstrip("_")
+
+
 def module_path(node: fx.Node) -> tuple[str, str]:
     """Return the path and the class of the module a node was traced in, empty strings where unknown."""
     stack = node.meta.get("nn_module_stack") or {}

@@ -3,7 +3,7 @@
 import builtins
 import keyword
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.outputs import output_of
 from seenn_convert.frontend.torch.aliasing import Aliases, written
-from seenn_convert.frontend.torch.aten import AWARE, HANDLERS, elementwise
+from seenn_convert.frontend.torch.aten import AWARE, HANDLERS, Operator, elementwise
 from seenn_convert.frontend.torch.call import (
     OTHER_TYPE,
     Call,
@@ -24,6 +24,7 @@ from seenn_convert.frontend.torch.call import (
     Result,
     Same,
     describe_source,
+    full_operator_name,
     layout_of,
     module_path,
     operator_name,
@@ -38,24 +39,28 @@ RESERVED = ("image", "output", "clock", "readout", "run_length", "logits", "scor
 """Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
 
 
-def lift(exported: ExportedProgram, output_name: str | None = None) -> Program:
+def lift(
+    exported: ExportedProgram, output_name: str | None = None, extra_operators: Sequence[Operator] = ()
+) -> Program:
     """Return the program of stage ANN that computes what ``exported`` computes, for any batch size.
 
     Args:
         exported: A classifier.
         output_name: Which of its results are the logits; needed where there are several.
+        extra_operators: Operators of the user's own; they come before those that this package knows.
 
     Raises:
         UnsupportedOperatorError: Lists every call that has no conversion, with its source line.
         InputError: The model does not take one image and return logits, or is in training mode.
     """
-    return _Lifter(exported, output_name).program()
+    return _Lifter(exported, output_name, extra_operators).program()
 
 
 class _Lifter:
     """The walk over the exported graph; ``values`` maps its nodes to the nodes of the new graph."""
 
-    def __init__(self, exported: ExportedProgram, output_name: str | None) -> None:
+    def __init__(self, exported: ExportedProgram, output_name: str | None, extra: Sequence[Operator]) -> None:
+        self.extra = {operator.name: operator for operator in extra}
         self.exported, self.output_name = exported, output_name
         self.source = fx.Graph()  # a copy: layouts are noted on its nodes
         copies: dict[fx.Node, fx.Node] = {}
@@ -166,9 +171,14 @@ class _Lifter:
 
     def _lift(self, node: fx.Node) -> None:
         name = operator_name(node)
-        handler = HANDLERS.get(name, elementwise)
+        full_name = full_operator_name(node)
+        own = self.extra.get(full_name)
+        if own is None and not full_name.startswith(("aten::", "prims::")):
+            raise Refusal(f"{full_name} belongs to another library; say what it is (extra_operators)")
+        handler = own.lift if own else HANDLERS.get(name, elementwise)
         first = next((layout_of(n) for n in node.all_input_nodes if n in self.values), PLAIN)
-        in_parts = not first.is_plain and name in HANDLERS and name not in AWARE
+        aware = own.any_layout if own else name in AWARE or name not in HANDLERS
+        in_parts = not first.is_plain and not aware
         if in_parts and not first.has_parts:
             raise Refusal("the batch axis was moved behind another one before it; put the batch first")
         result = handler(Call(node, self.constants, self.batch, self.is_open, in_parts))

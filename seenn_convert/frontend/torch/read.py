@@ -10,6 +10,7 @@ from torch.export import Dim, ExportedProgram
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
+from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.lift import lift
 from seenn_convert.ir.program import Program
 
@@ -19,6 +20,7 @@ def from_torch(
     input_shape: Sequence[int],
     dtype: torch.dtype | None = None,
     output_name: str | None = None,
+    extra_operators: Sequence[Operator] = (),
 ) -> Program:
     """Trace a classifier with ``torch.export`` and return its program.
 
@@ -28,6 +30,7 @@ def from_torch(
         dtype: Floating-point type of the image; None for that of the module's parameters.
         output_name: Which of the results are the logits: a key of a mapping, or a position; needed where there are
             several.
+        extra_operators: Operators of the user's own.
 
     Raises:
         InputError: The module is in training mode, does not accept such an image or any batch size, or returns
@@ -40,14 +43,16 @@ def from_torch(
     problem = refusal(module, input_shape, dtype)
     if problem is not None:
         raise InputError(problem)
-    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)), output_name)
+    program = from_exported(_export(module, torch.zeros(2, *input_shape, dtype=dtype)), output_name, extra_operators)
     _check_batch(module, torch.zeros(3, *input_shape, dtype=dtype), output_name)
     return program
 
 
-def from_exported(exported: ExportedProgram, output_name: str | None = None) -> Program:
-    """Return the program of an exported model, with a static or a dynamic batch; ``output_name`` as above."""
-    program = lift(exported, output_name)
+def from_exported(
+    exported: ExportedProgram, output_name: str | None = None, extra_operators: Sequence[Operator] = ()
+) -> Program:
+    """Return the program of an exported model, with a static or a dynamic batch; other arguments as above."""
+    program = lift(exported, output_name, extra_operators)
     _check_dtype(program.input_dtype)
     return program
 

@@ -25,6 +25,7 @@ from seenn_convert.ir.operators.basic import (
     Slice,
     Subtract,
 )
+from seenn_convert.ir.operators.custom import CustomOperator
 from seenn_convert.ir.operators.treatment import (
     CONVOLUTIONS,
     HOMOGENEOUS_OPERATORS,
@@ -48,6 +49,7 @@ __all__ = [
     "ClippedReLU",
     "Concatenate",
     "ConstantRow",
+    "CustomOperator",
     "Encode",
     "Expand",
     "GradedReLU",

@@ -24,6 +24,7 @@ from seenn_convert.ir.operators.basic import (
     Slice,
     Subtract,
 )
+from seenn_convert.ir.operators.custom import CustomOperator
 
 
 class Treatment(Enum):
@@ -53,6 +54,8 @@ def treatment_of(module: nn.Module) -> Treatment:
         return treatment_of(module.operator)
     if isinstance(module, SPIKING_OPERATORS):
         return Treatment.SPIKING
+    if isinstance(module, CustomOperator):
+        return Treatment.LINEAR if module.linear else Treatment.TEMPORAL_DIFFERENCE
     if isinstance(module, LINEAR_OPERATORS) or (isinstance(module, AtenOperator) and module.name in LINEAR):
         return Treatment.LINEAR
     return Treatment.TEMPORAL_DIFFERENCE

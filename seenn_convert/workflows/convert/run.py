@@ -1,6 +1,7 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +22,20 @@ from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import Source, read_for_images
+from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
-from seenn_convert.ir.program import Program
+from seenn_convert.ir.program import Program, Stage
 from seenn_convert.measure.conversion import conversion_report, facts_of, model_facts
-from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.stages import calibrate_thresholds, correct, tune, tune_weights
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.biases import correct
+from seenn_convert.workflows.convert.stages.exit import fit_exit
+from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
+from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
@@ -51,6 +57,8 @@ def convert(
     progress: Progress = silent,
     *,
     output_name: str | None = None,
+    extra_operators: Sequence[Operator] = (),
+    extra_passes: Sequence[Pass] = (),
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -62,25 +70,29 @@ def convert(
         weights: State of the factory's module, ``.safetensors``.
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
+        extra_operators: Operators of the user's own, for calls that this package does not know.
+        extra_passes: Passes of the user's own. Those of stage ANN run behind ours and are checked like them: they keep
+            the outputs; those of stage SNN run on the step, before its exit probe.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
     progress("reading the model", 0, 1)
-    source = read_for_images(model, calibration_data.image_shape, weights, output_name)
+    source = read_for_images(model, calibration_data.image_shape, weights, output_name, extra_operators)
     _check_data(source.program, calibration_data)
     images = _first_images(source.program, calibration_data)
     parity = source.check(images)
-    ann = run_passes(source.program, ANN_PASSES, images)
+    ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress)
+    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress, extra_passes)
 
 
 def compile_ann(
-    ann: Program, data: Dataset, options: Options, model: ModelOrigin, parity: float | None, progress: Progress
-) -> Artifact:
+    ann: Program, data: Dataset, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
+    extra_passes: Sequence[Pass] = (),
+) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
     Args:
@@ -90,22 +102,19 @@ def compile_ann(
         model: Provenance of the model.
         parity: Relative error against the original, None where it is not known.
         progress: Told about each stage.
+        extra_passes: Of the user's own; those of stage SNN are run here.
     """
-    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
-    _check_spiking(ann, options.encode, options.require_spiking)
-    data = _checked_classes(ann, data)
-    ann.graph_module.to(options.device)
-    split = split_calibration(len(data), options.seed)
-    if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
-    calibration = calibrate_thresholds(ann, data, split, options, progress)
-    tuned, calibration = tune_weights(ann, calibration, data, split, options, progress)
+    session = open_session(ann, data, options, progress)
+    ann, data, split = session.ann, session.data, session.split
+    calibration = calibrate_thresholds(session)
+    tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
-    spiking = correct(ann, spiking, data, split, options, progress)
-    tuning = tune(ann, spiking, data, split, options, progress)
+    spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
+    spiking = correct(session, spiking)
+    tuning = fit_exit(session, spiking)
     snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
     _move(ann, snn, "cpu")
-    used = data_facts(data)
+    used, machine = data_facts(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, split,
         neuron=options.neuron, target=options.target, data=used.name, parity=parity,
@@ -122,13 +131,28 @@ def compile_ann(
             model=model,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
             options=options.to_json(),
-            environment=environment(),
+            environment=machine,
         ),
         facts=facts_of(tuning, parity),
-        report=Report(
-            model=model_facts(model, snn, data.class_names), conversion=conversion, environment=environment()
-        ),
+        report=Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine),
     )
+
+
+def open_session(ann: Program, data: Dataset, options: Options, progress: Progress) -> Session:
+    """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
+
+    Raises:
+        InputError: The network would not spike enough, or the data does not fit it.
+        CalibrationDataError: There are too few images for the certificate asked for.
+    """
+    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
+    _check_spiking(ann, options.encode, options.require_spiking)
+    data = _checked_classes(ann, data)
+    ann.graph_module.to(options.device)
+    split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+    return Session(ann, data, split, options, progress)
 
 
 def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: Progress = silent) -> Artifact:
@@ -154,6 +178,10 @@ def load(path: Path | str) -> SpikingModel:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(Path(path)).model()
+
+
+def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
+    return [one for one in passes if one.accepts is stage]
 
 
 def _first_images(program: Program, data: Dataset) -> Tensor:

@@ -16,17 +16,13 @@ from seenn_convert.errors import CalibrationDataError
 from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.operators.step import TimestepBias
 from seenn_convert.ir.program import Program
-from seenn_convert.workflows.convert import stages
 from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Options
-from seenn_convert.workflows.convert.stages import (
-    BIAS_PASSES,
-    BIAS_TIMESTEPS,
-    calibrate_thresholds,
-    correct,
-    fit_bias,
-    tune,
-    tune_weights,
-)
+from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS, Session
+from seenn_convert.workflows.convert.stages import weights
+from seenn_convert.workflows.convert.stages.biases import BIAS_PASSES, correct, fit_bias
+from seenn_convert.workflows.convert.stages.exit import fit_exit
+from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
+from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 SPLIT = split_calibration(96, 0)
 
@@ -48,11 +44,11 @@ def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
         told.append(what)  # type: ignore[arg-type]
 
     clean, other = small.dataset(), small.as_dataset(*damaged_held_out())
-    found = calibrate_thresholds(ann, clean, SPLIT, options, progress)
+    found = calibrate_thresholds(Session(ann, clean, SPLIT, options, progress))
     assert found == calibrate(ann, [small.draw(96, 1)[0][list(SPLIT.fitting)]], options.rule)
-    assert found == calibrate_thresholds(ann, other, SPLIT, options, progress)
+    assert found == calibrate_thresholds(Session(ann, other, SPLIT, options, progress))
     assert told[2] == ("calibrating", 58, 58)
-    biases = [fit_bias(ann, small.spiking_program(), data, SPLIT, options, progress) for data in (clean, other)]
+    biases = [fit_bias(Session(ann, data, SPLIT, options, progress), small.spiking_program()) for data in (clean, other)]
     assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
     assert told[-1] == ("correcting means", 58 * BIAS_PASSES, 58 * BIAS_PASSES)
 
@@ -61,7 +57,7 @@ def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:
     """Every candidate is tried, the least error wins, and the held-out part has no say."""
     ann, options = small.ann_program(), Options(timesteps=4)
     found = [
-        calibrate_thresholds(ann, data, SPLIT, options, lambda *what: None)
+        calibrate_thresholds(Session(ann, data, SPLIT, options, lambda *what: None))
         for data in (small.dataset(), small.as_dataset(*damaged_held_out()))
     ]
     assert found[0] == found[1]
@@ -78,10 +74,8 @@ def test_the_rule_of_least_error_is_chosen_on_the_fitting_part() -> None:
 
 def test_biases_end_where_the_start_up_does() -> None:
     """A run longer than the fitted timesteps has no bias behind them."""
-    biases = fit_bias(
-        small.ann_program(), small.spiking_program(), small.dataset(), SPLIT, Options(timesteps=BIAS_TIMESTEPS + 9),
-        lambda *what: None,
-    )  # fmt: skip
+    session = Session(small.ann_program(), small.dataset(), SPLIT, Options(timesteps=BIAS_TIMESTEPS + 9))
+    biases = fit_bias(session, small.spiking_program())
     for bias in biases.values():
         assert len(bias) == BIAS_TIMESTEPS + 1
         assert not bias[-1].any() and bias[:-1].any()
@@ -90,7 +84,7 @@ def test_biases_end_where_the_start_up_does() -> None:
 def test_biases_do_not_depend_on_the_batch_size() -> None:
     ann, spiking, data = small.ann_program(), small.spiking_program(), small.dataset()
     a, b = (
-        fit_bias(ann, spiking, data, SPLIT, Options(timesteps=3, batch_size=size), lambda *what: None)
+        fit_bias(Session(ann, data, SPLIT, Options(timesteps=3, batch_size=size)), spiking)
         for size in (1, 500)
     )
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -99,20 +93,16 @@ def test_biases_do_not_depend_on_the_batch_size() -> None:
 def test_tuning_leaves_the_spiking_program_as_it_was() -> None:
     spiking = small.spiking_program()
     before = list(spiking.graph_module.graph.nodes)
-    tuning = tune(small.ann_program(), spiking, small.dataset(), SPLIT, Options(timesteps=3), lambda *what: None)
+    tuning = fit_exit(Session(small.ann_program(), small.dataset(), SPLIT, Options(timesteps=3)), spiking)
     assert list(spiking.graph_module.graph.nodes) == before
     assert tuning.temperatures.shape == (3,)
     assert isinstance(SPLIT, Split)
 
 
-def silent(*what: object) -> None:
-    """Say nothing."""
-
-
 def test_each_correction_does_what_it_says() -> None:
     ann, spiking, data = small.ann_program(), small.spiking_program(), small.dataset()
     last = {
-        name: correct(ann, spiking, data, SPLIT, Options(timesteps=3, correction=name), silent)
+        name: correct(Session(ann, data, SPLIT, Options(timesteps=3, correction=name)), spiking)
         for name in CORRECTION_NAMES
     }
     assert last["none"] is spiking
@@ -129,25 +119,25 @@ def test_each_correction_does_what_it_says() -> None:
 def test_only_a_deep_calibration_tunes_weights_and_only_where_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     ann, data = small.ann_program(), small.dataset()
     options = Options(timesteps=4, calibration="deep", rule=MseRule(4))
-    plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
-    assert tune_weights(ann, plain, data, SPLIT, replace(options, calibration="balanced"), silent) == (ann, plain)
+    plain = calibrate_thresholds(Session(ann, data, SPLIT, options))
+    assert tune_weights(Session(ann, data, SPLIT, replace(options, calibration="balanced")), plain) == (ann, plain)
 
-    program, kept = tune_weights(ann, plain, data, SPLIT, options, silent)
+    program, kept = tune_weights(Session(ann, data, SPLIT, options), plain)
     assert kept.weights["kept"] is True and kept.weights["errors_after"][-1] < kept.weights["errors_before"][-1]
     assert program is not ann and kept.v_thresholds().keys() == plain.v_thresholds().keys()
-    again, same = tune_weights(ann, plain, small.as_dataset(*damaged_held_out()), SPLIT, options, silent)
+    again, same = tune_weights(Session(ann, small.as_dataset(*damaged_held_out()), SPLIT, options), plain)
     assert same == kept
     for name, value in program.graph_module.state_dict().items():
         assert torch.equal(again.graph_module.state_dict()[name], value)
 
     monkeypatch.setattr("seenn_convert.training.reconstruct.WEIGHT_RATE", 3.0)
-    program, left = tune_weights(ann, plain, data, SPLIT, options, silent)
+    program, left = tune_weights(Session(ann, data, SPLIT, options), plain)
     assert program is ann and left.weights["kept"] is False and left.layers == plain.layers
 
 
 def test_a_fast_calibration_compares_no_rules_and_corrects_by_one_bias() -> None:
     options = Options(timesteps=6, calibration="fast")
-    found = calibrate_thresholds(small.ann_program(), small.dataset(), SPLIT, options, silent)
+    found = calibrate_thresholds(Session(small.ann_program(), small.dataset(), SPLIT, options))
     assert found.rule == "mse, 3 levels" and not found.choice
     assert options.chosen_correction == "bias"
     assert Options().chosen_correction == Options(calibration="deep").chosen_correction == "timestep"
@@ -156,9 +146,9 @@ def test_a_fast_calibration_compares_no_rules_and_corrects_by_one_bias() -> None
 def test_too_few_images_tune_no_weights() -> None:
     split, options = split_calibration(40, 0), Options(timesteps=4, calibration="deep", rule=MseRule(4))
     data = small.dataset(40)
-    plain = calibrate_thresholds(small.ann_program(), data, split, options, silent)
+    plain = calibrate_thresholds(Session(small.ann_program(), data, split, options))
     with pytest.raises(CalibrationDataError, match="40 calibration images, of which 24 are for fitting, are too few"):
-        tune_weights(small.ann_program(), plain, data, split, options, silent)
+        tune_weights(Session(small.ann_program(), data, split, options), plain)
 
 
 def test_images_that_judge_tuned_weights_tune_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,13 +157,13 @@ def test_images_that_judge_tuned_weights_tune_none(monkeypatch: pytest.MonkeyPat
     def errors(ann: Program, program: Program, *given: Any) -> list[float]:  # tuned weights are kept, like it or not
         return [float(given[3].abs().mean()) + (program is ann)]
 
-    monkeypatch.setattr(stages, "output_errors", errors)
+    monkeypatch.setattr(weights, "output_errors", errors)
     ann, options = small.ann_program(), Options(timesteps=4, calibration="deep", rule=MseRule(4))
-    plain = calibrate_thresholds(ann, small.dataset(), SPLIT, options, silent)
+    plain = calibrate_thresholds(Session(ann, small.dataset(), SPLIT, options))
     pixels, labels = small.draw(96, 1)
     pixels[list(SPLIT.fitting[::4])] *= 1.01
     found = [
-        tune_weights(ann, plain, data, SPLIT, options, silent)
+        tune_weights(Session(ann, data, SPLIT, options), plain)
         for data in (small.dataset(), small.as_dataset(pixels, labels))
     ]
     (program, one), (other_program, other) = found
@@ -188,10 +178,10 @@ def test_weights_that_help_early_answers_at_the_cost_of_the_last_are_left(monkey
     def errors(ann: Program, program: Program, *given: Any) -> list[float]:
         return [0.3, 0.2, 0.1] if program is ann else [0.1, 0.1, 0.11]
 
-    monkeypatch.setattr(stages, "output_errors", errors)
+    monkeypatch.setattr(weights, "output_errors", errors)
     ann, options = small.ann_program(), Options(timesteps=4, calibration="deep", rule=MseRule(4))
-    plain = calibrate_thresholds(ann, small.dataset(), SPLIT, options, silent)
-    program, left = tune_weights(ann, plain, small.dataset(), SPLIT, options, silent)
+    plain = calibrate_thresholds(Session(ann, small.dataset(), SPLIT, options))
+    program, left = tune_weights(Session(ann, small.dataset(), SPLIT, options), plain)
     assert program is ann and left.weights["kept"] is False and left.layers == plain.layers
 
 
@@ -205,8 +195,8 @@ def test_answers_that_differ_by_rounding_alone_are_no_reason_to_keep_tuned_weigh
         head.bias.mul_(1000)
     ann = replace(ann, graph_module=sure)
     options = Options(timesteps=16, neuron="tracking", calibration="deep", rule=MaxRule())
-    plain = calibrate_thresholds(ann, data, SPLIT, options, silent)
-    program, left = tune_weights(ann, plain, data, SPLIT, options, silent)
+    plain = calibrate_thresholds(Session(ann, data, SPLIT, options))
+    program, left = tune_weights(Session(ann, data, SPLIT, options), plain)
     assert left.weights["errors_before"] == left.weights["errors_after"] == [LEAST_DIVERGENCE] * 3
     assert left.weights["kept"] is False
     assert program is ann

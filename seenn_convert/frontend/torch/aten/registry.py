@@ -1,11 +1,28 @@
 """The table from the name of an ATen operator to the function that lifts its calls."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from seenn_convert.frontend.torch.call import Call, Result
 
 Handler = Callable[[Call], Result]
 HANDLERS: dict[str, Handler] = {}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the user's own, or one to be read in another way than this package does.
+
+    Attributes:
+        name: As the exported graph calls it, ``"mylib::swish"``; its overloads share the name.
+        lift: From a call to what stands for it, such as ``Lifted(MyModule(...), (call.tensor("x"),))``.
+        any_layout: The function returns what is right wherever the batch axis is.
+    """
+
+    name: str
+    lift: Handler
+    any_layout: bool = False
+
 
 AWARE: set[str] = set()
 """Operators whose handler minds where the batch axis is; the others are applied to each part of a row."""
@@ -36,4 +53,4 @@ def operator_of(call: Call) -> str:
     return name.rstrip("_")
 
 
-__all__ = ["AWARE", "HANDLERS", "TRAINING", "Handler", "Result", "handles", "operator_of"]
+__all__ = ["AWARE", "HANDLERS", "TRAINING", "Handler", "Operator", "Result", "handles", "operator_of"]

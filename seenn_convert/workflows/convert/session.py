@@ -1,0 +1,79 @@
+"""A conversion on its way: the ANN, its calibration data and how they are used, as one value."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seenn_convert.calibration.timestep_bias import Form
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.exits.tune import Split
+from seenn_convert.ir.program import Program
+from seenn_convert.progress import Counter, Progress, silent
+from seenn_convert.rows import pad_rows
+from seenn_convert.workflows.convert.options import Options
+
+BIAS_TIMESTEPS = 64
+"""Timesteps behind which there is no bias: the start-up that biases correct is over by then."""
+
+CHOICE_IMAGES = (16, 64)
+"""Fewest and most images on which alternatives are compared."""
+
+CHOICE_WORK = 512
+"""Images on which alternatives are compared times timesteps, where the bounds above allow it."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every stage of a conversion reads.
+
+    Attributes:
+        ann: After the passes of stage ANN.
+        data: Calibration data.
+        split: Which of it fits, and which judges.
+        options: How to convert.
+        progress: Told about each stage.
+    """
+
+    ann: Program
+    data: Dataset
+    split: Split
+    options: Options
+    progress: Progress = silent
+
+    @property
+    def horizon(self) -> int:
+        """The timestep up to which the run has to be good: images leave around the average that is aimed at."""
+        options = self.options
+        average = None if options.target is None else options.target.timesteps
+        return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
+
+    def counter(self, stage: str, total: int) -> Counter:
+        """Return what counts the progress of a stage."""
+        return Counter(self.progress, stage, total)
+
+    def compared_with(self, timesteps: int) -> Form | None:
+        """Return the biases that runs of ``timesteps`` are compared with: none if a long run ends without them."""
+        form = self.options.chosen_correction
+        return None if form == "none" or (form == "timestep" and timesteps > BIAS_TIMESTEPS) else form
+
+    def drawn(self, among: Sequence[int], count: int) -> list[int]:
+        """Return ``count`` of the positions, in an order set by the seed; repeated if need be."""
+        order = torch.randperm(len(among), generator=torch.Generator().manual_seed(self.options.seed))
+        return [among[int(order[i % len(order)])] for i in range(count)]
+
+    def updates(self, stage: str, size: int, chosen: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the images at ``chosen``, ``size`` an update, where and in the type in which the ANN computes."""
+        counter = self.counter(stage, len(chosen))
+        for image, _ in self.data.batches(size, chosen):
+            yield image.to(self.options.device, self.ann.input_dtype)
+            counter.add(len(image))
+
+    def choice_images(self, among: Sequence[int], bounds: tuple[int, int] = CHOICE_IMAGES) -> Tensor:
+        """Return the images on which alternatives are compared, drawn from the positions ``among``."""
+        fewest, most = bounds
+        count = min(max(fewest, min(most, CHOICE_WORK // self.options.timesteps)), len(among))
+        images = next(self.data.batches(count, self.drawn(among, count)))[0]
+        return pad_rows(images.to(self.options.device, self.ann.input_dtype))

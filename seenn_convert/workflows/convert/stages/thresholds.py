@@ -1,0 +1,60 @@
+"""Choose the firing thresholds on the fitting part of the calibration data."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from seenn_convert.calibration.calibration import Calibration, from_statistics
+from seenn_convert.calibration.observe import check_images, observe
+from seenn_convert.calibration.rules import AutoRule, ThresholdRule
+from seenn_convert.calibration.statistics import ActivationStatistics
+from seenn_convert.calibration.threshold_choice import choose_thresholds
+from seenn_convert.ir.editor import images_together
+from seenn_convert.ir.program import Program
+from seenn_convert.workflows.convert.session import Session
+
+
+def calibrate_thresholds(session: Session) -> Calibration:
+    """Return the thresholds of the rule asked for, or of the one that is best at the outputs."""
+    options, statistics, images = session.options, *observed(session)
+    if not isinstance(options.rule, AutoRule):
+        return thresholds_by(options.rule, session, statistics, images)
+    resolution = options.kind.resolution
+    if options.calibration == "fast":
+        return thresholds_by(options.rule.middle(options.timesteps, resolution), session, statistics, images)
+    rules = options.rule.candidates(options.timesteps, resolution)
+    return choose_thresholds(
+        session.ann,
+        [thresholds_by(rule, session, statistics, images) for rule in rules],
+        options.kind,
+        session.horizon,
+        session.choice_images(session.split.fitting),
+        session.compared_with(session.horizon),
+        session.progress,
+    )
+
+
+def thresholds_by(
+    rule: ThresholdRule, session: Session, statistics: Mapping[str, ActivationStatistics], images: int
+) -> Calibration:
+    """Return the thresholds that ``rule`` makes of what was observed on ``images`` images."""
+    return from_statistics(statistics, images, rule, session.options.per_channel)
+
+
+def observed(session: Session, ann: Program | None = None) -> tuple[dict[str, ActivationStatistics], int]:
+    """Return the statistics of the activations on the fitting part, and its number of images.
+
+    Args:
+        session: Whose data is read.
+        ann: Another program than the session's, with the same activations.
+    """
+    program, fitting = ann or session.ann, session.split.fitting
+    counter = session.counter("calibrating", len(fitting))
+
+    def images() -> Iterator[Tensor]:
+        for image, _ in session.data.batches(images_together(program, session.options.batch_size), fitting):
+            check_images(image, program.input_shape, fitting[counter.done : counter.done + len(image)])
+            yield image
+            counter.add(len(image))
+
+    return observe(program, images())

@@ -1,0 +1,148 @@
+"""Operators, passes and rules of a user's own go into a conversion as values, without a fork."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import small_artifacts as small
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.calibration.statistics import ActivationStatistics
+from seenn_convert.errors import PostconditionError, UnsupportedOperatorError
+from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.frontend.torch.call import Call, Lifted
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import CustomOperator
+from seenn_convert.ir.program import Stage
+from seenn_convert.passes.base import Pass
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.run import convert
+
+
+@torch.library.custom_op("seenn_tests::soft_clip", mutates_args=())
+def soft_clip(x: Tensor, slope: float) -> Tensor:
+    """An operator of another library, which no table of ours knows."""
+    return torch.tanh(slope * x) / slope
+
+
+@soft_clip.register_fake
+def _(x: Tensor, slope: float) -> Tensor:
+    return torch.empty_like(x)
+
+
+class SoftClip(CustomOperator):
+    """What stands for it in a program."""
+
+    options: ClassVar[tuple[str, ...]] = ("slope",)
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.slope * x) / self.slope
+
+
+def lift_soft_clip(call: Call) -> Lifted:
+    return Lifted(SoftClip(call.number("slope")), (call.tensor("x"),))
+
+
+SOFT_CLIP = Operator("seenn_tests::soft_clip", lift_soft_clip)
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.head = nn.Conv2d(1, 6, 3, padding=1), nn.Linear(6 * 64, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        hidden = torch.relu(self.first(image))
+        return self.head(torch.ops.seenn_tests.soft_clip(hidden, 0.5).flatten(1))
+
+
+def network() -> nn.Module:
+    return Network().eval()
+
+
+@dataclass(frozen=True)
+class HalfOfMaximum:
+    """A threshold rule of a user's own."""
+
+    name: str = "half of the maximum"
+
+    def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
+        return statistics.maxima / 2
+
+
+def test_an_unknown_operator_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UnsupportedOperatorError, match="seenn_tests::soft_clip belongs to another library") as caught:
+        convert(network(), small.dataset(), Options(4, calibration="fast"))
+    assert "extra_operators" in str(caught.value)
+
+
+def test_an_operator_given_as_a_value_is_converted_and_tends_to_the_ann() -> None:
+    options = Options(64, calibration="fast", correction="none", neuron="tracking")
+    artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
+    sites = {site["operator"]: site["treatment"] for site in artifact.report["conversion"]["operators"]}
+    assert sites["SoftClip"] == "temporal-difference"
+    images, _ = small.draw(16, 5)
+    model = artifact.model()
+    drives, state = model.drive(images), model.initial_state(len(images))
+    for _ in range(64):
+        logits, _, state = model.step(drives, state)
+    wanted = network()(images).detach()
+    assert float((logits - wanted).norm() / wanted.norm()) < 0.02
+
+
+def test_a_rule_of_ones_own_makes_the_thresholds() -> None:
+    own = convert(network(), small.dataset(), Options(4, rule=HalfOfMaximum()), extra_operators=(SOFT_CLIP,))
+    largest = own.provenance["calibration"]["thresholds"]["layers"]["relu"]["maximum"]
+    assert max(own.provenance["calibration"]["thresholds"]["layers"]["relu"]["v_threshold"]) == largest / 2
+    assert own.provenance["options"]["threshold"] == "half of the maximum"
+
+
+class ScaleHead(Pass):
+    """Doubles the weights of the head: a pass that does not keep the outputs."""
+
+    def rewrite(self, draft: Draft) -> None:
+        for node, head in list(draft.modules_of(nn.Linear)):
+            wider = nn.Linear(head.in_features, head.out_features)
+            wider.load_state_dict({name: 2 * value for name, value in head.state_dict().items()})
+            draft.replace_module(node, wider.eval().requires_grad_(False))
+
+
+class SplitScale(Pass):
+    """Splits a head into two layers; the outputs stay."""
+
+    def rewrite(self, draft: Draft) -> None:
+        for node, head in list(draft.modules_of(nn.Linear)):
+            if head.bias is not None and not bool((head.bias == 0).all()):
+                same = nn.Linear(head.in_features, head.out_features)
+                same.load_state_dict(head.state_dict())
+                draft.replace_module(node, same.eval().requires_grad_(False))
+
+
+class NameSteps(Pass):
+    """Looks at the step; a pass of stage SNN."""
+
+    accepts = yields = Stage.SNN
+
+    def rewrite(self, draft: Draft) -> None:
+        draft.decline(next(iter(draft.graph.nodes)), "it only looks")
+
+
+def test_passes_given_as_values_run_at_their_stage_and_are_recorded() -> None:
+    artifact = convert(
+        network(), small.dataset(), Options(2, calibration="fast"), extra_operators=(SOFT_CLIP,),
+        extra_passes=(NameSteps(), SplitScale()),
+    )  # fmt: skip
+    names = [record.name for record in artifact.snn.history]
+    assert names.index("OrderChannelsLast") < names.index("SplitScale") < names.index("InsertNeurons")
+    assert names.index("HoistStem") < names.index("NameSteps") < names.index("InsertExitProbe")
+
+
+def test_a_pass_that_changes_the_outputs_is_stopped() -> None:
+    with pytest.raises(PostconditionError, match="ScaleHead changed the outputs"):
+        convert(network(), small.dataset(), Options(2), extra_operators=(SOFT_CLIP,), extra_passes=(ScaleHead(),))
