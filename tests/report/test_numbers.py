@@ -10,6 +10,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 
 def test_numbers_are_written_for_readers() -> None:
+    assert number(-0.001, 2) == "0.00"
     assert [number(-12345.67, 1), percent(0.876), significant(0), significant(0.02346)] == [
         "−12,345.7", "87.6\u00a0%", "0", "0.0235",
     ]  # fmt: skip
