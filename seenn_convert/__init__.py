@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
     from seenn_convert.measure.compare import compare
+    from seenn_convert.report.figures import write_figures
     from seenn_convert.report.write import write_report
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
@@ -48,6 +49,7 @@ _HOMES = {
     "predict": "workflows.predict",
     "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
+    "write_figures": "report.figures",
     "write_report": "report.write",
 }
 
@@ -74,6 +76,7 @@ __all__ = [
     "predict",
     "recalibrate",
     "run_early_exit",
+    "write_figures",
     "write_report",
 ]
 

@@ -11,7 +11,7 @@ PUBLIC = [
     "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Prediction",
     "Preprocessing", "SeennConvertError", "SpikingModel",
     "__version__", "attach_policy", "compare", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
-    "recalibrate", "run_early_exit", "write_report",
+    "recalibrate", "run_early_exit", "write_figures", "write_report",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from seenn_convert.artifact.schema import comparison as schema
 from seenn_convert.artifact.schema.comparison import Comparison, ReliabilityRow, Strategy
 from seenn_convert.measure.curves import at_average, average_within
 from seenn_convert.report.numbers import MISSING, number, percent, significant
-from seenn_convert.report.parts import Cell, Column, Fact, Table, Tile, table
+from seenn_convert.report.parts import Cell, Column, Fact, Row, Table, Tile, table
 from seenn_convert.report.plots.comparison import curves_plot, reliability_plot
 from seenn_convert.report.plots.plot import Plot, Point, Series
 from seenn_convert.report.report_view import environment_facts
@@ -34,6 +34,7 @@ class ComparisonView:
     tiles: tuple[Tile, ...]
     timesteps: Plot
     lost: Table
+    lost_to_full_run: Table
     operations: Plot
     time: Plot
     measured: Table
@@ -60,7 +61,8 @@ def comparison_view(comparison: Comparison) -> ComparisonView:
         warnings=tuple(caution.text for caution in comparison.warnings),
         tiles=_tiles(comparison),
         timesteps=_plot(comparison, "timesteps", fixed),
-        lost=_lost(comparison),
+        lost=_lost(comparison, "Points lost against the ANN", "points_lost"),
+        lost_to_full_run=_lost(comparison, "Points lost against the full run", TO_FULL_RUN),
         operations=_plot(comparison, "operations", fixed),
         time=_plot(comparison, "time", fixed),
         measured=_measured(comparison),
@@ -90,8 +92,8 @@ def _named(comparison: Comparison, name: str) -> tuple[Strategy, ...]:
     return tuple(way for way in comparison.ways if way.name == name)
 
 
-def _within(way: Strategy) -> str:
-    return number(average_within(way.points, ALLOWED, TO_FULL_RUN), 2)
+def _within(way: Strategy, key: str = TO_FULL_RUN) -> str:
+    return number(average_within(way.points, ALLOWED, key), 2)
 
 
 _AXES = {
@@ -135,24 +137,26 @@ def _really_run(comparison: Comparison) -> tuple[Point, ...]:
     return tuple(found)
 
 
-def _lost(comparison: Comparison) -> Table:
+def _lost(comparison: Comparison, name: str, key: str) -> Table:
     averages = [average for average in SHOWN if 1 < average < comparison.timesteps]
     columns = [
         Column("Strategy", numeric=False),
         *(Column(f"at {average}") for average in averages),
         Column("Within half a point"),
     ]
-    rows = [[way.label, *(_lost_at(way, average) for average in averages), _within(way)] for way in comparison.ways]
-    return table("Points below the full run", columns, rows)
+    rows: list[Row] = [
+        [way.label, *(_lost_at(way, average, key) for average in averages), _within(way, key)]
+        for way in comparison.ways
+    ]
+    return table(name, columns, rows)
 
 
-def _lost_at(way: Strategy, average: float) -> Cell:
-    lost = at_average(way.points, average, TO_FULL_RUN)
+def _lost_at(way: Strategy, average: float, key: str) -> Cell:
+    lost = at_average(way.points, average, key)
     if lost is None:
         return Cell(MISSING)
-    low, high = min(
-        way.points, key=lambda point: abs(point.average_timesteps - average)
-    ).points_lost_to_full_run_interval95
+    near = min(way.points, key=lambda point: abs(point.average_timesteps - average))
+    low, high = getattr(near, f"{key}_interval95")
     return Cell(number(lost, 2), f"± {(high - low) / 2:.2f}")
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.report.numbers import MISSING, count, energy, number, ratio, significant
-from seenn_convert.report.parts import Cell, Column, Table, table
+from seenn_convert.report.parts import Cell, Column, Row, Table, table
 
 
 def cost_table(evaluation: Evaluation) -> Table:
     """Return the costs per image."""
     time, joule, done = evaluation.milliseconds_per_image, evaluation.energy.nanojoule_per_image, evaluation.operations
     synaptic, spikes, once = done.synaptic_operations, done.spikes, done.stem_macs + done.policy_macs
-    rows = [
+    rows: list[Row] = [
         ["Time", *_compared((time.ann, time.all_timesteps, time.early_exit), lambda v: number(v, 2, "\u00a0ms"))],
         ["Multiply-accumulates", count(done.ann_macs), count(done.stem_macs), count(once)],
         ["Synaptic operations", MISSING, count(synaptic.all_timesteps), count(synaptic.early_exit)],

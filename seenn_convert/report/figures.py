@@ -1,11 +1,14 @@
 """Write the plots of a report or a comparison as files for a paper."""
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from seenn_convert.artifact.files import written_to
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.comparison_view import comparison_view
+from seenn_convert.report.numbers import plural
 from seenn_convert.report.render import plot_svg
 from seenn_convert.report.report_view import report_view
 
@@ -13,6 +16,14 @@ INSTALL = "pip install 'seenn_convert[figures]'"
 """What also brings PDF and PNG."""
 
 PNG_SCALE = 3.0
+
+
+def check_figures(folder: Path) -> None:
+    """Make ``folder``, and raise InputError if it could not be written: said before the work, not after it."""
+    with written_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
@@ -26,29 +37,28 @@ def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
         InputError: The folder cannot be written.
     """
     view = report_view(report) if isinstance(report, Report) else comparison_view(report)
-    files = {}
+    files: dict[str, bytes] = {}
     for plot in view.plots:
         svg = plot_svg(plot)
-        files |= {f"{plot.name}.{kind}": data for kind, data in {"svg": svg.encode(), **_converted(svg)}.items()}
+        files[f"{plot.name}.svg"] = svg.encode()
+        files |= {f"{plot.name}.{kind}": data for kind, data in _converted(svg).items()}
+    check_figures(folder)
     with written_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (folder / name).write_bytes(data)
     return [folder / name for name in files]
 
 
-def can_convert() -> bool:
-    """Return whether PDF and PNG are written, too."""
-    try:
-        import vl_convert  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def figures_words(folder: Path, files: Sequence[Path]) -> str:
+    """Return what was written, and how to get the kinds of file that are missing."""
+    more = "" if any(file.suffix == ".pdf" for file in files) else f"; for PDF and PNG: {INSTALL}"
+    return f"wrote {plural(len(files), 'figure', 'figures')} to {folder}{more}"
 
 
 def _converted(svg: str) -> dict[str, bytes]:
-    if not can_convert():
+    """Return the picture as PDF and PNG, nothing without the extra."""
+    try:
+        import vl_convert
+    except ImportError:
         return {}
-    import vl_convert
-
     return {"pdf": vl_convert.svg_to_pdf(svg), "png": vl_convert.svg_to_png(svg, scale=PNG_SCALE)}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.report.numbers import MISSING, number, percent, significant
-from seenn_convert.report.parts import Cell, Column, Table, table
+from seenn_convert.report.parts import Cell, Column, Row, Table, table
 
 MEANINGS = {
     "startup": "Input that arrived late.",
@@ -28,12 +28,12 @@ def error_table(layers: Sequence[LayerRow]) -> Table:
         *(Column(part.capitalize(), MEANINGS[part]) for part in PARTS),
         Column(
             "Startup + upstream",
-            "Norm of these two together: what arrives at the layer wrong. Timestep biases make them cancel in part. The "
-            "diagnosis counts each of them up to this value only.",
+            "Norm of these two together: what arrives at the layer wrong. Timestep biases make them cancel in part. "
+            "The diagnosis counts each of them up to this value only.",
         ),
     ]
     most = max((layer.rate_error or 0.0 for layer in layers), default=0.0)
-    rows = []
+    rows: list[Row] = []
     for layer in layers:
         largest = max(layer.error_parts.values(), default=0.0)
         parts = [layer.error_parts.get(part) for part in PARTS]
@@ -63,7 +63,7 @@ def activity_table(layers: Sequence[LayerRow]) -> Table:
     ]
     most_spikes = max((layer.firing_rate or 0.0 for layer in layers), default=0.0)
     most_operations = max((layer.operation_share or 0.0 for layer in layers), default=0.0)
-    rows = [
+    rows: list[Row] = [
         [
             layer.name,
             number(layer.neurons),

@@ -11,7 +11,8 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> str:
     """Return a number with thousands separators and ``digits`` decimals."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:,.{digits}f}".replace("-", "\u2212") + unit
+    rounded = round(value, digits) + 0.0  # no -0.00
+    return f"{rounded:,.{digits}f}".replace("-", "\u2212") + unit
 
 
 def percent(value: float | None, digits: int = 1) -> str:

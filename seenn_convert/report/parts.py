@@ -47,6 +47,9 @@ class Cell(NamedTuple):
     items: tuple[tuple[str, str], ...] = ()
 
 
+Row = Sequence[Cell | str]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table; the first cell of a row is its heading. A ``long`` one scrolls in a box of its own."""
@@ -57,7 +60,7 @@ class Table:
     long: bool = False
 
 
-def table(name: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], long: bool = False) -> Table:
+def table(name: str, columns: Sequence[Column], rows: Sequence[Row], long: bool = False) -> Table:
     """Return a table; text becomes a plain cell."""
     cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
     return Table(name, tuple(columns), cells, long)

@@ -23,14 +23,14 @@ from seenn_convert.report.narrative.exits import (
 )
 from seenn_convert.report.narrative.verdicts import Verdict, measured_words, shown_words, verdicts
 from seenn_convert.report.numbers import MISSING, number, percent, ratio, significant
-from seenn_convert.report.parts import Cell, Column, Fact, Table, Tile, table
+from seenn_convert.report.parts import Cell, Column, Fact, Row, Table, Tile, table
 from seenn_convert.report.plots.evaluation import Result, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
 from seenn_convert.report.plots.plot import Plot, Point
 
 
 @dataclass(frozen=True)
 class Exits:
-    """Who exits when: the histogram, the same as a table, the shares by timestep, and by when half and most have left."""
+    """Who exits when: as a histogram, a table and shares by timestep, and when half and nine in ten have left."""
 
     plot: Plot
     table: Table
@@ -164,7 +164,9 @@ def _exits(evaluation: Evaluation, temperatures: Sequence[float]) -> Exits:
     total = max(sum(counts.values()), 1)
     shares = [counts.get(t, 0) / total for t in range(1, timesteps + 1)]
     left = list(accumulate(shares))
-    half, most = (next((t for t, share in enumerate(left, 1) if share >= part - 1e-9), timesteps) for part in (0.5, 0.9))
+    half, most = (
+        next((t for t, share in enumerate(left, 1) if share >= part - 1e-9), timesteps) for part in (0.5, 0.9)
+    )
     columns = [
         Column("Timestep"),
         Column("Images that leave"),
@@ -174,7 +176,13 @@ def _exits(evaluation: Evaluation, temperatures: Sequence[float]) -> Exits:
     ]
     known = [*temperatures, *[None] * timesteps]
     rows = [
-        [str(t), percent(share), percent(left[t - 1]), percent(evaluation.accuracy_at.get(t)), significant(known[t - 1])]
+        [
+            str(t),
+            percent(share),
+            percent(left[t - 1]),
+            percent(evaluation.accuracy_at.get(t)),
+            significant(known[t - 1]),
+        ]
         for t, share in enumerate(shares, 1)
     ]
     by_timestep = table("Timestep by timestep", columns, rows, long=True)
@@ -190,7 +198,10 @@ def _conversion(conversion: Conversion) -> ConversionView:
         Fact("Firing thresholds", conversion.threshold_rule + scope),
         Fact("Calibration data", calibration_words(conversion.calibration)),
         Fact("Driven by spikes", f"{percent(conversion.spiking_share)} of the multiply-accumulates"),
-        Fact("Parity", f"{significant(conversion.parity, 2)} relative difference between the ANN as read and the original"),
+        Fact(
+            "Parity",
+            f"{significant(conversion.parity, 2)} relative difference between the ANN as read and the original",
+        ),
         Fact("Exit", f"An image leaves {exit_rule(facts.policy)}."),
         Fact("Target", target_words(facts) or MISSING),
         Fact("On held-out images", held_out_words(conversion)),
@@ -239,7 +250,7 @@ def _operators(conversion: Conversion) -> Table:
 
 def _passes(conversion: Conversion) -> Table:
     columns = [Column("Pass", numeric=False), Column("Changed"), Column("Declined", numeric=False)]
-    rows = [
+    rows: list[Row] = [
         [one.name, number(one.changed), Cell("" if one.declined else MISSING, items=one.declined)]
         for one in conversion.passes
     ]

@@ -160,7 +160,7 @@ def test_the_page_and_the_numbers_are_written(found: Comparison, tmp_path: Path)
 
     assert from_plain(json.loads((tmp_path / "comparison.json").read_text()), Comparison) == found
     assert text.startswith("<!DOCTYPE html>")
-    for words in ("Accuracy against average timesteps", "Points below the full run", "AUROC", "patience", "one temperature, one"):
+    for words in ("Accuracy against average timesteps", "Points of accuracy lost", "AUROC", "patience", "one temperature, one"):
         assert words in text
     assert "src=" not in text and "href=" not in text
 

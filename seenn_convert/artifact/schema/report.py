@@ -56,7 +56,8 @@ def migrated(report: dict[str, Any]) -> dict[str, Any]:
         return report
     parts = {name: dict(report[name]) for name in ("conversion", "evaluation") if isinstance(report.get(name), dict)}
     for part in parts.values():
-        part["warnings"] = [_with_code(text) for text in part.get("warnings", ())]
+        warnings = part.get("warnings", [])
+        part["warnings"] = [_with_code(text) for text in warnings] if isinstance(warnings, list) else warnings
     if "conversion" in parts:
         parts["conversion"]["weights"] = parts["conversion"].get("weights") or None
     return {**report, **parts, "schema_version": SCHEMA_VERSION}

@@ -69,8 +69,8 @@ def policy_head_words(head: HeadFacts) -> str:
     if head.used:
         return words
     return (
-        f"{words}. It is not run: on the held-out part of these images, exit thresholds alone reach the target as well. "
-        "The thresholds were chosen anew there, so images may leave at other timesteps than before."
+        f"{words}. It is not run: on the held-out part of these images, exit thresholds alone reach the target as well."
+        " The thresholds were chosen anew there, so images may leave at other timesteps than before."
     )
 
 

@@ -22,9 +22,9 @@ class Verdict(NamedTuple):
 
 def shown_words(conversion: Conversion) -> str:
     """Return how the network sees an image and when it answers."""
+    steps = plural(conversion.timesteps, "timestep", "timesteps")
     return (
-        f"Each image is shown to the spiking network for up to {plural(conversion.timesteps, 'timestep', 'timesteps')}; "
-        f"it leaves {exit_rule(conversion.exit.policy)}."
+        f"Each image is shown to the spiking network for up to {steps}; it leaves {exit_rule(conversion.exit.policy)}."
     )
 
 
@@ -111,8 +111,9 @@ def _time(evaluation: Evaluation) -> Iterator[Verdict]:
     relation = ratio(time.early_exit, time.ann)
     if relation is not None:
         why = " This machine simulates the spikes; only hardware made for them gains from their sparsity."
+        took = f"{significant(time.early_exit)} against {significant(time.ann)} ms per image"
         yield Verdict(
             relation <= 1,
             f"Time, measured on this machine: early exit takes {significant(relation, 2)} times as long as the ANN, "
-            f"{significant(time.early_exit)} against {significant(time.ann)} ms per image.{why if relation > 1 else ''}",
+            f"{took}.{why if relation > 1 else ''}",
         )

@@ -86,7 +86,9 @@ class Plot:
         marks: dict[str, Mark] = {}
         for number, (x, y) in enumerate(shown):
             words = f"{series.label}: {series.words.format(x=x, y=y)}"
-            marks.setdefault(words, Mark(self.x.at(x), self.y.at(y), words, bool(series.marker) and number % every == 0))
+            marks.setdefault(
+                words, Mark(self.x.at(x), self.y.at(y), words, bool(series.marker) and number % every == 0)
+            )
         return list(marks.values())
 
     def bars(self, series: Series) -> list[tuple[float, float, float]]:
