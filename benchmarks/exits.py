@@ -18,12 +18,12 @@ from measuring import data_options, made_on, open_data
 
 import seenn_convert as sc
 from seenn_convert.artifact.provenance import environment
-from seenn_convert.exits.strategies.basic import WAYS, Grounds, Record, first_right, ideal_exit_time
+from seenn_convert.exits.readouts import Readouts, collect_readouts, from_logits
+from seenn_convert.exits.strategies.basic import STRATEGIES, Grounds, carried_out, first_right, ideal_exit_time
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.measure.compare import budgets
 from seenn_convert.measure.curves import at_average, average_within
 from seenn_convert.measure.intervals import points_lost
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
 
 AVERAGES = (2, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -48,32 +48,31 @@ def main(artifacts: tuple[str, ...], readouts: Path | None, seed: int, output: P
 
 
 def _measure(name: str, artifact: str, readouts: Path | None, seed: int, given: dict[str, Any]) -> dict[str, Any]:
-    calibration, test = (_record(name, part, artifact, readouts, given) for part in ("calibration", "test"))
+    calibration, test = (_readouts(name, part, artifact, readouts, given) for part in ("calibration", "test"))
     timesteps, images = calibration.predictions.shape
     grounds = Grounds(calibration, split_calibration(images, seed), budgets(timesteps))
-    right = test.predictions == test.truth
     ways = {}
-    for way in WAYS:
+    for strategy in STRATEGIES:
         points = []
-        for setting in way.settings(grounds, test):
-            lost, half = points_lost(right[-1], right.gather(0, setting.exit_step.unsqueeze(0) - 1).squeeze(0))
-            average = float(setting.exit_step.double().mean())
+        for exit_step in carried_out(strategy, strategy.settings(grounds), grounds, test):
+            lost, half = points_lost(test.right[-1], test.answers(exit_step) == test.truth)
+            average = float(exit_step.double().mean())
             points.append({"average_timesteps": average, "points_lost": lost, "half_interval95": half})
-        ways[way.label] = points
+        ways[strategy.label] = points
     return {
         "name": name,
         "timesteps": timesteps,
         "calibration_images": images,
         "test_images": test.predictions.shape[1],
-        "ann_accuracy": float((test.ann_logits.argmax(dim=-1) == test.truth).double().mean()),
-        "full_accuracy": float(right[-1].double().mean()),
+        "ann_accuracy": float((test.ann_answers == test.truth).double().mean()),
+        "full_accuracy": float(test.right[-1].double().mean()),
         "first_right_average": float(first_right(test).double().mean()),
-        "ideal_exit_time": ideal_exit_time(right),
+        "ideal_exit_time": ideal_exit_time(test.right),
         "ways": ways,
     }
 
 
-def _record(name: str, part: str, artifact: str, readouts: Path | None, given: dict[str, Any]) -> Record:
+def _readouts(name: str, part: str, artifact: str, readouts: Path | None, given: dict[str, Any]) -> Readouts:
     path = None if readouts is None else readouts / f"{name}_{part}.pt"
     if path is not None and path.exists():
         found = torch.load(path, weights_only=True)
@@ -82,12 +81,12 @@ def _record(name: str, part: str, artifact: str, readouts: Path | None, given: d
         data = open_data(given)[part == "test"]
         with torch.no_grad():
             images = (image for image, _ in data.batches(256))
-            logits = run_all_timesteps(network.model(), images, keep_logits=True).logits
+            logits = collect_readouts(network.model(), images, keep_logits=True).logits
             ann = torch.cat([network.ann(image) for image, _ in data.batches(256)])
         found = {"logits": logits, "ann": ann, "labels": data.labels}
         if path is not None:
             torch.save(found, path)
-    return Record(found["logits"].float(), found["ann"].float(), found["labels"])
+    return from_logits(found["logits"].float(), found["ann"].float(), found["labels"])
 
 
 def _table(data: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from measuring import accuracies, accuracy, data_options, made_on, open_data, po
 
 import seenn_convert as sc
 from seenn_convert.artifact.schema.coding import to_plain
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.runtime.policies import exit_steps
 
 
@@ -68,7 +68,7 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
 def _accuracy(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
     """Return accuracies from one run of all timesteps; exits by hindsight are those of early exit."""
     with torch.no_grad():
-        run = run_all_timesteps(artifact.model(), (image for image, _ in test.batches(256)))
+        run = collect_readouts(artifact.model(), (image for image, _ in test.batches(256)))
     steps = exit_steps(artifact.policy, run.scores)
     answers = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
     return {

@@ -21,11 +21,11 @@ from measuring import accuracies, accuracy, data_options, made_on, open_data, po
 import seenn_convert as sc
 from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.coding import to_plain
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.frontend.load import read_model
 from seenn_convert.measure.costs import run_counted
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.memory import keep_pages
 
 SHOWN = (1, 2, 4, 8, 16, 32)
@@ -69,7 +69,7 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     spiking = artifact.model()
     with torch.no_grad():
-        predictions = run_all_timesteps(spiking, (image for image, _ in test.batches(256))).predictions
+        predictions = collect_readouts(spiking, (image for image, _ in test.batches(256))).predictions
         few = test.take(COUNTED_IMAGES)
         _, counts = run_counted(spiking, (image for image, _ in few.batches(100)), lambda count: None)
     states = spiking.initial_state(1)

@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,20 @@ from torch import Tensor
 import seenn_convert as sc
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.provenance import environment
-from seenn_convert.exits.plan_choice import PlanChoice, choose_plan, decide, exits_of
+from seenn_convert.exits.choose import Setting, choose
+from seenn_convert.exits.plan_choice import decide
+from seenn_convert.exits.readouts import IMAGE_AXES, Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
+from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import silent
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.memory import keep_pages
-from seenn_convert.runtime.policies import FixedPolicy
-from seenn_convert.workflows.add_planner.run import HELD_OUT_SHARE, bare_network, policy_of, untrained_head
-from seenn_convert.workflows.add_planner.stages import Heads, Seen, latest_exits, look, train
+from seenn_convert.workflows.add_planner.run import HELD_OUT_SHARE, bare_network, untrained_head
+from seenn_convert.workflows.add_planner.stages import Heads, collect, planned_by, train
 
 WAYS = ("fixed", "score", "planned", "both")
 BATCH, REPEATS, LOOKED_AT = 32, 3, 64
@@ -65,33 +68,33 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     options = sc.PolicyOptions()
     plan, model = untrained_head(artifact, options), bare_network(artifact, options)
     start = time.perf_counter()
-    look(artifact.ann, model, plan, calibration.take(LOOKED_AT), options, silent)
+    collect(artifact.ann, model, plan, calibration.take(LOOKED_AT), options, silent)
     each = (time.perf_counter() - start) / min(LOOKED_AT, len(calibration))
     seen, judged = (
-        _seen(given["readouts"], f"{name}_{part}_{len(data)}", lambda data=data: look(
+        _seen(given["readouts"], f"{name}_{part}_{len(data)}", lambda data=data: collect(
             artifact.ann, model, plan, data, options, silent))
         for part, data in (("calibration", calibration), ("test", test))
     )  # fmt: skip
     split = split_calibration(len(calibration), options.seed, HELD_OUT_SHARE)
+    seen = seen.with_ann_temperature(split.fitting)
     heads = train(plan, seen, split, options, silent)
-    latest = latest_exits(heads.heads, judged.features)
-    ways = decide(heads.fitting, heads.held_out, True, ExitTarget(timesteps=1e9)).ways
+    assert judged.features is not None
+    planned = planned_by(heads.heads, judged.features)
+    ways = decide(seen, heads.planned, split, True, ExitTarget(timesteps=1e9)).ways
     points = []
     for average in given["averages"]:
         for way in WAYS:
             choices = [c for w in WAYS[1:] for c in ways[w]] if way == "both" else ways[way]
-            choice = choose_plan(choices, ExitTarget(timesteps=average))
-            points.append({"average": average, "way": way, **_judge(choice, judged, latest)})
+            choice = choose(choices, ExitTarget(timesteps=average))
+            points.append({"average": average, "way": way, **_judge(choice, judged, planned)})
             points[-1]["choice"] = choice
     programs = [_with_head(artifact.snn, heads, number, artifact.timesteps) for number in range(len(heads.heads))]
     _time(points, artifact, programs, test.take(given["timed_images"]))
     step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
-    truth = judged.labels
-    assert truth is not None
     return {
         "network": name,
-        "ann_accuracy": _share(judged.ann.argmax(dim=-1), truth),
-        "accuracy_at": [_share(answers, truth) for answers in judged.run.predictions],
+        "ann_accuracy": _share(judged.ann_answers, judged.truth),
+        "accuracy_at": [_share(answers, judged.truth) for answers in judged.predictions],
         "calibration_images": len(calibration),
         "test_images": len(test),
         "timed_images": given["timed_images"],
@@ -104,35 +107,32 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seen(folder: Path | None, name: str, make: Any) -> Seen:
+def _seen(folder: Path | None, name: str, make: Callable[[], Readouts]) -> Readouts:
     """Return the readouts of a data set, from the file that keeps them where there is one."""
     file = None if folder is None else folder / f"{name}.pt"
-    if file is None or not file.exists():
-        seen: Seen = make()
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            torch.save({"predictions": seen.run.predictions, "scores": seen.run.scores, "ann": seen.ann,
-                        "features": seen.features, "labels": seen.labels, "seconds": seen.seconds}, file)  # fmt: skip
-        return seen
-    from seenn_convert.runtime.all_timesteps import AllTimesteps
-
-    kept = torch.load(file)
-    run = AllTimesteps(kept["predictions"], kept["scores"], None)
-    return Seen(run, kept["ann"], kept["features"], kept["labels"], kept["seconds"])
+    if file is not None and file.exists():
+        return Readouts(**torch.load(file))
+    readouts = make()
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({name: getattr(readouts, name) for name in IMAGE_AXES}, file)
+    return readouts
 
 
-def _judge(choice: PlanChoice, judged: Seen, latest: Tensor) -> dict[str, Any]:
+def _judge(choice: Setting, judged: Readouts, planned: Tensor) -> dict[str, Any]:
     """Return accuracy and average timesteps of a choice on the test images."""
-    assert judged.labels is not None
-    step = exits_of(choice, judged.run.scores, None if choice.head is None else latest[choice.head])
-    answers = judged.run.predictions.gather(0, step.unsqueeze(0)).squeeze(0)
+    step = choice.exit_steps(judged.scores, None if choice.head is None else planned[choice.head])
     used = [word for word, is_used in (("plan", choice.head is not None), ("score", choice.thresholds is not None))
             if is_used]  # fmt: skip
-    return {"accuracy": _share(answers, judged.labels), "timesteps": float((step + 1).double().mean()), "used": used}
+    return {
+        "accuracy": _share(judged.answers(step), judged.truth),
+        "timesteps": float(step.double().mean()),
+        "used": used,
+    }
 
 
 def _with_head(snn: Program, heads: Heads, number: int, timesteps: int) -> Program:
-    return run_passes(replace(snn, policy=None), [AttachPolicy(heads.heads[number], timesteps)])
+    return run_passes(replace(snn, policy_head=None), [AttachPolicy(heads.heads[number], timesteps)])
 
 
 def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:
@@ -144,10 +144,9 @@ def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Pr
     models = []
     for point in points:
         choice = point.pop("choice")
-        fixed = point["way"] == "fixed"
-        policy = FixedPolicy(round(point["timesteps"])) if fixed else policy_of(choice, artifact)
+        score = next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
         snn = programs[0] if choice.head is None else programs[choice.head]
-        models.append(replace(artifact, snn=snn, policy=policy).model())
+        models.append(replace(artifact, snn=snn, policy=choice.policy(score)).model())
     seconds: list[list[float]] = [[] for _ in models]
     with torch.no_grad():
         run_early_exit(models[0], [batches[0][:32]], BATCH)

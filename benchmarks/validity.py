@@ -26,10 +26,9 @@ from seenn_convert.exits.certificates import betting
 from seenn_convert.exits.certificates.bounds import binomial_p_values, lower_share
 from seenn_convert.exits.certificates.certificate import leading
 from seenn_convert.exits.certificates.risk import BOUND_NAMES, RISK_NAMES, Bound, Risk, exit_losses, images_needed
-from seenn_convert.exits.temperatures import fit_temperatures
-from seenn_convert.exits.thresholds import Readouts, careful_to_fast, first_exit
-from seenn_convert.ir.scores import evidence_at, score
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
+from seenn_convert.exits.readouts import collect_readouts, from_logits
+from seenn_convert.exits.thresholds import careful_to_fast, first_exit
+from seenn_convert.ir.scores import CONFIDENCE, scores_of
 from seenn_convert.runtime.memory import keep_pages
 
 NAIVE = "naive"
@@ -85,12 +84,13 @@ def main(
 
 def make_pool(calibration: dict[str, Tensor], pool: dict[str, Tensor]) -> Pool:
     """Fit temperatures and path on the calibration readouts, and apply them to those of the pool."""
-    temperatures = fit_temperatures(calibration["logits"], calibration["labels"])
-    ann = fit_temperatures(calibration["ann"][None], calibration["labels"])
-    certainty = torch.softmax(calibration["ann"] / ann, dim=-1)
-    worth = certainty.gather(1, calibration["logits"].argmax(dim=-1).t()).t()
-    path = careful_to_fast(Readouts(_scores(calibration["logits"], temperatures), worth, certainty.amax(dim=-1)))
-    scores, predictions = _scores(pool["logits"], temperatures), pool["logits"].argmax(dim=-1)
+    known = from_logits(calibration["logits"], calibration["ann"], calibration["labels"])
+    everything = range(len(calibration["labels"]))
+    temperatures = known.temperatures(everything)
+    known = known.with_ann_temperature(everything).scored(CONFIDENCE, temperatures)
+    path = careful_to_fast(known.scores, known.worth)
+    scores = scores_of(CONFIDENCE, pool["logits"], temperatures)
+    predictions = pool["logits"].argmax(dim=-1)
     steps = torch.stack([first_exit(scores, scores.new_tensor(thresholds).unsqueeze(1)) for thresholds in path])
     answers = torch.stack([predictions.gather(0, step.unsqueeze(0)).squeeze(0) for step in steps])
     return Pool((steps + 1).double().mean(dim=1), answers, predictions[-1], pool["labels"])
@@ -159,7 +159,7 @@ def _readouts(
     loaded = sc.load_artifact(artifact)
     chosen = sc.open_dataset(data, loaded.preprocessing, loaded.snn.input_shape[0]).take(images)
     with torch.no_grad():
-        run = run_all_timesteps(loaded.model(), (image for image, _ in chosen.batches(256)), keep_logits=True)
+        run = collect_readouts(loaded.model(), (image for image, _ in chosen.batches(256)), keep_logits=True)
         ann = torch.cat([loaded.ann(image) for image, _ in chosen.batches(256)])
     assert run.logits is not None and chosen.labels is not None
     found = {"logits": run.logits, "ann": ann, "labels": torch.as_tensor(chosen.labels)}
@@ -167,10 +167,6 @@ def _readouts(
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(found, file)
     return found
-
-
-def _scores(logits: Tensor, temperatures: Tensor) -> Tensor:
-    return torch.stack([score("confidence", evidence) for evidence in evidence_at(logits, temperatures)])
 
 
 def _table(data: dict[str, Any]) -> str:

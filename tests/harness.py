@@ -15,6 +15,7 @@ from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import Interpreter
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import NeuronType, Signed
 from seenn_convert.passes.base import Pass, relative_error, run_passes
@@ -97,7 +98,7 @@ def spiking_model(program: Program, batch: Tensor, count: int) -> SpikingModel:
         ann = run_passes(program, (*ANN_PASSES, *last_passes("graded")), batch)
         snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [batch], MaxRule()).v_thresholds(), Signed()))
         return SpikingModel(
-            run_passes(snn, [probe_pass(ann, "confidence", torch.ones(count))]), count, FixedPolicy(count)
+            run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(count))]), count, FixedPolicy(count)
         )
 
 

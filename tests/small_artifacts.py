@@ -13,10 +13,11 @@ from seenn_convert.data.dataset import ArrayImages, Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
+from seenn_convert.ir.scores import score_named
 from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
-from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy
+from seenn_convert.runtime.policies import ExitPolicy, ThresholdPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
@@ -99,11 +100,11 @@ def spiking_program(neuron: str = "signed") -> Program:
 
 
 def model(
-    timesteps: int = 8, policy: ExitPolicy = ConfidencePolicy(THRESHOLDS), neuron: str = "signed"
+    timesteps: int = 8, policy: ExitPolicy = ThresholdPolicy("confidence", THRESHOLDS), neuron: str = "signed"
 ) -> SpikingModel:
     """Return a spiking model with a probe of the score that ``policy`` reads; copy it before you change its neurons."""
     temperatures = torch.linspace(2.0, 1.0, timesteps)
-    probe = probe_pass(ann_program(), policy.score_name or "confidence", temperatures)
+    probe = probe_pass(ann_program(), score_named(policy.score_name or "confidence"), temperatures)
     probed = run_passes(spiking_program(neuron), [probe])
     return SpikingModel(probed, timesteps, policy)
 

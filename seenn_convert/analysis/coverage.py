@@ -91,19 +91,19 @@ def graded_skips(ann: Program) -> dict[str, int]:
 
 def policy_macs(snn: Program) -> int:
     """Return the multiply-accumulates of the policy head for one image, 0 where there is none."""
-    if snn.policy is None or snn.stem is None:
+    if snn.policy_head is None or snn.stem is None:
         return 0
     device = device_of(snn.graph_module)
     image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device)
     with torch.no_grad():
-        shapes = result_shapes(snn.policy, *((image,) if plans_from_image(snn) else snn.stem(image)))
+        shapes = result_shapes(snn.policy_head, *((image,) if plans_from_image(snn) else snn.stem(image)))
     return sum(
         macs_of(
-            snn.policy.get_submodule(str(node.target)),
+            snn.policy_head.get_submodule(str(node.target)),
             shapes[node.name],
             *(shapes[source.name] for source in node.all_input_nodes),
         )
-        for node in snn.policy.graph.nodes
+        for node in snn.policy_head.graph.nodes
         if node.op == "call_module"
     )
 

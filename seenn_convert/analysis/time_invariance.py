@@ -16,12 +16,7 @@ def time_varying(graph_module: fx.GraphModule, inputs: Collection[str] = ()) -> 
 
 
 def time_invariant_calls(ann: Program, inputs: Collection[str] = ()) -> set[str]:
-    """Return the names of the calls of an ANN that will be in the stem: those that nothing spiking comes before.
-
-    Args:
-        ann: The program.
-        inputs: Names of its inputs that will differ between timesteps; what depends on them is not in the stem.
-    """
+    """Return the names of the calls of an ANN that go into the stem: no spiking call and no ``inputs`` before them."""
     varying = _reached(
         ann.graph_module, lambda node, module: node.name in inputs or isinstance(module, SPIKING_OPERATORS)
     )

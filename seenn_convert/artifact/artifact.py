@@ -1,7 +1,7 @@
 """The artifact: a converted network as a folder of data, written whole or not at all, loaded without any user code."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
+from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.rows import channels_last
 from seenn_convert.runtime.policies import (
-    ConfidencePolicy,
     ExitPolicy,
     FixedPolicy,
-    PlannedScorePolicy,
+    PlannedPolicy,
+    ThresholdPolicy,
     policy_from_json,
     reads_plan,
 )
@@ -111,12 +112,20 @@ class Artifact:
         )
 
 
-def load_artifact(path: Path) -> Artifact:
+def load_artifact(path: Path, scores: Sequence[ExitScore] = ()) -> Artifact:
     """Return the artifact in the folder ``path``; nothing is unpickled and no code that the files name is imported.
 
+    Args:
+        path: The folder.
+        scores: Exit scores of your own, as they were given to ``Options``; files name them and hold no code.
+
     Raises:
-        ArtifactError: The folder is missing, of another version, incomplete, or was changed.
+        ArtifactError: The folder is missing, of another version, incomplete, or was changed; or the network reads an
+            exit score that is neither of this package nor among ``scores``.
+        InputError: Two of the scores have one name.
     """
+    for score in scores:
+        score_named(score.name, scores)
     try:
         manifest, report = _read_manifest(path), _read_report(path / REPORT)
         if manifest.schema_version == 1:
@@ -124,10 +133,10 @@ def load_artifact(path: Path) -> Artifact:
         for name in (PROGRAM, WEIGHTS):
             _check_file(path / name, manifest.files[name])
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
-        shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()})
+        shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, scores)
         check_runs(*shapes, manifest.timesteps)
-        ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()})
-        artifact = _artifact(path / MANIFEST, manifest, ann, snn, report)
+        ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, scores)
+        artifact = _artifact(path / MANIFEST, manifest, ann, snn, report, scores)
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
     except ArtifactError:
@@ -188,20 +197,23 @@ def _read_report(path: Path) -> Report:
 def _check_fit(artifact: Artifact) -> None:
     """Raise InputError where policy or class names do not fit the network."""
     timesteps, policy, names = artifact.timesteps, artifact.policy, artifact.class_names
-    if isinstance(policy, (ConfidencePolicy, PlannedScorePolicy)) and len(policy.thresholds) != timesteps:
-        raise InputError(f"the policy has {len(policy.thresholds)} thresholds for {timesteps} timesteps; give one each")
+    early = policy.early if isinstance(policy, PlannedPolicy) else policy
+    if isinstance(early, ThresholdPolicy) and len(early.thresholds) != timesteps:
+        raise InputError(f"the policy has {len(early.thresholds)} thresholds for {timesteps} timesteps; give one each")
     if isinstance(policy, FixedPolicy) and policy.timesteps > timesteps:
         raise InputError(f"the policy leaves after {policy.timesteps} timesteps and the network runs for {timesteps}")
-    if reads_plan(policy) and artifact.snn.policy is None:
+    if reads_plan(policy) and artifact.snn.policy_head is None:
         raise InputError("the policy follows a plan and the network has no policy head; attach one")
     classes = next(spec.shape[0] for spec in artifact.snn.states if spec.name == "readout")
     if names is not None and len(names) != classes:
         raise InputError(f"there are {len(names)} class names for {classes} classes; give one each, or none")
 
 
-def _artifact(path: Path, manifest: Manifest, ann: Program, snn: Program, report: Report) -> Artifact:
+def _artifact(
+    path: Path, manifest: Manifest, ann: Program, snn: Program, report: Report, scores: Sequence[ExitScore]
+) -> Artifact:
     try:
-        policy = policy_from_json(manifest.policy)
+        policy = policy_from_json(manifest.policy, scores)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
     if manifest.certificate is not None and dict(manifest.certificate.policy) != policy.to_json():
@@ -240,7 +252,7 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
         "ann": graph_to_json(artifact.ann.graph_module, store, "ann"),
         "stem": graph_to_json(snn.stem, store, "stem"),
         "step": graph_to_json(snn.graph_module, store, "step"),
-        **({} if snn.policy is None else {"policy": graph_to_json(snn.policy, store, "policy")}),
+        **({} if snn.policy_head is None else {"policy": graph_to_json(snn.policy_head, store, "policy")}),
         "results": list(snn.results),
         "states": [{"name": s.name, "shape": list(s.shape), "initial": s.initial} for s in snn.states],
         "sources": dict(snn.sources),
@@ -248,7 +260,9 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
     }
 
 
-def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tensor]) -> tuple[Program, Program]:
+def _programs_from_json(
+    data: Mapping[str, Any], store: Mapping[str, torch.Tensor], scores: Sequence[ExitScore]
+) -> tuple[Program, Program]:
     shape = tuple(_count(size) for size in data["input_shape"])
     dtype = DTYPES[data["input_dtype"]]
     sources = tuple((str(name), str(source)) for name, source in data["sources"].items())
@@ -258,7 +272,7 @@ def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tenso
     )
     ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources, history=history)
     snn = Program(
-        graph_from_json(data["step"], store),
+        graph_from_json(data["step"], store, scores),
         Stage.SNN,
         shape,
         dtype,
@@ -267,7 +281,7 @@ def _programs_from_json(data: Mapping[str, Any], store: Mapping[str, torch.Tenso
             StateSpec(s["name"], tuple(_count(size) for size in s["shape"]), s["initial"]) for s in data["states"]
         ),
         stem=graph_from_json(data["stem"], store),
-        policy=graph_from_json(data["policy"], store) if "policy" in data else None,
+        policy_head=graph_from_json(data["policy"], store) if "policy" in data else None,
         sources=sources,
     )
     return ann, snn

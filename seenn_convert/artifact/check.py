@@ -34,8 +34,8 @@ def check_runs(ann: Program, snn: Program, timesteps: int | None = None) -> None
     _check_shape("score", score, (ROWS,))
     _check_shape("logits", logits, tuple(ann(image).shape))
     _check_shape("logits", logits, tuple(state["readout"].shape))
-    if snn.policy is not None:
-        plan = snn.policy(*((image,) if plans_from_image(snn) else drives))
+    if snn.policy_head is not None:
+        plan = snn.policy_head(*((image,) if plans_from_image(snn) else drives))
         _check_shape("plan", plan, (ROWS, timesteps or plan.shape[-1]))
     for (name, old), new in zip(state.items(), following, strict=True):
         _check_shape(name, new, tuple(old.shape))

@@ -2,11 +2,12 @@
 
 import keyword
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, fx, nn
 
 from seenn_convert.ir.schema import build_module, describe_module
+from seenn_convert.ir.scores import ExitScore
 
 Json = dict[str, object]
 
@@ -33,10 +34,18 @@ def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner:
     return {"nodes": nodes, "modules": modules}
 
 
-def graph_from_json(data: Mapping[str, object], store: Mapping[str, Tensor]) -> fx.GraphModule:
+def graph_from_json(
+    data: Mapping[str, object], store: Mapping[str, Tensor], scores: Sequence[ExitScore] = ()
+) -> fx.GraphModule:
     """Return the graph that ``graph_to_json`` wrote.
 
+    Args:
+        data: Plain data.
+        store: Key -> tensor.
+        scores: Exit scores that its probe may compute beside those of this package.
+
     Raises:
+        ArtifactError: Its probe computes another one.
         KeyError, TypeError, ValueError, RuntimeError: The data is not such a graph.
     """
     root, modules = nn.Module(), data["modules"]
@@ -45,7 +54,7 @@ def graph_from_json(data: Mapping[str, object], store: Mapping[str, Tensor]) -> 
     for target, description in modules.items():
         _check_name(target)
         tensors = {name: store[key] for name, key in description["tensors"].items()}
-        root.add_module(target, build_module(description, tensors))
+        root.add_module(target, build_module(description, tensors, scores))
     graph, values = fx.Graph(), dict[str, fx.Node]()
     nodes = data["nodes"]
     if not isinstance(nodes, list):

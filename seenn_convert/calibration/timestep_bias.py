@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.ir.interpreter import Inputs, Interpreter
+from seenn_convert.ir.interpreter import Inputs, Interpreter, read_results
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.layers import Neuron
@@ -76,8 +76,12 @@ def _gaps_in_parts(
 ) -> dict[str, Tensor]:
     """Return the gaps of all images, of which only as many run together as their state allows."""
     gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
+
+    def activation_mean(name: str, result: Tensor) -> Tensor | None:
+        return mean_over_row(result, neurons[name]) if name in neurons else None
+
     for part in torch.split(images, rows_together(snn, len(images))):
-        wanted = _activation_means(ann, part, neurons)
+        wanted = read_results(ann.graph_module, [part], activation_mean)
         for name, gap in _gaps(snn, part, biases, wanted).items():
             gaps[name] += gap * (len(part) / len(images))
     return gaps
@@ -103,18 +107,6 @@ def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[
     step = program_step(snn, Interpreter(snn.graph_module, call).run)
     unroll(step, snn.stem(images), initial_state(snn, len(images)), timesteps, [advance])
     return gaps
-
-
-def _activation_means(ann: Program, images: Tensor, neurons: dict[str, Neuron]) -> dict[str, Tensor]:
-    """Return the mean of every activation, in the shape of its layer's threshold."""
-    means: dict[str, Tensor] = {}
-
-    def keep(node: fx.Node, result: Any) -> None:
-        if node.name in neurons:
-            means[node.name] = mean_over_row(result, neurons[node.name])
-
-    Interpreter(ann.graph_module, after=keep).run(images)
-    return means
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seenn_convert.exits.thresholds import (
-    ALWAYS,
-    NEVER,
-    ExitTarget,
-    Readouts,
-    careful_to_fast,
-    first_exit,
-    price_thresholds,
-)
+from seenn_convert.exits.choose import Setting, choose, fixed_settings, judged
+from seenn_convert.exits.readouts import Readouts
+from seenn_convert.exits.thresholds import ExitTarget, careful_to_fast, price_thresholds
+from seenn_convert.exits.tune import Split
 
 PRICES = tuple(float(p) for p in torch.logspace(-4, -0.5, 22, dtype=torch.float64))
 """Prices of a timestep for which thresholds are fitted to each plan."""
@@ -25,84 +20,50 @@ MOST_HEADS = 24
 
 
 @dataclass(frozen=True)
-class Plans:
-    """What some images showed at every timestep, and what each policy head planned for them.
-
-    Attributes:
-        readouts: Scores and worth.
-        latest: ``(S, N)`` planned timesteps, from 0, by each of the heads.
-    """
-
-    readouts: Readouts
-    latest: Tensor
-
-
-@dataclass(frozen=True)
-class PlanChoice:
-    """A head, thresholds, or both, and what they do on the held-out images.
-
-    Attributes:
-        head: Number of the head, None for none: the thresholds alone decide.
-        thresholds: For each timestep, None for none: the plan alone decides.
-        expected_drop: Points of accuracy expected to be lost against the ANN.
-        average_timesteps: Mean exit step.
-        reached: Whether the target is met there.
-    """
-
-    head: int | None
-    thresholds: tuple[float, ...] | None
-    expected_drop: float
-    average_timesteps: float
-    reached: bool = True
-
-
-@dataclass(frozen=True)
 class PlanDecision:
     """What was chosen, and what it was chosen from.
 
     Attributes:
         choice: The one taken.
         head: The head to attach: that of the choice, or where it plans nothing the best one for the target.
-        ways: Name of a way to decide -> all its choices: ``fixed`` (as many timesteps for all), ``planned``, ``score``
+        ways: Name of a way to decide -> all its settings: ``fixed`` (as many timesteps for all), ``planned``, ``score``
             (thresholds alone), ``both``.
     """
 
-    choice: PlanChoice
+    choice: Setting
     head: int
-    ways: Mapping[str, list[PlanChoice]]
+    ways: Mapping[str, list[Setting]]
 
 
-def decide(fitting: Plans, held_out: Plans, with_scores: bool, target: ExitTarget) -> PlanDecision:
+def decide(readouts: Readouts, planned: Tensor, split: Split, with_scores: bool, target: ExitTarget) -> PlanDecision:
     """Return the decision for ``target``.
 
     Args:
-        fitting: Images that heads were trained on; thresholds are fitted to them, too.
-        held_out: Images that choose.
+        readouts: Of all images.
+        planned: ``(S, N)`` timesteps that each of the heads plans for them.
+        split: The images that heads were trained on, to which thresholds are fitted, too; and those that choose.
         with_scores: Whether exit scores may let a sample leave earlier than planned; then the thresholds alone and the
             plans alone are among the choices.
         target: What to reach.
     """
-    planned, score = planned_choices(held_out), threshold_choices(fitting, held_out)
-    both = combined_choices(fitting, held_out) if with_scores else []
-    choice = choose_plan([*score, *planned, *both] if with_scores else planned, target)
-    head = choose_plan(planned, target).head if choice.head is None else choice.head
+    fitting, held_out = readouts.select(split.fitting), readouts.select(split.held_out)
+    plans = planned[:, torch.tensor(split.held_out)]
+    alone = [judged(held_out, planned=plan, head=head) for head, plan in enumerate(plans)]
+    score = [judged(held_out, thresholds) for thresholds in careful_to_fast(fitting.scores, fitting.worth)]
+    both = _combined(fitting, planned[:, torch.tensor(split.fitting)], held_out, plans) if with_scores else []
+    choice = choose([*score, *alone, *both] if with_scores else alone, target)
+    head = choose(alone, target).head if choice.head is None else choice.head
     assert head is not None
-    ways = {"fixed": fixed_choices(held_out), "planned": planned, "score": score, "both": both}
+    ways = {"fixed": fixed_settings(held_out), "planned": alone, "score": score, "both": both}
     return PlanDecision(choice, head, ways)
 
 
-def fixed_choices(held_out: Plans) -> list[PlanChoice]:
-    """Return what it gives to stop all held-out images after the same number of timesteps, for comparison."""
-    timesteps = len(held_out.readouts.scores)
-    return [_judged(held_out, None, (NEVER,) * t + (ALWAYS,) * (timesteps - t)) for t in range(timesteps)]
+def drop_at(settings: list[Setting], average_timesteps: float) -> float | None:
+    """Return the expected drop of a mixture of two settings that has these average timesteps, None where none has.
 
-
-def drop_at(choices: list[PlanChoice], average_timesteps: float) -> float | None:
-    """Return the expected drop of a mixture of two choices that has these average timesteps, None where none has.
-
-    The mixture is of the nearest choices of the frontier on either side.
+    The mixture is of the nearest settings of the frontier on either side.
     """
-    best = frontier(choices)
+    best = frontier(settings)
     below = [one for one in best if one.average_timesteps <= average_timesteps]
     above = [one for one in best if one.average_timesteps >= average_timesteps]
     if not below or not above:
@@ -113,73 +74,19 @@ def drop_at(choices: list[PlanChoice], average_timesteps: float) -> float | None
     return left.expected_drop + share * (right.expected_drop - left.expected_drop)
 
 
-def planned_choices(held_out: Plans) -> list[PlanChoice]:
-    """Return what each head alone does on the held-out images."""
-    return [_judged(held_out, head, None) for head in range(len(held_out.latest))]
-
-
-def threshold_choices(fitting: Plans, held_out: Plans) -> list[PlanChoice]:
-    """Return what the exit thresholds do without a plan, from careful to fast, as ``choose_thresholds`` fits them."""
-    return [_judged(held_out, None, thresholds) for thresholds in careful_to_fast(fitting.readouts)]
-
-
-def combined_choices(fitting: Plans, held_out: Plans) -> list[PlanChoice]:
-    """Return what heads do with thresholds beside them that were fitted to their plans, one set for each price."""
-    readouts, heads = fitting.readouts, len(fitting.latest)
-    return [
-        _judged(held_out, head, price_thresholds(readouts.scores, readouts.worth, price, fitting.latest[head]))
-        for head in range(0, heads, math.ceil(heads / MOST_HEADS))
-        for price in PRICES
-    ]
-
-
-def choose_plan(choices: list[PlanChoice], target: ExitTarget) -> PlanChoice:
-    """Return the choice that meets ``target``: the fastest for a drop, the most careful for average timesteps.
-
-    Where none meets it, the most careful choice (for a drop) or the fastest one is returned, with ``reached`` False.
-    Earlier choices win over equal ones.
-    """
-    if target.drop is not None:
-        meets = [choice for choice in choices if choice.expected_drop <= target.drop]
-        if meets:
-            return min(meets, key=lambda choice: (choice.average_timesteps, choice.expected_drop))
-        best = min(choices, key=lambda choice: (choice.expected_drop, choice.average_timesteps))
-    else:
-        assert target.timesteps is not None
-        limit = target.timesteps
-        meets = [choice for choice in choices if choice.average_timesteps <= limit]
-        if meets:
-            return min(meets, key=lambda choice: (choice.expected_drop, choice.average_timesteps))
-        best = min(choices, key=lambda choice: (choice.average_timesteps, choice.expected_drop))
-    return PlanChoice(best.head, best.thresholds, best.expected_drop, best.average_timesteps, reached=False)
-
-
-def frontier(choices: list[PlanChoice]) -> list[PlanChoice]:
-    """Return the choices that no other one beats in both, from fast to careful."""
-    best: list[PlanChoice] = []
-    for choice in sorted(choices, key=lambda one: (one.average_timesteps, one.expected_drop)):
-        if not best or choice.expected_drop < best[-1].expected_drop:
-            best.append(choice)
+def frontier(settings: list[Setting]) -> list[Setting]:
+    """Return the settings that no other one beats in both, from fast to careful."""
+    best: list[Setting] = []
+    for setting in sorted(settings, key=lambda one: (one.average_timesteps, one.expected_drop)):
+        if not best or setting.expected_drop < best[-1].expected_drop:
+            best.append(setting)
     return best
 
 
-def exits_of(choice: PlanChoice, scores: Tensor, latest: Tensor | None) -> Tensor:
-    """Return the timestep, from 0, at which each image leaves, ``(N,)``.
-
-    Args:
-        choice: Who decides.
-        scores: ``(T, N)``.
-        latest: ``(N,)`` planned by the head of the choice; not read where it has none.
-    """
-    last = torch.full_like(scores[0], len(scores) - 1, dtype=torch.int64)
-    if choice.thresholds is not None:
-        last = first_exit(scores, scores.new_tensor(choice.thresholds).unsqueeze(1))
-    return last if choice.head is None or latest is None else torch.minimum(last, latest)
-
-
-def _judged(held_out: Plans, head: int | None, thresholds: tuple[float, ...] | None) -> PlanChoice:
-    readouts, choice = held_out.readouts, PlanChoice(head, thresholds, 0.0, 0.0)
-    step = exits_of(choice, readouts.scores, None if head is None else held_out.latest[head])
-    worth = readouts.worth.gather(0, step.unsqueeze(0)).squeeze(0)
-    drop = 100 * float((readouts.best - worth).double().mean())
-    return PlanChoice(head, thresholds, drop, float((step + 1).double().mean()))
+def _combined(fitting: Readouts, known: Tensor, held_out: Readouts, plans: Tensor) -> list[Setting]:
+    """Return heads with thresholds beside them that were fitted to their plans, one set for each price."""
+    return [
+        judged(held_out, price_thresholds(fitting.scores, fitting.worth, price, known[head] - 1), plans[head], head)
+        for head in range(0, len(plans), math.ceil(len(plans) / MOST_HEADS))
+        for price in PRICES
+    ]

@@ -1,11 +1,10 @@
-"""Choose exit thresholds, one for each timestep, for a target accuracy drop, average timesteps or milliseconds.
+"""Fit exit thresholds, one for each timestep: a path of them from careful to fast, and what a user may aim at.
 
 The thresholds come from a dynamic programme on the fitting part of the calibration data, for a price of one timestep;
-the price is chosen on the held-out part.
+the price is chosen on the held-out part (``choose``).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,95 +51,19 @@ class ExitTarget:
         return {"drop": self.drop, "timesteps": self.timesteps, "milliseconds": self.milliseconds}
 
 
-@dataclass(frozen=True)
-class Readouts:
-    """What some images showed at every timestep.
-
-    Attributes:
-        scores: ``(T, N)`` exit score.
-        worth: ``(T, N)`` probability that the ANN gives to the answer at that timestep.
-        best: ``(N,)`` probability that the ANN gives to its own answer.
-    """
-
-    scores: Tensor
-    worth: Tensor
-    best: Tensor
-
-
-@dataclass(frozen=True)
-class ExitChoice:
-    """Thresholds and what they do on the held-out images.
-
-    Attributes:
-        thresholds: Score above which a sample leaves, for each timestep.
-        expected_drop: Points of accuracy expected to be lost against the ANN.
-        average_timesteps: Mean exit step.
-        reached: Whether the target is met there.
-    """
-
-    thresholds: tuple[float, ...]
-    expected_drop: float
-    average_timesteps: float
-    reached: bool
-
-
-def choose_thresholds(fitting: Readouts, held_out: Readouts, target: ExitTarget) -> ExitChoice:
-    """Return the thresholds that meet ``target`` on the held-out images, from a path that was found without them.
-
-    The path goes from careful to fast. For a drop the fastest point that meets it is taken, for average timesteps the
-    most careful one. Where none meets it, the full run (for a drop) or the fastest point is returned, with
-    ``reached`` False.
-
-    The drop is an expectation: the probability that the ANN gives to its own answer less the one it gives to the
-    answer at the exit, averaged. It needs no labels, and a few hundred images tell it far more precisely than
-    counting right and wrong answers would.
-
-    Args:
-        fitting: Images that the thresholds are fitted to.
-        held_out: Images that choose among them.
-        target: What to reach.
-    """
-    return choose_on_path(careful_to_fast(fitting), held_out, target)
-
-
-def choose_on_path(
-    path: Sequence[tuple[float, ...]], held_out: Readouts, target: ExitTarget | None, last: int | None = None
-) -> ExitChoice:
-    """Return the point of ``path`` that meets ``target`` on the held-out images.
-
-    Args:
-        path: Sets of thresholds from careful to fast, found without the held-out images.
-        held_out: Images that choose among them.
-        target: What to reach, a drop or timesteps; None takes the fastest point there is.
-        last: Position of the fastest point that may be taken, as a certificate allows; None allows all.
-    """
-    outcomes = [outcome(held_out, thresholds) for thresholds in path]
-    if target is None:
-        ok, chosen = [True] * len(path), len(path) - 1
-    elif target.drop is None:
-        assert target.timesteps is not None
-        ok = [average <= target.timesteps + 1e-9 for _, average in outcomes]
-        chosen = ok.index(True) if any(ok) else len(path) - 1
-    else:
-        ok = [drop <= target.drop + 1e-9 for drop, _ in outcomes]
-        chosen = len(path) - 1 - ok[::-1].index(True) if any(ok) else 0
-    chosen = chosen if last is None else min(chosen, last)
-    return ExitChoice(path[chosen], *outcomes[chosen], reached=ok[chosen])
-
-
 def full_run(timesteps: int) -> tuple[float, ...]:
     """Return the thresholds that let nobody leave before the last timestep."""
     return (NEVER,) * (timesteps - 1) + (ALWAYS,)
 
 
-def careful_to_fast(fitting: Readouts) -> list[tuple[float, ...]]:
-    """Return sets of thresholds from the full run to leaving at once.
+def careful_to_fast(scores: Tensor, worth: Tensor) -> list[tuple[float, ...]]:
+    """Return sets of thresholds from the full run to leaving at once, fitted to ``scores`` and ``worth`` ``(T, N)``.
 
     Each price of a timestep gives one set; in front of the smallest price, its thresholds are moved towards
     certainty in equal steps of log odds, since a few hundred images cannot tell small prices apart.
     """
-    priced = [price_thresholds(fitting.scores, fitting.worth, price) for price in PRICES]
-    return [full_run(len(fitting.scores)), *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
+    priced = [price_thresholds(scores, worth, price) for price in PRICES]
+    return [full_run(len(scores)), *(_surer(priced[0], step / 4) for step in range(24, 0, -1)), *priced]
 
 
 def price_thresholds(scores: Tensor, worth: Tensor, price: float, latest: Tensor | None = None) -> tuple[float, ...]:
@@ -174,13 +97,6 @@ def price_thresholds(scores: Tensor, worth: Tensor, price: float, latest: Tensor
         thresholds.append(_between(ranked, leaving))
         value = torch.where((scores[t] > thresholds[-1]) | ~free, worth[t], waiting)
     return tuple(reversed(thresholds))
-
-
-def outcome(readouts: Readouts, thresholds: tuple[float, ...]) -> tuple[float, float]:
-    """Return the expected drop in points and the average timesteps that ``thresholds`` give."""
-    step = first_exit(readouts.scores, readouts.scores.new_tensor(thresholds).unsqueeze(1))
-    worth = readouts.worth.gather(0, step.unsqueeze(0)).squeeze(0)
-    return 100 * float((readouts.best - worth).double().mean()), float((step + 1).double().mean())
 
 
 def first_exit(scores: Tensor, threshold: Tensor | float) -> Tensor:

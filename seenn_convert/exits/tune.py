@@ -8,20 +8,12 @@ from torch import Tensor
 
 from seenn_convert.exits.certificates.certificate import Certificate, Certify, last_certified, make_certificate
 from seenn_convert.exits.certificates.risk import Risk, exit_losses
+from seenn_convert.exits.choose import Setting, choose, judged
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.step_time import StepTime
-from seenn_convert.exits.temperatures import fit_temperatures
-from seenn_convert.exits.thresholds import (
-    ExitChoice,
-    ExitTarget,
-    Readouts,
-    careful_to_fast,
-    choose_on_path,
-    first_exit,
-    full_run,
-)
-from seenn_convert.ir.scores import ScoreName, evidence_at, score
-from seenn_convert.runtime.all_timesteps import AllTimesteps
-from seenn_convert.runtime.policies import SCORE_POLICIES, ConfidencePolicy
+from seenn_convert.exits.thresholds import ExitTarget, careful_to_fast, full_run
+from seenn_convert.ir.scores import ExitScore
+from seenn_convert.runtime.policies import ExitPolicy
 
 
 @dataclass(frozen=True)
@@ -48,8 +40,8 @@ class ExitTuning:
     """
 
     temperatures: Tensor
-    policy: ConfidencePolicy
-    choice: ExitChoice
+    policy: ExitPolicy
+    choice: Setting
     labelled: bool
     held_out: dict[str, float]
     exit_counts: tuple[int, ...]
@@ -65,125 +57,55 @@ def split_calibration(images: int, seed: int, held_out_share: float = 0.4) -> Sp
 
 
 def tune_exit(
-    run: AllTimesteps,
-    ann_logits: Tensor,
-    labels: Tensor | None,
+    readouts: Readouts,
     split: Split,
     target: ExitTarget | None,
-    score_name: ScoreName = "confidence",
+    score: ExitScore,
     certify: Certify | None = None,
 ) -> ExitTuning:
-    """Fit temperatures and choose the exit threshold; of target and certificate the more careful one decides.
+    """Fit temperatures and choose the exit thresholds; of target and certificate the more careful one decides.
 
     Args:
-        run: All timesteps of the whole calibration set, with logits.
-        ann_logits: ``(N, K)`` the ANN's logits.
-        labels: ``(N,)`` true classes, None where there are none.
+        readouts: Of the whole calibration set, with logits.
         split: Which images serve which purpose.
         target: What to reach on the held-out images, a drop or timesteps; None where a certificate alone decides.
-        score_name: The exit score.
+        score: The exit score.
         certify: What to certify on the held-out images.
     """
-    assert run.logits is not None
-    truth = ann_logits.argmax(dim=-1) if labels is None else labels
-    fitting, held_out = _index(split.fitting), _index(split.held_out)
-    temperatures = fit_temperatures(run.logits[:, fitting], truth[fitting])
-    ann_p = ann_probabilities(ann_logits, truth if labels is not None else None, fitting)
-    readouts = [_readouts(run, temperatures, ann_p, images, score_name) for images in (fitting, held_out)]
-    path = [full_run(len(run.scores)), *careful_to_fast(readouts[0])]
-    shown = _Shown(readouts[1].scores, run.predictions[:, held_out], None if labels is None else labels[held_out])
-    last = None if certify is None else _last(shown, path, certify)
-    choice = choose_on_path(path, readouts[1], target, last)
-    policy = SCORE_POLICIES[score_name](choice.thresholds)
+    temperatures, readouts = readouts.temperatures(split.fitting), readouts.with_ann_temperature(split.fitting)
+    fitting, held_out = (readouts.select(part).scored(score, temperatures) for part in (split.fitting, split.held_out))
+    path = [full_run(readouts.timesteps), *careful_to_fast(fitting.scores, fitting.worth)]
+    settings = [judged(held_out, thresholds) for thresholds in path]
+    last = None if certify is None else _last(held_out, settings, certify)
+    choice = choose(settings, target, "path", last)
+    steps = choice.exit_steps(held_out.scores)
     certificate = None
     if certify is not None and last is not None:
-        certificate = _certificate(shown, choice, choose_on_path(path, readouts[1], None, last), policy, certify)
+        certificate = make_certificate(
+            certify,
+            _losses(certify.risk, held_out, steps),
+            choice.average_timesteps,
+            choose(settings, None, "path", last).average_timesteps,
+            choice.thresholds == full_run(readouts.timesteps),
+            choice.policy(score.name).to_json(),
+        )
     return ExitTuning(
         temperatures=temperatures,
-        policy=policy,
+        policy=choice.policy(score.name),
         choice=choice,
-        labelled=labels is not None,
-        held_out=_measured(run, readouts[1], ann_logits.argmax(dim=-1), truth, held_out, choice),
-        exit_counts=tuple(torch.bincount(shown.steps(choice.thresholds), minlength=len(run.scores)).tolist()),
+        labelled=readouts.labels is not None,
+        held_out=held_out.shares_right(steps),
+        exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
         certificate=certificate,
     )
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What the held-out images show: scores and answers ``(T, N)``, and labels ``(N,)`` where there are some."""
-
-    scores: Tensor
-    predictions: Tensor
-    labels: Tensor | None
-
-    def steps(self, thresholds: tuple[float, ...]) -> Tensor:
-        """Return the 0-based timestep at which each image leaves, ``(N,)``."""
-        return first_exit(self.scores, self.scores.new_tensor(thresholds).unsqueeze(1))
-
-    def losses(self, thresholds: tuple[float, ...], risk: Risk) -> Tensor:
-        """Return what leaving early costs each image, ``(N,)``."""
-        answers = self.predictions.gather(0, self.steps(thresholds).unsqueeze(0)).squeeze(0)
-        return exit_losses(risk, answers, self.predictions[-1], self.labels)
+def _last(held_out: Readouts, settings: Sequence[Setting], certify: Certify) -> int:
+    """Return the position of the fastest setting that is certified; the full run, which is the first, always is."""
+    losses = [_losses(certify.risk, held_out, setting.exit_steps(held_out.scores)) for setting in settings]
+    return max(0, last_certified(torch.stack(losses), certify))
 
 
-def _last(shown: _Shown, path: Sequence[tuple[float, ...]], certify: Certify) -> int:
-    """Return the position of the fastest point of the path that is certified; the full run always is."""
-    losses = torch.stack([shown.losses(thresholds, certify.risk) for thresholds in path])
-    return max(0, last_certified(losses, certify))
-
-
-def _certificate(
-    shown: _Shown, choice: ExitChoice, fastest: ExitChoice, policy: ConfidencePolicy, certify: Certify
-) -> Certificate:
-    return make_certificate(
-        certify,
-        shown.losses(choice.thresholds, certify.risk),
-        choice.average_timesteps,
-        fastest.average_timesteps,
-        choice.thresholds == full_run(len(shown.scores)),
-        policy.to_json(),
-    )
-
-
-def ann_probabilities(ann_logits: Tensor, labels: Tensor | None, fitting: Tensor) -> Tensor:
-    """Return the ANN's class probabilities ``(N, K)``, with its own temperature where there are labels to fit it."""
-    if labels is None:
-        return torch.softmax(ann_logits, dim=-1)
-    temperature = fit_temperatures(ann_logits[None, fitting], labels[fitting])
-    return torch.softmax(ann_logits / temperature, dim=-1)
-
-
-def _readouts(
-    run: AllTimesteps, temperatures: Tensor, ann_p: Tensor, images: Tensor, score_name: ScoreName
-) -> Readouts:
-    assert run.logits is not None
-    scores = torch.stack([score(score_name, seen) for seen in evidence_at(run.logits[:, images], temperatures)])
-    worth = ann_p[images].gather(1, run.predictions[:, images].t()).t()
-    return Readouts(scores, worth, ann_p[images].amax(dim=-1))
-
-
-def _measured(
-    run: AllTimesteps, readouts: Readouts, ann: Tensor, truth: Tensor, images: Tensor, choice: ExitChoice
-) -> dict[str, float]:
-    """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
-    step = first_exit(readouts.scores, readouts.scores.new_tensor(choice.thresholds).unsqueeze(1))
-    return shares_right(run.predictions[:, images], step, ann[images], truth[images])
-
-
-def shares_right(predictions: Tensor, step: Tensor, ann: Tensor, truth: Tensor) -> dict[str, float]:
-    """Return shares right: of early exit, of the ANN (``reference``), of the full run.
-
-    Args:
-        predictions: ``(T, N)`` answers at every timestep.
-        step: ``(N,)`` exit step from 0.
-        ann: ``(N,)`` the ANN's answers.
-        truth: ``(N,)`` classes.
-    """
-    answers = predictions.gather(0, step.unsqueeze(0)).squeeze(0)
-    shares = {"accuracy": answers, "reference": ann, "full_accuracy": predictions[-1]}
-    return {name: float((given == truth).double().mean()) for name, given in shares.items()}
-
-
-def _index(positions: Sequence[int]) -> Tensor:
-    return torch.tensor(positions, dtype=torch.int64)
+def _losses(risk: Risk, held_out: Readouts, steps: Tensor) -> Tensor:
+    """Return what leaving at ``steps`` ``(N,)`` costs each image, ``(N,)``."""
+    return exit_losses(risk, held_out.answers(steps), held_out.predictions[-1], held_out.labels)

@@ -28,7 +28,7 @@ class Draft:
         self.graph_module = fx.GraphModule(program.graph_module, graph)
         self.graph = self.graph_module.graph
         self.stem = program.stem
-        self.policy = program.policy
+        self.policy_head = program.policy_head
         self.stage = program.stage
         self.results = program.results
         self.states = list(program.states)
@@ -146,7 +146,7 @@ class Draft:
             results=self.results,
             states=tuple(self.states) if self.stage is Stage.SNN else (),
             stem=self.stem,
-            policy=self.policy,
+            policy_head=self.policy_head,
             sources=tuple(self.sources.items()),
             history=(*old.history, record),
         )

@@ -1,10 +1,12 @@
 """Run a graph node by node and take part in it: the one interpreter of the package."""
 
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
+
+R = TypeVar("R")
 
 Inputs = tuple[Any, ...]
 Call = Callable[[fx.Node, nn.Module, Inputs], Any]
@@ -38,31 +40,28 @@ class Interpreter(fx.Interpreter):
         return result
 
 
-def tensor_results(
-    graph_module: fx.GraphModule, *inputs: Tensor, only: Container[str] | None = None
-) -> dict[str, Tensor]:
-    """Return node name -> result of one run, for every result that is a tensor and of a node named in ``only``."""
-    found: dict[str, Tensor] = {}
+def read_results(
+    graph_module: fx.GraphModule, inputs: Sequence[Tensor], read: Callable[[str, Tensor], R | None]
+) -> dict[str, R]:
+    """Run a graph without gradients and return node name -> what ``read`` gives for its name and result.
+
+    Only results that are tensors are read, and what is None is left out.
+    """
+    found: dict[str, R] = {}
 
     def keep(node: fx.Node, result: Any) -> None:
-        if isinstance(result, Tensor) and (only is None or node.name in only):
-            found[node.name] = result
+        value = read(node.name, result) if isinstance(result, Tensor) else None
+        if value is not None:
+            found[node.name] = value
 
-    Interpreter(graph_module, after=keep).run(*inputs)
+    with torch.no_grad():
+        Interpreter(graph_module, after=keep).run(*inputs)
     return found
 
 
 def result_shapes(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, tuple[int, ...]]:
     """Return node name -> shape of its result without the batch, for every result that is a tensor."""
-    found: dict[str, tuple[int, ...]] = {}
-
-    def measure(node: fx.Node, result: Any) -> None:
-        if isinstance(result, Tensor):
-            found[node.name] = tuple(result.shape[1:])
-
-    with torch.no_grad():
-        Interpreter(graph_module, after=measure).run(*inputs)
-    return found
+    return read_results(graph_module, inputs, lambda name, result: tuple(result.shape[1:]))
 
 
 def device_of(module: nn.Module) -> torch.device:

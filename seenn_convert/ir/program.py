@@ -58,7 +58,8 @@ class Program:
         results: Names of the outputs in front of the state.
         states: The state of one timestep; empty at stage ANN.
         stem: The part that is the same at every timestep, ``stem(image) -> drives``; None until hoisted.
-        policy: The policy head, ``policy(*drives)`` or ``policy(image) -> plan logits (B, T)``; None until attached.
+        policy_head: Plans the exit, ``policy_head(*drives)`` or ``policy_head(image) -> plan logits (B, T)``; None
+            until attached.
         sources: Node name -> where in the user's model it comes from.
         history: What each pass did, in order.
     """
@@ -70,7 +71,7 @@ class Program:
     results: tuple[str, ...] = ("logits",)
     states: tuple[StateSpec, ...] = ()
     stem: fx.GraphModule | None = None
-    policy: fx.GraphModule | None = None
+    policy_head: fx.GraphModule | None = None
     sources: tuple[tuple[str, str], ...] = ()
     history: tuple[PassRecord, ...] = ()
 
@@ -94,9 +95,9 @@ class Program:
 
 def plans_from_image(program: Program) -> bool:
     """Return whether the policy head of ``program`` reads the image, and not the drives."""
-    if program.policy is None:
+    if program.policy_head is None:
         return False
-    return any(node.op == "placeholder" and node.name == IMAGE for node in program.policy.graph.nodes)
+    return any(node.op == "placeholder" and node.name == IMAGE for node in program.policy_head.graph.nodes)
 
 
 def format_graph(graph_module: fx.GraphModule) -> str:
@@ -123,8 +124,8 @@ def format_program(program: Program) -> str:
     parts = []
     if program.stem is not None:
         parts.append("stem\n" + _indented(format_graph(program.stem)))
-    if program.policy is not None:
-        parts.append("policy\n" + _indented(format_graph(program.policy)))
+    if program.policy_head is not None:
+        parts.append("policy\n" + _indented(format_graph(program.policy_head)))
     parts.append("step\n" + _indented(format_graph(program.graph_module)))
     state = [f"{spec.name} {spec.shape} from {spec.initial or 'zero'}" for spec in program.states]
     parts.append("state\n" + _indented("\n".join(state)))

@@ -1,7 +1,7 @@
 """The closed list of modules a program may hold, and their description as plain data."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
+from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
     EncodingNeuron,
@@ -134,10 +135,18 @@ def describe_module(module: nn.Module) -> dict[str, object]:
     return description
 
 
-def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor]) -> nn.Module:
+def build_module(
+    description: Mapping[str, object], tensors: Mapping[str, Tensor], scores: Sequence[ExitScore] = ()
+) -> nn.Module:
     """Return the module that ``describe_module`` described, holding ``tensors`` (name in the module -> value).
 
+    Args:
+        description: Plain data.
+        tensors: Its parameters and buffers.
+        scores: Exit scores that a probe may compute beside those of this package.
+
     Raises:
+        ArtifactError: A probe computes an exit score that is not known.
         KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit.
     """
     kind = _BY_NAME[str(description["operator"])]
@@ -146,6 +155,8 @@ def build_module(description: Mapping[str, object], tensors: Mapping[str, Tensor
         raise TypeError("options are not a mapping")
     known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
     known |= {name: tensors[name] for name in _TENSOR_OPTIONS.get(kind, ())}
+    if kind is ExitProbe:
+        known["score"] = score_named(str(known.pop("score_name")), scores)
     if kind is operators.AtenOperator:
         known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
     if kind in _WRAPPED:

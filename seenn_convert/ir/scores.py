@@ -1,16 +1,20 @@
 """Exit scores: how sure a timestep is of its answer, in [0, 1], larger is surer."""
 
 import math
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-ScoreName = Literal["confidence", "entropy", "margin", "gap", "energy", "patience"]
+from seenn_convert.errors import ArtifactError, InputError
 
-WITH_RUN_LENGTH: frozenset[ScoreName] = frozenset({"patience"})
-"""The scores that read for how many timesteps in a row the answer has been the same."""
+ScoreName = Literal["confidence", "entropy", "margin", "gap", "energy", "patience"]
+SCORE_NAMES: tuple[ScoreName, ...] = get_args(ScoreName)
+
+RESERVED = ("fixed", "planned")
+"""Names that mean another kind of exit policy in an artifact."""
 
 
 class Evidence(NamedTuple):
@@ -27,6 +31,31 @@ class Evidence(NamedTuple):
     temperature: Tensor | float = 1.0
     t: Tensor | float = 1.0
     run_length: Tensor | float = 1.0
+
+
+@dataclass(frozen=True)
+class ExitScore:
+    """An exit score: a name and what computes it. One of your own is handed to ``Options`` and ``load_artifact``.
+
+    Attributes:
+        name: What artifacts and reports call it; an identifier.
+        of: From evidence to the score of each row, ``(B,)``, in [0, 1], larger is surer.
+        reads_run_length: Whether it reads for how many timesteps in a row the answer has been the same.
+
+    Raises:
+        InputError: The name cannot be written into an artifact.
+    """
+
+    name: str
+    of: Callable[[Evidence], Tensor]
+    reads_run_length: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name that an artifact could not hold."""
+        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in RESERVED:
+            raise InputError(
+                f"an exit score's name must be an identifier, and none of {', '.join(RESERVED)}, got {self.name!r}"
+            )
 
 
 def confidence(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
@@ -82,20 +111,34 @@ def patience(logits: Tensor, run_length: Tensor | float = 1.0) -> Tensor:
     return _bounded(torch.zeros_like(logits[..., 0]) + run_length)
 
 
-SCORES: dict[ScoreName, Callable[[Evidence], Tensor]] = {
-    "confidence": lambda seen: confidence(seen.logits, seen.temperature),
-    "entropy": lambda seen: negative_entropy(seen.logits, seen.temperature),
-    "margin": lambda seen: margin(seen.logits, seen.temperature),
-    "gap": lambda seen: gap(seen.logits, seen.t),
-    "energy": lambda seen: energy(seen.logits, seen.temperature),
-    "patience": lambda seen: patience(seen.logits, seen.run_length),
-}
-SCORE_NAMES: tuple[ScoreName, ...] = tuple(SCORES)
+CONFIDENCE = ExitScore("confidence", lambda seen: confidence(seen.logits, seen.temperature))
+ENTROPY = ExitScore("entropy", lambda seen: negative_entropy(seen.logits, seen.temperature))
+MARGIN = ExitScore("margin", lambda seen: margin(seen.logits, seen.temperature))
+GAP = ExitScore("gap", lambda seen: gap(seen.logits, seen.t))
+ENERGY = ExitScore("energy", lambda seen: energy(seen.logits, seen.temperature))
+PATIENCE = ExitScore("patience", lambda seen: patience(seen.logits, seen.run_length), reads_run_length=True)
+
+SCORES = (CONFIDENCE, ENTROPY, MARGIN, GAP, ENERGY, PATIENCE)
+"""The scores that need not be handed in, in the order of ``SCORE_NAMES``."""
 
 
-def score(name: ScoreName, seen: Evidence) -> Tensor:
-    """Return the score called ``name`` of each row, ``(B,)``, in [0, 1]."""
-    return SCORES[name](seen)
+def score_named(name: str, own: Sequence[ExitScore] = ()) -> ExitScore:
+    """Return the score called ``name``: one of ``SCORES``, or of a user's ``own``.
+
+    Raises:
+        InputError: One of ``own`` has the name of another score.
+        ArtifactError: There is none of this name.
+    """
+    known = {score.name: score for score in SCORES}
+    for score in own:
+        if known.setdefault(score.name, score) is not score:
+            raise InputError(f"there are two exit scores called {score.name!r}; give yours another name")
+    if name not in known:
+        raise ArtifactError(
+            f"the exit score {name!r} is none of {', '.join(known)}; if it is your own, hand it over: "
+            "load_artifact(path, scores=(...,))"
+        )
+    return known[name]
 
 
 def next_run_length(run_length: Tensor, previous: Tensor, logits: Tensor) -> Tensor:
@@ -123,6 +166,11 @@ def evidence_at(logits: Tensor, temperatures: Tensor) -> list[Evidence]:
         found.append(Evidence(now, temperature, t, run_length))
         previous = now
     return found
+
+
+def scores_of(score: ExitScore, logits: Tensor, temperatures: Tensor) -> Tensor:
+    """Return the scores ``(T, N)`` that the exit probe would compute from mean logits ``(T, N, K)``."""
+    return torch.stack([score.of(seen) for seen in evidence_at(logits, temperatures)])
 
 
 def _lead(values: Tensor, alone: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Compare ways to stop early on labelled data, each chosen on calibration data: accuracy against what it costs."""
+"""Compare exit strategies on labelled data, each chosen on calibration data: accuracy against what it costs."""
 
 import math
 from collections.abc import Sequence
@@ -26,20 +26,21 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
+from seenn_convert.exits.choose import Setting
+from seenn_convert.exits.readouts import Readouts, collect_readouts, from_logits
 from seenn_convert.exits.strategies.basic import (
-    WAYS,
+    STRATEGIES,
+    ExitStrategy,
     Grounds,
-    Record,
-    Setting,
-    Way,
+    ScoreStrategy,
+    carried_out,
     first_right,
     ideal_exit_time,
-    scores_of,
 )
-from seenn_convert.exits.strategies.planned import planned_ways
+from seenn_convert.exits.strategies.planned import planned_strategies
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, confidence
+from seenn_convert.ir.scores import SCORES, ExitScore, confidence, scores_of
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.costs import Counts, run_counted
@@ -47,16 +48,14 @@ from seenn_convert.measure.intervals import points_lost, wilson_interval
 from seenn_convert.measure.reliability import auroc, calibration_error, reliability_bins
 from seenn_convert.measure.timing import Prices, time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.plan_logits import PricedPlan, plan_logits
-from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.runtime.priced_plan import PricedPlan
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 FINEST, MOST_BUDGETS = 0.25, 64
-"""Smallest distance of the averages for which each way offers a choice, and the most such averages."""
+"""Smallest distance of the averages for which each strategy offers a setting, and the most such averages."""
 
 TIMED_IMAGES, MEASURED = 256, 3
-"""Images on which times are measured, and how many settings of a way are really run with early exit."""
+"""Images on which times are measured, and how many settings of a strategy are really run with early exit."""
 
 
 def compare(
@@ -66,13 +65,13 @@ def compare(
     batch_size: int = 256,
     device: str = "cpu",
     seed: int = 0,
-    ways: Sequence[Way] = WAYS,
+    strategies: Sequence[ExitStrategy] = STRATEGIES,
     progress: Progress = silent,
 ) -> Comparison:
-    """Return what each way to stop early comes to on ``data``.
+    """Return what each exit strategy comes to on ``data``.
 
-    Each data set runs once through all timesteps; every way is then chosen and judged by hindsight, which early exit
-    equals. Only the times of some settings are measured by running them.
+    Each data set runs once through all timesteps; every strategy is then chosen and judged by hindsight, which
+    early exit equals. Only the times of some settings are measured by running them.
 
     Args:
         artifact: What ``convert`` made; its temperatures and thresholds are fitted again.
@@ -81,7 +80,8 @@ def compare(
         batch_size: Rows that run together.
         device: Where to run.
         seed: Of the split of the calibration data into a part that fits and one that chooses.
-        ways: What to compare; where the artifact has a policy head, its ways come on top.
+        strategies: What to compare; those of a policy head, and of an exit score of the user's own, come on top where
+            the artifact has one.
         progress: Told about each stage.
 
     Raises:
@@ -99,16 +99,17 @@ def compare(
     rows = rows_together(artifact.snn, batch_size)
     with torch.no_grad():
         grounds = _grounds(artifact, model, calibration_data, known, rows, seed, progress)
-        record, counts = _record(artifact, model, data, labels, rows, progress)
+        readouts, counts = _judging(artifact, model, data, labels, rows, progress)
         timed = [image for image, _ in data.take(TIMED_IMAGES).batches(rows)]
         prices, head = time_stem_and_step(model, timed), _head(artifact, model, timed)
-    judge, score_name = _Judge(record, counts, prices, head), _probe(model).score_name
-    ways = ways if head is None else (*ways, *planned_ways(score_name))
-    chosen = [(way, way.settings(grounds, judge.record)) for way in ways]
+    judge, score = _Judge(readouts, counts, prices, head), _probe(model).score
+    own = () if score in SCORES else (ScoreStrategy(score),)
+    strategies = (*strategies, *own, *(() if head is None else planned_strategies(score)))
+    chosen = [(strategy, strategy.settings(grounds)) for strategy in strategies]
     return Comparison(
         model=artifact.provenance.model.name,
         timesteps=artifact.timesteps,
-        score=score_name,
+        score=score.name,
         data=data_facts(data),
         calibration_data=ChoosingData(
             **vars(data_facts(calibration_data)),
@@ -118,7 +119,7 @@ def compare(
             held_out_images=len(grounds.split.held_out),
         ),
         ann_accuracy=float(judge.ann_right.double().mean()),
-        accuracy_at=tuple(float(right.double().mean()) for right in judge.right),
+        accuracy_at=tuple(float(right.double().mean()) for right in readouts.right),
         stem_macs=sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
         policy_macs=None if head is None else head.macs,
         prices=PriceFacts(
@@ -128,14 +129,14 @@ def compare(
             batch_size=rows,
             threads=torch.get_num_threads(),
         ),
-        ways=tuple(_strategy(way, settings, judge) for way, settings in chosen),
+        ways=tuple(_strategy(strategy, settings, grounds, judge) for strategy, settings in chosen),
         ideal=Ideal(
-            **vars(judge.point(first_right(record), right=judge.right.any(dim=0))),
-            exit_time_of_accuracies=ideal_exit_time(judge.right),
+            **vars(judge.point(first_right(readouts), right=readouts.right.any(dim=0))),
+            exit_time_of_accuracies=ideal_exit_time(readouts.right),
         ),
         measured=_measured(model, grounds, judge, chosen, timed, progress),
-        auroc={name: _aurocs(name, grounds, judge) for name in SCORE_NAMES},
-        reliability=_reliability(grounds, judge),
+        auroc={one.name: _aurocs(one, grounds, readouts) for one in SCORES},
+        reliability=_reliability(grounds, readouts),
         warnings=tuple(_warnings(artifact, data, calibration_data)),
         environment=environment(),
     )
@@ -151,10 +152,9 @@ class _Head(NamedTuple):
 class _Judge:
     """What the judging data showed, and what a choice of exit steps comes to on it."""
 
-    def __init__(self, record: Record, counts: Counts, prices: Prices, head: _Head | None) -> None:
-        self.record, self.counts, self.prices, self.head = record, counts, prices, head
-        self.right = record.predictions == record.truth
-        self.ann_right = record.ann_logits.argmax(dim=-1) == record.truth
+    def __init__(self, readouts: Readouts, counts: Counts, prices: Prices, head: _Head | None) -> None:
+        self.readouts, self.counts, self.prices, self.head = readouts, counts, prices, head
+        self.ann_right = readouts.ann_answers == readouts.truth
 
     def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> Point:
         """Return averages over the images, with the costs of the policy head where ``planned``.
@@ -163,10 +163,10 @@ class _Judge:
         """
         macs = self.head.macs if planned and self.head else 0
         at = exit_step.unsqueeze(0) - 1
-        right = self.right.gather(0, at).squeeze(0) if right is None else right
+        right = self.readouts.right.gather(0, at).squeeze(0) if right is None else right
         average, share = float(exit_step.double().mean()), float(right.double().mean())
         lost, half = points_lost(self.ann_right, right)
-        lost_to_full, half_to_full = points_lost(self.right[-1], right)
+        lost_to_full, half_to_full = points_lost(self.readouts.right[-1], right)
         return Point(
             average_timesteps=average,
             accuracy=share,
@@ -186,7 +186,7 @@ class _Judge:
 
 
 def _head(artifact: Artifact, model: SpikingModel, images: Sequence[Tensor]) -> _Head | None:
-    if artifact.snn.policy is None:
+    if artifact.snn.policy_head is None:
         return None
     return _Head(policy_macs(artifact.snn), time_plan(model, images))
 
@@ -195,68 +195,73 @@ def _grounds(
     artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor | None, rows: int, seed: int,
     progress: Progress,
 ) -> Grounds:  # fmt: skip
-    ann = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
+    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
     counter = Counter(progress, "calibration data", len(data))
-    run = run_all_timesteps(model, (image for image, _ in data.batches(rows)), True, progress=counter.add)
-    assert run.logits is not None
-    record = Record(run.logits.float(), ann.float(), labels, data, _plan(model, data, rows))
-    return Grounds(record, split_calibration(len(data), seed), budgets(artifact.timesteps))
+    readouts = collect_readouts(
+        model, (image for image, _ in data.batches(rows)), ann_logits, labels,
+        keep_logits=True, keep_plan=model.policy_head is not None, progress=counter.add,
+    )  # fmt: skip
+    return Grounds(_single(readouts), split_calibration(len(data), seed), budgets(artifact.timesteps))
 
 
-def _record(
+def _judging(
     artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor, rows: int, progress: Progress
-) -> tuple[Record, Counts]:
-    ann = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
+) -> tuple[Readouts, Counts]:
+    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
     counter = Counter(progress, "all timesteps", len(data))
-    run, counts = run_counted(model, (image for image, _ in data.batches(rows)), counter.add, keep_logits=True)
-    assert run.logits is not None
-    return Record(run.logits.float(), ann.float(), labels, data, _plan(model, data, rows)), counts
+    readouts, counts = run_counted(
+        model, (image for image, _ in data.batches(rows)), counter.add, ann_logits, labels,
+        keep_logits=True, keep_plan=model.policy_head is not None,
+    )  # fmt: skip
+    return _single(readouts), counts
 
 
-def _plan(model: SpikingModel, data: Dataset, rows: int) -> Tensor | None:
-    return None if model.policy_head is None else plan_logits(model, (image for image, _ in data.batches(rows)))
+def _single(readouts: Readouts) -> Readouts:
+    """Return the readouts in single precision, whatever the network computes in; strategies compute the scores."""
+    assert readouts.logits is not None and readouts.ann_logits is not None
+    return from_logits(readouts.logits.float(), readouts.ann_logits.float(), readouts.labels, readouts.plan)
 
 
 def budgets(timesteps: int) -> tuple[float, ...]:
-    """Return the average timesteps for which each way offers a choice."""
+    """Return the average timesteps for which each strategy offers a setting."""
     step = max(FINEST, (timesteps - 1) / MOST_BUDGETS)
     return tuple(1 + step * i for i in range(math.floor((timesteps - 1) / step + 1e-9) + 1))
 
 
-def _strategy(way: Way, settings: Sequence[Setting], judge: _Judge) -> Strategy:
+def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grounds, judge: _Judge) -> Strategy:
     points = [
         replace(
-            judge.point(setting.exit_step, planned=setting.plan_price is not None),
+            judge.point(exit_step, planned=setting.head is not None),
             thresholds=None if setting.thresholds is None else tuple(setting.thresholds),
-            plan_price=setting.plan_price,
+            plan_price=None if setting.head is None else setting.price,
         )
-        for setting in settings
+        for setting, exit_step in zip(settings, carried_out(strategy, settings, grounds, judge.readouts), strict=True)
     ]
-    return Strategy(
-        name=way.name, label=way.label, points=tuple(sorted(points, key=lambda point: point.average_timesteps))
-    )
+    in_order = sorted(points, key=lambda point: point.average_timesteps)
+    return Strategy(name=strategy.name, label=strategy.label, points=tuple(in_order))
 
 
 def _measured(
-    model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[Way, Sequence[Setting]]],
+    model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[ExitStrategy, Sequence[Setting]]],
     batches: Sequence[Tensor], progress: Progress,
 ) -> tuple[MeasuredPoint, ...]:  # fmt: skip
     """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
     probe = _probe(model)
     probe.temperatures.copy_(grounds.temperatures)
-    names = {probe.score_name, *(way.name for way in planned_ways(probe.score_name))}
-    run = [(way.name, one) for way, settings in chosen if way.name in names for one in _spread(settings)]
+    names = {probe.score_name, *(strategy.name for strategy in planned_strategies(probe.score))}
+    run = [(strategy.name, one) for strategy, settings in chosen if strategy.name in names for one in _spread(settings)]
     counter, found = Counter(progress, "timing", len(run)), []
     for name, setting in run:
-        planned = setting.plan_price is not None
-        network = model if setting.plan_price is None else PricedPlan(model, setting.plan_price)
-        average, milliseconds = time_early_exit(network, batches, _policy(setting, probe.score_name))
-        computed = judge.milliseconds(average, planned)
-        found.append(
-            MeasuredPoint(
-                way=name, average_timesteps=average, milliseconds=milliseconds, milliseconds_computed=computed
-            )
+        planned = setting.head is not None
+        network = PricedPlan(model, setting.price) if planned else model
+        average, milliseconds = time_early_exit(network, batches, setting.policy(probe.score_name))
+        point = MeasuredPoint(
+            way=name,
+            average_timesteps=average,
+            milliseconds=milliseconds,
+            milliseconds_computed=judge.milliseconds(average, planned),
         )
+        found.append(point)
         counter.add(1)
     return tuple(sorted(found, key=lambda row: row.average_timesteps))
 
@@ -267,27 +272,21 @@ def _spread(settings: Sequence[Setting]) -> list[Setting]:
     return [settings[number] for number in numbers] if settings else []
 
 
-def _policy(setting: Setting, score_name: str) -> ExitPolicy:
-    """Return the exit policy that carries out a setting."""
-    if setting.thresholds is None:
-        return FixedPolicy(int(setting.exit_step[0])) if setting.plan_price is None else PlannedPolicy()
-    early = SCORE_POLICIES[score_name](setting.thresholds)
-    return early if setting.plan_price is None else PlannedScorePolicy(early)
-
-
 def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _aurocs(name: ScoreName, grounds: Grounds, judge: _Judge) -> tuple[float | None, ...]:
-    scores = scores_of(name, judge.record.logits, grounds.temperatures)
-    return tuple(auroc(values, right) for values, right in zip(scores, judge.right, strict=True))
+def _aurocs(score: ExitScore, grounds: Grounds, readouts: Readouts) -> tuple[float | None, ...]:
+    assert readouts.logits is not None
+    scores = scores_of(score, readouts.logits, grounds.temperatures)
+    return tuple(auroc(values, right) for values, right in zip(scores, readouts.right, strict=True))
 
 
-def _reliability(grounds: Grounds, judge: _Judge) -> tuple[ReliabilityRow, ...]:
+def _reliability(grounds: Grounds, readouts: Readouts) -> tuple[ReliabilityRow, ...]:
     """Return, for each timestep, how far confidence is from accuracy before and after its temperature."""
+    assert readouts.logits is not None
     rows = []
-    for t, (logits, right) in enumerate(zip(judge.record.logits, judge.right, strict=True), 1):
+    for t, (logits, right) in enumerate(zip(readouts.logits, readouts.right, strict=True), 1):
         temperature = float(grounds.temperatures[t - 1])
         before, after = confidence(logits), confidence(logits, temperature)
         row = ReliabilityRow(

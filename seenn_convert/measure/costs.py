@@ -10,6 +10,7 @@ from torch import Tensor, fx
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
+from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import GradedReLU
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
@@ -17,8 +18,7 @@ from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, Operations
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
-from seenn_convert.runtime.policies import reads_plan
+from seenn_convert.runtime.engine import Results, State
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 INPUT = "input"
@@ -43,16 +43,23 @@ class Counts:
 
 
 def run_counted(
-    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None], keep_logits: bool = False
-) -> tuple[AllTimesteps, Counts]:
-    """Run all timesteps and count spikes and accumulates up to each of them."""
+    model: SpikingModel,
+    batches: Iterable[Tensor],
+    progress: Callable[[int], None],
+    ann_logits: Tensor | None = None,
+    labels: Tensor | None = None,
+    keep_logits: bool = False,
+    keep_plan: bool = False,
+) -> tuple[Readouts, Counts]:
+    """Run all timesteps, as ``collect_readouts`` does, and count spikes and accumulates up to each of them."""
     counting, skips = CountingModel(model), graded_additions(model.program)
     spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
     by_layer: dict[str, float] = {}
 
-    def after_step(t: int, count: int) -> None:
+    def observe(t: int, results: Results, state: State) -> None:
+        count = len(results[0])
         spikes[t - 1].append(_sum(counting.spikes, count))
         accumulates[t - 1].append(_sum(counting.operations, count) + skips)
         graded = {name: values for name, values in counting.operations.items() if name in counting.graded}
@@ -60,14 +67,16 @@ def run_counted(
         for name, values in counting.operations.items():
             by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
 
-    planned = reads_plan(model.policy)
-    run = run_all_timesteps(counting, batches, keep_logits, progress=progress, after_step=after_step, keep_plan=planned)
+    readouts = collect_readouts(
+        counting, batches, ann_logits, labels, keep_logits=keep_logits, keep_plan=keep_plan, progress=progress,
+        observers=(observe,),
+    )  # fmt: skip
     totals = [
         torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
     ]
     images = totals[0].shape[1]
     spiked, operations, multiplied = totals
-    return run, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
+    return readouts, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
 
 
 def graded_additions(snn: Program) -> int:

@@ -18,6 +18,7 @@ from seenn_convert.data.checks import check_shape, checked_labels, classes_of, m
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
 from seenn_convert.errors import PostconditionError
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
@@ -32,7 +33,6 @@ from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.remedies import Settings
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.all_timesteps import AllTimesteps
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy, exit_steps, reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -84,14 +84,15 @@ def measure(
         ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
-        run, counts = run_counted(model, _images(data, batch_size), counter.add)
+        plans = reads_plan(artifact.policy)
+        run, counts = run_counted(model, _images(data, batch_size), counter.add, labels=labels, keep_plan=plans)
         timed = data.take(_timed_images((perf_counter() - start) / len(data)))
         trace = _run_early_exit(model, data, batch_size, progress)
         exact = model.device.type == "cpu" and model.dtype is torch.float32
         differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
         time = time_three_ways(ann, model, list(_images(timed, batch_size)), progress=progress)
         layers = _layers(artifact, model, data, counts)
-        planning = policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
+        planning = policy_macs(artifact.snn) if plans else 0
     early = _early_exit(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
     certificate = artifact.certificate
@@ -99,7 +100,7 @@ def measure(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
         ann_accuracy=float((ann_predictions == labels).double().mean()),
-        accuracy_at={t: float((p == labels).double().mean()) for t, p in enumerate(run.predictions, 1)},
+        accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         certificate=None
         if certificate is None
@@ -110,7 +111,7 @@ def measure(
         timing=Timing(images=len(timed), batch_size=batch_size, threads=torch.get_num_threads()),
         operations=operations,
         energy=energy,
-        trade_off=_trade_off(run, labels),
+        trade_off=_trade_off(run),
         layers=layers,
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
@@ -149,15 +150,14 @@ def _timed_images(seconds_per_image: float) -> int:
     return max(fewest, min(most, int(TIMED_SECONDS / max(seconds_per_image, 1e-9))))
 
 
-def _compare_with_hindsight(run: AllTimesteps, trace: ExitTrace, policy: ExitPolicy, allowed: float) -> int:
+def _compare_with_hindsight(run: Readouts, trace: ExitTrace, policy: ExitPolicy, allowed: float) -> int:
     """Return for how many images early exit differs from running everything and choosing afterwards: 0 as a rule.
 
     Raises:
         PostconditionError: They are more than ``allowed``, a share of the images.
     """
-    steps = exit_steps(policy, run.scores, planned=run.planned)
-    predictions = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
-    differing = int(((steps != trace.exit_step) | (predictions != trace.predictions)).sum())
+    steps = exit_steps(policy, run.scores, planned=None if run.plan is None else run.planned())
+    differing = int(((steps != trace.exit_step) | (run.answers(steps) != trace.predictions)).sum())
     if differing > allowed * len(steps):
         raise PostconditionError(f"early exit and hindsight differ for {differing} of {len(steps)} images")
     return differing
@@ -180,11 +180,11 @@ def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
     return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
 
 
-def _trade_off(run: AllTimesteps, labels: Tensor) -> tuple[TradeOffPoint, ...]:
+def _trade_off(run: Readouts) -> tuple[TradeOffPoint, ...]:
     """Return the curve of single thresholds on this data: for looking at, nothing is chosen from it."""
     return tuple(
         TradeOffPoint(threshold=threshold, accuracy=accuracy, average_timesteps=average)
-        for threshold, accuracy, average in trade_off(run.scores, run.predictions == labels)
+        for threshold, accuracy, average in trade_off(run.scores, run.right)
     )
 
 

@@ -28,7 +28,6 @@ class CountingModel:
     """
 
     def __init__(self, model: SpikingModel) -> None:
-        self.model = model
         self.timesteps, self.policy = model.timesteps, model.policy
         self.spikes: dict[str, Tensor] = {}
         self.operations: dict[str, Tensor] = {}
@@ -36,18 +35,9 @@ class CountingModel:
         self.currents: dict[str, Tensor] = {}
         self.graded = _graded_layers(model.step_graph)
         self.drivers = _drivers(model.step_graph)
+        self.device, self.dtype = model.device, model.dtype
         self.drive, self.plan, self.initial_state = model.drive, model.plan, model.initial_state
         self.step = program_step(model.program, Interpreter(model.step_graph, self._count).run)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return self.model.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Its floating-point type."""
-        return self.model.dtype
 
     def _count(self, node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
         """Run one module of the step and count what it does."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.artifact.schema.layers import LayerRow
-from seenn_convert.ir.interpreter import tensor_results
+from seenn_convert.ir.interpreter import read_results
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.instruments import CountingModel
@@ -27,7 +27,7 @@ def layer_rows(ann: Program, model: SpikingModel, images: Tensor) -> list[LayerR
     sums, timesteps = _Sums(counting), model.timesteps
     unroll(counting.step, counting.drive(images), counting.initial_state(len(images)), timesteps, [sums.add])
     modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
-    wanted = tensor_results(ann.graph_module, images, only=modules)
+    wanted = read_results(ann.graph_module, [images], lambda name, result: result if name in modules else None)
     return [_row(layer, sums, modules[layer.name], wanted[layer.name], timesteps) for layer in model.layers]
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import Steppable, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -41,7 +41,7 @@ def time_three_ways(
     capacity = max(len(batch) for batch in batches)
     ways: dict[str, Callable[[Sequence[Tensor]], object]] = {
         "ann": lambda data: [ann(batch.to(model.device, model.dtype)) for batch in data],
-        "all_timesteps": lambda data: run_all_timesteps(model, data),
+        "all_timesteps": lambda data: collect_readouts(model, data),
         "early_exit": lambda data: run_early_exit(model, data, capacity),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -73,12 +73,12 @@ def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: 
     """
     found: list[Prices] = []
     with torch.no_grad():
-        run_all_timesteps(model, [batches[0][:1]])
+        collect_readouts(model, [batches[0][:1]])
         for _ in range(repeats):
             stem = _seconds(
                 lambda data: [model.drive(b.to(model.device, model.dtype)) for b in data], batches, model.device
             )
-            whole = _seconds(lambda data: run_all_timesteps(model, data), batches, model.device)
+            whole = _seconds(lambda data: collect_readouts(model, data), batches, model.device)
             found.append(Prices(stem, max(whole - stem, 0.0) / model.timesteps))
     images = sum(len(batch) for batch in batches)
     return Prices(*(1000 * statistics.median(values) / images for values in zip(*found, strict=True)))

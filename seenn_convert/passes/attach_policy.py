@@ -64,7 +64,7 @@ class AttachPolicy(Pass):
         """There are a stem, no head yet, and as many drives as the head has branches."""
         if program.stem is None:
             raise PreconditionError("the program has no stem yet: its drives are what a policy head reads")
-        if program.policy is not None:
+        if program.policy_head is not None:
             raise PreconditionError("the program has a policy head already")
         inputs, branches = policy_inputs(program, self.head.reads), len(self.head.branches)
         if branches != len(inputs):
@@ -80,14 +80,14 @@ class AttachPolicy(Pass):
         for node in graph.nodes:
             if node.op == "call_module":
                 draft.changed(node)
-        draft.policy = fx.GraphModule(root, graph).eval()
+        draft.policy_head = fx.GraphModule(root, graph).eval()
 
     def ensures(self, program: Program) -> None:
         """The head gives ``(B, T)``."""
-        assert program.stem is not None and program.policy is not None
+        assert program.stem is not None and program.policy_head is not None
         image = torch.zeros(2, *program.input_shape, dtype=program.input_dtype, device=device_of(program.graph_module))
         with torch.no_grad():
-            plan = program.policy(*((image,) if self.head.reads == IMAGE else program.stem(image)))
+            plan = program.policy_head(*((image,) if self.head.reads == IMAGE else program.stem(image)))
         if tuple(plan.shape) != (2, self.timesteps):
             raise PostconditionError(f"the policy head gives {tuple(plan.shape)}, not (2, {self.timesteps})")
 

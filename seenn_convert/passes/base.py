@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.interpreter import Interpreter, tensor_results
+from seenn_convert.ir.interpreter import Interpreter, read_results
 from seenn_convert.ir.program import Program, Stage, format_program
 
 TOLERANCE = 1e-5
@@ -146,8 +146,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 
 def _first_difference(before: Program, after: Program, image: Tensor, tolerance: float) -> str:
     """Return the first node of ``after``, untouched by the pass, whose result is not what it was."""
-    with torch.no_grad():
-        old, new = (tensor_results(program.graph_module, image) for program in (before, after))
+    old, new = (read_results(one.graph_module, [image], lambda name, result: result) for one in (before, after))
     for name, value in new.items():
         known = name in old and name not in after.history[-1].changed
         if known and not relative_error(value, old[name]) <= tolerance:

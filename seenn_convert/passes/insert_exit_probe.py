@@ -6,7 +6,7 @@ from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage
-from seenn_convert.ir.scores import ScoreName
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.passes.base import Pass
 
 
@@ -16,15 +16,15 @@ class InsertExitProbe(Pass):
     Before: ``... -> current``     After: ``(current, readout, clock) -> probe -> (logits, score, readout)``
 
     Args:
-        score_name: One of ``SCORE_NAMES``.
+        score: Decides about leaving.
         temperatures: ``(T,)``, softmax temperature at each timestep.
         classes: Number of classes K.
     """
 
     accepts = yields = Stage.SNN
 
-    def __init__(self, score_name: ScoreName, temperatures: Tensor, classes: int) -> None:
-        self.score_name, self.temperatures, self.classes = score_name, temperatures, classes
+    def __init__(self, score: ExitScore, temperatures: Tensor, classes: int) -> None:
+        self.score, self.temperatures, self.classes = score, temperatures, classes
 
     def requires(self, program: Program) -> None:
         """The program returns its readout current and no probe stands there yet."""
@@ -34,7 +34,7 @@ class InsertExitProbe(Pass):
     def rewrite(self, draft: Draft) -> None:
         """Add the probe, its state, and its two results."""
         current = draft.outputs[0]
-        probe, shapes = ExitProbe(self.score_name, self.temperatures), {"readout": (self.classes,)}
+        probe, shapes = ExitProbe(self.score, self.temperatures), {"readout": (self.classes,)}
         clock, states = draft.clock(), [draft.add_state(name, shapes.get(name, ())) for name in probe.state_names]
         readout, *remembered = states
         call = draft.insert_after(

@@ -8,7 +8,7 @@ from torch import Tensor
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
-from seenn_convert.ir.scores import ScoreName
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.neurons.types import NeuronType
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
@@ -78,7 +78,7 @@ def spiking_passes(
     )
 
 
-def probe_pass(ann: Program, score_name: ScoreName, temperatures: Tensor) -> Pass:
+def probe_pass(ann: Program, score: ExitScore, temperatures: Tensor) -> Pass:
     """Return the pass that adds the exit probe: last, once its temperatures are known."""
     classes = Draft(ann).shapes()["output"][0]
-    return InsertExitProbe(score_name, temperatures, classes)
+    return InsertExitProbe(score, temperatures, classes)

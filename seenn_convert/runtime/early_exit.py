@@ -10,7 +10,7 @@ from torch import Tensor
 from seenn_convert.errors import InputError
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
-from seenn_convert.runtime.fresh_rows import Fresh, FreshRows
+from seenn_convert.runtime.fresh_rows import Drivable, Fresh, FreshRows
 from seenn_convert.runtime.policies import ExitPolicy, Readout, reads_plan
 
 COMPACT_AT = 0.1
@@ -39,19 +39,11 @@ class ExitTrace:
         return float(self.exit_step.double().mean())
 
 
-class Steppable(Protocol):
+class Steppable(Drivable, Protocol):
     """What the loop needs of a model."""
 
     timesteps: int
     policy: ExitPolicy
-
-    def drive(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the drives of a batch."""
-        ...
-
-    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
-        """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
-        ...
 
     def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
         """Advance one timestep: mean logits, exit score and the next state."""
@@ -59,16 +51,6 @@ class Steppable(Protocol):
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state of fresh rows."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        ...
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Its floating-point type."""
         ...
 
 

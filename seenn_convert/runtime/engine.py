@@ -1,7 +1,7 @@
 """The time loop, written once: step after step, while observers look on and a scheduler may change the rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -14,20 +14,11 @@ Step = Callable[[Drives, State], tuple[*Results, State]]
 """One timestep: drives and state in; its results ``(B, *)``, then the next state, out."""
 
 
-class Observer(Protocol):
-    """Looks at each timestep; it changes nothing."""
+Observer = Callable[[int, Results, State], None]
+"""Sees timestep t, 1-based, its results and the state behind it; it changes nothing."""
 
-    def __call__(self, t: int, results: Results, state: State, /) -> None:
-        """See timestep ``t``, 1-based: the step's results and the state behind it."""
-        ...
-
-
-class Scheduler(Protocol):
-    """Decides after each timestep which rows run on; then it also decides when the run ends."""
-
-    def __call__(self, results: Results, drives: Drives, state: State, /) -> tuple[Drives, State] | None:
-        """Return drives and state of the next timestep, or None at the end."""
-        ...
+Scheduler = Callable[[Results, Drives, State], tuple[Drives, State] | None]
+"""Decides after a timestep which rows run on: returns the drives and the state of the next one, or None at the end."""
 
 
 def unroll(

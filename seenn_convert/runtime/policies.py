@@ -1,7 +1,7 @@
 """Exit policies: who leaves now."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import ArtifactError, InputError
-from seenn_convert.ir.scores import ScoreName
+from seenn_convert.ir.scores import SCORE_NAMES, ExitScore
 
 
 class Readout(NamedTuple):
@@ -31,7 +31,7 @@ class ExitPolicy(Protocol):
     """
 
     @property
-    def score_name(self) -> ScoreName | None:
+    def score_name(self) -> str | None:
         """The score it reads, None where it reads none."""
         ...
 
@@ -53,7 +53,7 @@ class FixedPolicy:
     """Every sample leaves after ``timesteps``."""
 
     timesteps: int
-    score_name: ClassVar[ScoreName | None] = None
+    score_name: ClassVar[str | None] = None
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that have done all their timesteps."""
@@ -65,17 +65,18 @@ class FixedPolicy:
 
 
 @dataclass(frozen=True)
-class ConfidencePolicy:
-    """A sample leaves at the first timestep whose largest softmax probability is above that timestep's threshold.
+class ThresholdPolicy:
+    """A sample leaves at the first timestep whose exit score is above that timestep's threshold.
 
     Attributes:
+        score_name: The score that it reads.
         thresholds: One for each timestep; the last one holds for all later ones. Below 0 everybody leaves.
 
-    Source: Li et al. 2023 (SEENN-I), with a threshold for each timestep.
+    Source: Li et al. 2023 (SEENN-I) for the confidence, with a threshold for each timestep.
     """
 
+    score_name: str
     thresholds: tuple[float, ...]
-    score_name: ClassVar[ScoreName | None] = "confidence"
 
     def __post_init__(self) -> None:
         """Refuse a policy without thresholds."""
@@ -94,111 +95,46 @@ class ConfidencePolicy:
 
 
 @dataclass(frozen=True)
-class EntropyPolicy(ConfidencePolicy):
-    """A sample leaves at the first timestep whose ``1 - H / log K`` is above that timestep's threshold.
-
-    Source: Li et al. 2023 (DT-SNN).
-    """
-
-    score_name: ClassVar[ScoreName | None] = "entropy"
-
-
-@dataclass(frozen=True)
-class MarginPolicy(ConfidencePolicy):
-    """A sample leaves once its largest softmax probability leads the second by more than that timestep's threshold."""
-
-    score_name: ClassVar[ScoreName | None] = "margin"
-
-
-@dataclass(frozen=True)
-class GapPolicy(ConfidencePolicy):
-    """A sample leaves once its largest sum of outputs leads the second far enough, ``scores.gap`` of it.
-
-    Source: Wu et al. 2023 (top-k cutoff).
-    """
-
-    score_name: ClassVar[ScoreName | None] = "gap"
-
-
-@dataclass(frozen=True)
-class EnergyPolicy(ConfidencePolicy):
-    """A sample leaves once the log-sum-exp of its logits is high enough, ``scores.energy`` of it.
-
-    Source: Liu et al. 2020 (energy score).
-    """
-
-    score_name: ClassVar[ScoreName | None] = "energy"
-
-
-@dataclass(frozen=True)
-class PatiencePolicy(ConfidencePolicy):
-    """A sample leaves once its answer has been the same for long enough: above k / (1 + k) is more than k timesteps.
-
-    Source: Zhou et al. 2020 (patience).
-    """
-
-    score_name: ClassVar[ScoreName | None] = "patience"
-
-
-@dataclass(frozen=True)
 class PlannedPolicy:
-    """Every sample leaves after the number of timesteps that the policy head chose for it before the run.
+    """Every sample leaves after the number of timesteps that the policy head chose for it before the run, or earlier.
+
+    Attributes:
+        early: Decides about leaving before the plan says so; None where the plan alone decides.
 
     Source: Li et al. 2023 (SEENN-II).
     """
 
-    score_name: ClassVar[ScoreName | None] = None
-    reads_plan: ClassVar[bool] = True
-
-    def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
-        """Return the rows that have done their planned timesteps."""
-        return t >= _plan_of(readout)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the policy as plain data."""
-        return {"policy": PLANNED}
-
-
-@dataclass(frozen=True)
-class PlannedScorePolicy:
-    """A sample leaves as planned, or earlier where its exit score lets it: the plan is the latest exit.
-
-    Attributes:
-        early: Decides about leaving before the plan says so.
-    """
-
-    early: ConfidencePolicy
+    early: ThresholdPolicy | None = None
     reads_plan: ClassVar[bool] = True
 
     @property
-    def score_name(self) -> ScoreName | None:
-        """The score it reads."""
-        return self.early.score_name
-
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """One for each timestep."""
-        return self.early.thresholds
+    def score_name(self) -> str | None:
+        """The score it reads, None where the plan alone decides."""
+        return None if self.early is None else self.early.score_name
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
-        """Return the rows that are sure enough, or have done their planned timesteps."""
-        return self.early.exits(readout, t, index) | (t >= _plan_of(readout))
+        """Return the rows that have done their planned timesteps, or are sure enough."""
+        if readout.planned is None:
+            raise InputError("the exit policy follows a plan and there is none; attach a policy head to the network")
+        done = t >= readout.planned
+        return done if self.early is None else done | self.early.exits(readout, t, index)
 
     def to_json(self) -> dict[str, object]:
         """Return the policy as plain data."""
+        if self.early is None:
+            return {"policy": PLANNED}
         return {**self.early.to_json(), "policy": f"{PLANNED}+{self.score_name}"}
 
 
 PLANNED = "planned"
-SCORE_POLICIES: dict[str, type[ConfidencePolicy]] = {
-    str(kind.score_name): kind
-    for kind in (ConfidencePolicy, EntropyPolicy, MarginPolicy, GapPolicy, EnergyPolicy, PatiencePolicy)
-}
-"""Score -> the policy that reads it."""
 
 
-def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:
+def policy_from_json(data: Mapping[str, object], scores: Sequence[ExitScore] = ()) -> ExitPolicy:
     """Return the policy that ``to_json`` wrote.
+
+    Args:
+        data: Plain data.
+        scores: Exit scores that it may read beside those of this package.
 
     Raises:
         ArtifactError: The data names no known policy, or lacks its number, or that makes no sense.
@@ -209,9 +145,9 @@ def policy_from_json(data: Mapping[str, object]) -> ExitPolicy:
     if kind == PLANNED:
         return PlannedPolicy()
     score = kind.removeprefix(f"{PLANNED}+") if isinstance(kind, str) else ""
-    if score in SCORE_POLICIES and _are_finite(thresholds):
-        early = SCORE_POLICIES[score](tuple(thresholds))
-        return PlannedScorePolicy(early) if score != kind else early
+    if score in {*SCORE_NAMES, *(one.name for one in scores)} and _are_finite(thresholds):
+        early = ThresholdPolicy(score, tuple(thresholds))
+        return PlannedPolicy(early) if score != kind else early
     raise ArtifactError(f"the exit policy {dict(data)!r} is not one this version knows; convert the model again")
 
 
@@ -244,12 +180,6 @@ def exit_steps(
         readout = Readout(at.unsqueeze(-1) if logits is None else logits[t - 1], at, planned)
         steps[policy.exits(readout, torch.full_like(index, t), index)] = t
     return steps
-
-
-def _plan_of(readout: Readout) -> Tensor:
-    if readout.planned is None:
-        raise InputError("the exit policy follows a plan and there is none; attach a policy head to the network")
-    return readout.planned
 
 
 def _are_finite(thresholds: object) -> TypeGuard[list[float]]:

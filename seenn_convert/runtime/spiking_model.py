@@ -49,13 +49,13 @@ class SpikingModel(nn.Module):
         self.program = program
         self.stem = program.stem
         self.step_graph = program.graph_module
-        self.policy_head = program.policy
+        self.policy_head = program.policy_head
         self.timesteps = timesteps
         self.policy = policy
         probe = next(module for _, module in program.calls() if isinstance(module, ExitProbe))
         if policy.score_name not in (None, probe.score_name):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
-        if reads_plan(policy) and program.policy is None:
+        if reads_plan(policy) and program.policy_head is None:
             raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
         self.drives = sum(
             node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes

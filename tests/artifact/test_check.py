@@ -57,7 +57,7 @@ def test_programs_that_do_not_belong_together() -> None:
 def test_a_policy_head_chooses_among_all_timesteps() -> None:
     body = (torch.nn.Flatten(), torch.nn.Linear(64, 5))
     planned = run_passes(small.model(5).program, [AttachPolicy(PolicyHead("image", ((),), body), 5)])
-    shapes = replace(on_meta(planned), policy=copy.deepcopy(planned.policy).to("meta"))
+    shapes = replace(on_meta(planned), policy_head=copy.deepcopy(planned.policy_head).to("meta"))
     ann = on_meta(small.ann_program())
     check_runs(ann, shapes, 5)
     with pytest.raises(ValueError, match=r"plan has shape \(2, 5\) where \(2, 6\)"):

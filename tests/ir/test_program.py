@@ -10,6 +10,7 @@ import toys
 from torch import fx, nn
 
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec, format_graph, format_program
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.ir.state import initial_state, rows_together
 
 
@@ -42,7 +43,7 @@ def test_a_spiking_program_as_text(golden) -> None:
 
     ann = harness.ann_program(harness.program_of(toys.pool_between_neurons))
     snn = run_passes(ann, spiking_passes(ann, {"relu": torch.tensor(2.0)}, Signed()))
-    golden.check("program_snn.txt", format_program(run_passes(snn, [probe_pass(ann, "confidence", torch.ones(4))])))
+    golden.check("program_snn.txt", format_program(run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(4))])))
 
 
 def test_a_spiking_program_is_not_called() -> None:

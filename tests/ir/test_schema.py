@@ -8,6 +8,7 @@ import toys
 from small_operators import OUTSIDE
 from torch import Tensor, nn
 
+from seenn_convert.errors import ArtifactError
 from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
     ExitProbe,
@@ -18,6 +19,7 @@ from seenn_convert.ir.operators.step import (
     TimestepBias,
 )
 from seenn_convert.ir.schema import OPTIONS, build_module, describe_module
+from seenn_convert.ir.scores import ENTROPY, PATIENCE, ExitScore
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
     EncodingNeuron,
@@ -108,8 +110,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (RectifiedDifference(), (IMAGE, IMAGE)),
     (TimestepBias(torch.randn(3, 4)), (ROW, CLOCK)),
     (Tick(), (CLOCK,)),
-    (ExitProbe("entropy", torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK)),
-    (ExitProbe("patience", torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK, CLOCK)),
+    (ExitProbe(ENTROPY, torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK)),
+    (ExitProbe(PATIENCE, torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK, CLOCK)),
 ]
 
 
@@ -187,7 +189,7 @@ def test_a_subclass_is_not_the_class() -> None:
     ],
 )  # fmt: skip
 def test_descriptions_that_do_not_fit_are_refused(description: dict, tensors: dict) -> None:
-    with pytest.raises((KeyError, TypeError, ValueError, RuntimeError)):
+    with pytest.raises((KeyError, TypeError, ValueError, RuntimeError, ArtifactError)):
         build_module(description, tensors)
 
 
@@ -205,3 +207,15 @@ def test_options_that_are_not_in_the_list_are_ignored() -> None:
     module = build_module({"operator": "ReLU", "options": {"inplace": True}}, {})
 
     assert isinstance(module, nn.ReLU) and not module.inplace
+
+
+def test_a_probe_computes_a_user_s_score_where_it_is_handed_in() -> None:
+    """The description holds a name and no code."""
+    own = ExitScore("lead", lambda seen: seen.logits[..., 0].sigmoid())
+    temperatures = torch.ones(2)
+    description = describe_module(ExitProbe(own, temperatures))
+
+    assert description == {"operator": "ExitProbe", "options": {"score_name": "lead"}}
+    assert build_module(description, {"temperatures": temperatures}, (own,)).score is own
+    with pytest.raises(ArtifactError, match="'lead'"):
+        build_module(description, {"temperatures": temperatures})

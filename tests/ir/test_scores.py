@@ -5,9 +5,13 @@ import math
 import pytest
 import torch
 
+from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.ir.scores import (
+    GAP,
     SCORE_NAMES,
+    SCORES,
     Evidence,
+    ExitScore,
     ScoreName,
     confidence,
     energy,
@@ -16,7 +20,8 @@ from seenn_convert.ir.scores import (
     margin,
     negative_entropy,
     patience,
-    score,
+    score_named,
+    scores_of,
 )
 
 
@@ -38,8 +43,8 @@ def test_each_row_may_have_its_own_temperature() -> None:
     temperature = torch.tensor([[0.5], [1.0], [4.0]])
 
     for name in SCORE_NAMES:
-        rows = [score(name, Evidence(logits[i : i + 1], float(temperature[i]))) for i in range(3)]
-        assert torch.allclose(score(name, Evidence(logits, temperature)), torch.cat(rows))
+        rows = [score_named(name).of(Evidence(logits[i : i + 1], float(temperature[i]))) for i in range(3)]
+        assert torch.allclose(score_named(name).of(Evidence(logits, temperature)), torch.cat(rows))
 
 
 def test_entropy_score_against_its_definition() -> None:
@@ -53,7 +58,7 @@ def test_entropy_score_against_its_definition() -> None:
 def test_scores_are_in_the_unit_interval(name: ScoreName) -> None:
     logits = torch.cat([torch.randn(50, 7) * scale for scale in (0.01, 1.0, 100.0)])
     run_length = torch.randint(1, 300, (150,))
-    values = score(name, Evidence(logits, 1.0, 16, run_length))
+    values = score_named(name).of(Evidence(logits, 1.0, 16, run_length))
 
     assert values.shape == (150,)
     assert ((values >= -1e-6) & (values <= 1 + 1e-6)).all()
@@ -64,7 +69,7 @@ def test_surer_is_larger(name: ScoreName) -> None:
     """A class whose logit grows makes every score grow, as a longer run length does for patience."""
     logits = torch.zeros(6, 4)
     logits[:, 1] = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0, 12.0])
-    values = score(name, Evidence(logits, 1.0, 1.0, torch.arange(1, 7)))
+    values = score_named(name).of(Evidence(logits, 1.0, 1.0, torch.arange(1, 7)))
 
     assert (values.diff() > 0).all()
 
@@ -90,7 +95,7 @@ def test_gap_is_that_of_the_summed_outputs() -> None:
     logits = torch.tensor([[1.5, -3.0, 2.0]])
 
     assert gap(logits, 4).item() == pytest.approx(2 / 3)
-    assert score("gap", Evidence(logits, 7.0, torch.tensor([4.0]))).item() == pytest.approx(2 / 3)
+    assert GAP.of(Evidence(logits, 7.0, torch.tensor([4.0]))).item() == pytest.approx(2 / 3)
 
 
 def test_energy_is_the_log_of_the_summed_exponentials() -> None:
@@ -119,4 +124,27 @@ def test_the_run_length_starts_again_when_the_answer_changes() -> None:
 
 def test_a_single_class_is_certain() -> None:
     for name in ("confidence", "entropy", "margin", "gap"):
-        assert score(name, Evidence(torch.zeros(2, 1))).tolist() == [1.0, 1.0]
+        assert score_named(name).of(Evidence(torch.zeros(2, 1))).tolist() == [1.0, 1.0]
+
+
+def test_names_lead_to_scores_and_a_user_s_own_joins_them() -> None:
+    own = ExitScore("lead", lambda seen: seen.logits[..., 0])
+    assert tuple(score_named(name) for name in SCORE_NAMES) == SCORES
+    assert score_named("lead", (own,)) is own
+    with pytest.raises(ArtifactError, match="'lead' is none of confidence, entropy, .*hand it over"):
+        score_named("lead")
+    for twice in ((own, ExitScore("lead", own.of)), (ExitScore("margin", own.of),)):
+        with pytest.raises(InputError, match="two exit scores called"):
+            score_named("margin", twice)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "planned+x", "fixed", "planned", 3])
+def test_a_name_that_an_artifact_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="identifier"):
+        ExitScore(name, lambda seen: seen.logits[..., 0])
+
+
+def test_the_scores_of_all_timesteps_are_those_of_each() -> None:
+    logits, temperatures = torch.randn(3, 5, 4), torch.tensor([0.5, 1.0, 2.0])
+    found = scores_of(score_named("confidence"), logits, temperatures)
+    assert torch.equal(found, torch.stack([confidence(logits[t], float(temperatures[t])) for t in range(3)]))

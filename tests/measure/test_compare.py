@@ -14,7 +14,8 @@ from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.errors import InputError
-from seenn_convert.exits.strategies.basic import WAYS, Record
+from seenn_convert.exits.readouts import from_logits
+from seenn_convert.exits.strategies.basic import STRATEGIES
 from seenn_convert.measure import compare as comparing
 from seenn_convert.measure.compare import budgets, compare
 from seenn_convert.measure.costs import Counts
@@ -42,7 +43,7 @@ def planned() -> tuple[Comparison, int]:
 
 
 def test_every_way_is_there_and_ends_at_the_full_run(found: Comparison) -> None:
-    assert [way.name for way in found.ways] == [way.name for way in WAYS]
+    assert [way.name for way in found.ways] == [strategy.name for strategy in STRATEGIES]
     for way in found.ways:
         last = way.points[-1]
         assert last.average_timesteps == 8
@@ -101,7 +102,7 @@ def test_where_the_head_plans_its_costs_are_paid(planned: tuple[Comparison, int]
 
 
 def test_a_planned_exit_costs_the_head_on_top_of_the_same_timesteps() -> None:
-    record = Record(torch.rand(2, 3, 2), torch.rand(3, 2), torch.tensor([0, 1, 0]))
+    record = from_logits(torch.rand(2, 3, 2), torch.rand(3, 2), torch.tensor([0, 1, 0]))
     counted = torch.tensor([[10.0, 20.0, 30.0], [15.0, 25.0, 35.0]])
     judge = comparing._Judge(record, Counts(counted, counted, counted, {}), Prices(1.0, 2.0), comparing._Head(7, 0.5))
     plain, planned = (judge.point(torch.tensor([1, 2, 1]), planned=planned) for planned in (False, True))

@@ -16,6 +16,7 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule, PercentileRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.measure.diagnosis import BREAKS_ABOVE, diagnose
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.rate_error import PARTS
@@ -23,7 +24,7 @@ from seenn_convert.measure.remedies import Settings
 from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
-from seenn_convert.runtime.policies import ConfidencePolicy
+from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
@@ -157,8 +158,8 @@ def diagnosed(
     scaled = {name: value * factors.get(name, 1.0) for name, value in v_thresholds.items()}
     spiking = run_passes(ann, spiking_passes(ann, scaled, NEURON_TYPES[neuron]))
     model = SpikingModel(
-        run_passes(spiking, [probe_pass(ann, "confidence", torch.ones(timesteps))]), timesteps,
-        ConfidencePolicy((2.0,) * timesteps),
+        run_passes(spiking, [probe_pass(ann, CONFIDENCE, torch.ones(timesteps))]), timesteps,
+        ThresholdPolicy("confidence", (2.0,) * timesteps),
     )  # fmt: skip
     return diagnose(layer_rows(ann, model, images), Settings(timesteps, neuron))
 

@@ -11,17 +11,17 @@ from seenn_convert.artifact.provenance import data_facts
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError, PostconditionError
+from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.measure import evaluate as evaluate_file
 from seenn_convert.measure.diagnosis import diagnose
 from seenn_convert.measure.evaluate import measure
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.remedies import Settings
-from seenn_convert.runtime.all_timesteps import AllTimesteps, run_all_timesteps
 from seenn_convert.runtime.early_exit import ExitTrace
-from seenn_convert.runtime.policies import ConfidencePolicy, exit_steps
+from seenn_convert.runtime.policies import ThresholdPolicy, exit_steps
 
 DATA = small.dataset(70, seed=71)
-ARTIFACT = replace(small.artifact(), policy=ConfidencePolicy((0.8, 0.7, 0.75, 0.6)))
+ARTIFACT = replace(small.artifact(), policy=ThresholdPolicy("confidence", (0.8, 0.7, 0.75, 0.6)))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_keys_of_the_contract(found: Evaluation) -> None:
 
 def test_the_numbers_are_those_of_hindsight(found: Evaluation) -> None:
     pixels, labels = small.draw(70, 71)
-    run = run_all_timesteps(ARTIFACT.model(), [pixels])
+    run = collect_readouts(ARTIFACT.model(), [pixels])
     steps = exit_steps(ARTIFACT.policy, run.scores)
     right = run.predictions[steps - 1, torch.arange(70)] == labels
     early = found.early_exit
@@ -134,10 +134,10 @@ def test_a_device_that_is_no_place_to_run(device: str) -> None:
 
 def test_other_types_of_number_may_differ_a_little() -> None:
     steps = torch.full((200,), 2)
-    run = AllTimesteps(torch.zeros(2, 200, dtype=torch.int64), torch.zeros(2, 200), None)
+    run = Readouts(torch.zeros(2, 200, dtype=torch.int64), torch.zeros(2, 200))
     late = ExitTrace(torch.zeros(200, dtype=torch.int64), torch.zeros(200, 3), steps.clone(), torch.zeros(200))
     late.exit_step[:2] = 1
-    policy = ConfidencePolicy((0.5, -1.0))
+    policy = ThresholdPolicy("confidence", (0.5, -1.0))
     assert evaluate_file._compare_with_hindsight(run, late, policy, evaluate_file.ROUNDING_SHARE) == 2
     with pytest.raises(PostconditionError, match="differ for 2 of 200 images"):
         evaluate_file._compare_with_hindsight(run, late, policy, 0.0)

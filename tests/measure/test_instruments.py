@@ -5,6 +5,7 @@ import small_artifacts as small
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.law import if_step, signed_step
 from seenn_convert.neurons.types import Group, MultiLevel, NeuronType, Signed
@@ -68,7 +69,7 @@ def counted_step(neuron_type: NeuronType) -> tuple[CountingModel, Tensor]:
     """Return the counts of the first timestep of the small network, and what its first neurons sent, in units."""
     ann = small.ann_program()
     snn = run_passes(ann, [*spiking_passes(ann, small.calibration().v_thresholds(), neuron_type),
-                           probe_pass(ann, "confidence", torch.ones(4))])  # fmt: skip
+                           probe_pass(ann, CONFIDENCE, torch.ones(4))])  # fmt: skip
     model = SpikingModel(snn, 4, FixedPolicy(4))
     counting = CountingModel(model)
     counting.step(counting.drive(IMAGES), counting.initial_state(20))

@@ -9,7 +9,8 @@ import torch
 
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.exits.plan_choice import PlanChoice, PlanDecision
+from seenn_convert.exits.choose import Setting
+from seenn_convert.exits.plan_choice import PlanDecision
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
 from seenn_convert.measure.planned import Planning, _warnings
@@ -24,8 +25,8 @@ def report() -> Report:
     return attach_policy(small.artifact(), small.dataset(200, 11), options).report
 
 
-def planning(choice: PlanChoice, held_out: int = 900) -> Planning:
-    fixed = [PlanChoice(None, (0.5,), 4.0, 1.0), PlanChoice(None, (0.5,), 0.0, 3.0)]
+def planning(choice: Setting, held_out: int = 900) -> Planning:
+    fixed = [Setting(4.0, 1.0), Setting(0.0, 3.0)]
     decision = PlanDecision(choice, 0, {"fixed": fixed})
     split = Split((0,), tuple(range(held_out)))
     return Planning(decision, ExitTarget(drop=0.5), split, {}, 0.1, {}, 1.0, 1.0, True)
@@ -54,13 +55,13 @@ def test_the_page_says_what_the_head_is(report: Report) -> None:
 
 
 @pytest.mark.parametrize(("choice", "held_out", "part"), [
-    (PlanChoice(0, None, 1.9, 2.0), 900, None),
-    (PlanChoice(0, None, 2.1, 2.0), 900, "no better than the same number of timesteps"),
-    (PlanChoice(None, (0.5,), 1.0, 2.0), 900, "is not used"),
-    (PlanChoice(0, None, 1.0, 2.0, reached=False), 900, "was not reached"),
-    (PlanChoice(0, None, 1.0, 2.0), 30, "only 30 held-out images"),
+    (Setting(1.9, 2.0, head=0), 900, None),
+    (Setting(2.1, 2.0, head=0), 900, "no better than the same number of timesteps"),
+    (Setting(1.0, 2.0, (0.5,)), 900, "is not used"),
+    (Setting(1.0, 2.0, reached=False, head=0), 900, "was not reached"),
+    (Setting(1.0, 2.0, head=0), 30, "only 30 held-out images"),
 ])  # fmt: skip
-def test_warnings(choice: PlanChoice, held_out: int, part: str | None) -> None:
+def test_warnings(choice: Setting, held_out: int, part: str | None) -> None:
     """Stopping all after 1 or 3 timesteps loses 4 or 0 points, so 2 points at 2 timesteps is what a mixture loses."""
     warnings = _warnings(planning(choice, held_out))
     assert len(warnings) == (part is not None)

@@ -14,7 +14,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
-from seenn_convert.ir.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, evidence_at, score
+from seenn_convert.ir.scores import CONFIDENCE, ENTROPY, PATIENCE, SCORES, Evidence, ExitScore, evidence_at
 from seenn_convert.neurons.law import if_step, signed_step
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
@@ -216,11 +216,11 @@ def test_a_tick_advances_every_row() -> None:
     assert Tick()(torch.tensor([0.0, 5.0])).tolist() == [1.0, 6.0]
 
 
-@pytest.mark.parametrize("name", SCORE_NAMES)
-def test_the_probe_returns_the_mean_and_its_score(name: str) -> None:
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: score.name)
+def test_the_probe_returns_the_mean_and_its_score(score: ExitScore) -> None:
     """Logits are the running mean; the score is that of ``scores`` with the temperature of the timestep."""
     temperatures = torch.tensor([0.5, 1.0, 3.0])
-    probe, clock = ExitProbe(name, temperatures), torch.zeros(2)
+    probe, clock = ExitProbe(score, temperatures), torch.zeros(2)
     state = [torch.zeros(2, 5), torch.zeros(2)][: len(probe.state_names)]
     currents = torch.randn(3, 2, 5)
     means = torch.stack([currents[: t + 1].mean(0) for t in range(3)])
@@ -228,32 +228,26 @@ def test_the_probe_returns_the_mean_and_its_score(name: str) -> None:
         logits, value, *state = probe(currents[t], state[0], clock, *state[1:])
         clock = clock + 1
         assert torch.allclose(logits, means[t], atol=1e-6)
-        assert torch.allclose(value, score(name, seen), atol=1e-6)
+        assert torch.allclose(value, score.of(seen), atol=1e-6)
 
 
 def test_a_probe_whose_score_remembers_needs_what_it_remembers() -> None:
-    for name in WITH_RUN_LENGTH:
-        with pytest.raises(ValueError, match="needs the run length"):
-            ExitProbe(name, torch.ones(3))(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(2))
+    with pytest.raises(ValueError, match="needs the run length"):
+        ExitProbe(PATIENCE, torch.ones(3))(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(2))
 
 
 def test_the_probe_serves_rows_of_different_age() -> None:
     """A row's logits and score do not depend on how old its neighbours are."""
-    probe = ExitProbe("confidence", torch.tensor([0.5, 1.0, 3.0]))
+    probe = ExitProbe(CONFIDENCE, torch.tensor([0.5, 1.0, 3.0]))
     current, readout, clock = torch.randn(4, 5), torch.randn(4, 5), torch.tensor([0.0, 1.0, 2.0, 7.0])
     together = probe(current, readout, clock)
 
     for row in range(4):
         alone = probe(*(value[row : row + 1] for value in (current, readout, clock)))
         assert all(torch.equal(a[row : row + 1], b) for a, b in zip(together, alone, strict=True))
-    assert torch.allclose(together[1][3], score("confidence", Evidence(together[0][3], 3.0)))
-
-
-def test_the_probe_refuses_a_score_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="must be one of confidence, entropy, .*, got 'certainty'"):
-        ExitProbe("certainty", torch.ones(3))  # type: ignore[arg-type]
+    assert torch.allclose(together[1][3], CONFIDENCE.of(Evidence(together[0][3], 3.0)))
 
 
 def test_what_the_others_print() -> None:
     assert repr(TimestepBias(torch.zeros(4, 2, 1))) == "TimestepBias(T=4)"
-    assert repr(ExitProbe("entropy", torch.tensor([1.0, 2.0]))) == "ExitProbe(entropy, temperatures=1..2, T=2)"
+    assert repr(ExitProbe(ENTROPY, torch.tensor([1.0, 2.0]))) == "ExitProbe(entropy, temperatures=1..2, T=2)"

@@ -30,11 +30,11 @@ def test_the_head_computes_what_its_layers_do(reads: str) -> None:
     batch = harness.images(before)
     inputs = (batch,) if reads == "image" else before.stem(batch)
 
-    assert torch.equal(after.policy(*inputs), given.body[0](given.features(inputs)))
+    assert torch.equal(after.policy_head(*inputs), given.body[0](given.features(inputs)))
     assert plans_from_image(after) is (reads == "image")
     assert format_graph(after.stem) == format_graph(before.stem)
     assert format_graph(after.graph_module) == format_graph(before.graph_module)
-    assert before.policy is None
+    assert before.policy_head is None
     assert after.history[-1].name == "AttachPolicy" and len(after.history[-1].changed) == 3
 
 
@@ -44,7 +44,7 @@ def test_several_drives_are_joined() -> None:
     drives = before.stem(harness.images(before))
 
     assert policy_inputs(before, "drive") == ["drive_0", "drive_1"]
-    assert torch.equal(after.policy(*drives), given.body[0](given.features(drives)))
+    assert torch.equal(after.policy_head(*drives), given.body[0](given.features(drives)))
 
 
 def test_its_multiply_accumulates_are_counted() -> None:

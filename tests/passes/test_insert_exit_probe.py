@@ -7,23 +7,23 @@ import toys
 
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.program import Program, format_program
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, evidence_at, score
+from seenn_convert.ir.scores import CONFIDENCE, ENTROPY, SCORES, ExitScore, evidence_at
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.sequence import probe_pass
 
 TEMPERATURES = torch.tensor([0.5, 1.0, 2.0, 4.0])
 
 
-def pair(make, name: ScoreName = "confidence") -> tuple[Program, Program]:
+def pair(make, score: ExitScore = CONFIDENCE) -> tuple[Program, Program]:
     """Return a spiking program without and with its probe."""
     program = harness.spiking_program(harness.program_of(make))
-    return program, InsertExitProbe(name, TEMPERATURES, 5)(program)
+    return program, InsertExitProbe(score, TEMPERATURES, 5)(program)
 
 
-@pytest.mark.parametrize("name", SCORE_NAMES)
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: score.name)
 @pytest.mark.parametrize("make", [toys.residual, toys.perceptron, toys.relu_last])
-def test_logits_are_the_mean_and_the_score_is_that_of_the_timestep(make, name: ScoreName) -> None:
-    without, probed = pair(make, name)
+def test_logits_are_the_mean_and_the_score_is_that_of_the_timestep(make, score: ExitScore) -> None:
+    without, probed = pair(make, score)
     batch, total = harness.images(without), 0.0
     steps = list(zip(harness.timesteps(without, batch, 4), harness.timesteps(probed, batch, 4), strict=True))
     known = evidence_at(torch.stack([step.results[0] for _, step in steps]), TEMPERATURES)
@@ -31,7 +31,7 @@ def test_logits_are_the_mean_and_the_score_is_that_of_the_timestep(make, name: S
         total = total + plain.results[0]
         logits, found = step.results
         assert torch.allclose(logits, total / t, atol=1e-5)
-        assert torch.allclose(found, score(name, known[t - 1]), atol=1e-6)
+        assert torch.allclose(found, score.of(known[t - 1]), atol=1e-6)
         assert step.state["clock"].tolist() == [float(t)] * len(batch)
 
 
@@ -54,7 +54,7 @@ def test_rows_of_different_age_share_a_batch() -> None:
 
 def test_insert_exit_probe(golden) -> None:
     program = harness.spiking_program(toys.toy(lambda m, x: x.relu(), (5,)))
-    text = format_program(InsertExitProbe("entropy", torch.ones(3), 5)(program))
+    text = format_program(InsertExitProbe(ENTROPY, torch.ones(3), 5)(program))
     threshold = next(part for part in text.split() if part.startswith("SignedNeuron"))
     golden.check("insert_exit_probe.txt", text.replace(threshold, "SignedNeuron(...)(drive,"))
 
@@ -63,12 +63,12 @@ def test_a_program_has_one_probe() -> None:
     _, probed = pair(toys.perceptron)
 
     with pytest.raises(PreconditionError, match="has an exit probe already"):
-        InsertExitProbe("entropy", TEMPERATURES, 5)(probed)
+        InsertExitProbe(ENTROPY, TEMPERATURES, 5)(probed)
 
 
 def test_the_number_of_classes_comes_from_the_program() -> None:
     ann = harness.ann_program(harness.program_of(toys.perceptron))
-    probed = probe_pass(ann, "confidence", TEMPERATURES)(harness.spiking_program(harness.program_of(toys.perceptron)))
+    probed = probe_pass(ann, CONFIDENCE, TEMPERATURES)(harness.spiking_program(harness.program_of(toys.perceptron)))
 
     assert {spec.name: spec.shape for spec in probed.states}["readout"] == (5,)
     assert probed.results == ("logits", "score")

@@ -5,6 +5,7 @@ import torch
 import toys
 
 from seenn_convert.ir.program import Program, format_program
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 
@@ -53,7 +54,7 @@ def test_layers_without_a_bias_are_declined() -> None:
 
 def test_bias_and_probe_share_one_clock() -> None:
     biased = InsertTimestepBias({"relu": torch.zeros(3, 6)})(spiking(toys.perceptron))
-    probed = InsertExitProbe("confidence", torch.ones(3), 5)(biased)
+    probed = InsertExitProbe(CONFIDENCE, torch.ones(3), 5)(biased)
 
     assert [spec.name for spec in probed.states].count("clock") == 1
     assert sum(node.name.startswith("tick") for node, _ in probed.calls()) == 1

@@ -18,11 +18,12 @@ from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
+from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.neurons.types import Signed, Tracking
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, probe_pass, spiking_passes
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy
+from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 CHANNELS, SIDE, CLASSES = 4, 6, 5
@@ -128,7 +129,7 @@ def check_convergence(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -
 def check_rows(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -> None:
     """Any batch split and any order of the rows give each row the same exit step and the same bits."""
     snn = run_passes(ann, spiking_passes(ann, thresholds, Signed()))
-    model = SpikingModel(run_passes(snn, [probe_pass(ann, "confidence", torch.ones(6))]), 6, ConfidencePolicy((0.3,)))
+    model = SpikingModel(run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(6))]), 6, ThresholdPolicy("confidence", (0.3,)))
     batch = harness.images(ann, 24)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(len(net.names)))
     whole = run_early_exit(model, [batch], 24)

@@ -11,20 +11,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.operators import Reshape
+from seenn_convert.ir.scores import SCORE_NAMES
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import (
-    SCORE_POLICIES,
-    ConfidencePolicy,
-    EntropyPolicy,
     ExitPolicy,
     FixedPolicy,
-    PatiencePolicy,
     PlannedPolicy,
-    PlannedScorePolicy,
+    ThresholdPolicy,
     exit_steps,
 )
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -35,7 +32,7 @@ MODEL = small.model()
 
 def hindsight(model: SpikingModel, images: Tensor) -> ExitTrace:
     """Return what running all timesteps and choosing afterwards gives."""
-    run = run_all_timesteps(model, [images], keep_logits=True)
+    run = collect_readouts(model, [images], keep_logits=True)
     steps = exit_steps(model.policy, run.scores, run.logits)
     rows = torch.arange(len(images))
     at = (steps - 1, rows)
@@ -63,19 +60,19 @@ def test_early_exit_equals_hindsight(batch_size: int, capacity: int) -> None:
 
 
 @pytest.mark.parametrize("neuron", ["signed", "if"])
-@pytest.mark.parametrize("policy", [FixedPolicy(1), FixedPolicy(5), FixedPolicy(99), EntropyPolicy((0.7, 0.6)),
-                                    ConfidencePolicy((2.0,)), ConfidencePolicy((-1.0,))])  # fmt: skip
+@pytest.mark.parametrize("policy", [FixedPolicy(1), FixedPolicy(5), FixedPolicy(99), ThresholdPolicy("entropy", (0.7, 0.6)),
+                                    ThresholdPolicy("confidence", (2.0,)), ThresholdPolicy("confidence", (-1.0,))])  # fmt: skip
 def test_whatever_the_policy_and_the_neuron(policy: ExitPolicy, neuron: str) -> None:
     model = small.model(6, policy, neuron)
     assert same(run_early_exit(model, IMAGES.split(20), 24), hindsight(model, IMAGES))
 
 
-@pytest.mark.parametrize("name", SCORE_POLICIES)
+@pytest.mark.parametrize("name", SCORE_NAMES)
 def test_whatever_the_score(name: str) -> None:
     """Rows that leave are refilled and removed; what they remember goes with them."""
-    model = small.model(6, SCORE_POLICIES[name]((2.0,)))
-    median = float(run_all_timesteps(model, [IMAGES]).scores.quantile(0.55))
-    model.policy = SCORE_POLICIES[name]((median - 1e-3,))
+    model = small.model(6, ThresholdPolicy(name, (2.0,)))
+    median = float(collect_readouts(model, [IMAGES]).scores.quantile(0.55))
+    model.policy = ThresholdPolicy(name, (median - 1e-3,))
     expected = hindsight(model, IMAGES)
     assert len(expected.exit_step.unique()) >= 2
     for capacity in (16, 24, 90):
@@ -84,8 +81,8 @@ def test_whatever_the_score(name: str) -> None:
 
 def test_patience_counts_from_the_row_s_own_start() -> None:
     """Above k / (1 + k) is more than k timesteps with one answer; a fresh row in an old place starts from none."""
-    model = small.model(8, PatiencePolicy((0.7,)))  # 3 timesteps give 0.75
-    run = run_all_timesteps(model, [IMAGES], keep_logits=True)
+    model = small.model(8, ThresholdPolicy("patience", (0.7,)))  # 3 timesteps give 0.75
+    run = collect_readouts(model, [IMAGES], keep_logits=True)
     for row, answers in enumerate(run.predictions.t().tolist()):
         alike = [t for t in range(2, 8) if answers[t] == answers[t - 1] == answers[t - 2]]
         expected = alike[0] + 1 if alike else 8
@@ -109,7 +106,7 @@ class Scripted:
     """A model whose rows leave when their image says, and whose logits tell which image a row is."""
 
     def __init__(self, timesteps: int) -> None:
-        self.timesteps, self.policy = timesteps, ConfidencePolicy((0.5,))
+        self.timesteps, self.policy = timesteps, ThresholdPolicy("confidence", (0.5,))
         self.device, self.dtype = torch.device("cpu"), torch.float32
         self.steps, self.rows = 0, 0
 
@@ -201,7 +198,7 @@ def test_a_long_run_in_bfloat16_ends() -> None:
 
 
 def test_a_wrong_shape_is_said_without_the_rows_that_padding_added() -> None:
-    for run in (lambda image: run_early_exit(MODEL, [image], 4), lambda image: run_all_timesteps(MODEL, [image])):
+    for run in (lambda image: run_early_exit(MODEL, [image], 4), lambda image: collect_readouts(MODEL, [image])):
         with pytest.raises(InputError, match=r"takes a batch of shape \(B, 1, 8, 8\), got \(B, 1, 9, 9\)$"):
             run(torch.zeros(3, 1, 9, 9))
 
@@ -218,12 +215,12 @@ def planned_model(policy: ExitPolicy = PlannedPolicy()) -> SpikingModel:
     return SpikingModel(run_passes(program, [AttachPolicy(head, 8)]), 8, policy)
 
 
-BOTH = PlannedScorePolicy(ConfidencePolicy(small.THRESHOLDS))
+BOTH = PlannedPolicy(ThresholdPolicy("confidence", small.THRESHOLDS))
 
 
 def planned_hindsight(model: SpikingModel, images: Tensor) -> ExitTrace:
-    run = run_all_timesteps(model, [images], keep_logits=True, keep_plan=True)
-    steps = exit_steps(model.policy, run.scores, run.logits, run.planned)
+    run = collect_readouts(model, [images], keep_logits=True, keep_plan=True)
+    steps = exit_steps(model.policy, run.scores, run.logits, run.planned())
     at = (steps - 1, torch.arange(len(images)))
     return ExitTrace(run.predictions[at], run.logits[at], steps, run.scores[at])
 

@@ -8,7 +8,7 @@ import torch
 
 from seenn_convert.errors import InputError
 from seenn_convert.neurons.layers import SignedNeuron
-from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy
+from seenn_convert.runtime.policies import FixedPolicy, ThresholdPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 IMAGES = small.draw(40, 11)[0]
@@ -112,9 +112,9 @@ def test_it_knows_its_layers_and_where_it_is() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     program = small.model().program
     with pytest.raises(InputError, match="reads 'entropy' but the probe computes 'confidence'"):
-        SpikingModel(program, 4, EntropyPolicy((0.5,)))
+        SpikingModel(program, 4, ThresholdPolicy("entropy", (0.5,)))
     with pytest.raises(InputError, match="at least 1 timestep"):
-        SpikingModel(program, 0, ConfidencePolicy((0.5,)))
+        SpikingModel(program, 0, ThresholdPolicy("confidence", (0.5,)))
     for wrong in (small.ann_program(), small.spiking_program()):
         with pytest.raises(InputError, match="stem and its exit probe"):
-            SpikingModel(wrong, 4, ConfidencePolicy((0.5,)))
+            SpikingModel(wrong, 4, ThresholdPolicy("confidence", (0.5,)))

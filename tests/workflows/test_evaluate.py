@@ -12,6 +12,7 @@ from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.measure import evaluate as evaluate_file
+from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
 from seenn_convert.workflows.evaluate import evaluate
@@ -55,7 +56,7 @@ def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) ->
 def test_drift_is_unknown_without_the_exits_of_the_calibration_images_by_this_policy(certified: Artifact) -> None:
     found = evaluate(replace(certified, facts=ConversionFacts()), small.dataset(60, seed=5))
     assert found.exit_drift is None and found.certificate is not None
-    other = replace(certified, policy=small.artifact().policy.__class__((0.5,) * 6))
+    other = replace(certified, policy=ThresholdPolicy("confidence", (0.5,) * 6))
     found = evaluate(other, small.dataset(60, seed=5))
     assert found.exit_drift is None and found.certificate is None
 

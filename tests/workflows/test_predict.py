@@ -10,10 +10,10 @@ from PIL import Image
 
 from seenn_convert.errors import InputError
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy
+from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.workflows.predict import predict
 
-ARTIFACT = replace(small.artifact(), policy=ConfidencePolicy((0.9,) * 7 + (-1.0,)))
+ARTIFACT = replace(small.artifact(), policy=ThresholdPolicy("confidence", (0.9,) * 7 + (-1.0,)))
 
 
 @pytest.fixture

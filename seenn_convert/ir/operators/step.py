@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.ir.scores import SCORE_NAMES, WITH_RUN_LENGTH, Evidence, ScoreName, next_run_length, score
+from seenn_convert.ir.scores import Evidence, ExitScore, next_run_length
 from seenn_convert.rows import per_row
 
 
@@ -117,7 +117,7 @@ class ExitProbe(nn.Module):
     """Turn the readout current into mean logits and the score that decides about leaving.
 
     Args:
-        score_name: One of ``SCORE_NAMES``.
+        score: Computes it.
         temperatures: ``(T,)``, the softmax temperature at each timestep, positive.
 
     ``state_names`` lists the state it takes behind its current and gives back behind logits and score, but for the
@@ -126,17 +126,20 @@ class ExitProbe(nn.Module):
 
     temperatures: Tensor
 
-    def __init__(self, score_name: ScoreName, temperatures: Tensor) -> None:
+    def __init__(self, score: ExitScore, temperatures: Tensor) -> None:
         super().__init__()
-        if score_name not in SCORE_NAMES:
-            raise ValueError(f"score_name must be one of {', '.join(SCORE_NAMES)}, got {score_name!r}")
-        self.score_name = score_name
+        self.score = score
         self.register_buffer("temperatures", temperatures.detach().clone())
+
+    @property
+    def score_name(self) -> str:
+        """Name of the score."""
+        return self.score.name
 
     @property
     def state_names(self) -> tuple[str, ...]:
         """The state: the sum of the outputs and, where the score reads it, the run length of the answer."""
-        return ("readout", "run_length") if self.score_name in WITH_RUN_LENGTH else ("readout",)
+        return ("readout", "run_length") if self.score.reads_run_length else ("readout",)
 
     def forward(
         self, current: Tensor, readout: Tensor, clock: Tensor, run_length: Tensor | None = None
@@ -150,11 +153,11 @@ class ExitProbe(nn.Module):
         step = clock.long().clamp(max=self.temperatures.shape[0] - 1)
         seen = Evidence(logits, self.temperatures[step].unsqueeze(-1), t)
         if run_length is None:
-            if self.score_name in WITH_RUN_LENGTH:
+            if self.score.reads_run_length:
                 raise ValueError(f"the score {self.score_name} needs the run length of the answer")
-            return logits, score(self.score_name, seen), readout_next
+            return logits, self.score.of(seen), readout_next
         run_length = next_run_length(run_length, readout / clock.clamp(min=1).unsqueeze(-1), logits)
-        return logits, score(self.score_name, seen._replace(run_length=run_length)), readout_next, run_length
+        return logits, self.score.of(seen._replace(run_length=run_length)), readout_next, run_length
 
     def extra_repr(self) -> str:
         """Show the score and the range of the temperatures."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -10,7 +10,6 @@ from torch import Tensor
 from seenn_convert.errors import InputError
 
 RewardName = Literal["price", "paper"]
-REWARD_NAMES: tuple[RewardName, ...] = ("price", "paper")
 
 LEAST_RATE = 0.01
 """Bound of the share of images that are right at once, away from 0 and from 1, where its odds are no weight."""
@@ -18,33 +17,6 @@ LEAST_RATE = 0.01
 
 PRICES = tuple(float(p) for p in torch.logspace(-3.5, -0.5, 24, dtype=torch.float64))
 BETAS = tuple(float(b) for b in torch.logspace(2, -1, 24, dtype=torch.float64))
-
-
-class Reward(Protocol):
-    """Turns the probabilities that answers are right into what each exit loses."""
-
-    @property
-    def settings(self) -> tuple[float, ...]:
-        """The values of the number that trades accuracy against timesteps, from careful to fast."""
-        ...
-
-    @property
-    def entropy(self) -> float:
-        """What the entropy of the plan is worth: above 0 the plan stays graded, and does not become a constant."""
-        ...
-
-    def losses(self, right: Tensor, setting: float) -> Tensor:
-        """Return the negative reward ``(T, N)`` of each exit.
-
-        Args:
-            right: ``(T, N)`` whether the answer at each timestep is right, or the probability that it is.
-            setting: One of ``settings``.
-        """
-        ...
-
-    def weights(self, right: Tensor) -> Tensor:
-        """Return how much each image counts, ``(N,)``."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from time import perf_counter
 
 import torch
 
@@ -10,7 +11,7 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
-from seenn_convert.exits.plan_choice import PlanChoice, decide
+from seenn_convert.exits.plan_choice import decide
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
@@ -18,11 +19,11 @@ from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import Progress, silent
-from seenn_convert.runtime.policies import SCORE_POLICIES, ExitPolicy, FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.planner.head import HeadPlan, plan_head
 from seenn_convert.workflows.add_planner.options import PolicyOptions
-from seenn_convert.workflows.add_planner.stages import look, measured, train
+from seenn_convert.workflows.add_planner.stages import collect, train
 
 __all__ = ["PolicyOptions", "attach_policy"]
 
@@ -59,26 +60,32 @@ def attach_policy(
     split = split_calibration(len(data), options.seed, HELD_OUT_SHARE)
     model, plan = bare_network(artifact, options), untrained_head(artifact, options)
     artifact.ann.graph_module.to(options.device)
-    seen = look(artifact.ann, model, plan, data, options, progress)
+    start = perf_counter()
+    readouts = collect(artifact.ann, model, plan, data, options, progress)
+    seconds_seen = perf_counter() - start
     artifact.ann.graph_module.to("cpu")
-    heads = train(plan, seen, split, options, progress)
-    decision = decide(heads.fitting, heads.held_out, options.policy != "planned", target)
+    readouts = readouts.with_ann_temperature(split.fitting)
+    heads = train(plan, readouts, split, options, progress)
+    decision = decide(readouts, heads.planned, split, options.policy != "planned", target)
+    choice = decision.choice
     head = _in_type_of(artifact, heads.heads[decision.head])
     fresh = replace(
         artifact,
-        snn=run_passes(replace(artifact.snn, policy=None), [AttachPolicy(head, artifact.timesteps)]),
-        policy=policy_of(decision.choice, artifact),
+        snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
+        policy=choice.policy(_score_of(artifact)),
     )
+    held_out = readouts.select(split.held_out)
+    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
     planning = Planning(
         decision=decision,
         target=target,
         split=split,
-        measured=measured(seen, split, heads.held_out, decision.choice),
+        measured=held_out.shares_right(choice.exit_steps(held_out.scores, planned)),
         setting=heads.settings[decision.head],
         options=options.to_json(),
-        seconds_seen=seen.seconds,
+        seconds_seen=seconds_seen,
         seconds_training=heads.seconds,
-        labelled=seen.labels is not None,
+        labelled=readouts.labels is not None,
     )
     return replace(
         fresh,
@@ -125,7 +132,7 @@ def _target(artifact: Artifact) -> ExitTarget:
 
 def bare_network(artifact: Artifact, options: PolicyOptions) -> SpikingModel:
     """Return the spiking network without a policy head, on the device that was asked for."""
-    bare = replace(copy.deepcopy(artifact.snn), policy=None)
+    bare = replace(copy.deepcopy(artifact.snn), policy_head=None)
     return SpikingModel(bare, artifact.timesteps, FixedPolicy(artifact.timesteps)).to(options.device)
 
 
@@ -147,10 +154,6 @@ def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
     return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
 
 
-def policy_of(choice: PlanChoice, artifact: Artifact) -> ExitPolicy:
-    """Return the exit policy that a choice stands for, with the score that the artifact's network computes."""
-    if choice.thresholds is None:
-        return PlannedPolicy()
-    probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
-    early = SCORE_POLICIES[probe.score_name](choice.thresholds)
-    return early if choice.head is None else PlannedScorePolicy(early)
+def _score_of(artifact: Artifact) -> str:
+    """Return the name of the score that the artifact's network computes."""
+    return next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))

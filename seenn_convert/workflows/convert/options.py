@@ -9,7 +9,7 @@ from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
+from seenn_convert.ir.scores import SCORE_NAMES, ExitScore, ScoreName, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 
@@ -40,7 +40,8 @@ class Options:
             ``"potential"``, a shift of the initial membrane potential; ``"none"``. None takes the preset's.
         target: What early exit has to reach on the held-out part of the calibration data. None is a drop of 0.5, or
             with ``certify`` whatever that allows; of the two the more careful one decides.
-        score: What decides about leaving, one of ``scores.SCORE_NAMES``.
+        score: What decides about leaving: one of ``scores.SCORE_NAMES``, or an ``ExitScore`` of your own, which
+            ``load_artifact`` must be given again.
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the split of the calibration data.
@@ -64,7 +65,7 @@ class Options:
     calibration: Preset = "balanced"
     correction: Correction | None = None
     target: ExitTarget | None = None
-    score: ScoreName = "confidence"
+    score: ScoreName | ExitScore = "confidence"
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
@@ -103,8 +104,7 @@ class Options:
             problems.append(f"skips must be one of {', '.join(SKIPS_NAMES)}, got {self.skips!r}")
         if not 0 <= self.require_spiking <= 1:
             problems.append(f"the spiking share to require must be in [0, 1], got {self.require_spiking}")
-        if self.score not in SCORE_NAMES:
-            problems.append(f"score must be one of {', '.join(SCORE_NAMES)}, got {self.score!r}")
+        problems += _problems_of_score(self.score)
         if problems:
             raise InputError("; ".join(problems))
         check_device(self.device)
@@ -113,6 +113,11 @@ class Options:
     def neuron_type(self) -> NeuronType:
         """What makes the neurons."""
         return neuron_type(self.neuron, self.neuron_levels)
+
+    @property
+    def exit_score(self) -> ExitScore:
+        """What decides about leaving."""
+        return self.score if isinstance(self.score, ExitScore) else score_named(self.score)
 
     @property
     def chosen_correction(self) -> Correction:
@@ -137,7 +142,7 @@ class Options:
             "correction": self.chosen_correction,
             "target": None if self.target is None else self.target.to_json(),
             "certify": None if self.certify is None else self.certify.to_json(),
-            "score": self.score,
+            "score": self.exit_score.name,
             "seed": self.seed,
         }
 
@@ -184,6 +189,16 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     if not isinstance(certify, Certify | None):
         problems.append(f"certify must be a Certify, such as Certify(epsilon=0.01, delta=0.05), got {certify!r}")
     return problems
+
+
+def _problems_of_score(score: object) -> list[str]:
+    """Return what is wrong with the exit score asked for."""
+    if isinstance(score, ExitScore):
+        clash = score.name in SCORE_NAMES and score is not score_named(score.name)
+        return [f"there is an exit score {score.name!r} already; give yours another name"] if clash else []
+    if score in SCORE_NAMES:
+        return []
+    return [f"score must be one of {', '.join(SCORE_NAMES)}, or an ExitScore, got {score!r}"]
 
 
 def _problems_of_levels(neuron: str, levels: int) -> list[str]:

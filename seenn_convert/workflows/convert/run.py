@@ -25,6 +25,7 @@ from seenn_convert.frontend.load import Source, read_for_images
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, facts_of, model_facts
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
@@ -112,7 +113,8 @@ def compile_ann(
     spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
     tuning = fit_exit(session, spiking)
-    snn = run_passes(spiking, [probe_pass(ann, options.score, tuning.temperatures.to(options.device, ann.input_dtype))])
+    temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
+    snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
@@ -166,18 +168,18 @@ def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: P
         data = data.with_classes(artifact.class_names)
     fresh = compile_ann(artifact.ann, data, options, artifact.provenance.model, artifact.facts.parity, progress)
     report, conversion = fresh.report, fresh.report.conversion
-    if artifact.snn.policy is not None and conversion is not None:
+    if artifact.snn.policy_head is not None and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, HEAD_GONE)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
 
 
-def load(path: Path | str) -> SpikingModel:
-    """Return the spiking network of an artifact folder; needs no user code.
+def load(path: Path | str, scores: Sequence[ExitScore] = ()) -> SpikingModel:
+    """Return the spiking network of an artifact folder; needs no user code but exit ``scores`` of the user's own.
 
     Raises:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
-    return load_artifact(Path(path)).model()
+    return load_artifact(Path(path), scores).model()
 
 
 def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:

@@ -16,7 +16,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.energy import MULTIPLY_ACCUMULATE_PJ
 from seenn_convert.report.render import report_page
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, PlannedScorePolicy
+from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy
 from seenn_convert.training.planner.rewards import PaperReward, PricedReward
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
@@ -35,7 +35,7 @@ def planned():
 
 def test_the_network_stays_as_it_is(planned) -> None:
     before = small.artifact()
-    assert before.snn.policy is None and before.policy.to_json()["policy"] == "confidence"
+    assert before.snn.policy_head is None and before.policy.to_json()["policy"] == "confidence"
     assert planned.policy == PlannedPolicy()
     assert planned.snn.graph_module is not None and planned.ann is before.ann
     images = small.draw(20, 3)[0]
@@ -97,18 +97,18 @@ def test_both_rules_together_and_other_options(tmp_path: Path) -> None:
 
 
 def test_a_plan_with_a_score_goes_through_an_artifact(planned, tmp_path: Path) -> None:
-    artifact = replace(planned, policy=PlannedScorePolicy(small.artifact().policy))
+    artifact = replace(planned, policy=PlannedPolicy(small.artifact().policy))
     artifact.save(tmp_path / "a")
     again = load_artifact(tmp_path / "a")
     assert again.policy == artifact.policy
     assert evaluate(again, small.dataset(60, 9), 32).differs_from_hindsight == 0
     with pytest.raises(InputError, match="thresholds for 8 timesteps"):
-        replace(artifact, policy=PlannedScorePolicy(type(small.artifact().policy)((0.5,)))).save(tmp_path / "b")
+        replace(artifact, policy=PlannedPolicy(ThresholdPolicy("confidence", (0.5,)))).save(tmp_path / "b")
 
 
 def test_the_batch_size_does_not_matter_and_the_seed_does(planned) -> None:
     def weights(artifact) -> list[torch.Tensor]:
-        return list(artifact.snn.policy.state_dict().values())
+        return list(artifact.snn.policy_head.state_dict().values())
 
     again = attach_policy(small.artifact(), DATA, replace(FEW, batch_size=33))
     other = attach_policy(small.artifact(), DATA, replace(FEW, seed=1))
@@ -125,7 +125,7 @@ def test_a_second_head_takes_the_place_of_the_first(planned) -> None:
 
 def test_calibrating_again_drops_the_head_and_says_so(planned) -> None:
     fresh = recalibrate(planned, small.dataset(), Options(timesteps=3, calibration="fast", batch_size=32))
-    assert fresh.snn.policy is None
+    assert fresh.snn.policy_head is None
     assert fresh.report.conversion.warnings[-1].code == "policy_head_gone"
     assert "attach one again" in small.warnings(fresh.report)
 

@@ -1,7 +1,7 @@
 """The whole journey: any form of a model becomes a network that tends to its ANN, reproducibly."""
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,18 +11,21 @@ from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
-from seenn_convert.errors import CalibrationDataError, InputError, PostconditionError
+from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Stage
-from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
+from seenn_convert.ir.scores import SCORE_NAMES, Evidence, ExitScore, ScoreName, scores_of
+from seenn_convert.measure.compare import compare
 from seenn_convert.passes.base import Pass
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.policies import ConfidencePolicy, EntropyPolicy, FixedPolicy, exit_steps
+from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy, exit_steps
+from seenn_convert.workflows.add_planner.options import PolicyOptions
+from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.workflows.convert.run import Options, convert, load, recalibrate
 
@@ -140,7 +143,7 @@ def test_the_model_that_was_given_stays_as_it_was() -> None:
 def test_options_reach_the_network() -> None:
     options = Options(3, "if", MseRule(4), per_channel=False, correction="none", score="entropy")
     artifact = convert(small.trained_net(), small.dataset(), options)
-    assert isinstance(artifact.policy, EntropyPolicy)
+    assert isinstance(artifact.policy, ThresholdPolicy) and artifact.policy.score_name == "entropy"
     assert artifact.timesteps == 3
     assert artifact.provenance.options == options.to_json()
     assert artifact.report.conversion.neuron.alphabet == (0, 1)
@@ -219,7 +222,7 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
 def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score: ScoreName) -> None:
     options = Options(timesteps=5, score=score, target=ExitTarget(timesteps=2.5))
     artifact = convert(small.trained_net(), small.dataset(), options)
-    model, run = artifact.model(), run_all_timesteps(artifact.model(), [IMAGES])
+    model, run = artifact.model(), collect_readouts(artifact.model(), [IMAGES])
     steps = exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)
@@ -233,13 +236,53 @@ def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score:
     assert again.provenance.options["score"] == score
 
 
+@dataclass(frozen=True)
+class Lead:
+    """How far the largest mean logit leads the second, x / (x + softness)."""
+
+    softness: float
+
+    def __call__(self, seen: Evidence) -> torch.Tensor:
+        first, second = seen.logits.topk(2, dim=-1).values.unbind(dim=-1)
+        return (first - second) / (first - second + self.softness)
+
+
+def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
+    """It decides, is planned with, compared and saved by name; loading asks for the value and imports nothing."""
+    own = ExitScore("lead", Lead(2.0))
+    converted = convert(small.trained_net(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
+    assert converted.policy.to_json()["policy"] == converted.provenance.options["score"] == "lead"
+    planned = attach_policy(converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1))
+    artifact = replace(planned, policy=PlannedPolicy(ThresholdPolicy("lead", (0.3,) * 5)))
+    artifact.save(tmp_path / "net")
+    with pytest.raises(ArtifactError, match="exit score 'lead' is none of confidence, .*hand it over"):
+        load_artifact(tmp_path / "net")
+    with pytest.raises(InputError, match="two exit scores"):
+        load_artifact(tmp_path / "net", scores=(own, ExitScore("lead", Lead(1.0))))
+    again = load_artifact(tmp_path / "net", scores=(own,))
+    assert same_bits(artifact, again) and load(tmp_path / "net", (own,)).policy == artifact.policy
+    run = collect_readouts(again.model(), [IMAGES], keep_logits=True, keep_plan=True)
+    assert torch.allclose(run.scores, scores_of(own, run.logits, torch.ones(5)), atol=1e-6)
+    trace = run_early_exit(again.model(), IMAGES.split(9), 32)
+    assert torch.equal(trace.exit_step, exit_steps(again.policy, run.scores, planned=run.planned()))
+    assert 1 < trace.average_timesteps < 5
+    found = compare(again, small.dataset(40, 3), small.dataset(60, 4), batch_size=40)
+    assert [way["name"] for way in found["ways"]][-3:] == ["lead", "planned", "planned+confidence"]
+    assert {row["way"] for row in found["measured"]} == {"lead", "planned", "planned+confidence"}
+
+
+def test_a_score_with_the_name_of_another_is_refused() -> None:
+    with pytest.raises(InputError, match="there is an exit score 'margin' already"):
+        Options(score=ExitScore("margin", Lead(1.0)))
+
+
 @pytest.mark.parametrize("neuron", ["multilevel", "multilevel-unsigned", "group", "tracking"])
 def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path, neuron: str) -> None:
     """Early exit is hindsight, a split of the batch changes nothing, and the artifact gives the same bits."""
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
-    run = run_all_timesteps(converted.model(), [IMAGES])
+    run = collect_readouts(converted.model(), [IMAGES])
     medians = run.scores.median(dim=1).values.tolist()
-    artifact = replace(converted, policy=ConfidencePolicy((*medians[:-1], -1.0)))  # half of them leave at each timestep
+    artifact = replace(converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0)))  # half of them leave at each timestep
     model, steps = artifact.model(), exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)

@@ -6,8 +6,9 @@ import torch
 
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
-from seenn_convert.exits.thresholds import NEVER, ExitTarget
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, tune_exit
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
@@ -15,8 +16,7 @@ from seenn_convert.measure.ann import run_ann
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import probe_pass
 from seenn_convert.rows import ROW_FLOOR
-from seenn_convert.runtime.all_timesteps import run_all_timesteps
-from seenn_convert.runtime.policies import SCORE_POLICIES
+from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.session import Session
 
@@ -24,19 +24,20 @@ from seenn_convert.workflows.convert.session import Session
 def fit_exit(session: Session, spiking: Program) -> ExitTuning:
     """Run the calibration set through all timesteps once and fit the exit decision to it."""
     ann, data, options = session.ann, session.data, session.options
-    probed = run_passes(spiking, [probe_pass(ann, options.score, torch.ones(options.timesteps, dtype=ann.input_dtype))])
-    model = SpikingModel(probed, options.timesteps, SCORE_POLICIES[options.score]((NEVER,)))
-    model.to(options.device)
+    score, unscaled = options.exit_score, torch.ones(options.timesteps, dtype=ann.input_dtype)
+    probed = run_passes(spiking, [probe_pass(ann, score, unscaled)])
+    model = SpikingModel(probed, options.timesteps, FixedPolicy(options.timesteps)).to(options.device)
     target, step_time = _in_timesteps(session, model)
     with torch.no_grad():
         ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), session.progress)
         counter = session.counter("tuning the exit", len(data))
         images = (image for image, _ in data.batches(rows_together(probed, options.batch_size)))
         floor = rows_together(probed, ROW_FLOOR)  # rows are not added where fewer fill the memory
-        run = run_all_timesteps(model, images, True, floor, counter.add)
-    labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
-    tuning = tune_exit(run, ann_logits, labels, session.split, target, options.score, options.certify)
-    return replace(tuning, step_time=step_time)
+        labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
+        readouts = collect_readouts(
+            model, images, ann_logits, labels, keep_logits=True, row_floor=floor, progress=counter.add
+        )
+    return replace(tune_exit(readouts, session.split, target, score, options.certify), step_time=step_time)
 
 
 def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | None, StepTime | None]:
