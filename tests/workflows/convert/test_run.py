@@ -267,8 +267,8 @@ def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     assert torch.equal(trace.exit_step, exit_steps(again.policy, run.scores, planned=run.planned()))
     assert 1 < trace.average_timesteps < 5
     found = compare(again, small.dataset(40, 3), small.dataset(60, 4), batch_size=40)
-    assert [way["name"] for way in found["ways"]][-3:] == ["lead", "planned", "planned+confidence"]
-    assert {row["way"] for row in found["measured"]} == {"lead", "planned", "planned+confidence"}
+    assert [way.name for way in found.ways][-3:] == ["lead", "planned", "planned+confidence"]
+    assert {row.way for row in found.measured} == {"lead", "planned", "planned+confidence"}
 
 
 def test_a_score_with_the_name_of_another_is_refused() -> None:
