@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.ir.interpreter import result_shapes
 from seenn_convert.ir.operators.basic import Add, Mean, Pad, Reshape, Slice
 from seenn_convert.ir.program import Program
 
@@ -62,16 +63,16 @@ def plain(ann: Program) -> fx.GraphModule:
         NotImplementedError: An operator has no such form here.
     """
     graph_module = copy.deepcopy(ann.graph_module)
-    shapes = _Shapes(graph_module)
-    shapes.run(torch.zeros(1, *ann.input_shape))
+    shapes = result_shapes(graph_module, torch.zeros(1, *ann.input_shape))
+    channels_of = {node: shapes[node.name][0] for node in graph_module.graph.nodes if shapes.get(node.name)}
     for node in list(graph_module.graph.nodes):
         if node.op != "call_module":
             continue
-        module, channels = graph_module.get_submodule(node.target), shapes.channels[node.all_input_nodes[0]]
+        module, channels = graph_module.get_submodule(node.target), channels_of[node.all_input_nodes[0]]
         if isinstance(module, Add):
             with graph_module.graph.inserting_before(node):
                 total = graph_module.graph.call_function(operator.add, node.args)
-            shapes.channels[total] = channels
+            channels_of[total] = channels
             node.replace_all_uses_with(total)
             graph_module.graph.erase_node(node)
         elif not type(module).__module__.startswith("torch.nn"):
@@ -98,20 +99,6 @@ def _picking(channels: int, out_channels: int, stride: tuple[int, int], first: i
     layer.weight.zero_()
     layer.weight[first : first + channels, :, 0, 0] = torch.eye(channels)
     return layer
-
-
-class _Shapes(fx.Interpreter):
-    """Keeps the channels of every result."""
-
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__(graph_module)
-        self.channels: dict[fx.Node, int] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        if isinstance(result, Tensor) and result.dim() > 1:
-            self.channels[n] = result.shape[1]
-        return result
 
 
 class NoNeuron(Exception):

@@ -212,11 +212,11 @@ def _observed(ann: Program, image: Tensor) -> tuple[str, Program, Any, int]:
 
 def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[str, Any]:
     """Measure signed neurons as ``convert`` makes them: thresholds chosen, timestep biases fitted."""
-    timesteps, kind = SIGNED_MARKS[-1], Signed()
+    timesteps, signed = SIGNED_MARKS[-1], Signed()
     start = time.perf_counter()
     found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
-    best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, image)))
-    snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), kind))
+    best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), signed, timesteps, image)))
+    snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), signed))
     biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
     biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])
     wanted = ann(image)
@@ -299,7 +299,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             for row in deep
         ]
     lines += peer_lines(rows)
-    return "\n".join([*lines, "", made_on(environment()), ""])
+    return "\n".join([*lines, "", made_on(vars(environment())), ""])
 
 
 def peer_lines(rows: list[dict[str, Any]]) -> list[str]:

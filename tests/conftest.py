@@ -1,12 +1,17 @@
-"""What every test shares: one thread, a fixed seed, and golden texts."""
+"""What every test shares: one thread, a fixed seed, no deadlines, and golden texts."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
 
 
@@ -29,3 +34,11 @@ def golden() -> Golden:
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt here and in child processes; a background job inherits it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,10 +12,11 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import Interpreter
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.state import initial_state
-from seenn_convert.neurons.types import NeuronKind, Signed
+from seenn_convert.neurons.types import NeuronType, Signed
 from seenn_convert.passes.base import Pass, relative_error, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
 from seenn_convert.runtime.policies import FixedPolicy
@@ -82,11 +84,11 @@ def largest_activations(ann: Program, batch: Tensor, per_channel: bool = True) -
     return found
 
 
-def spiking_program(model: nn.Module | Program, kind: NeuronKind = Signed()) -> Program:
+def spiking_program(model: nn.Module | Program, neuron_type: NeuronType = Signed()) -> Program:
     """Return the spiking program of a model, without a probe, with thresholds from ``images``."""
     ann = ann_program(model)
     thresholds = largest_activations(ann, images(ann))
-    return run_passes(ann, spiking_passes(ann, thresholds, kind))
+    return run_passes(ann, spiking_passes(ann, thresholds, neuron_type))
 
 
 def spiking_model(program: Program, batch: Tensor, count: int) -> SpikingModel:
@@ -104,7 +106,7 @@ class Timestep:
     """One timestep: what the step returned, the value of every node, and the state after it."""
 
     results: tuple[Tensor, ...]
-    values: dict[str, object]
+    values: dict[str, Any]
     state: dict[str, Tensor]
 
 
@@ -113,32 +115,19 @@ def timesteps(program: Program, batch: Tensor, count: int) -> Iterator[Timestep]
     drives = (batch,) if program.stem is None else program.stem(batch)
     state = initial_state(program, len(batch))
     for _ in range(count):
-        recorder = _Recorder(program.graph_module)
-        with torch.no_grad():
-            outputs = recorder.run(*drives, *state.values())
-        split = len(program.results)
+        values = record(program.graph_module, *drives, *state.values())
+        outputs, split = values["output"], len(program.results)
         state = dict(zip(state, outputs[split:], strict=True))
-        yield Timestep(tuple(outputs[:split]), recorder.values, state)
+        yield Timestep(tuple(outputs[:split]), values, state)
 
 
-def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Tensor]:
+def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Any]:
     """Return the value of every node of one run."""
-    recorder = _Recorder(graph_module)
+    values: dict[str, Any] = {}
     with torch.no_grad():
-        recorder.run(*inputs)
-    return recorder.values  # type: ignore[return-value]
+        Interpreter(graph_module, after=lambda node, result: values.update({node.name: result})).run(*inputs)
+    return values
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
     return Draft(program).shapes()
-
-
-class _Recorder(fx.Interpreter):
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__(graph_module, garbage_collect_values=False)
-        self.values: dict[str, object] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        self.values[n.name] = result
-        return result

@@ -13,7 +13,7 @@ from seenn_convert.data.dataset import ArrayImages, Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
-from seenn_convert.neurons.types import NEURON_KINDS
+from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
 from seenn_convert.runtime.policies import ConfidencePolicy, ExitPolicy
@@ -95,7 +95,7 @@ def calibration() -> Calibration:
 @cache
 def spiking_program(neuron: str = "signed") -> Program:
     """Return the spiking program without a probe."""
-    return run_passes(ann_program(), spiking_passes(ann_program(), calibration().v_thresholds(), NEURON_KINDS[neuron]))
+    return run_passes(ann_program(), spiking_passes(ann_program(), calibration().v_thresholds(), NEURON_TYPES[neuron]))
 
 
 def model(

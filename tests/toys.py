@@ -192,6 +192,16 @@ def arithmetic() -> Toy:
     return made
 
 
+def position_code() -> Toy:
+    """Max pooling of the image itself, and a constant for every row, joined to what the neurons send."""
+
+    def body(m: Any, x: Tensor) -> Tensor:
+        features = m.relu(m.conv(m.pool(x))).mean((2, 3))
+        return m.head(torch.cat([features, torch.ones(x.shape[0], 2)], 1))
+
+    return toy(body, pool=nn.MaxPool2d(2), conv=conv(), relu=nn.ReLU(), head=nn.Linear(6, 5))
+
+
 def relu_on_image() -> Toy:
     return toy(lambda m, x: m.head(F.relu(x).flatten(1)), head=nn.Linear(192, 5))
 

@@ -9,7 +9,7 @@ from torch import fx, nn
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.analysis.time_invariance import time_invariant_calls
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.interpreter import ShapeRecorder, device_of
+from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import (
     CONVOLUTIONS,
     SPIKING_OPERATORS,
@@ -95,14 +95,13 @@ def policy_macs(snn: Program) -> int:
         return 0
     device = device_of(snn.graph_module)
     image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device)
-    recorder = ShapeRecorder(snn.policy)
     with torch.no_grad():
-        recorder.run(*((image,) if plans_from_image(snn) else snn.stem(image)))
+        shapes = result_shapes(snn.policy, *((image,) if plans_from_image(snn) else snn.stem(image)))
     return sum(
         macs_of(
             snn.policy.get_submodule(str(node.target)),
-            recorder.shapes[node.name],
-            *(recorder.shapes[source.name] for source in node.all_input_nodes),
+            shapes[node.name],
+            *(shapes[source.name] for source in node.all_input_nodes),
         )
         for node in snn.policy.graph.nodes
         if node.op == "call_module"

@@ -1,13 +1,14 @@
 """Run an ANN program on batches and hand the input of every activation to its statistics."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.interpreter import Call, Inputs, Interpreter, device_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS, Encode
 from seenn_convert.ir.program import Program
 from seenn_convert.rows import pad_rows
@@ -26,19 +27,19 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
     Raises:
         CalibrationDataError: No image, a wrong shape, or a value that is not finite.
     """
-    observer = _Observer(program)
+    statistics: dict[str, ActivationStatistics] = {}
     images = 0
     with torch.no_grad():
         for batch in batches:
             check_images(batch, program.input_shape, range(images, images + len(batch)))
             if batch.shape[0] == 0:
                 continue
-            observer.count = batch.shape[0]
-            observer.run(pad_rows(batch.to(device_of(program.graph_module), program.input_dtype)))
+            rows = pad_rows(batch.to(device_of(program.graph_module), program.input_dtype))
+            Interpreter(program.graph_module, _update(statistics, batch.shape[0])).run(rows)
             images += batch.shape[0]
     if images == 0:
         raise CalibrationDataError("the calibration data has no images; give at least a few dozen")
-    return observer.statistics, images
+    return statistics, images
 
 
 def check_images(batch: Tensor, input_shape: tuple[int, ...], numbers: Sequence[int]) -> None:
@@ -52,22 +53,18 @@ def check_images(batch: Tensor, input_shape: tuple[int, ...], numbers: Sequence[
         raise CalibrationDataError(f"image {numbers[int((~finite).nonzero()[0])]} holds NaN or infinity; remove it")
 
 
-class _Observer(fx.Interpreter):
-    """Runs the graph and updates the statistics of every activation on the way, by the first ``count`` rows."""
+def _update(statistics: dict[str, ActivationStatistics], count: int) -> Call:
+    """Return what updates the statistics of every activation on the way, by the first ``count`` rows of its input."""
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program.graph_module)
-        self.activations = {node.name: m for node, m in program.calls() if isinstance(m, SPIKING_OPERATORS)}
-        self.statistics: dict[str, ActivationStatistics] = {}
-        self.count = 0
-
-    def run_node(self, n: fx.Node) -> object:
-        if n.name in self.activations:
-            values: Tensor = self.env[n.all_input_nodes[0]]
+    def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+        if isinstance(module, SPIKING_OPERATORS):
+            values: Tensor = inputs[0]
             if not bool(torch.isfinite(values.sum())):  # one cheap pass; a sum hides no NaN and no infinity
-                raise CalibrationDataError(f"{n.name}: the model's own activations are NaN or infinite on this data")
-            if n.name not in self.statistics:
-                self.statistics[n.name] = ActivationStatistics.empty(values.shape[1])
-            values = values[: self.count]
-            self.statistics[n.name].update(values.abs() if isinstance(self.activations[n.name], Encode) else values)
-        return super().run_node(n)
+                raise CalibrationDataError(f"{node.name}: the model's own activations are NaN or infinite on this data")
+            if node.name not in statistics:
+                statistics[node.name] = ActivationStatistics.empty(values.shape[1])
+            values = values[:count]
+            statistics[node.name].update(values.abs() if isinstance(module, Encode) else values)
+        return module(*inputs)
+
+    return call

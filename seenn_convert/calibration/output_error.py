@@ -10,10 +10,11 @@ from torch.nn.functional import kl_div
 from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
-from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.neurons.types import NeuronType
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 LEAST_ERROR = 1e-12
 """What counts as an error where there is none."""
@@ -50,7 +51,7 @@ def output_errors(
     ann: Program,
     tuned: Program,
     v_thresholds: Mapping[str, Tensor],
-    kind: NeuronKind,
+    neuron_type: NeuronType,
     timesteps: int,
     images: Tensor,
     correction: Form | None = None,
@@ -62,7 +63,7 @@ def output_errors(
         ann: After the passes of stage ANN.
         tuned: The program into which neurons go: ``ann`` itself, or with other weights.
         v_thresholds: Activation -> threshold.
-        kind: Makes the neurons.
+        neuron_type: Makes the neurons.
         timesteps: The longest run T.
         images: ``(B, *input_shape)``.
         correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
@@ -70,7 +71,7 @@ def output_errors(
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
-        snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, kind))
+        snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, neuron_type))
         if correction is not None:
             biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
             snn = run_passes(snn, [InsertTimestepBias(biases)])
@@ -109,12 +110,14 @@ def prefix_errors(
 def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
     """Return the mean logits ``(B, K)`` after each number of timesteps in ``marks``."""
     assert snn.stem is not None
-    drives, state = snn.stem(images), initial_state(snn, len(images))
-    total, found = None, []
-    for t in range(1, marks[-1] + 1):
-        current, *following = snn.graph_module(*drives, *state.values())
-        state = dict(zip(state, following, strict=True))
-        total = current if total is None else total + current
+    total: Tensor | None = None
+    found: list[Tensor] = []
+
+    def add(t: int, results: Results, state: State) -> None:
+        nonlocal total
+        total = results[0] if total is None else total + results[0]
         if t in marks:
             found.append(total / t)
+
+    unroll(program_step(snn), snn.stem(images), initial_state(snn, len(images)), marks[-1], [add])
     return found

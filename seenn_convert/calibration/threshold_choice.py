@@ -9,7 +9,7 @@ from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.ir.program import Program
-from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.neurons.types import NeuronType
 from seenn_convert.progress import Counter, Progress
 
 CONTENDERS, CLOSE = 3, 2.0
@@ -19,7 +19,7 @@ CONTENDERS, CLOSE = 3, 2.0
 def choose_thresholds(
     ann: Program,
     found: Sequence[Calibration],
-    kind: NeuronKind,
+    neuron_type: NeuronType,
     timesteps: int,
     images: Tensor,
     correction: Form | None,
@@ -33,7 +33,7 @@ def choose_thresholds(
     Args:
         ann: After the passes of stage ANN.
         found: One calibration a rule.
-        kind: Makes the neurons.
+        neuron_type: Makes the neurons.
         timesteps: Up to which the run has to be good.
         images: ``(B, *input_shape)``, of the fitting part.
         correction: Form of the biases that the network will have, None where it has none.
@@ -41,7 +41,7 @@ def choose_thresholds(
     """
     errors, counter = dict[str, float](), Counter(progress, "choosing thresholds", len(found))
     for one in found:
-        errors[one.rule] = overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, images))
+        errors[one.rule] = overall(output_errors(ann, ann, one.v_thresholds(), neuron_type, timesteps, images))
         counter.add(1)
     ranked = sorted(found, key=lambda one: errors[one.rule])
     contenders = [one for one in ranked[:CONTENDERS] if errors[one.rule] <= CLOSE * errors[ranked[0].rule]]
@@ -49,7 +49,8 @@ def choose_thresholds(
     if correction is not None and len(contenders) > 1:
         after, counter = dict[str, float](), Counter(progress, "choosing thresholds with biases", len(contenders))
         for one in contenders:
-            after[one.rule] = overall(output_errors(ann, ann, one.v_thresholds(), kind, timesteps, images, correction))
+            errors_of = output_errors(ann, ann, one.v_thresholds(), neuron_type, timesteps, images, correction)
+            after[one.rule] = overall(errors_of)
             counter.add(1)
         best = min(contenders, key=lambda one: after[one.rule])
         errors |= {f"{rule}, corrected": error for rule, error in after.items()}

@@ -1,14 +1,16 @@
 """Fit a bias for each channel, so that every layer's mean output is the ANN's: at every timestep, or after all."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
+from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 RATE = 0.4
 
@@ -84,56 +86,35 @@ def _gaps_in_parts(
 def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what each layer's output lacks to the ANN's mean at each timestep, in the shape of its bias."""
     assert snn.stem is not None
-    drives, state = snn.stem(images), initial_state(snn, len(images))
     gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
-    runner = _BiasedStep(snn, biases)
-    for t in range(next(iter(biases.values())).shape[0]):
-        runner.t = t
-        following = runner.run(*drives, *state.values())[len(snn.results) :]
-        state = dict(zip(state, following, strict=True))
-        for name, mean in runner.means.items():
-            gaps[name][t] = wanted[name] - mean
+    now, timesteps = 0, len(next(iter(biases.values())))
+
+    def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+        if not isinstance(module, Neuron):
+            return module(*inputs)
+        result = module(inputs[0] + biases[node.name][now], *inputs[1:])
+        gaps[node.name][now] = wanted[node.name] - mean_over_row(result[0], module)
+        return result
+
+    def advance(t: int, results: Results, state: State) -> None:
+        nonlocal now
+        now = t
+
+    step = program_step(snn, Interpreter(snn.graph_module, call).run)
+    unroll(step, snn.stem(images), initial_state(snn, len(images)), timesteps, [advance])
     return gaps
 
 
 def _activation_means(ann: Program, images: Tensor, neurons: dict[str, Neuron]) -> dict[str, Tensor]:
-    runner = _Means(ann.graph_module, neurons)
-    runner.run(images)
-    return runner.means
+    """Return the mean of every activation, in the shape of its layer's threshold."""
+    means: dict[str, Tensor] = {}
 
+    def keep(node: fx.Node, result: Any) -> None:
+        if node.name in neurons:
+            means[node.name] = mean_over_row(result, neurons[node.name])
 
-class _Means(fx.Interpreter):
-    """Runs a graph and keeps the mean of every activation, in the shape of the layer's threshold."""
-
-    def __init__(self, graph_module: fx.GraphModule, neurons: dict[str, Neuron]) -> None:
-        super().__init__(graph_module)
-        self.neurons = neurons
-        self.means: dict[str, Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = self.value_of(n)
-        if n.name in self.neurons:
-            output = result[0] if isinstance(result, tuple) else result
-            assert isinstance(output, Tensor)
-            self.means[n.name] = mean_over_row(output, self.neurons[n.name])
-        return result
-
-    def value_of(self, n: fx.Node) -> object:
-        return super().run_node(n)
-
-
-class _BiasedStep(_Means):
-    """Runs one timestep with the biases so far added to the current of each neuron layer."""
-
-    def __init__(self, snn: Program, biases: dict[str, Tensor]) -> None:
-        super().__init__(snn.graph_module, {node.name: m for node, m in snn.calls() if isinstance(m, Neuron)})
-        self.biases, self.t = biases, 0
-
-    def value_of(self, n: fx.Node) -> object:
-        if n.name not in self.neurons:
-            return super().value_of(n)
-        current, *state = (self.env[source] for source in n.all_input_nodes)
-        return self.neurons[n.name](current + self.biases[n.name][self.t], *state)
+    Interpreter(ann.graph_module, after=keep).run(images)
+    return means
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:

@@ -131,7 +131,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         "",
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
-        "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate) without memory access",
+        "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
     return "\n".join(lines + ([] if evaluation.certificate is None else [outcome(evaluation.certificate)]))
 

@@ -1,11 +1,7 @@
 """What a timestep costs on this machine, and how many of them a time allows."""
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,9 +9,9 @@ from torch import Tensor
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.rows import ROW_FLOOR, pad_rows
+from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.spiking_model import SpikingModel
-
-R = TypeVar("R")
+from seenn_convert.runtime.stopwatch import timed
 
 REPEATS = 15
 """Each of stem and step is timed as often."""
@@ -79,26 +75,9 @@ def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTim
 def _medians(model: SpikingModel, images: Tensor) -> tuple[float, float]:
     """Return median seconds of the stem and of a step, of the whole batch."""
     rows = pad_rows(images.to(model.device, model.dtype), ROW_FLOOR)
-    stem, step = [], []
+    stem, step = list[float](), list[float]()
+    drive = timed(lambda t: model.drive(rows), model.device, stem)
     with torch.no_grad():
-        drives, state = model.drive(rows), model.initial_state(len(rows))
-        for _ in range(WARM_UP + REPEATS):
-            drives, seconds = _timed(lambda: model.drive(rows), model.device)
-            stem.append(seconds)
-            (_, _, state), seconds = _timed(partial(model.step, drives, state), model.device)
-            step.append(seconds)
+        state = model.initial_state(len(rows))
+        unroll(timed(model.step, model.device, step), drive, state, WARM_UP + REPEATS)
     return statistics.median(stem[WARM_UP:]), statistics.median(step[WARM_UP:])
-
-
-def _timed(work: Callable[[], R], device: torch.device) -> tuple[R, float]:
-    """Return what ``work`` returns, and the seconds that it took."""
-    _wait(device)
-    start = time.perf_counter()
-    result = work()
-    _wait(device)
-    return result, time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,13 +1,12 @@
 """The editable copy of a program that a pass works on: the graph is copied, the weights are shared."""
 
-import math
 import operator
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import fx, nn
 
-from seenn_convert.ir.interpreter import ShapeRecorder, device_of
+from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators.step import Tick
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
 
@@ -121,10 +120,7 @@ class Draft:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each node's result without the batch, from one run on zeros; only at stage ANN."""
         image = torch.zeros(2, *self.program.input_shape, dtype=self.program.input_dtype)
-        recorder = ShapeRecorder(self.graph_module)
-        with torch.no_grad():
-            recorder.run(image.to(device_of(self.graph_module)))
-        return recorder.shapes
+        return result_shapes(self.graph_module, image.to(device_of(self.graph_module)))
 
     def changed(self, node: fx.Node) -> None:
         """Note that ``node`` does not compute what it did."""
@@ -167,13 +163,3 @@ class Draft:
         while candidate in taken or hasattr(self.graph_module, candidate):
             candidate, number = f"{name}_{number}", number + 1
         return candidate
-
-
-LARGEST_RESULT = 2**25
-"""Numbers in the largest result of one node at most: 128 MB in single precision."""
-
-
-def images_together(ann: Program, wanted: int) -> int:
-    """Return how many images to run together through an ANN: ``wanted``, or fewer where its activations are large."""
-    largest = max(math.prod(shape) for shape in Draft(ann).shapes().values())
-    return max(1, min(wanted, LARGEST_RESULT // max(largest, 1)))

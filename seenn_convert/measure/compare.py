@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, environment, is_among, reused
 from seenn_convert.artifact.schema.comparison import (
@@ -37,7 +38,6 @@ from seenn_convert.exits.strategies.basic import (
 )
 from seenn_convert.exits.strategies.planned import planned_ways
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.scores import SCORE_NAMES, ScoreName, confidence
 from seenn_convert.ir.state import rows_together

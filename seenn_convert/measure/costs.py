@@ -10,7 +10,7 @@ from torch import Tensor, fx
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
-from seenn_convert.ir.interpreter import ShapeRecorder, device_of
+from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import GradedReLU
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
@@ -87,10 +87,9 @@ def _still_additions(snn: Program) -> int:
     copies = [node for node in snn.stem.graph.nodes if _is_copy(snn.stem, node)] if snn.stem is not None else []
     if snn.stem is None or not copies:
         return 0
-    recorder = ShapeRecorder(snn.stem)
-    with torch.no_grad():
-        recorder.run(torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module)))
-    return sum(math.prod(recorder.shapes[node.name]) for node in copies)
+    image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module))
+    shapes = result_shapes(snn.stem, image)
+    return sum(math.prod(shapes[node.name]) for node in copies)
 
 
 def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:

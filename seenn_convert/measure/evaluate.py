@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import policy_macs
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
 from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timing, TradeOffPoint
@@ -18,7 +19,6 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.devices import check_device
 from seenn_convert.errors import PostconditionError
 from seenn_convert.exits.thresholds import trade_off
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann

@@ -1,18 +1,20 @@
 """Count what a spiking run does: spikes of every layer and the synaptic operations they cause, image by image."""
 
-from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.analysis.coverage import macs_of
 from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators.step import MeanDifference
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.runtime.engine import program_step
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 
-class CountingModel(nn.Module):
+class CountingModel:
     """A spiking model that also keeps, for the last batch, the counts of each timestep.
 
     ``outputs`` and ``currents`` map a neuron layer to what it sent and integrated at the last step; ``spikes`` maps it
@@ -26,7 +28,6 @@ class CountingModel(nn.Module):
     """
 
     def __init__(self, model: SpikingModel) -> None:
-        super().__init__()
         self.model = model
         self.timesteps, self.policy = model.timesteps, model.policy
         self.spikes: dict[str, Tensor] = {}
@@ -35,24 +36,8 @@ class CountingModel(nn.Module):
         self.currents: dict[str, Tensor] = {}
         self.graded = _graded_layers(model.step_graph)
         self.drivers = _drivers(model.step_graph)
-        self._runner = _Runner(model.step_graph, self)
-
-    def drive(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the drives of a batch."""
-        return self.model.drive(image)
-
-    def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
-        """Return the plan logits of a batch."""
-        return self.model.plan(image, drives)
-
-    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
-        """Return the state of fresh rows."""
-        return self.model.initial_state(batch_size)
-
-    def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Advance one timestep and count."""
-        logits, score, *following = self._runner.run(*drives, *state.values())
-        return logits, score, dict(zip(state, following, strict=True))
+        self.drive, self.plan, self.initial_state = model.drive, model.plan, model.initial_state
+        self.step = program_step(model.program, Interpreter(model.step_graph, self._count).run)
 
     @property
     def device(self) -> torch.device:
@@ -64,40 +49,30 @@ class CountingModel(nn.Module):
         """Its floating-point type."""
         return self.model.dtype
 
-
-class _Runner(fx.Interpreter):
-    """Runs the step node by node and counts on the way."""
-
-    def __init__(self, step: fx.GraphModule, counts: CountingModel) -> None:
-        super().__init__(step)
-        self.counts = counts
-        self.modules = _modules(step)
-
-    def run_node(self, n: fx.Node) -> object:
-        module = self.modules.get(n)
-        result = super().run_node(n)
+    def _count(self, node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+        """Run one module of the step and count what it does."""
+        result = module(*inputs)
         if isinstance(module, Neuron):
-            output: Tensor = result[0]
-            self.counts.outputs[n.name], self.counts.currents[n.name] = output, self.env[n.all_input_nodes[0]]
-            self.counts.spikes[n.name] = module.spike_counts(output)
+            self.outputs[node.name], self.currents[node.name] = result[0], inputs[0]
+            self.spikes[node.name] = module.spike_counts(result[0])
         elif is_weighted(module) and isinstance(result, Tensor):
-            current: Tensor = self.env[n.all_input_nodes[0]]
+            current: Tensor = inputs[0]
             fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
-            self.counts.operations[n.name] = _nonzero(current) * fan_out * self._spikes_per_input(n.name)
+            self.operations[node.name] = _nonzero(current) * fan_out * self._spikes_per_input(node.name)
         elif isinstance(module, MeanDifference):
-            inputs = [self.env[source] for source in n.args[2 : 2 + len(module.varying)]]  # type: ignore[index]
-            macs = macs_of(module.operator, _row(result[0]), *map(_row, inputs))
+            varied = inputs[2 : 2 + len(module.varying)]
+            macs = macs_of(module.operator, _row(result[0]), *map(_row, varied))
             if macs:
-                self.counts.operations[n.name] = inputs[0].new_full((len(inputs[0]),), macs, dtype=torch.float64)
+                self.operations[node.name] = varied[0].new_full((len(varied[0]),), macs, dtype=torch.float64)
         return result
 
     def _spikes_per_input(self, layer: str) -> Tensor | float:
         """Return how many spikes ``(B,)`` a nonzero output of the neurons that drive ``layer`` has on average."""
-        drivers = () if layer in self.counts.graded else self.counts.drivers[layer]
+        drivers = () if layer in self.graded else self.drivers[layer]
         if not drivers:
             return 1.0
-        spikes = torch.stack([self.counts.spikes[name] for name in drivers]).sum(dim=0)
-        outputs = torch.stack([_nonzero(self.counts.outputs[name]) for name in drivers]).sum(dim=0)
+        spikes = torch.stack([self.spikes[name] for name in drivers]).sum(dim=0)
+        outputs = torch.stack([_nonzero(self.outputs[name]) for name in drivers]).sum(dim=0)
         return torch.where(outputs > 0, spikes / outputs.clamp(min=1), 1.0)
 
 

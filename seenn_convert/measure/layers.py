@@ -3,14 +3,16 @@
 import statistics
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, nn
 
 from seenn_convert.artifact.schema.layers import LayerRow
+from seenn_convert.ir.interpreter import tensor_results
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.measure.rate_error import split_error
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.runtime.engine import Results, State, unroll
 from seenn_convert.runtime.spiking_model import LayerInfo, SpikingModel
 
 SATURATED_STEPS, SATURATED_SHARE = 0.9, 0.05
@@ -21,27 +23,28 @@ ones; a channel is saturated where more than that share of its neurons and image
 def layer_rows(ann: Program, model: SpikingModel, images: Tensor) -> list[LayerRow]:
     """Run all timesteps on ``images`` ``(B, *input_shape)`` and return a row for each layer of neurons."""
     images = images.to(model.device, model.dtype)
-    counting, sums = CountingModel(model), _Sums()
-    drives, state = counting.drive(images), counting.initial_state(len(images))
-    for t in range(model.timesteps):
-        _, _, state = counting.step(drives, state)
-        sums.add(counting, late=2 * t >= model.timesteps - 1)
-    wanted = _Activations(ann)
-    wanted.run(images)
-    return [_row(layer, sums, wanted, model.timesteps) for layer in model.layers]
+    counting = CountingModel(model)
+    sums, timesteps = _Sums(counting), model.timesteps
+    unroll(counting.step, counting.drive(images), counting.initial_state(len(images)), timesteps, [sums.add])
+    modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
+    wanted = tensor_results(ann.graph_module, images, only=modules)
+    return [_row(layer, sums, modules[layer.name], wanted[layer.name], timesteps) for layer in model.layers]
 
 
 class _Sums:
     """What each layer sent and integrated, summed over timesteps; ``late`` holds the second half."""
 
-    def __init__(self) -> None:
+    def __init__(self, counting: CountingModel) -> None:
+        self.counting = counting
         self.outputs: dict[str, Tensor] = {}
         self.currents: dict[str, Tensor] = {}
         self.late: dict[str, Tensor] = {}
         self.spikes: dict[str, float] = {}
         self.late_steps = 0
 
-    def add(self, counting: CountingModel, late: bool) -> None:
+    def add(self, t: int, results: Results, state: State) -> None:
+        """Add what the layers did at timestep ``t``."""
+        counting, late = self.counting, 2 * (t - 1) >= self.counting.timesteps - 1
         self.late_steps += late
         for name, output in counting.outputs.items():
             current = counting.currents[name]
@@ -56,12 +59,11 @@ def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
     sums[name] = value if name not in sums else sums[name] + value
 
 
-def _row(layer: LayerInfo, sums: _Sums, wanted: "_Activations", timesteps: int) -> LayerRow:
-    name, activation = layer.name, wanted.values[layer.name]
-    thresholds = layer.neuron.v_threshold.flatten().tolist()
+def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, timesteps: int) -> LayerRow:
+    name, thresholds = layer.name, layer.neuron.v_threshold.flatten().tolist()
     neurons, mean = activation[0].numel(), sums.outputs[name] / timesteps
     parts = split_error(
-        layer.neuron, wanted.modules[name], mean, sums.currents[name] / timesteps, sums.late[name] / sums.late_steps,
+        layer.neuron, module, mean, sums.currents[name] / timesteps, sums.late[name] / sums.late_steps,
         activation, timesteps,
     )  # fmt: skip
     return LayerRow(
@@ -96,18 +98,3 @@ def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | 
 
 def _relative(error: Tensor, activation: Tensor) -> float:
     return float(torch.linalg.vector_norm(error) / torch.linalg.vector_norm(activation).clamp(min=1e-12))
-
-
-class _Activations(fx.Interpreter):
-    """Keeps the result of every activation of one run."""
-
-    def __init__(self, ann: Program) -> None:
-        super().__init__(ann.graph_module)
-        self.modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
-        self.values: dict[str, Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        if n.name in self.modules and isinstance(result, Tensor):
-            self.values[n.name] = result
-        return result

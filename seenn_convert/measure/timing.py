@@ -1,7 +1,6 @@
 """Wall time of the three ways to answer, measured in one run, interleaved, as medians."""
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from seenn_convert.runtime.all_timesteps import run_all_timesteps
 from seenn_convert.runtime.early_exit import Steppable, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.runtime.stopwatch import timed
 
 REPEATS = 3
 
@@ -118,13 +118,6 @@ def _planning(model: SpikingModel, image: Tensor) -> Callable[[Sequence[Tensor]]
 
 
 def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:
-    _wait(device)
-    start = time.perf_counter()
-    way(batches)
-    _wait(device)
-    return time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    seconds: list[float] = []
+    timed(way, device, seconds)(batches)
+    return seconds[0]

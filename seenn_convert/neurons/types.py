@@ -1,4 +1,4 @@
-"""The kinds of neurons a network may be made of: each makes the layers that stand for its activations."""
+"""The neuron types to choose from; each makes the layers that replace a network's activations."""
 
 import math
 from collections.abc import Callable
@@ -27,22 +27,22 @@ from seenn_convert.neurons.layers import (
 )
 
 
-class NeuronKind(Protocol):
-    """Makes layers of neurons of one kind."""
+class NeuronType(Protocol):
+    """Makes layers of neurons of one type."""
 
     @property
     def name(self) -> str:
-        """The kind as options and reports call it."""
+        """The name used in options and reports."""
         ...
 
     @property
     def levels(self) -> int | None:
-        """What ``--neuron-levels`` sets; None where the kind has no levels."""
+        """The value that ``--neuron-levels`` sets; None if the type has no levels."""
         ...
 
     @property
     def resolution(self) -> int:
-        """Into how many equal parts, the smallest spikes, the threshold is divided: one timestep tells them apart."""
+        """The threshold divided by the smallest spike: how many levels one timestep can tell apart."""
         ...
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
@@ -98,7 +98,7 @@ class Binary:
 class Tracking:
     """Graded spikes, any whole number of the ``levels``-th part of the calibrated threshold.
 
-    The emitted sum is always the rounded, rectified input sum: the reference other kinds are judged against.
+    The emitted sum is always the rounded, rectified input sum: the reference other types are judged against.
     """
 
     levels: int = 32
@@ -205,29 +205,29 @@ class Group:
         return _at_half(partial(GroupEncoder, members=self.members), v_threshold / self.members)
 
 
-NEURON_KINDS: dict[str, NeuronKind] = {
-    kind.name: kind for kind in (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group())
+NEURON_TYPES: dict[str, NeuronType] = {
+    one.name: one for one in (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group())
 }
 
-WITH_LEVELS: dict[str, Callable[[int], NeuronKind]] = {
+WITH_LEVELS: dict[str, Callable[[int], NeuronType]] = {
     "tracking": Tracking,
     "multilevel": MultiLevel,
     "multilevel-unsigned": UnsignedMultiLevel,
     "group": Group,
 }
-"""The kinds with levels, by name; those of a group are its members."""
+"""Types with levels, by name; the levels of a group are its members."""
 
 
-def neuron_kind(name: str, levels: int | None = None) -> NeuronKind:
-    """Return the kind of that name, a key of ``NEURON_KINDS``, with as many levels as it has by default, or ``levels``.
+def neuron_type(name: str, levels: int | None = None) -> NeuronType:
+    """Return the type called ``name``, a key of ``NEURON_TYPES``, with ``levels`` or its default number of levels.
 
     Raises:
-        InputError: The kind has no levels, or cannot have that many.
+        InputError: The type has no levels, or not that many.
     """
     if levels is None:
-        return NEURON_KINDS[name]
+        return NEURON_TYPES[name]
     if name not in WITH_LEVELS:
-        raise InputError(f"neurons of the kind {name} have no levels; those with levels are {', '.join(WITH_LEVELS)}")
+        raise InputError(f"{name} neurons have no levels; neuron types with levels: {', '.join(WITH_LEVELS)}")
     return WITH_LEVELS[name](levels)
 
 

@@ -5,13 +5,14 @@ import gc
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import Interpreter, tensor_results
 from seenn_convert.ir.program import Program, Stage, format_program
 
 TOLERANCE = 1e-5
@@ -130,13 +131,9 @@ def _double(weight: Tensor) -> Tensor:
 
 def _outputs_in_double(program: Program, image: Tensor) -> Tensor:
     """Return the logits in double precision, with no more than one module's weights in it at a time."""
-    outputs: Tensor = _InDouble(program.graph_module).run(image)
+    run = Interpreter(program.graph_module, lambda node, module, inputs: _module_in_double(module)(*inputs)).run
+    outputs: Tensor = run(image)
     return outputs
-
-
-class _InDouble(fx.Interpreter):
-    def call_module(self, target: fx.node.Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _module_in_double(self.module.get_submodule(str(target)))(*args, **kwargs)
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
@@ -149,31 +146,14 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 
 def _first_difference(before: Program, after: Program, image: Tensor, tolerance: float) -> str:
     """Return the first node of ``after``, untouched by the pass, whose result is not what it was."""
-    old, new = _Recorder(before.graph_module), _Recorder(after.graph_module)
     with torch.no_grad():
-        old.run(image)
-        new.run(image)
-    for name, value in new.results.items():
-        if name in old.results and name not in after.history[-1].changed:
-            known = old.results[name]
-            if not relative_error(value, known) <= tolerance:
-                source = after.source_of(name)
-                return f"{name} ({source})" if source else name
+        old, new = (tensor_results(program.graph_module, image) for program in (before, after))
+    for name, value in new.items():
+        known = name in old and name not in after.history[-1].changed
+        if known and not relative_error(value, old[name]) <= tolerance:
+            source = after.source_of(name)
+            return f"{name} ({source})" if source else name
     return "the output"
-
-
-class _Recorder(fx.Interpreter):
-    """Keeps every tensor result of one run."""
-
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__(graph_module)
-        self.results: dict[str, Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        if isinstance(result, Tensor):
-            self.results[n.name] = result
-        return result
 
 
 def channel_scale(values: Tensor, module: nn.Module) -> Tensor:

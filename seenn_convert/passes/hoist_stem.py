@@ -1,5 +1,7 @@
 """Move what is the same at every timestep out of the step: it runs once for an image."""
 
+from collections.abc import Collection
+
 from torch import fx
 
 from seenn_convert.analysis.time_invariance import time_varying
@@ -14,9 +16,18 @@ class HoistStem(Pass):
 
     Before: ``(image, v) -> conv -> neuron -> ...``
     After:  stem ``image -> conv -> drive``, step ``(drive, v) -> neuron -> ...``
+
+    An image that differs between timesteps is itself the first drive, and the stem computes only what does not depend
+    on it, such as position codes: run the stem once and replace that drive at each timestep.
+
+    Args:
+        varying: Names of the inputs that differ between timesteps: nothing, or ``(IMAGE,)``.
     """
 
     accepts = yields = Stage.SNN
+
+    def __init__(self, varying: Collection[str] = ()) -> None:
+        self.varying = tuple(varying)
 
     def requires(self, program: Program) -> None:
         """The stem was not hoisted before."""
@@ -25,11 +36,13 @@ class HoistStem(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Copy the time-invariant part into the stem and feed its results to the step as inputs."""
-        varying = time_varying(draft.graph)
+        varying = time_varying(draft.graph_module, self.varying)
         cut = [
             node
             for node in draft.graph.nodes
-            if node not in varying and node.op != "output" and any(_varies(user, varying) for user in node.users)
+            if (node not in varying or node.name in self.varying)
+            and node.op != "output"
+            and any(_varies(user, varying) for user in node.users)
         ]
         draft.stem = _stem(draft, cut)
         for index, node in enumerate(cut):

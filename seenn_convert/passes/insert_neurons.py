@@ -10,26 +10,26 @@ from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS, ClippedReLU, Encode
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.neurons.types import NeuronType
 from seenn_convert.passes.base import Pass
 
 
 class InsertNeurons(Pass):
-    """Replace each activation by neurons of one kind, with explicit state.
+    """Replace each activation by neurons of one type, with explicit state.
 
     Before: ``x -> relu -> y``     After: ``(x, v) -> neuron -> (y, v_next)``
     The threshold of a clipped ReLU is never above its maximum, so the neuron clips where the activation does.
 
     Args:
         v_thresholds: Activation's node name -> threshold, ``(C,)`` for one a channel or ``()`` for one a layer.
-        kind: Makes the neurons.
+        neuron_type: Makes the neurons.
     """
 
     yields = Stage.SNN
 
-    def __init__(self, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> None:
+    def __init__(self, v_thresholds: Mapping[str, Tensor], neuron_type: NeuronType) -> None:
         self.v_thresholds = dict(v_thresholds)
-        self.kind = kind
+        self.neuron_type = neuron_type
 
     def requires(self, program: Program) -> None:
         """Every activation is a ReLU with a positive threshold, and there is at least one."""
@@ -64,10 +64,10 @@ class InsertNeurons(Pass):
 
     def _neuron(self, activation: nn.Module, v_threshold: Tensor) -> Neuron:
         if isinstance(activation, Encode):
-            return self.kind.encoding(v_threshold)
+            return self.neuron_type.encoding(v_threshold)
         if isinstance(activation, ClippedReLU):
-            return self.kind.rectifying(v_threshold, activation.maximum)
-        return self.kind.rectifying(v_threshold)
+            return self.neuron_type.rectifying(v_threshold, activation.maximum)
+        return self.neuron_type.rectifying(v_threshold)
 
     def _insert(self, draft: Draft, node: fx.Node, shape: tuple[int, ...], neuron: Neuron) -> None:
         name, users, parts = node.name, list(node.users), neuron.state_names

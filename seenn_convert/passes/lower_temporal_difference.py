@@ -1,5 +1,7 @@
 """Lower operators that are neither linear nor spiking, so that their mean output is exact at every timestep."""
 
+from collections.abc import Collection
+
 from torch import fx, nn
 
 from seenn_convert.analysis.time_invariance import time_varying
@@ -31,16 +33,17 @@ class LowerTemporalDifference(Pass):
 
     Args:
         shapes: Node name -> shape of its result without the batch, from the program before the neurons.
+        varying: Names of the inputs that differ between timesteps.
     """
 
     accepts = yields = Stage.SNN
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        self.shapes = shapes
+    def __init__(self, shapes: dict[str, tuple[int, ...]], varying: Collection[str] = ()) -> None:
+        self.shapes, self.varying = shapes, tuple(varying)
 
     def rewrite(self, draft: Draft) -> None:
         """Wrap each operator whose input varies in time."""
-        varying = time_varying(draft.graph)
+        varying = time_varying(draft.graph_module, self.varying)
         for node, module in draft.modules_of():
             if isinstance(module, OF_THE_STEP) or treatment_of(module) is not Treatment.TEMPORAL_DIFFERENCE:
                 continue

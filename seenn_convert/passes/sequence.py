@@ -1,6 +1,6 @@
 """The passes in order, each with the reason for its place."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ScoreName
-from seenn_convert.neurons.types import NeuronKind
+from seenn_convert.neurons.types import NeuronType
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -60,12 +60,21 @@ def last_passes(skips: Skips) -> tuple[Pass, ...]:
     )
 
 
-def spiking_passes(ann: Program, v_thresholds: Mapping[str, Tensor], kind: NeuronKind) -> tuple[Pass, ...]:
-    """Return the passes from the ANN to the step: neurons, then what depends on them, then the cut."""
+def spiking_passes(
+    ann: Program, v_thresholds: Mapping[str, Tensor], neuron_type: NeuronType, varying: Collection[str] = ()
+) -> tuple[Pass, ...]:
+    """Return the passes from the ANN to the step: neurons, then what depends on them, then the cut.
+
+    Args:
+        ann: After the passes of stage ANN.
+        v_thresholds: Activation -> threshold.
+        neuron_type: Makes the neurons.
+        varying: Names of the inputs that differ between timesteps: ``(IMAGE,)`` for a video, nothing for a still image.
+    """
     return (
-        InsertNeurons(v_thresholds, kind),  # first: it decides what varies in time
-        LowerTemporalDifference(Draft(ann).shapes()),  # only where the input varies in time
-        HoistStem(),  # after lowering: what stays the same then is all the stem
+        InsertNeurons(v_thresholds, neuron_type),  # first: it decides what varies in time
+        LowerTemporalDifference(Draft(ann).shapes(), varying),  # only where the input varies in time
+        HoistStem(varying),  # after lowering: what stays the same then is all the stem
     )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.early_exit import Steppable
+from seenn_convert.runtime.engine import Drives, Results, State, unroll
 from seenn_convert.runtime.policies import planned_timesteps
 
 
@@ -52,20 +53,14 @@ def run_all_timesteps(
     for image in batches:
         count = image.shape[0]
         rows = pad_rows(image.to(model.device, model.dtype), row_floor)
-        drives, state = model.drive(rows), model.initial_state(rows.shape[0])
-        readouts = []
-        for t in range(1, model.timesteps + 1):
-            logits, score, state = model.step(drives, state)
-            readouts.append((logits[:count], score[:count]))
-            if after_step is not None:
-                after_step(t, count)
-        stacked = torch.stack([logits for logits, _ in readouts])
-        predictions.append(stacked.argmax(dim=-1).cpu())
-        scores.append(torch.stack([score for _, score in readouts]).cpu())
+        drives = model.drive(rows)
+        logits, score = _readouts(model, drives, len(rows), count, after_step)
+        predictions.append(logits.argmax(dim=-1).cpu())
+        scores.append(score.cpu())
         if keep_plan:
             planned.append(planned_timesteps(model.plan(rows, drives))[:count].cpu())
         if keep_logits:
-            kept.append(stacked.cpu())
+            kept.append(logits.cpu())
         if progress is not None:
             progress(count)
     return AllTimesteps(
@@ -74,3 +69,19 @@ def run_all_timesteps(
         torch.cat(kept, dim=1) if keep_logits else None,
         torch.cat(planned) if keep_plan else None,
     )
+
+
+def _readouts(
+    model: Steppable, drives: Drives, rows: int, count: int, after_step: Callable[[int, int], None] | None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean logits ``(T, B, K)`` and the scores ``(T, B)`` of the first ``count`` of ``rows`` rows."""
+    logits, scores = [], []
+
+    def keep(t: int, results: Results, state: State) -> None:
+        logits.append(results[0][:count])
+        scores.append(results[1][:count])
+        if after_step is not None:
+            after_step(t, count)
+
+    unroll(model.step, drives, model.initial_state(rows), model.timesteps, [keep])
+    return torch.stack(logits), torch.stack(scores)

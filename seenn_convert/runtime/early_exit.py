@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seenn_convert.errors import InputError
 from seenn_convert.rows import ROW_FLOOR, pad_rows
+from seenn_convert.runtime.engine import Drives, Results, State, unroll
 from seenn_convert.runtime.fresh_rows import Fresh, FreshRows
 from seenn_convert.runtime.policies import ExitPolicy, Readout, reads_plan
 
@@ -52,11 +53,11 @@ class Steppable(Protocol):
         """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
         ...
 
-    def step(self, drives: Iterable[Tensor], state: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Advance one timestep."""
+    def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
+        """Advance one timestep: mean logits, exit score and the next state."""
         ...
 
-    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+    def initial_state(self, batch_size: int) -> State:
         """Return the state of fresh rows."""
         ...
 
@@ -103,87 +104,93 @@ def run_early_exit(
     if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
     source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity)
-    rows = _Rows(model, source.take(capacity), row_floor)
-    finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    while rows.any_alive():
-        logits, score, t = rows.advance(model)
-        leaving = policy.exits(Readout(logits, score, rows.planned), t, rows.index) | (t >= model.timesteps)
-        leaving &= rows.alive
-        if not bool(leaving.any()):
-            continue
-        finished.append((rows.index[leaving], logits[leaving], score[leaving], t[leaving]))
-        rows.alive &= ~leaving
-        if progress is not None:
-            progress(int(leaving.sum()))
-        rows.refill(model, source)
-        rows.compact(row_floor)
-    return _trace(finished)
+    fresh = source.take(capacity)
+    rows = _Rows(model, policy, source, fresh, row_floor, progress)
+    if len(fresh.index):
+        drives = [pad_rows(drive, row_floor) for drive in fresh.drives]
+        unroll(model.step, drives, model.initial_state(len(rows.index)), None, scheduler=rows)
+    return _trace(rows.finished)
 
 
 class _Rows:
-    """The rows that run together: drives, state, which sample each is, its timesteps so far, whether it still runs.
+    """The scheduler: which sample each row is, its timesteps so far, whether it still runs, and what has finished.
 
     The timesteps are counted here too, in whole numbers: the clock in the state has the model's type of number, and
     bfloat16 cannot count beyond 256.
     """
 
-    def __init__(self, model: Steppable, fresh: Fresh, row_floor: int) -> None:
-        count = fresh.index.shape[0]
-        self.drives = [pad_rows(drive, row_floor) for drive in fresh.drives]
-        size = self.drives[0].shape[0] if self.drives else 0
-        self.state = model.initial_state(size)
-        self.alive = torch.arange(size, device=model.device) < count
-        self.t = torch.zeros(size, dtype=torch.int64, device=model.device)
-        self.index = pad_rows(fresh.index, size)
-        self.planned = None if fresh.planned is None else pad_rows(fresh.planned, size)
+    def __init__(
+        self,
+        model: Steppable,
+        policy: ExitPolicy,
+        source: FreshRows,
+        fresh: Fresh,
+        row_floor: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.model, self.policy, self.source, self.row_floor, self.progress = model, policy, source, row_floor, progress
+        self.index = pad_rows(fresh.index, row_floor)
+        self.planned = None if fresh.planned is None else pad_rows(fresh.planned, row_floor)
+        self.alive = torch.arange(len(self.index), device=model.device) < len(fresh.index)
+        self.t = torch.zeros_like(self.index)
+        self.finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
-    def any_alive(self) -> bool:
-        return bool(self.alive.any())
-
-    def advance(self, model: Steppable) -> tuple[Tensor, Tensor, Tensor]:
-        logits, score, self.state = model.step(self.drives, self.state)
+    def __call__(self, results: Results, drives: Drives, state: State) -> tuple[Drives, State] | None:
+        """Let rows leave; where any do, take fresh ones in and remove what is left over."""
+        logits, score = results
         self.t = self.t + 1
-        return logits, score, self.t
+        leaving = self.policy.exits(Readout(logits, score, self.planned), self.t, self.index)
+        leaving = (leaving | (self.t >= self.model.timesteps)) & self.alive
+        if not bool(leaving.any()):
+            return drives, state
+        self.finished.append((self.index[leaving], logits[leaving], score[leaving], self.t[leaving]))
+        self.alive &= ~leaving
+        if self.progress is not None:
+            self.progress(int(leaving.sum()))
+        return self._compacted(*self._refilled(drives, state))
 
-    def refill(self, model: Steppable, source: FreshRows) -> None:
+    def _refilled(self, drives: Drives, state: State) -> tuple[Drives, State]:
         """Put fresh samples into finished rows, in place: only those rows are written."""
         free = (~self.alive).nonzero().flatten()
-        fresh = source.take(free.shape[0])
+        fresh = self.source.take(free.shape[0])
         if fresh.index.shape[0] == 0:
-            return
+            return drives, state
         slots = free[: fresh.index.shape[0]]
         if len(slots) == len(self.alive):  # all of them: nothing of the old ones is needed
-            self.drives, self.state = fresh.drives, model.initial_state(len(slots))
+            drives, state = fresh.drives, self.model.initial_state(len(slots))
         else:
-            for mine, new in zip(self.drives, fresh.drives, strict=True):
+            for mine, new in zip(drives, fresh.drives, strict=True):
                 mine[slots] = new
-            for name, new in model.initial_state(1).items():
-                self.state[name][slots] = new
+            for name, new in self.model.initial_state(1).items():
+                state[name][slots] = new
         self.index[slots], self.t[slots], self.alive[slots] = fresh.index, 0, True
         if self.planned is not None and fresh.planned is not None:
             self.planned[slots] = fresh.planned
+        return drives, state
 
-    def compact(self, row_floor: int) -> None:
-        """Remove finished rows once they are a tenth of the batch, keeping at least ``row_floor`` rows.
+    def _compacted(self, drives: Drives, state: State) -> tuple[Drives, State] | None:
+        """Remove finished rows once they are a tenth of the batch, keeping at least the floor; None where all finished.
 
         Where those that stay are the first ones, as the longest plans are, nothing is copied, and none has to wait.
         """
         alive = int(self.alive.sum())
+        if alive == 0:
+            return None
         size = self.alive.shape[0]
-        target = max(alive, min(row_floor, size))
-        if alive == 0 or size == target:
-            return
+        target = max(alive, min(self.row_floor, size))
+        if size == target:
+            return drives, state
         if bool(self.alive[:alive].all()):
-            self._keep(slice(target))
-        elif size - target >= max(1, COMPACT_AT * size):
-            self._keep(torch.argsort(~self.alive, stable=True)[:target])
+            return self._kept(slice(target), drives, state)
+        if size - target >= max(1, COMPACT_AT * size):
+            return self._kept(torch.argsort(~self.alive, stable=True)[:target], drives, state)
+        return drives, state
 
-    def _keep(self, rows: slice | Tensor) -> None:
-        self.drives = [drive[rows] for drive in self.drives]
-        self.state = {name: value[rows] for name, value in self.state.items()}
+    def _kept(self, rows: slice | Tensor, drives: Drives, state: State) -> tuple[Drives, State]:
         self.index, self.t, self.alive = self.index[rows], self.t[rows], self.alive[rows]
         if self.planned is not None:
             self.planned = self.planned[rows]
+        return [drive[rows] for drive in drives], {name: value[rows] for name, value in state.items()}
 
 
 def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTrace:

@@ -1,20 +1,23 @@
 """The time loop, written once: step after step, while observers look on and a scheduler may change the rows."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from torch import Tensor
 
+from seenn_convert.ir.program import Program
+
 State = dict[str, Tensor]
 Drives = Sequence[Tensor]
-Step = Callable[[Drives, State], tuple[tuple[Tensor, ...], State]]
-"""One timestep: drives and state in; results ``(B, *)`` and the next state out."""
+Results = tuple[Tensor, ...]
+Step = Callable[[Drives, State], tuple[*Results, State]]
+"""One timestep: drives and state in; its results ``(B, *)``, then the next state, out."""
 
 
 class Observer(Protocol):
     """Looks at each timestep; it changes nothing."""
 
-    def __call__(self, t: int, results: tuple[Tensor, ...], state: State) -> None:
+    def __call__(self, t: int, results: Results, state: State, /) -> None:
         """See timestep ``t``, 1-based: the step's results and the state behind it."""
         ...
 
@@ -22,7 +25,7 @@ class Observer(Protocol):
 class Scheduler(Protocol):
     """Decides after each timestep which rows run on; then it also decides when the run ends."""
 
-    def __call__(self, results: tuple[Tensor, ...], drives: Drives, state: State) -> tuple[Drives, State] | None:
+    def __call__(self, results: Results, drives: Drives, state: State, /) -> tuple[Drives, State] | None:
         """Return drives and state of the next timestep, or None at the end."""
         ...
 
@@ -38,26 +41,48 @@ def unroll(
     """Run ``step`` again and again and return the last state.
 
     Args:
-        step: Advances all rows by one timestep.
+        step: Advances all rows by one timestep: ``SpikingModel.step``, or ``program_step`` of a program.
         drives: What the step reads beside the state, the same at every timestep; or a function of the timestep t,
             1-based, for an input that varies in time.
         state: Before the first timestep.
         timesteps: How many there are; None where the scheduler ends the run.
         observers: See each timestep, in this order.
         scheduler: Changes the rows between timesteps, for early exit; it needs drives that do not vary in time.
+
+    Raises:
+        ValueError: There is a scheduler and the drives vary in time, or neither it nor ``timesteps`` ends the run.
     """
     if scheduler is not None and callable(drives):
         raise ValueError("rows can be scheduled only where their drives are the same at every timestep")
+    if scheduler is None and timesteps is None:
+        raise ValueError("a run needs a number of timesteps or a scheduler that ends it")
     t = 0
     while timesteps is None or t < timesteps:
         t += 1
         given = drives(t) if callable(drives) else drives
-        results, state = step(given, state)
+        *results, state = step(given, state)
         for observe in observers:
-            observe(t, results, state)
+            observe(t, tuple(results), state)
         if scheduler is not None:
-            following = scheduler(results, given, state)
+            following = scheduler(tuple(results), given, state)
             if following is None:
                 break
             drives, state = following
+            del following  # or it would hold the state of before the next step for as long as that one is scheduled
     return state
+
+
+def program_step(program: Program, run: Callable[..., Any] | None = None) -> Step:
+    """Return the timestep of a spiking program.
+
+    Args:
+        program: Of stage SNN.
+        run: Runs its graph in place of the graph itself, as an interpreter does.
+    """
+    run, split = run or program.graph_module, len(program.results)
+
+    def step(drives: Iterable[Tensor], state: State) -> tuple[*Results, State]:
+        outputs = run(*drives, *state.values())
+        return *outputs[:split], dict(zip(state, outputs[split:], strict=True))
+
+    return step

@@ -12,9 +12,8 @@ from seenn_convert.ir.program import Program, Stage, plans_from_image
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
+from seenn_convert.runtime.engine import State
 from seenn_convert.runtime.policies import ExitPolicy, reads_plan
-
-State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

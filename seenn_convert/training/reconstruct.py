@@ -4,10 +4,12 @@ import copy
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators import ClippedReLU, Encode
 from seenn_convert.ir.program import Program
 
@@ -118,37 +120,32 @@ def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _loss(ann: Program, tuned: Program, logs: Mapping[str, Tensor], images: Tensor, levels: int) -> Tensor:
-    wanted = _Run(ann.graph_module, logs, None)
     with torch.no_grad():
-        answers = torch.softmax(wanted.run(images), dim=-1)
-    found = _Run(tuned.graph_module, logs, levels)
-    logits = torch.log_softmax(found.run(images), dim=-1)
-    divergence = nn.functional.kl_div(logits, answers, reduction="batchmean")
+        logits, wanted = _activations(ann, logs, images, None)
+    answers = torch.softmax(logits, dim=-1)
+    logits, found = _activations(tuned, logs, images, levels)
+    divergence = nn.functional.kl_div(torch.log_softmax(logits, dim=-1), answers, reduction="batchmean")
     errors = [
-        (found.activations[name] - value).square().mean() / value.square().mean().clamp(min=1e-12)
-        for name, value in wanted.activations.items()
+        (found[name] - value).square().mean() / value.square().mean().clamp(min=1e-12) for name, value in wanted.items()
     ]
     return divergence + ACTIVATION_WEIGHT * torch.stack(errors).mean()
 
 
-class _Run(fx.Interpreter):
-    """Runs the ANN and keeps every activation, in ``levels`` levels of its threshold where a number is given."""
+def _activations(
+    program: Program, logs: Mapping[str, Tensor], images: Tensor, levels: int | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the logits of an ANN and its activations, in ``levels`` levels of their thresholds unless None."""
+    found: dict[str, Tensor] = {}
 
-    def __init__(self, graph_module: fx.GraphModule, logs: Mapping[str, Tensor], levels: int | None) -> None:
-        super().__init__(graph_module)
-        self.logs, self.levels = logs, levels
-        self.activations: dict[str, Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        if n.name not in self.logs:
-            return result
-        assert isinstance(result, Tensor)
-        if self.levels is not None:
-            activation = self.module.get_submodule(str(n.target))
-            result = _in_levels(result, _row(self.logs[n.name].exp(), result), self.levels, activation)
-        self.activations[n.name] = result
+    def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+        result = module(*inputs)
+        if node.name in logs:
+            if levels is not None:
+                result = _in_levels(result, _row(logs[node.name].exp(), result), levels, module)
+            found[node.name] = result
         return result
+
+    return Interpreter(program.graph_module, call).run(images), found
 
 
 def _in_levels(x: Tensor, v_threshold: Tensor, levels: int, activation: nn.Module) -> Tensor:

@@ -2,9 +2,15 @@
 
 import harness
 import pytest
+import torch
 import toys
 
 from seenn_convert.analysis.time_invariance import time_invariant_calls, time_varying
+from seenn_convert.ir.operators import ConstantRow
+from seenn_convert.ir.program import IMAGE
+from seenn_convert.neurons.types import Signed
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_neurons import InsertNeurons
 
 
 def test_calls_before_the_first_activation_are_invariant() -> None:
@@ -16,10 +22,23 @@ def test_calls_before_the_first_activation_are_invariant() -> None:
 
 def test_a_value_varies_where_any_input_does() -> None:
     """A skip connection from the image stays invariant up to the sum with what neurons sent."""
-    graph = harness.program_of(toys.standing_batch_norm).graph_module.graph
-    assert time_varying(graph) == set()  # an ANN has no state
+    graph_module = harness.program_of(toys.standing_batch_norm).graph_module
+    assert time_varying(graph_module) == set()  # an ANN has no state
 
     assert time_invariant_calls(harness.program_of(toys.standing_batch_norm)) == {"on_image", "conv", "pre"}
+
+
+def test_an_input_that_varies_in_time_leaves_only_constants() -> None:
+    """A constant reads of the image only how many rows it has, so it stays the same whatever the image."""
+    ann = harness.program_of(toys.position_code)
+    constants = {node.name for node, module in ann.calls() if isinstance(module, ConstantRow)}
+    assert len(constants) == 1
+    assert time_invariant_calls(ann) == {"pool", "conv"} | constants
+    assert time_invariant_calls(ann, (IMAGE,)) == constants
+
+    step = run_passes(ann, [InsertNeurons({"relu": torch.tensor(1.0)}, Signed())])
+    still, varying = (time_varying(step.graph_module, inputs) for inputs in ((), (IMAGE,)))
+    assert {node.name for node in varying - still} == {"image", "pool", "conv"}
 
 
 @pytest.mark.parametrize("make", toys.SPIKING)

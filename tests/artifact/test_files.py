@@ -188,6 +188,7 @@ def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, 
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_while_the_old_one_is_removed_leaves_no_part_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ def test_an_interruption_while_the_old_one_is_removed_leaves_no_part_of_it(
     assert os.listdir(tmp_path) == ["out"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_waits_for_the_end_of_the_block() -> None:
     reached, handler = False, signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), uninterrupted():

@@ -12,7 +12,7 @@ from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import BinaryNeuron, Neuron
-from seenn_convert.neurons.types import NEURON_KINDS, Binary
+from seenn_convert.neurons.types import NEURON_TYPES, Binary
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, spiking_passes
@@ -87,7 +87,7 @@ def test_a_reused_activation_has_a_bias_for_each_call() -> None:
 
     ann = run_passes(from_torch(Reused().eval(), small.SHAPE), ANN_PASSES)
     images = torch.randn(32, *small.SHAPE, generator=torch.Generator().manual_seed(0))
-    snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [images], MaxRule()).v_thresholds(), NEURON_KINDS["if"]))
+    snn = run_passes(ann, spiking_passes(ann, calibrate(ann, [images], MaxRule()).v_thresholds(), NEURON_TYPES["if"]))
     biases = fit_timestep_bias(ann, snn, 4, [images])
     assert len(biases) == 2
     run_passes(snn, [InsertTimestepBias(biases)])

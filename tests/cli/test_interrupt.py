@@ -18,6 +18,7 @@ print("not reached")
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_import_is_left_at_once(tmp_path: Path) -> None:
     (tmp_path / "half_imported.py").write_text(
         "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept BaseException:\n    raise SystemError\n"
@@ -28,6 +29,7 @@ def test_an_import_is_left_at_once(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", MESSAGE + "\n")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_elsewhere_it_is_an_exception_and_the_handler_comes_back() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), leaving_at_once_from_imports():
@@ -35,7 +37,8 @@ def test_elsewhere_it_is_an_exception_and_the_handler_comes_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_handler_of_somebody_else_is_let_be() -> None:
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    """A job started in the background leaves Ctrl-C to the one in the foreground."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with leaving_at_once_from_imports():

@@ -5,9 +5,9 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.errors import InputError
-from seenn_convert.exits import step_time
 from seenn_convert.exits.step_time import REPEATS, StepTime, time_for
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.runtime import stopwatch
 
 IMAGES = small.draw(20, 5)[0]
 
@@ -23,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
         calls[0] += 1
         return now[0]
 
-    monkeypatch.setattr(step_time.time, "perf_counter", tick)
+    monkeypatch.setattr(stopwatch.time, "perf_counter", tick)
 
 
 def test_stem_and_step_are_medians_an_image_and_timesteps_follow() -> None:

@@ -6,8 +6,7 @@ import torch
 import toys
 from torch import fx, nn
 
-from seenn_convert.ir.editor import Draft, images_together
-from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import Add
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.state import initial_state
@@ -155,18 +154,3 @@ def test_finish_refuses_a_graph_out_of_order() -> None:
 
     with pytest.raises(RuntimeError, match="before it"):
         draft.finish("Test")
-
-
-def test_the_device_is_that_of_the_first_tensor() -> None:
-    assert device_of(nn.Linear(2, 2, device="meta")) == torch.device("meta")
-    assert device_of(nn.ReLU()) == torch.device("cpu")
-
-
-def test_images_run_together_as_the_largest_result_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = harness.program_of(toys.residual)
-    largest = max(torch.Size(shape).numel() for shape in Draft(program).shapes().values())
-    assert images_together(program, 50) == 50
-    monkeypatch.setattr("seenn_convert.ir.editor.LARGEST_RESULT", 9 * largest)
-    assert images_together(program, 50) == 9
-    monkeypatch.setattr("seenn_convert.ir.editor.LARGEST_RESULT", 1)
-    assert images_together(program, 50) == 1

@@ -20,7 +20,7 @@ from seenn_convert.measure.diagnosis import BREAKS_ABOVE, diagnose
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.measure.remedies import Settings
-from seenn_convert.neurons.types import NEURON_KINDS
+from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
 from seenn_convert.runtime.policies import ConfidencePolicy
@@ -155,7 +155,7 @@ def diagnosed(
     """Diagnose a network whose thresholds are the largest activations times ``factors``, without timestep biases."""
     v_thresholds = calibrate(ann, [images], MaxRule()).v_thresholds()
     scaled = {name: value * factors.get(name, 1.0) for name, value in v_thresholds.items()}
-    spiking = run_passes(ann, spiking_passes(ann, scaled, NEURON_KINDS[neuron]))
+    spiking = run_passes(ann, spiking_passes(ann, scaled, NEURON_TYPES[neuron]))
     model = SpikingModel(
         run_passes(spiking, [probe_pass(ann, "confidence", torch.ones(timesteps))]), timesteps,
         ConfidencePolicy((2.0,) * timesteps),

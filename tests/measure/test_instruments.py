@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.law import if_step, signed_step
-from seenn_convert.neurons.types import Group, MultiLevel, NeuronKind, Signed
+from seenn_convert.neurons.types import Group, MultiLevel, NeuronType, Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import probe_pass, spiking_passes
 from seenn_convert.runtime.policies import FixedPolicy
@@ -64,10 +64,10 @@ def test_counting_changes_no_bit() -> None:
         assert torch.equal(score, scored)
 
 
-def counted_step(kind: NeuronKind) -> tuple[CountingModel, Tensor]:
+def counted_step(neuron_type: NeuronType) -> tuple[CountingModel, Tensor]:
     """Return the counts of the first timestep of the small network, and what its first neurons sent, in units."""
     ann = small.ann_program()
-    snn = run_passes(ann, [*spiking_passes(ann, small.calibration().v_thresholds(), kind),
+    snn = run_passes(ann, [*spiking_passes(ann, small.calibration().v_thresholds(), neuron_type),
                            probe_pass(ann, "confidence", torch.ones(4))])  # fmt: skip
     model = SpikingModel(snn, 4, FixedPolicy(4))
     counting = CountingModel(model)
@@ -76,16 +76,16 @@ def counted_step(kind: NeuronKind) -> tuple[CountingModel, Tensor]:
     return counting, (counting.outputs["relu"] / v_threshold).round()
 
 
-@pytest.mark.parametrize("kind", [Signed(), MultiLevel(3), Group(5)])
-def test_each_member_that_fires_costs_an_accumulate_and_a_power_of_two_one(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("neuron_type", [Signed(), MultiLevel(3), Group(5)])
+def test_each_member_that_fires_costs_an_accumulate_and_a_power_of_two_one(neuron_type: NeuronType) -> None:
     """conv2 reads the first neurons directly: 45 operations for each spike, whatever its size, or for each unit."""
-    counting, units = counted_step(kind)
-    each = units.abs() if isinstance(kind, Group) else (units != 0).double()
+    counting, units = counted_step(neuron_type)
+    each = units.abs() if isinstance(neuron_type, Group) else (units != 0).double()
     spikes = each.flatten(1).sum(1).double()
 
     assert counting.spikes["relu"].tolist() == spikes.tolist()
     assert counting.operations["conv2"].tolist() == pytest.approx((45 * spikes).tolist())
-    assert units.abs().max() == (kind.resolution if kind.resolution > 1 else 1)
+    assert units.abs().max() == (neuron_type.resolution if neuron_type.resolution > 1 else 1)
 
 
 def test_behind_an_average_an_input_counts_as_the_spikes_of_an_output() -> None:

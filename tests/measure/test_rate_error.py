@@ -7,7 +7,7 @@ from torch import nn
 from seenn_convert.ir.operators import ClippedReLU, Encode
 from seenn_convert.measure.rate_error import PARTS, split_error
 from seenn_convert.neurons.layers import BinaryNeuron, EncodingNeuron, SignedNeuron, TrackingNeuron
-from seenn_convert.neurons.types import Group, MultiLevel, NeuronKind, UnsignedMultiLevel
+from seenn_convert.neurons.types import Group, MultiLevel, NeuronType, UnsignedMultiLevel
 
 ONE = torch.tensor(1.0)
 
@@ -38,10 +38,10 @@ def test_what_is_no_whole_number_of_spikes_is_quantisation() -> None:
     assert float(parts["unevenness"]) == pytest.approx(0)
 
 
-@pytest.mark.parametrize("kind", [MultiLevel(3), UnsignedMultiLevel(3), Group(4)])
-def test_many_levels_clip_at_the_threshold_and_round_to_a_unit(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("neuron_type", [MultiLevel(3), UnsignedMultiLevel(3), Group(4)])
+def test_many_levels_clip_at_the_threshold_and_round_to_a_unit(neuron_type: NeuronType) -> None:
     """A threshold of 1 in units of a quarter, over 8 timesteps: 1.3 is clipped to 1, 0.4 rounded to 13 of 32 units."""
-    neuron = kind.rectifying(ONE.reshape(1))
+    neuron = neuron_type.rectifying(ONE.reshape(1))
     for current, clipping, quantisation in ((1.3, -0.3, 0.0), (0.4, 0.0, 13 / 32 - 0.4), (-1.0, 0.0, 0.0)):
         values = [torch.tensor([[x]]) for x in (0.25, current, current, current)]
         parts = split_error(neuron, nn.ReLU(), *values, 8)

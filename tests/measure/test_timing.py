@@ -7,6 +7,7 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.measure import timing
+from seenn_convert.runtime import stopwatch
 from seenn_convert.runtime.policies import FixedPolicy
 
 BATCHES = list(small.draw(30, 61)[0].split(16))
@@ -15,7 +16,7 @@ BATCHES = list(small.draw(30, 61)[0].split(16))
 def test_the_three_ways_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that doubles its stride: runs last 1, 4, 16, ... seconds; of 3 rounds the middle one counts."""
     ticks = itertools.accumulate(2.0**k for k in range(100))
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: next(ticks))
     told: list[tuple[str, int, int]] = []
     found = timing.time_three_ways(
         small.ann_program(), small.model(4), BATCHES, progress=lambda *what: told.append(what)

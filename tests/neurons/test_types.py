@@ -1,4 +1,4 @@
-"""The kinds of neurons: each makes the layers that stand for a ReLU and for a graded signal."""
+"""The neuron types: each makes the layers that stand for a ReLU and for a graded signal."""
 
 import pytest
 import torch
@@ -19,26 +19,26 @@ from seenn_convert.neurons.layers import (
     UnsignedMultiLevelNeuron,
 )
 from seenn_convert.neurons.types import (
-    NEURON_KINDS,
+    NEURON_TYPES,
     Binary,
     Group,
     MultiLevel,
-    NeuronKind,
+    NeuronType,
     Signed,
     Tracking,
     UnsignedMultiLevel,
-    neuron_kind,
+    neuron_type,
 )
 
 THRESHOLD = torch.tensor([0.5, 1.0, 4.0]).reshape(3, 1)
-KINDS: list[NeuronKind] = [
+TYPES: list[NeuronType] = [
     Signed(), Binary(), Tracking(), Tracking(4), MultiLevel(), MultiLevel(6), UnsignedMultiLevel(), UnsignedMultiLevel(5),
     Group(), Group(7),
 ]  # fmt: skip
 WITHOUT_SIGN = (Binary, UnsignedMultiLevel)
 LAYERS = [
-    *((kind.rectifying, f"{kind.name} {kind.levels} rectifying") for kind in KINDS),
-    *((kind.encoding, f"{kind.name} {kind.levels} encoding") for kind in KINDS if not isinstance(kind, WITHOUT_SIGN)),
+    *((one.rectifying, f"{one.name} {one.levels} rectifying") for one in TYPES),
+    *((one.encoding, f"{one.name} {one.levels} encoding") for one in TYPES if not isinstance(one, WITHOUT_SIGN)),
 ]
 
 
@@ -55,24 +55,24 @@ def run(neuron: Neuron, currents: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(outputs), torch.stack(membranes)
 
 
-def test_the_kinds_by_name() -> None:
-    assert {name: (kind.name, kind.levels, kind.resolution) for name, kind in NEURON_KINDS.items()} == {
+def test_the_types_by_name() -> None:
+    assert {name: (one.name, one.levels, one.resolution) for name, one in NEURON_TYPES.items()} == {
         "signed": ("signed", None, 1), "if": ("if", None, 1), "tracking": ("tracking", 32, 32),
         "multilevel": ("multilevel", 3, 4), "multilevel-unsigned": ("multilevel-unsigned", 3, 4), "group": ("group", 4, 4),
     }  # fmt: skip
 
 
-def test_a_kind_with_the_levels_that_are_asked_for() -> None:
-    assert [neuron_kind(name) for name in NEURON_KINDS] == list(NEURON_KINDS.values())
-    assert neuron_kind("tracking", 8) == Tracking(8)
-    assert neuron_kind("multilevel", 5) == MultiLevel(5)
-    assert neuron_kind("multilevel-unsigned", 16) == UnsignedMultiLevel(16)
-    assert neuron_kind("group", 256) == Group(256)
+def test_a_type_with_the_levels_that_are_asked_for() -> None:
+    assert [neuron_type(name) for name in NEURON_TYPES] == list(NEURON_TYPES.values())
+    assert neuron_type("tracking", 8) == Tracking(8)
+    assert neuron_type("multilevel", 5) == MultiLevel(5)
+    assert neuron_type("multilevel-unsigned", 16) == UnsignedMultiLevel(16)
+    assert neuron_type("group", 256) == Group(256)
     for name in ("signed", "if"):
         with pytest.raises(
-            InputError, match=f"kind {name} have no levels; those with levels are tracking, multilevel, "
+            InputError, match=f"{name} neurons have no levels; neuron types with levels: tracking, multilevel, "
         ):
-            neuron_kind(name, 3)
+            neuron_type(name, 3)
 
 
 @pytest.mark.parametrize(("make", "levels", "reason"), [
@@ -85,7 +85,7 @@ def test_too_few_or_too_many_levels(make, levels: int, reason: str) -> None:
         make(levels)
 
 
-def test_each_kind_makes_its_neurons() -> None:
+def test_each_type_makes_its_neurons() -> None:
     assert type(Signed().rectifying(THRESHOLD)) is SignedNeuron
     assert type(Binary().rectifying(THRESHOLD)) is BinaryNeuron
     assert type(Tracking().rectifying(THRESHOLD)) is TrackingNeuron
@@ -113,44 +113,44 @@ def test_a_tracking_neuron_has_levels(levels: int) -> None:
         Tracking(levels)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not isinstance(kind, Tracking)])
-def test_the_largest_spike_is_the_threshold_and_never_above_the_clip(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("one", [one for one in TYPES if not isinstance(one, Tracking)])
+def test_the_largest_spike_is_the_threshold_and_never_above_the_clip(one: NeuronType) -> None:
     for neuron, wanted in (
-        (kind.rectifying(THRESHOLD), [0.5, 1.0, 4.0]),
-        (kind.rectifying(THRESHOLD, 0.8), [0.5, 0.8, 0.8]),
+        (one.rectifying(THRESHOLD), [0.5, 1.0, 4.0]),
+        (one.rectifying(THRESHOLD, 0.8), [0.5, 0.8, 0.8]),
     ):
         assert neuron.alphabet is not None
-        assert neuron.alphabet[-1] == kind.resolution
+        assert neuron.alphabet[-1] == one.resolution
         assert (neuron.alphabet[-1] * neuron.v_threshold).flatten().tolist() == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("kind", [MultiLevel(1), Group(1), UnsignedMultiLevel(1)])
-def test_one_level_or_member_is_the_signed_or_binary_neuron(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("one", [MultiLevel(1), Group(1), UnsignedMultiLevel(1)])
+def test_one_level_or_member_is_the_signed_or_binary_neuron(one: NeuronType) -> None:
     """Bit for bit, its encoder too."""
-    like: NeuronKind = Binary() if isinstance(kind, UnsignedMultiLevel) else Signed()
+    like: NeuronType = Binary() if isinstance(one, UnsignedMultiLevel) else Signed()
     currents = 2 * torch.randn(30, 2, 3, 5)
-    pairs = [(kind.rectifying(THRESHOLD, 2.0), like.rectifying(THRESHOLD, 2.0))]
+    pairs = [(one.rectifying(THRESHOLD, 2.0), like.rectifying(THRESHOLD, 2.0))]
     if isinstance(like, Signed):
-        pairs.append((kind.encoding(THRESHOLD), like.encoding(THRESHOLD)))
+        pairs.append((one.encoding(THRESHOLD), like.encoding(THRESHOLD)))
     for ours, theirs in pairs:
         assert ours.alphabet == theirs.alphabet
         assert all(torch.equal(a, b) for a, b in zip(run(ours, currents), run(theirs, currents), strict=True))
 
 
-@pytest.mark.parametrize("kind", [MultiLevel(3), MultiLevel(5), UnsignedMultiLevel(4), Group(4)])
-def test_what_is_within_the_threshold_arrives_to_half_a_unit(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("one", [MultiLevel(3), MultiLevel(5), UnsignedMultiLevel(4), Group(4)])
+def test_what_is_within_the_threshold_arrives_to_half_a_unit(one: NeuronType) -> None:
     """A current up to the threshold, then quiet: the sum of the outputs is that of the input, to half a spike."""
     currents = torch.cat([torch.rand(6, 2, 3, 5) * THRESHOLD, torch.zeros(24, 2, 3, 5)])
-    neuron = kind.rectifying(THRESHOLD)
+    neuron = one.rectifying(THRESHOLD)
     outputs, _ = run(neuron, currents)
 
     assert ((outputs.sum(0) - currents.sum(0)).abs() <= neuron.v_threshold / 2 * 1.001).all()
 
 
-@pytest.mark.parametrize("kind", [MultiLevel(4), Group(6)])
-def test_the_rows_of_a_layer_are_independent(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("one", [MultiLevel(4), Group(6)])
+def test_the_rows_of_a_layer_are_independent(one: NeuronType) -> None:
     currents = 2 * torch.randn(20, 6, 3, 5)
-    for make in (kind.rectifying, kind.encoding):
+    for make in (one.rectifying, one.encoding):
         whole, _ = run(make(THRESHOLD), currents)
         parts = [run(make(THRESHOLD), currents[:, rows])[0] for rows in (slice(0, 1), slice(1, 5), slice(5, 6))]
         assert torch.equal(whole, torch.cat(parts, dim=1))
@@ -208,8 +208,8 @@ def test_a_clipped_tracking_layer_is_the_clipped_mean(levels: int) -> None:
 def test_encoders_rectify_nothing() -> None:
     """A negative signal arrives as negative spikes, up to the threshold a step, at once for tracking neurons."""
     currents = torch.full((10, 1, 3, 1), -0.4)
-    for kind in (Signed(), Tracking(4), MultiLevel(1), Group(5)):
-        neuron = kind.encoding(THRESHOLD)
+    for one in (Signed(), Tracking(4), MultiLevel(1), Group(5)):
+        neuron = one.encoding(THRESHOLD)
         outputs, _ = run(neuron, currents)
         assert ((outputs.sum(0) - currents.sum(0)).abs() <= neuron.v_threshold / 2 * 1.001).all()
         assert (outputs <= 0).all()

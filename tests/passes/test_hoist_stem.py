@@ -4,13 +4,18 @@ import harness
 import pytest
 import torch
 import toys
+from torch import Tensor
 
 from seenn_convert.errors import PreconditionError
-from seenn_convert.ir.program import Program, format_program
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import ConstantRow
+from seenn_convert.ir.program import IMAGE, Program, format_program
+from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.runtime.engine import program_step, unroll
 
 
 def before_and_after(make) -> tuple[Program, Program]:
@@ -92,3 +97,54 @@ def test_a_module_may_be_called_like_an_input_of_the_step(name: str) -> None:
     after = harness.spiking_program(model)
 
     assert inputs_of(after) == ["drive", f"layer_{name}_v", f"layer_{name}_emitted"]
+
+
+def coded() -> Program:
+    """Return a program in which a linear layer computes the position code from a constant."""
+    draft = Draft(harness.program_of(toys.position_code))
+    constant = next(node for node, module in draft.modules_of(ConstantRow))
+    (user,) = constant.users
+    user.replace_input_with(constant, draft.insert_after(constant, "projected", torch.nn.Linear(2, 2), [constant]))
+    return draft.finish("Test")
+
+
+def test_what_depends_on_an_image_that_varies_in_time_stays_in_the_step() -> None:
+    """Frames through the one time loop are the step without a stem, frame by frame; the constant part runs once."""
+    ann, timesteps = coded(), 5
+    frames = torch.randn(timesteps, 4, *ann.input_shape, generator=torch.Generator().manual_seed(1))
+    thresholds = harness.largest_activations(ann, frames.flatten(0, 1))
+    insert, lower, hoist = spiking_passes(ann, thresholds, Signed(), (IMAGE,))
+    before = run_passes(ann, [insert, lower])
+    after = hoist(before)
+    projected, runs = ann.graph_module.get_submodule("projected"), []
+    handle = projected.register_forward_hook(lambda *call: runs.append(1))
+
+    found: list[tuple[Tensor, ...]] = []
+    with torch.no_grad():
+        image, *constant = after.stem(frames[0])
+        last = unroll(program_step(after), lambda t: (frames[t - 1], *constant), initial_state(after, 4), timesteps,
+                      [lambda t, results, state: found.append(results)])  # fmt: skip
+        assert len(runs) == 1
+        state = initial_state(before, 4)
+        for frame, results in zip(frames, found, strict=True):
+            readout, *following = before.graph_module(frame, *state.values())
+            state = dict(zip(state, following, strict=True))
+            assert torch.equal(results[0], readout)
+    handle.remove()
+
+    assert torch.equal(image, frames[0])
+    assert all(torch.equal(last[name], state[name]) for name in state)
+    assert [type(module) for module in after.stem.children()] == [ConstantRow, torch.nn.Linear]
+    assert {"pool", "conv", "relu", "head"} <= {node.name for node, _ in after.calls()}
+    assert not torch.equal(found[0][0], found[1][0])
+
+
+def test_a_still_image_is_a_frame_that_stays() -> None:
+    """The program for varying images gives, for one that does not vary, what its whole stem would have given."""
+    ann = coded()
+    batch = harness.images(ann)
+    thresholds = harness.largest_activations(ann, batch)
+    still, video = (run_passes(ann, spiking_passes(ann, thresholds, Signed(), varying)) for varying in ((), (IMAGE,)))
+    assert {node.name for node, _ in video.calls()} - {node.name for node, _ in still.calls()} == {"pool", "conv"}
+    for one, two in zip(harness.timesteps(still, batch, 4), harness.timesteps(video, batch, 4), strict=True):
+        harness.assert_same(one.results[0], two.results[0])

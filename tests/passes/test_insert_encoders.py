@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from seenn_convert.ir.operators import Encode
 from seenn_convert.ir.program import Program, format_program
 from seenn_convert.neurons.layers import EncodingNeuron, GroupEncoder, MultiLevelEncoder, Neuron, TrackingEncoder
-from seenn_convert.neurons.types import Group, MultiLevel, NeuronKind, Signed, Tracking
+from seenn_convert.neurons.types import Group, MultiLevel, NeuronType, Signed, Tracking
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.sequence import encoding_passes
 
@@ -80,12 +80,12 @@ def test_a_network_without_relu_is_encoded_by_itself() -> None:
     assert encoding_passes(ann, "never") == ()
 
 
-@pytest.mark.parametrize(("kind", "layer"), [(Signed(), EncodingNeuron), (Tracking(64), TrackingEncoder),
+@pytest.mark.parametrize(("neuron_type", "layer"), [(Signed(), EncodingNeuron), (Tracking(64), TrackingEncoder),
                                              (MultiLevel(6), MultiLevelEncoder), (Group(32), GroupEncoder)])  # fmt: skip
-def test_a_network_without_relu_spikes_and_converges(kind: NeuronKind, layer: type[Neuron]) -> None:
+def test_a_network_without_relu_spikes_and_converges(neuron_type: NeuronType, layer: type[Neuron]) -> None:
     """Its mean readout tends to the ANN's, with the error falling as 1 / t."""
     ann = InsertEncoders()(harness.ann_program(smooth()))
-    snn = harness.spiking_program(ann, kind)
+    snn = harness.spiking_program(ann, neuron_type)
     assert {type(module) for _, module in snn.calls() if isinstance(module, Neuron)} == {layer}
     batch, total, errors = harness.images(ann), 0.0, {}
     for t, step in enumerate(harness.timesteps(snn, batch, 256), start=1):

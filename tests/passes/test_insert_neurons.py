@@ -11,12 +11,12 @@ from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.law import quantized_activation
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.neurons.types import NEURON_KINDS, Binary, Group, MultiLevel, NeuronKind, Signed, UnsignedMultiLevel
+from seenn_convert.neurons.types import NEURON_TYPES, Binary, Group, MultiLevel, NeuronType, Signed, UnsignedMultiLevel
 from seenn_convert.passes.insert_neurons import InsertNeurons
 
 
-def inserted(make, kind: NeuronKind, **thresholds: torch.Tensor) -> Program:
-    return InsertNeurons(thresholds, kind)(harness.ann_program(harness.program_of(make)))
+def inserted(make, neuron_type: NeuronType, **thresholds: torch.Tensor) -> Program:
+    return InsertNeurons(thresholds, neuron_type)(harness.ann_program(harness.program_of(make)))
 
 
 def test_insert_binary_neurons(golden) -> None:
@@ -29,10 +29,10 @@ def test_insert_signed_neurons(golden) -> None:
     golden.check("insert_neurons_signed.txt", format_program(program))
 
 
-@pytest.mark.parametrize("kind", [MultiLevel(4), UnsignedMultiLevel(2), Group(8)])
-def test_insert_neurons_of_many_levels(golden, kind: NeuronKind) -> None:
-    program = inserted(toys.perceptron, kind, relu=torch.tensor(2.0))
-    golden.check(f"insert_neurons_{kind.name.replace('-', '_')}.txt", format_program(program))
+@pytest.mark.parametrize("neuron_type", [MultiLevel(4), UnsignedMultiLevel(2), Group(8)])
+def test_insert_neurons_of_many_levels(golden, neuron_type: NeuronType) -> None:
+    program = inserted(toys.perceptron, neuron_type, relu=torch.tensor(2.0))
+    golden.check(f"insert_neurons_{neuron_type.name.replace('-', '_')}.txt", format_program(program))
 
 
 def test_thresholds_are_shaped_to_the_row_and_start_at_one_half() -> None:
@@ -62,10 +62,10 @@ def test_a_clipped_relu_caps_its_threshold() -> None:
     assert threshold(clamp) == pytest.approx([0.1] * 4)
 
 
-@pytest.mark.parametrize("kind", [Binary(), Signed()])
-def test_the_first_layer_is_the_quantized_activation_at_every_timestep(kind: NeuronKind) -> None:
+@pytest.mark.parametrize("neuron_type", [Binary(), Signed()])
+def test_the_first_layer_is_the_quantized_activation_at_every_timestep(neuron_type: NeuronType) -> None:
     """Its current is constant, so after t steps its mean output is QCFS with t levels."""
-    program = inserted(toys.perceptron, kind, relu=torch.tensor([0.5, 1.0, 2.0, 0.3, 1.5, 0.7]))
+    program = inserted(toys.perceptron, neuron_type, relu=torch.tensor([0.5, 1.0, 2.0, 0.3, 1.5, 0.7]))
     image, total = harness.images(program), 0.0
     for t, step in enumerate(harness.timesteps(program, image, 9), start=1):
         total = total + step.values["relu_out"]
@@ -74,11 +74,11 @@ def test_the_first_layer_is_the_quantized_activation_at_every_timestep(kind: Neu
         assert torch.allclose(total / t, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", NEURON_KINDS.values())
+@pytest.mark.parametrize("neuron_type", NEURON_TYPES.values())
 @pytest.mark.parametrize("make", [toys.residual, toys.clipped, toys.leaky, toys.relu_last])
-def test_charge_is_conserved_in_every_layer(make, kind: NeuronKind) -> None:
+def test_charge_is_conserved_in_every_layer(make, neuron_type: NeuronType) -> None:
     """v_t = v_0 + sum of currents - sum of outputs, at every step of a whole network."""
-    program = harness.spiking_program(harness.program_of(make), kind)
+    program = harness.spiking_program(harness.program_of(make), neuron_type)
     layers = {node.name: node for node, module in program.calls() if isinstance(module, Neuron)}
     image = harness.images(program)
     start = initial_state(program, len(image))

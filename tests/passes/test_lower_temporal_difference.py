@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.ir.operators.step import MeanDifference, TemporalDifference
-from seenn_convert.ir.program import Program, format_program
+from seenn_convert.ir.program import IMAGE, Program, format_program
+from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
@@ -50,6 +51,22 @@ def test_pooling_before_the_neurons_is_declined() -> None:
 
     assert program.history[-1].declined == (("max_pool2d", "its input is the same at every timestep"),)
     assert not any(isinstance(module, TemporalDifference) for _, module in program.calls())
+
+
+def test_pooling_of_an_image_that_varies_in_time_is_lowered() -> None:
+    """The mean output is the pooling of the mean image, at every timestep."""
+    ann = harness.ann_program(harness.program_of(toys.position_code))
+    step = InsertNeurons({"relu": torch.tensor(1.0)}, Signed())(ann)
+    program = LowerTemporalDifference(harness.shapes(ann), (IMAGE,))(step)
+    frames = torch.randn(6, 4, *ann.input_shape, generator=torch.Generator().manual_seed(2))
+    sent: list[Tensor] = []
+
+    state = initial_state(program, 4)
+    for t, frame in enumerate(frames, start=1):
+        values = harness.record(program.graph_module, frame, *state.values())
+        state = {name: value for name, value in zip(state, values["output"][1:], strict=True)}
+        sent.append(values["pool_out"])
+        assert torch.allclose(sum(sent) / t, F.max_pool2d(frames[:t].mean(0), 2), atol=1e-5)
 
 
 def test_state_has_the_shape_of_what_goes_in_and_what_comes_out() -> None:

@@ -8,7 +8,7 @@ import toys
 from seenn_convert.ir.operators import RELU_FAMILY
 from seenn_convert.ir.program import Stage
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.neurons.types import NEURON_KINDS
+from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 
@@ -27,9 +27,9 @@ def test_the_ann_passes_keep_the_outputs_of_the_model(make) -> None:
 
 @pytest.mark.parametrize("make", toys.SPIKING)
 def test_every_toy_becomes_a_spiking_program(make) -> None:
-    for kind in NEURON_KINDS.values():
+    for neuron_type in NEURON_TYPES.values():
         ann = harness.ann_program(harness.program_of(make))
-        snn = harness.spiking_program(harness.program_of(make), kind)
+        snn = harness.spiking_program(harness.program_of(make), neuron_type)
         activations = sum(isinstance(module, RELU_FAMILY) for _, module in ann.calls())
         assert snn.stage is Stage.SNN and snn.stem is not None
         assert sum(isinstance(module, Neuron) for _, module in snn.calls()) == activations

@@ -139,10 +139,9 @@ def resolve(operator: str) -> Callable[..., Any]:
 def is_elementwise(operator: object) -> bool:
     """Return whether PyTorch tags an ATen operator as elementwise, and it neither writes nor draws random numbers."""
     tags = getattr(operator, "tags", ())
-    barred = (torch.Tag.inplace, torch.Tag.nondeterministic_seeded)
     schema = getattr(operator, "_schema", None)
     writes = schema is None or schema.is_mutable
-    return torch.Tag.pointwise in tags and not writes and not any(tag in tags for tag in barred)
+    return torch.Tag.pointwise in tags and not writes and torch.Tag.nondeterministic_seeded not in tags
 
 
 def _as_tuples(value: object) -> Any:

@@ -8,12 +8,12 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.exits.plan_choice import PlanChoice, Plans, exits_of
 from seenn_convert.exits.thresholds import Readouts
 from seenn_convert.exits.tune import Split, ann_probabilities, shares_right
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann

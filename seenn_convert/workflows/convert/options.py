@@ -10,7 +10,7 @@ from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import SCORE_NAMES, ScoreName
-from seenn_convert.neurons.types import NEURON_KINDS, NeuronKind, neuron_kind
+from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 
 Preset = Literal["fast", "balanced", "deep"]
@@ -45,7 +45,7 @@ class Options:
         device: Where to run.
         seed: Of the split of the calibration data.
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
-            for what the kind has by default.
+            for what the type has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
             without ReLUs; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
@@ -86,8 +86,8 @@ class Options:
                 problems.append(f"{name} must be at least 1, got {value}")
         if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
             problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
-        if self.neuron not in NEURON_KINDS:
-            problems.append(f"neuron must be one of {', '.join(NEURON_KINDS)}, got {self.neuron!r}")
+        if self.neuron not in NEURON_TYPES:
+            problems.append(f"neuron must be one of {', '.join(NEURON_TYPES)}, got {self.neuron!r}")
         elif self.neuron_levels is not None:
             problems += _problems_of_levels(self.neuron, self.neuron_levels)
         if self.calibration not in PRESET_NAMES:
@@ -110,9 +110,9 @@ class Options:
         check_device(self.device)
 
     @property
-    def kind(self) -> NeuronKind:
+    def neuron_type(self) -> NeuronType:
         """What makes the neurons."""
-        return neuron_kind(self.neuron, self.neuron_levels)
+        return neuron_type(self.neuron, self.neuron_levels)
 
     @property
     def chosen_correction(self) -> Correction:
@@ -123,7 +123,7 @@ class Options:
 
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data; batch size and device do not."""
-        levels = self.kind.levels
+        levels = self.neuron_type.levels
         return {
             "timesteps": self.timesteps,
             "neuron": self.neuron,
@@ -191,7 +191,7 @@ def _problems_of_levels(neuron: str, levels: int) -> list[str]:
     if not _is_whole(levels):
         return [f"neuron levels must be a whole number, got {levels!r}"]
     try:
-        neuron_kind(neuron, levels)
+        neuron_type(neuron, levels)
     except InputError as problem:
         return [str(problem)]
     return []

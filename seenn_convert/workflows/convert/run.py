@@ -108,7 +108,7 @@ def compile_ann(
     ann, data, split = session.ann, session.data, session.split
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
-    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.kind))
+    spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
     spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
     tuning = fit_exit(session, spiking)

@@ -43,16 +43,16 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("neuron", "levels"), [("tracking", 32), ("multilevel", 3), ("multilevel-unsigned", 3), ("group", 4)]
 )
-def test_each_kind_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, levels: int) -> None:
+def test_each_type_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, levels: int) -> None:
     for options, wanted in ((Options(neuron=neuron), levels), (Options(neuron=neuron, neuron_levels=5), 5)):
-        assert (options.kind.name, options.kind.levels) == (neuron, wanted)
+        assert (options.neuron_type.name, options.neuron_type.levels) == (neuron, wanted)
         assert options.to_json()["neuron_levels"] == wanted
 
 
 @pytest.mark.parametrize("neuron", ["signed", "if"])
-def test_kinds_without_levels_take_none(neuron: str) -> None:
+def test_types_without_levels_take_none(neuron: str) -> None:
     assert "neuron_levels" not in Options(neuron=neuron).to_json()
-    with pytest.raises(InputError, match=f"kind {neuron} have no levels; those with levels are tracking, multilevel, "
+    with pytest.raises(InputError, match=f"{neuron} neurons have no levels; neuron types with levels: tracking, multilevel, "
                                          "multilevel-unsigned, group"):  # fmt: skip
         Options(neuron=neuron, neuron_levels=3)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import torch
 
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.exits.step_time import StepTime, time_for
 from seenn_convert.exits.thresholds import NEVER, ExitTarget
 from seenn_convert.exits.tune import ExitTuning, tune_exit
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
+from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.threshold_choice import choose_thresholds
-from seenn_convert.ir.editor import images_together
 from seenn_convert.ir.program import Program
 from seenn_convert.workflows.convert.session import Session
 
@@ -19,14 +19,14 @@ def calibrate_thresholds(session: Session) -> Calibration:
     options, statistics, images = session.options, *observed(session)
     if not isinstance(options.rule, AutoRule):
         return thresholds_by(options.rule, session, statistics, images)
-    resolution = options.kind.resolution
+    resolution = options.neuron_type.resolution
     if options.calibration == "fast":
         return thresholds_by(options.rule.middle(options.timesteps, resolution), session, statistics, images)
     rules = options.rule.candidates(options.timesteps, resolution)
     return choose_thresholds(
         session.ann,
         [thresholds_by(rule, session, statistics, images) for rule in rules],
-        options.kind,
+        options.neuron_type,
         session.horizon,
         session.choice_images(session.split.fitting),
         session.compared_with(session.horizon),

@@ -55,8 +55,8 @@ def tune_weights(session: Session, calibration: Calibration) -> tuple[Program, C
     compared = session.choice_images(judging, JUDGING_IMAGES)
 
     def errors(program: Program, thresholds: Mapping[str, Tensor]) -> list[float]:
-        form = session.compared_with(options.timesteps)
-        return output_errors(ann, program, thresholds, options.kind, options.timesteps, compared, form, divergence)
+        neuron, form = options.neuron_type, session.compared_with(options.timesteps)
+        return output_errors(ann, program, thresholds, neuron, options.timesteps, compared, form, divergence)
 
     before = errors(ann, calibration.v_thresholds())
     tried = [(share, found.up_to(share, ann, start.v_thresholds())) for share in WEIGHT_SHARES]
@@ -89,7 +89,7 @@ def _start(session: Session, calibration: Calibration) -> Calibration:
     """Return the thresholds that tuning starts from: those chosen, or where a rule was chosen the finest levels."""
     rule, start = session.options.rule, calibration
     if isinstance(rule, AutoRule):
-        finest = rule.finest(session.options.timesteps, session.options.kind.resolution)
+        finest = rule.finest(session.options.timesteps, session.options.neuron_type.resolution)
         start = thresholds_by(finest, session, *observed(session))
     return replace(start, rule=f"tuned from {start.rule}", choice=calibration.choice)
 
@@ -100,7 +100,7 @@ def _tuned(session: Session, start: Calibration, tuning: Sequence[int]) -> Recon
     generator = torch.Generator().manual_seed(options.seed)
     images = session.updates("tuning weights", size, session.drawn(tuning, updates * size))
     moved = (jittered(image, generator) for image in images)
-    levels = options.timesteps * options.kind.resolution
+    levels = options.timesteps * options.neuron_type.resolution
     return reconstruct(session.ann, start.v_thresholds(), moved, updates, levels)
 
 
