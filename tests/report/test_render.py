@@ -206,6 +206,12 @@ def test_without_a_certificate_nothing_is_said_of_it() -> None:
     assert "holds here" not in read_report(certified_report()).words
 
 
+def test_without_a_target_the_certificate_decides() -> None:
+    report = certified_report()
+    report["conversion"]["exit"]["target"] = None
+    assert "Targetwhat the certificate allows" in read_report(report).words
+
+
 def test_examples_say_right_or_wrong_and_name_the_classes() -> None:
     report = small_report()
     easy = report["evaluation"]["examples"]["easy"][0]
