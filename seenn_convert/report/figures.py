@@ -7,10 +7,10 @@ from pathlib import Path
 from seenn_convert.artifact.files import written_to
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.report.comparison_view import comparison_view
 from seenn_convert.report.numbers import plural
+from seenn_convert.report.plots.comparison import comparison_plots
+from seenn_convert.report.plots.evaluation import report_plots
 from seenn_convert.report.render import plot_svg
-from seenn_convert.report.report_view import report_view
 
 INSTALL = "pip install 'seenn_convert[figures]'"
 """What also brings PDF and PNG."""
@@ -36,9 +36,9 @@ def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
     Raises:
         InputError: The folder cannot be written.
     """
-    view = report_view(report) if isinstance(report, Report) else comparison_view(report)
+    plots = report_plots(report) if isinstance(report, Report) else comparison_plots(report)
     files: dict[str, bytes] = {}
-    for plot in view.plots:
+    for plot in plots.values():
         svg = plot_svg(plot)
         files[f"{plot.name}.svg"] = svg.encode()
         files |= {f"{plot.name}.{kind}": data for kind, data in _converted(svg).items()}

@@ -13,14 +13,6 @@ class Tile(NamedTuple):
     note: str
 
 
-class Fact(NamedTuple):
-    """A term and its value; ``code`` in the typeface of programs."""
-
-    term: str
-    words: str
-    code: bool = False
-
-
 class Column(NamedTuple):
     """A table column: its heading, a sentence on what it means, and whether it holds numbers."""
 

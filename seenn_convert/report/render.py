@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -11,24 +12,38 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.report.comparison_view import comparison_view
-from seenn_convert.report.narrative.certificate import evidence, outcome, promise
-from seenn_convert.report.narrative.diagnosis import diagnosis_words
-from seenn_convert.report.numbers import number, percent, plural
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.report import comparison as comparing
+from seenn_convert.report import examples, headline, layers, numbers, tables
+from seenn_convert.report.narrative import certificate, diagnosis, exits, verdicts
 from seenn_convert.report.plots.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from seenn_convert.report.plots.comparison import comparison_plots, reliability_timestep
+from seenn_convert.report.plots.evaluation import report_plots
 from seenn_convert.report.plots.labels import placed_labels
 from seenn_convert.report.plots.plot import Plot
-from seenn_convert.report.report_view import report_view
+
+FILTERS = (
+    certificate.counted_words, certificate.evidence, certificate.outcome, certificate.promise,
+    comparing.auroc_table, comparing.comparison_tiles, comparing.lost_table, comparing.reliability_table,
+    comparing.time_table, comparison_plots, diagnosis.diagnosis_words, examples.class_name, examples.is_small,
+    exits.calibration_words, exits.exit_rule, exits.exit_words, exits.held_out_words, exits.policy_head_words,
+    exits.spike_words, exits.target_words, headline.tiles, layers.activity_table, layers.error_table,
+    numbers.number, numbers.percent, numbers.plural, numbers.significant, placed_labels, reliability_timestep,
+    report_plots, tables.cost_table, tables.exit_table, tables.operator_table, tables.pass_table,
+    verdicts.measured_words, verdicts.shown_words, verdicts.verdicts,
+)  # fmt: skip
+"""What the templates call: each makes a sentence, a table or a plot of a typed value."""
 
 
 def report_page(report: Report) -> str:
     """Return the page of a report; without an evaluation it shows the conversion."""
-    return _page("report.html.j2", report=report, view=report_view(report))
+    cautions = [caution for part in (report.conversion, report.evaluation) if part for caution in part.warnings]
+    return _page("report.html.j2", report.model.name if report.model else None, cautions, report=report)
 
 
 def comparison_page(comparison: Comparison) -> str:
     """Return the page of a comparison."""
-    return _page("comparison.html.j2", comparison=comparison, view=comparison_view(comparison))
+    return _page("comparison.html.j2", comparison.model, comparison.warnings, comparison=comparison)
 
 
 def plot_svg(plot: Plot) -> str:
@@ -38,11 +53,13 @@ def plot_svg(plot: Plot) -> str:
     return _templates().get_template("plot.svg.j2").render(plot=plot, style=style)
 
 
-def _page(template: str, **values: Any) -> str:
+def _page(template: str, name: str | None, warnings: Sequence[Caution], **values: Any) -> str:
     """Return a page with its style sheet and its script, the only one that its policy lets run."""
     script = _file("page.js")
     return _templates().get_template(template).render(
         values,
+        name=name or numbers.MISSING,
+        warnings=warnings,
         css=_file("page.css") + _file("plot.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -63,9 +80,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (evidence, outcome, promise, diagnosis_words, number, percent, plural)
-    environment.filters |= {function.__name__: function for function in words}
-    environment.filters |= {"labels": placed_labels, "px": lambda value: f"{value:.1f}"}
+    environment.filters |= {function.__name__: function for function in FILTERS}
+    environment.filters["px"] = lambda value: f"{value:.1f}"
     environment.globals |= {
         "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM,
     }  # fmt: skip

@@ -14,9 +14,9 @@ from fake_reports import certified_report, fake_comparison, fake_report, small_r
 
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.errors import ArtifactError
-from seenn_convert.report.comparison_view import comparison_view
+from seenn_convert.report.plots.comparison import comparison_plots
+from seenn_convert.report.plots.evaluation import report_plots
 from seenn_convert.report.render import comparison_page, plot_svg, report_page
-from seenn_convert.report.report_view import report_view
 
 ALWAYS = ["summary", "conversion", "operators", "passes", "provenance"]
 MEASURED = ["accuracy", "trade-off", "exits", "examples", "costs", "layers"]
@@ -171,7 +171,7 @@ def test_names_from_outside_are_escaped_in_a_comparison_and_in_plots() -> None:
     known = typed_comparison(comparison)
 
     assert read(comparison_page(known)).words.count(HOSTILE) > 8
-    for plot in comparison_view(known).plots:
+    for plot in comparison_plots(known).values():
         root = ElementTree.fromstring(plot_svg(plot))
         assert not [element for element in root.iter() if element.tag.endswith("script")]
 
@@ -206,6 +206,33 @@ def test_without_a_certificate_nothing_is_said_of_it() -> None:
     assert "holds here" not in read_report(certified_report()).words
 
 
+def test_without_a_target_the_certificate_decides() -> None:
+    report = certified_report()
+    report["conversion"]["exit"]["target"] = None
+    assert "Targetwhat the certificate allows" in read_report(report).words
+
+
+def test_examples_say_right_or_wrong_and_name_the_classes() -> None:
+    report = small_report()
+    easy = report["evaluation"]["examples"]["easy"][0]
+    right = read_report(report).words
+    easy.update(label=2, prediction=7)
+    wrong = read_report(report).words
+    easy.update(label=None)
+
+    assert "✓ airplane" in right
+    assert "✗ class 7truth: bird" in wrong
+    assert "✗ class 7" not in read_report(report).words
+
+
+def test_facts_say_how_it_was_converted() -> None:
+    words = read_report(certified_report()).words
+    for fact in ("Neuronsigned; a spike is {-1, 0, 1}", "Firing thresholdsmse, 8 levels, one per channel",
+                 "Targetat most 0.5 points below the ANN", "At most (epsilon)1.00 %", "SHA-2569f86", "Input3 × 32 × 32",
+                 "Evaluation datatest.npz, 5,000 images"):  # fmt: skip
+        assert fact in words
+
+
 @pytest.mark.parametrize("timesteps", [1, 3, 64])
 def test_one_timestep_and_many(timesteps: int) -> None:
     report = fake_report(timesteps=timesteps, layers=2, side=2)
@@ -230,9 +257,8 @@ def test_a_page_with_many_layers_stays_light_and_is_always_the_same() -> None:
 
 
 def test_every_value_of_a_plot_is_said_without_scripts_and_every_curve_has_a_button() -> None:
-    view = report_view(typed(fake_report()))
     html = report_page(typed(fake_report()))
-    for plot in view.plots:
+    for plot in report_plots(typed(fake_report())).values():
         named = [series for series in plot.series if series.label]
         for series in named:
             assert all(f"<title>{mark.words}</title>" in html for mark in plot.marks(series))
@@ -241,7 +267,7 @@ def test_every_value_of_a_plot_is_said_without_scripts_and_every_curve_has_a_but
 
 
 def test_a_plot_alone_has_its_colours_in_it() -> None:
-    for plot in report_view(typed(fake_report())).plots:
+    for plot in report_plots(typed(fake_report())).values():
         svg = plot_svg(plot)
         root = ElementTree.fromstring(svg)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"

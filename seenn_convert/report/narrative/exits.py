@@ -1,5 +1,8 @@
 """How images leave, in words: the exit rule, what was asked for, what the held-out images showed, the policy head."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, Conversion, ExitFacts, HeadFacts, NeuronFacts
 from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.report.numbers import number, percent, plural, significant
@@ -28,6 +31,18 @@ def exit_rule(policy: PolicyFacts) -> str:
     if kind != score:
         return f"{_score_rule(score, policy)}, and at the latest when the policy head, before the run, said it would"
     return _score_rule(score, policy)
+
+
+def exit_words(shares: Sequence[float]) -> str:
+    """Return when most images have left, from the share that leaves at each timestep."""
+    if len(shares) == 1:
+        return "There is one timestep only, and every image leaves at it."
+    left = [*accumulate(shares)]
+    half, most = (next((t for t, share in enumerate(left, 1) if share >= part - 1e-9), None) for part in (0.5, 0.9))
+    return (
+        f"Half of the images have left by timestep {half}, nine in ten by timestep {most}. {percent(shares[-1])} leave "
+        f"only at timestep {len(shares)}, the last one."
+    )
 
 
 def target_words(facts: ExitFacts) -> str:

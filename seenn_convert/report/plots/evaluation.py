@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.plots.axes import (
     accuracy_axis,
     horizontal_axis,
@@ -15,6 +17,29 @@ from seenn_convert.report.plots.plot import Plot, Point, Series
 MOST_BAR_LABELS = 20
 SHOWN_BELOW = 15.0
 """Points of accuracy below early exit that the trade-off shows."""
+
+
+def report_plots(report: Report) -> dict[str, Plot]:
+    """Return the plots of a report by name, in reading order."""
+    plots = [] if report.evaluation is None else _evaluation_plots(report.evaluation)
+    temperatures = () if report.conversion is None else report.conversion.exit.temperatures
+    if temperatures:
+        plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
+    return {plot.name: plot for plot in plots}
+
+
+def _evaluation_plots(evaluation: Evaluation) -> list[Plot]:
+    early, timesteps = evaluation.early_exit, max(evaluation.accuracy_at)
+    low, high = early.interval95
+    chosen = Point(early.average_timesteps, 100 * early.accuracy)
+    result = Result(100 * evaluation.ann_accuracy, chosen, (100 * low, 100 * high))
+    fixed = [Point(t, 100 * accuracy) for t, accuracy in sorted(evaluation.accuracy_at.items())]
+    curve = [Point(p.average_timesteps, 100 * p.accuracy) for p in evaluation.trade_off]
+    return [
+        accuracy_plot(fixed, timesteps, result),
+        *([trade_off_plot(curve, fixed, timesteps, result)] if curve else []),
+        exit_plot([100 * share for share in evaluation.exit_shares]),
+    ]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.report.narrative.exits import (
     calibration_words,
     exit_rule,
+    exit_words,
     held_out_words,
     policy_head_words,
     spike_words,
@@ -50,6 +51,14 @@ def conversion() -> Conversion:
 )
 def test_every_exit_policy_is_put_in_words(policy: dict[str, Any], rule: str) -> None:
     assert rule in exit_rule(from_plain(policy, PolicyFacts))
+
+
+def test_exits_say_when_most_images_have_left() -> None:
+    assert exit_words([0.5, 0.4, 0.0, 0.1]) == (
+        "Half of the images have left by timestep 1, nine in ten by timestep 2. 10.0\u00a0% leave only at timestep 4, the "
+        "last one."
+    )
+    assert "every image leaves at it" in exit_words([1.0])
 
 
 def test_targets_say_what_was_asked_for() -> None:

@@ -1,6 +1,9 @@
 """Plots with several lines cut off what lies far below, and hold what matters on top."""
 
-from seenn_convert.report.plots.comparison import curves_plot, reliability_plot
+import pytest
+from fake_reports import fake_comparison, typed_comparison
+
+from seenn_convert.report.plots.comparison import comparison_plots, curves_plot, reliability_plot, reliability_timestep
 from seenn_convert.report.plots.plot import Point, Series
 
 LINE = (Point(1, 70), Point(2, 88), Point(4, 90))
@@ -32,3 +35,27 @@ def test_reliability_is_drawn_for_both() -> None:
         "confidence = accuracy", "without temperature", "with temperature"
     ]  # fmt: skip
     assert plot.marks(plot.series[1])[0].words == "without temperature: 50 % confident, 30 % right"
+
+
+def test_the_own_score_is_drawn_strong_and_those_really_run_as_diamonds() -> None:
+    time = comparison_plots(typed_comparison(fake_comparison(head=True)))["time"]
+    kinds = {series.label: series.kind for series in time.series}
+
+    assert kinds["confidence"] == "early" and kinds["entropy"] == "other"
+    assert kinds["planned"] == "planned" and kinds["planned + confidence"] == "joint"
+    run = next(series for series in time.series if series.label == "really run")
+    assert run.marker == "diamond" and run.points[0].x == 1.4
+
+
+def test_every_strategy_costs_what_its_points_say() -> None:
+    plots = comparison_plots(typed_comparison(fake_comparison()))
+    own = next(series for series in plots["operations"].series if series.label == "confidence")
+    assert [point.x for point in own.points] == pytest.approx([1, 2, 3, 4, 5, 6, 7, 8])
+    assert len(own.intervals) == 2
+    assert list(plots) == ["timesteps", "operations", "time", "reliability"]
+
+
+def test_bins_with_few_images_are_not_drawn() -> None:
+    comparison = typed_comparison(fake_comparison())
+    assert [len(series.points) for series in comparison_plots(comparison)["reliability"].series] == [2, 5, 5]
+    assert reliability_timestep(comparison) == 2

@@ -1,8 +1,17 @@
 """The plots of an evaluation show its numbers."""
 
 import pytest
+from fake_reports import fake_report, typed
 
-from seenn_convert.report.plots.evaluation import Result, accuracy_plot, exit_plot, temperature_plot, trade_off_plot
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.report.plots.evaluation import (
+    Result,
+    accuracy_plot,
+    exit_plot,
+    report_plots,
+    temperature_plot,
+    trade_off_plot,
+)
 from seenn_convert.report.plots.plot import Plot, Point
 
 
@@ -71,3 +80,11 @@ def test_temperatures_say_their_ends() -> None:
     plot = temperature_plot([Point(1, 6.21), Point(2, 2.5), Point(3, 1.04)])
     assert [series.direct for series in plot.series] == ["", "6.21", "1.04"]
     assert words(plot)[1] == "temperature: timestep 2, 2.5"
+
+
+def test_the_plots_of_a_report_come_in_reading_order() -> None:
+    assert list(report_plots(typed(fake_report()))) == ["accuracy", "trade-off", "exits", "temperatures"]
+    assert report_plots(Report()) == {}
+    without_curve = fake_report()
+    without_curve["evaluation"]["trade_off"] = []
+    assert "trade-off" not in report_plots(typed(without_curve))
