@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -110,10 +110,6 @@ class Certificate:
         """Refuse counts of more images than there are."""
         if self.failures + self.gains > self.images:
             raise ValueError(f"{self.failures} failures and {self.gains} gains among {self.images} images")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def last_certified(losses: Tensor, request: Certify) -> int:

@@ -8,6 +8,8 @@ import torch
 from msgspec import ValidationError, convert
 from torch import Tensor
 
+from seenn_convert.artifact.files import json_text
+from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.bounds import binomial_p_values
 from seenn_convert.exits.certificates.certificate import (
@@ -82,7 +84,7 @@ def test_the_certificate_says_what_was_counted() -> None:
 
 def test_it_is_plain_data_and_comes_back() -> None:
     found = certificate()
-    assert convert(json.loads(json.dumps(found.to_json())), Certificate) == found
+    assert convert(json.loads(json_text(found)), Certificate) == found
 
 
 @pytest.mark.parametrize("change", [
@@ -92,7 +94,7 @@ def test_it_is_plain_data_and_comes_back() -> None:
 ])  # fmt: skip
 def test_nonsense_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=rf"\$\.({'|'.join(change)})|401 failures"):
-        convert({**certificate().to_json(), **change}, Certificate)
+        convert({**to_plain(certificate()), **change}, Certificate)
 
 
 @pytest.mark.parametrize("data", [[], "yes", {}])
