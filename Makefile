@@ -1,20 +1,24 @@
 # make demo   set everything up and run the main job on the shipped sample
-# make test   set everything up, lint, check types and import floors, run all tests
-# make check  the same with the fast tests only
+# make test   set everything up, lint, check types and import floors, build the documentation, run all tests
+# make check  lint, types, floors, and the fast tests only
+# make docs   build the documentation in build/docs; every warning is an error
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint setup clean
+.PHONY: demo test check lint docs setup clean
 
 demo: setup
 	$(BIN)/seenn-convert demo
 
-test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+test: lint docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=15
 
 check: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --durations=15
+
+docs: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -E -W -n --keep-going -q docs build/docs
 
 lint: setup
 	$(BIN)/ruff check .
@@ -30,4 +34,4 @@ setup: .venv/ready
 	touch .venv/ready
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv demo-output build docs/generated

@@ -91,8 +91,8 @@ def _readouts(name: str, part: str, artifact: str, readouts: Path | None, given:
 
 def _table(data: dict[str, Any]) -> str:
     head = (
-        "| network | way to stop | " + " | ".join(f"points lost to the full run at {a}" for a in AVERAGES)
-        + f" | at most {ALLOWED} lost from |\n|" + "---|" * (len(AVERAGES) + 3)
+        "| network | strategy | " + " | ".join(f"points below the full run at {a}" for a in AVERAGES)
+        + f" | at most {ALLOWED} below from |\n|" + "---|" * (len(AVERAGES) + 3)
     )  # fmt: skip
     lines = [head]
     for network in data["networks"]:

@@ -1,31 +1,132 @@
-"""Paste the tables in ``benchmarks/results`` into README.md, between its markers: no figure is typed by hand."""
+"""Write the measured tables into docs/results, README and guides: no figure is typed by hand.
 
+Run it after a benchmark: ``python benchmarks/write_tables.py``.
+"""
+
+import json
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+RESULTS, PAGES = ROOT / "benchmarks" / "results", ROOT / "docs" / "results"
 
-CAPTIONS = {
-    "sample": "The shipped sample: 1,000 calibration and 2,000 test images of Fashion-MNIST.",
-    "cifar10": "ResNet-20 and VGG-9 on CIFAR-10, 1,000 training images to calibrate, 5,000 test images.",
-    "exits": "Ways to stop early: points lost against all 16 timesteps at some average timesteps, on the same images.",
-    "policy": "Exit rules at the most timesteps on average they may take; milliseconds an image, the head included.",
-    "few_timesteps": "Kinds of neurons and calibrations, on the same images (the sample: 2,000 test images).",
-    "validity": "Certificates of exits on CIFAR-10: how often they are broken, in 1,000 draws of calibration images.",
-    "conversion_time": "How long a conversion takes, nothing beside it.",
-    "zoo": "Architectures of torchvision and timm, random weights, each calibrated on its own two images.",
+TITLES = {
+    "sample": (
+        "The shipped sample",
+        "1,000 calibration and 2,000 test images of Fashion-MNIST.",
+    ),
+    "cifar10": (
+        "Two networks for CIFAR-10",
+        "ResNet-20 and VGG-9: 1,000 training images to calibrate, 5,000 test images.",
+    ),
+    "few_timesteps": (
+        "Neuron types and calibrations",
+        "On the same images as the two networks above (the sample: 2,000 test images). *Points lost* are points of "
+        "accuracy below the ANN.",
+    ),
+    "exits": (
+        "Strategies for early exit",
+        "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
+    ),
+    "policy": (
+        "Exit scores and policy heads",
+        "Accuracy, average timesteps and milliseconds per image under a cap on the average timesteps; the time of the "
+        "policy head is included.",
+    ),
+    "validity": (
+        "How often certificates are broken",
+        "CIFAR-10, 1,000 draws of calibration images per row.",
+    ),
+    "conversion_time": (
+        "How long a conversion takes",
+        "Nothing else ran on the machine.",
+    ),
+    "zoo": (
+        "Architectures of torchvision and timm",
+        "Random weights; each network is calibrated on two images of its own.",
+    ),
 }  # fmt: skip
+
+COMPARED = (
+    ("vgg9", "signed:balanced:4"), ("vgg9", "signed:balanced:8"), ("vgg9", "signed:deep:8"),
+    ("vgg9", "multilevel:balanced:4"), ("resnet20", "if:balanced:16"), ("resnet20", "signed:balanced:16"),
+    ("resnet20", "multilevel:balanced:16"),
+)  # fmt: skip
+SHOWN = (1, 2, 4, 8, 16)
+"""The runs of ``few_timesteps``, and their timesteps, that help to choose a neuron type."""
 
 
 def main() -> None:
-    """Rewrite the README's section."""
+    """Rewrite the pages of docs/results and the marked parts of README and guides."""
+    PAGES.mkdir(exist_ok=True)
+    for name, (title, caption) in TITLES.items():
+        table = (RESULTS / f"{name}.md").read_text(encoding="utf-8").strip()
+        (PAGES / f"{name}.md").write_text(f"# {title}\n\n{caption}\n\n{table}\n", encoding="utf-8")
     readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    results = ROOT / "benchmarks" / "results"
-    paths = [path for name in CAPTIONS if (path := results / f"{name}.md").exists()]
-    tables = [f"{CAPTIONS[path.stem]}\n\n{path.read_text().strip()}" for path in paths]
-    readme.write_text(f"{before}{BEGIN}\n" + "\n\n".join(tables) + f"\n{END}{after}")
+    text = between(readme.read_text(encoding="utf-8"), "demo", demo_rows(_rows("sample")[0]))
+    readme.write_text(between(text, "results", network_rows(_rows("sample") + _rows("cifar10"))), encoding="utf-8")
+    guide = ROOT / "docs" / "howto" / "choose.md"
+    table = neuron_rows(_rows("few_timesteps"))
+    guide.write_text(between(guide.read_text(encoding="utf-8"), "neurons", table), encoding="utf-8")
+
+
+def between(text: str, marker: str, content: str) -> str:
+    """Return ``text`` with ``content`` between the comments ``marker: begin`` and ``marker: end``."""
+    begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
+
+
+def demo_rows(row: dict[str, Any]) -> str:
+    """Return what ``seenn-convert demo`` gives, in three rows."""
+    early, ms, last = row["early_exit"], row["milliseconds_per_image"], str(row["timesteps"])
+    energy = {name: nanojoule / 1000 for name, nanojoule in row["energy"]["nanojoule_per_image"].items()}
+    return _table(
+        ("", "accuracy", "timesteps", "ms per image (CPU)", "µJ per image (estimate)"),
+        [
+            ("ANN", f"{row['ann_accuracy']:.2%}", "", f"{ms['ann']:.2f}", f"{energy['ann']:.1f}"),
+            ("spiking, all timesteps", f"{row['accuracy_at'][last]:.2%}", last, f"{ms['all_timesteps']:.2f}",
+             f"{energy['all_timesteps']:.1f}"),
+            ("spiking, early exit", f"{early['accuracy']:.2%}", f"{early['average_timesteps']:.2f} on average",
+             f"{ms['early_exit']:.2f}", f"{energy['early_exit']:.1f}"),
+        ],
+    )  # fmt: skip
+
+
+def network_rows(rows: list[dict[str, Any]]) -> str:
+    """Return one row for each network: the ANN, the run of all timesteps, and early exit."""
+    return _table(
+        ("network", "ANN", "T", "all T timesteps", "early exit", "average timesteps"),
+        [
+            (row["network"], f"{row['ann_accuracy']:.2%}", str(row["timesteps"]),
+             f"{row['accuracy_at'][str(row['timesteps'])]:.2%}", f"{row['early_exit']['accuracy']:.2%}",
+             f"{row['early_exit']['average_timesteps']:.2f}")
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def neuron_rows(rows: list[dict[str, Any]]) -> str:
+    """Return points below the ANN at some timesteps, for the ``COMPARED`` runs."""
+    found = {(row["network"], row["run"]): row for row in rows}
+    lines = []
+    for network, run in COMPARED:
+        neuron, preset, timesteps = run.split(":")
+        row = found[network, run]
+        at = [row["accuracy_at"].get(str(t)) for t in SHOWN]
+        points = ["" if right is None else f"{100 * (row['ann_accuracy'] - right):.1f}" for right in at]
+        lines.append((network, f"{neuron}, T = {timesteps}", preset, *points))
+    return _table(("network", "neurons", "preset", *(f"t = {t}" for t in SHOWN)), lines)
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-CLASSES = 10
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+CLASSES = len(CLASS_NAMES)
 IMAGE_SIZE = 28
 MEAN = 0.2860
 STD = 0.3530

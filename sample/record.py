@@ -72,14 +72,16 @@ figure in it; `provenance.json` holds the same figures and more.
 | `calibration.npz` | {calibration_images:,} images that training did not see, {calibration_per_class} of each class |
 | `test.npz` | {subset_images:,} images of the test split, {test_per_class} of each class |
 | `provenance.json` | source, recipe, versions, accuracy, and the SHA-256 of the model and data files |
+| `class_names.txt` | the names of the classes 0 to 9, one a line |
 | `LICENSE-fashion-mnist.txt` | the data set's licence |
-| `train.py` and the modules beside it | rebuild all of the above |
+
+`train.py` and the modules beside it, in the folder `sample/` of the repository, rebuild all of these files.
 
 Both `.npz` files hold `x`, uint8 of shape (N, 28, 28, 1), and `y`, int64 of shape (N,). The
 network takes float32 of shape (N, 1, 28, 28): `(x / 255 - {mean}) / {std}`, with the channel
 axis moved to the front. It gives (N, 10) logits.
 
-Classes, 0 to 9: T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot.
+Classes, 0 to 9: T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot.
 
 ## Network
 
@@ -101,7 +103,7 @@ from the test split.
 ```sh
 apt-get install {package}
 python sample/train.py --data /usr/share/datasets/fashion-mnist --output first
-python sample/train.py --data /usr/share/datasets/fashion-mnist --output sample \\
+python sample/train.py --data /usr/share/datasets/fashion-mnist --output seenn_convert/sample \\
     --continue-from first/fashion_mnist.pt2 --epochs {epochs} --peak-learning-rate {rate} --dropout {dropout}
 ```
 

@@ -1,6 +1,6 @@
 """Train the sample network on Fashion-MNIST and write every file of the sample.
 
-python sample/train.py --data /usr/share/datasets/fashion-mnist --output sample
+python sample/train.py --data /usr/share/datasets/fashion-mnist --output seenn_convert/sample
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from dataset import FILES, Split, balanced_subset, hold_out, load_split
 from export import check_exports, export_onnx, export_pt2, multiply_accumulates, onnx_accuracy
-from network import MEAN, STD, WIDTHS, SampleNetwork
+from network import CLASS_NAMES, MEAN, STD, WIDTHS, SampleNetwork
 from record import LICENSE, PACKAGE, README, digests, package_version, software_versions, write_json
 from torch import nn
 from training import Recipe, accuracy, train
@@ -31,6 +31,8 @@ CALIBRATION_FILE = "calibration.npz"
 TEST_FILE = "test.npz"
 LICENSE_FILE = "LICENSE-fashion-mnist.txt"
 README_FILE = "README.md"
+SAMPLE = Path(__file__).parents[1] / "seenn_convert" / "sample"
+NAMES_FILE = "class_names.txt"
 PROVENANCE_FILE = "provenance.json"
 
 
@@ -39,7 +41,7 @@ def arguments() -> argparse.Namespace:
     usual = Recipe()
     parser = argparse.ArgumentParser(description="Train the sample network and write the sample's files.")
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"), help="IDX files")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
+    parser.add_argument("--output", type=Path, default=SAMPLE, help="folder to write to")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--epochs", type=int, default=usual.epochs)
     parser.add_argument("--threads", type=int, default=usual.threads)
@@ -74,6 +76,7 @@ def write_artefacts(network: SampleNetwork, held_out: Split, test_split: Split, 
     save_images(output / CALIBRATION_FILE, balanced_subset(held_out, CALIBRATION_PER_CLASS, seed))
     save_images(output / TEST_FILE, balanced_subset(test_split, TEST_PER_CLASS, seed))
     (output / LICENSE_FILE).write_text(LICENSE, encoding="utf-8")
+    (output / NAMES_FILE).write_text("\n".join(CLASS_NAMES) + "\n", encoding="utf-8")
 
 
 def results(network: SampleNetwork, test_split: Split, output: Path) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def main() -> None:
     record["results"]["held_out_accuracy"] = held
     print(f"accuracy on the {HELD_OUT:,} training images that were held out: {held:.2%}")
     (options.output / README_FILE).write_text(readme(record), encoding="utf-8")
-    shipped = [ONNX_FILE, PT2_FILE, CALIBRATION_FILE, TEST_FILE, LICENSE_FILE, README_FILE]
+    shipped = [ONNX_FILE, PT2_FILE, CALIBRATION_FILE, TEST_FILE, LICENSE_FILE, README_FILE, NAMES_FILE]
     record["files"] = digests(options.output, shipped)
     write_json(options.output / PROVENANCE_FILE, record)
     print(f"test accuracy {record['results']['test_accuracy']:.2%}, files in {options.output}")

@@ -7,9 +7,11 @@ Names are imported on first use, so that ``import seenn_convert`` costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seenn_convert.moved import keep_old_names
+
 if TYPE_CHECKING:
     from seenn_convert.artifact.artifact import Artifact, load_artifact
-    from seenn_convert.data import Dataset, Preprocessing, open_dataset
+    from seenn_convert.data import Dataset, Preprocessing, Samples, as_samples, open_dataset
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+keep_old_names()
+
 _HOMES = {
     "Artifact": "artifact.artifact",
     "Certify": "exits.certificates.certificate",
@@ -37,8 +41,10 @@ _HOMES = {
     "PolicyOptions": "workflows.add_planner.options",
     "Prediction": "workflows.predict",
     "Preprocessing": "data",
+    "Samples": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
+    "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
@@ -63,9 +69,11 @@ __all__ = [
     "PolicyOptions",
     "Prediction",
     "Preprocessing",
+    "Samples",
     "SeennConvertError",
     "SpikingModel",
     "__version__",
+    "as_samples",
     "attach_policy",
     "compare",
     "convert",

@@ -9,8 +9,9 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.calibration.calibration import Calibration, calibrate
 from seenn_convert.calibration.rules import MaxRule
-from seenn_convert.data.dataset import ArrayImages, Dataset
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ArrayImages
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import score_named

@@ -1,13 +1,10 @@
 """The same network on a GPU: skipped where there is none."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 import seenn_convert as sc
-
-SAMPLE = Path(__file__).parents[1] / "sample"
+from seenn_convert.sample import FOLDER as SAMPLE
 
 
 @pytest.mark.gpu

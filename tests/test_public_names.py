@@ -9,9 +9,9 @@ import seenn_convert
 
 PUBLIC = [
     "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Prediction",
-    "Preprocessing", "SeennConvertError", "SpikingModel",
-    "__version__", "attach_policy", "compare", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
-    "recalibrate", "run_early_exit", "write_figures", "write_report",
+    "Preprocessing", "Samples", "SeennConvertError", "SpikingModel",
+    "__version__", "as_samples", "attach_policy", "compare", "convert", "evaluate", "load", "load_artifact", "open_dataset",
+    "predict", "recalibrate", "run_early_exit", "write_figures", "write_report",
 ]  # fmt: skip
 
 

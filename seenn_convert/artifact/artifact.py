@@ -81,7 +81,7 @@ class Artifact:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
         return SpikingModel(copy.deepcopy(self.snn), self.timesteps, self.policy)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the artifact to the folder ``path``; a crash leaves what was there before.
 
         Raises:
@@ -89,7 +89,7 @@ class Artifact:
                 fit together, so that it could not be loaded.
         """
         _check_fit(self)
-        with replaced_folder(path, MANIFEST) as folder:
+        with replaced_folder(Path(path), MANIFEST) as folder:
             store: dict[str, torch.Tensor] = {}
             write_json(folder / PROGRAM, _program_to_json(self, store))
             save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
@@ -112,7 +112,7 @@ class Artifact:
         )
 
 
-def load_artifact(path: Path, scores: Sequence[ExitScore] = ()) -> Artifact:
+def load_artifact(path: Path | str, scores: Sequence[ExitScore] = ()) -> Artifact:
     """Return the artifact in the folder ``path``; nothing is unpickled and no code that the files name is imported.
 
     Args:
@@ -124,6 +124,7 @@ def load_artifact(path: Path, scores: Sequence[ExitScore] = ()) -> Artifact:
             exit score that is neither of this package nor among ``scores``.
         InputError: Two of the scores have one name.
     """
+    path = Path(path)
     for score in scores:
         score_named(score.name, scores)
     try:

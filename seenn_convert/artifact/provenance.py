@@ -10,7 +10,7 @@ import torch
 from seenn_convert.artifact.files import sha256_of
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.frontend.load import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
@@ -22,12 +22,12 @@ def model_provenance(source: Source) -> ModelOrigin:
     return ModelOrigin(name=source.name, format=source.format, sha256=digest, output_name=source.output_name)
 
 
-def data_facts(data: Dataset) -> DataFacts:
+def data_facts(data: Samples) -> DataFacts:
     """Return name, number and fingerprint of the images of ``data``."""
     return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
 
 
-def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Dataset, fingerprint: str) -> list[Caution]:
+def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Samples, fingerprint: str) -> list[Caution]:
     """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
 
     Args:
@@ -48,7 +48,7 @@ def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Datase
     return warnings
 
 
-def is_among(data: Dataset, fingerprint: str, known: DataFacts) -> bool:
+def is_among(data: Samples, fingerprint: str, known: DataFacts) -> bool:
     """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them.
 
     Some of them are recognised if ``known`` is the whole source that they are drawn from.

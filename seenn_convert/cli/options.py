@@ -92,10 +92,15 @@ def preprocessing_options(function: F) -> F:
     """Add the options that turn pixels into the model's input."""
     for option in (
         click.option("--crop", type=click.IntRange(min=1), help="Centre crop of N pixels."),
+        click.option("--interpolation", type=click.Choice(["bilinear", "bicubic", "nearest"]),
+                     help="Filter of --resize [bilinear]."),
         click.option("--resize", type=click.IntRange(min=1), help="Shorter side in pixels, before the crop."),
         click.option("--std", type=Numbers(), help="Standard deviation of each channel, of pixels in [0, 1]."),
         click.option("--mean", type=Numbers(), help="Mean of each channel, of pixels in [0, 1]."),
-    ):
+        click.option("--preprocessing", metavar="LIBRARY:NAME",
+                     help="Preprocessing of known weights instead of the options below: timm:resnet18.a1_in1k or "
+                          "torchvision:ResNet18_Weights.IMAGENET1K_V1; the library must be installed."),
+    ):  # fmt: skip
         function = option(function)
     return function
 
@@ -150,13 +155,22 @@ def calibration_options(function: F) -> F:
     return function
 
 
-def make_preprocessing(
-    mean: tuple[float, ...] | None, std: tuple[float, ...] | None, resize: int | None, crop: int | None
-) -> "Preprocessing":
-    """Return the preprocessing that the options say."""
-    from seenn_convert.data import Preprocessing
+def make_preprocessing(given: Mapping[str, Any]) -> "Preprocessing":
+    """Return the preprocessing that the options say.
 
-    return Preprocessing(resize=resize, crop=crop, mean=mean, std=std)
+    Raises:
+        click.UsageError: Weights are named that say it, and an option says it, too.
+    """
+    from seenn_convert.data import Preprocessing
+    from seenn_convert.data.known_weights import preprocessing_of_weights
+
+    names = ("resize", "crop", "mean", "std", "interpolation")
+    steps = {name: given[name] for name in names if given[name] is not None}
+    if given["preprocessing"] is None:
+        return Preprocessing(**steps)
+    if steps:
+        raise click.UsageError(f"--preprocessing says all of it; leave out {', '.join(f'--{name}' for name in steps)}")
+    return preprocessing_of_weights(given["preprocessing"])
 
 
 def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None) -> "Options":

@@ -1,6 +1,9 @@
-"""Data sets from files: image folders, npz archives and IDX files, with their preprocessing."""
+"""Images from files and from memory, with their preprocessing, as ``Samples``."""
 
-from seenn_convert.data.dataset import Dataset, open_dataset
+from seenn_convert.data.adapters import as_samples
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.readers.open import open_dataset
+from seenn_convert.data.samples import Samples
 
-__all__ = ["Dataset", "Preprocessing", "open_dataset"]
+__all__ = ["Dataset", "Preprocessing", "Samples", "as_samples", "open_dataset"]

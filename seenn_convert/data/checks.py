@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 
@@ -14,12 +14,13 @@ def classes_of(snn: Program) -> int:
     return next(spec.shape[0] for spec in snn.states if spec.name == "readout")
 
 
-def checked_labels(data: Dataset, classes: int) -> Tensor:
+def checked_labels(data: Samples, classes: int) -> Tensor:
     """Return the labels of ``data``; raises InputError where there are none or one is out of range."""
     labels = data.labels
     if labels is None:
         raise InputError(
-            f"{data.name} has no labels; evaluation needs an npz with 'y', class folders, or an IDX label file"
+            f"{data.name} has no labels; evaluation needs an npz with 'y', class folders, an IDX label file, or pairs "
+            "of image and label"
         )
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < classes:
@@ -29,29 +30,29 @@ def checked_labels(data: Dataset, classes: int) -> Tensor:
     return labels
 
 
-def matched_classes(data: Dataset, class_names: Sequence[str] | None, classes: int) -> Dataset:
+def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: int) -> Samples:
     """Return ``data`` with labels that mean what the network's outputs mean, as far as names tell.
 
     Args:
-        data: Images, with the names of their classes where they lie in class folders.
-        class_names: Names of the network's outputs, None where they are not known; then the folders stand for them.
+        data: Images, with the names of their classes where these are known.
+        class_names: Names of the network's outputs, None where they are not known; then those of the data do.
         classes: Number of the network's outputs.
 
     Raises:
-        InputError: A class is unknown, or the folders cannot stand for the outputs because they are fewer or more.
+        InputError: A class is unknown, or the names cannot stand for the outputs because they are fewer or more.
     """
     if class_names is not None:
         return data.with_classes(class_names)
     if data.class_names is not None and len(data.class_names) != classes:
         raise InputError(
-            f"{data.name}: {len(data.class_names)} class folders for {classes} classes, so their order does not say "
-            "which is which; give a folder for each class, an npz with 'y', or images without class folders to "
-            "calibrate without labels"
+            f"{data.name}: {len(data.class_names)} named classes for the model's {classes}, so their order does not "
+            "say which is which; give a folder or name for each class, labels without names (an npz with 'y'), or "
+            "images without labels to calibrate"
         )
     return data
 
 
-def check_shape(data: Dataset, input_shape: tuple[int, ...]) -> None:
+def check_shape(data: Samples, input_shape: tuple[int, ...]) -> None:
     """Raise InputError unless the images of ``data`` have the shape the model takes."""
     if tuple(data.image_shape) != input_shape:
         raise InputError(

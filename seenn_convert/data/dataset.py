@@ -1,95 +1,38 @@
-"""A data set as the commands see it: preprocessed batches with labels, whatever the files are."""
+"""Images of any source as the workflows see them: preprocessed batches with labels."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from seenn_convert.data.idx import read_idx
-from seenn_convert.data.image_folder import find_images
-from seenn_convert.data.npz import read_npz
 from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
-
-
-class ImageSource(Protocol):
-    """Images as they were read, before any preprocessing; what a reader gives to a ``Dataset``."""
-
-    @property
-    def name(self) -> str:
-        """Path, for messages."""
-
-    @property
-    def labels(self) -> Tensor | None:
-        """Class indices ``(N,)`` int64."""
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Names of the classes, by label."""
-
-    @property
-    def paths(self) -> tuple[str, ...] | None:
-        """File name of each image, relative to ``name``."""
-
-    @property
-    def preprocessed(self) -> bool:
-        """Whether ``read`` gives what the model takes (float32) and not pixels (uint8)."""
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-
-    def read(self, index: int) -> Tensor:
-        """Return one image ``(C, H, W)``, uint8 or float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayImages:
-    """Images that are in memory as one array ``(N, C, H, W)``, uint8 or, if preprocessed, float32."""
-
-    name: str
-    pixels: Tensor
-    labels: Tensor | None
-
-    class_names = None
-    paths = None
-
-    @property
-    def preprocessed(self) -> bool:
-        """Whether the images are used as they are."""
-        return self.pixels.is_floating_point()
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.pixels)
-
-    def read(self, index: int) -> Tensor:
-        """Return one image ``(C, H, W)``."""
-        return self.pixels[index]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images of one source, or some of them, with the preprocessing that makes them a model's input.
+    """Images of one source, or some of them, with the preprocessing that makes them a model's input: ``Samples``.
 
-    Images that were stored preprocessed (floating-point ``x`` of an npz file) are used as they are: ``preprocessing``
-    is not applied to them, and ``preprocessed`` is True so that a caller can say so.
+    Images that come preprocessed (floating-point numbers of an npz file or from memory) are used as they are:
+    ``preprocessing`` is not applied to them, and ``preprocessed`` is True so that a caller can say so.
 
     Args:
         source: Where the images come from.
         preprocessing: Applied to every batch, unless ``preprocessed``.
         indices: Which images of ``source``, in this order.
-        image_shape: ``(C, H, W)`` of every image after preprocessing.
+        image_shape: Of every image after preprocessing; ``(C, H, W)`` unless the images come preprocessed.
         class_order: Names of classes in the order in which labels number them; None for the order of the source.
     """
 
     source: ImageSource
     preprocessing: Preprocessing
     indices: Sequence[int]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     class_order: tuple[str, ...] | None = None
 
     @classmethod
@@ -100,8 +43,7 @@ class Dataset:
             InputError: The first image cannot be read, or the preprocessing does not fit it.
         """
         first = _preprocess(source, preprocessing, 0, source.read(0).unsqueeze(0))
-        _, channels, height, width = first.shape
-        return cls(source, preprocessing, range(len(source)), (channels, height, width))
+        return cls(source, preprocessing, range(len(source)), tuple(first.shape[1:]))
 
     @property
     def name(self) -> str:
@@ -127,7 +69,7 @@ class Dataset:
 
     @property
     def preprocessed(self) -> bool:
-        """Whether the images were stored preprocessed, so that ``preprocessing`` is not applied."""
+        """Whether the images come preprocessed, so that ``preprocessing`` is not applied."""
         return self.source.preprocessed
 
     def __len__(self) -> int:
@@ -142,7 +84,7 @@ class Dataset:
             indices: Positions in this data set, in the order wanted; None for all.
 
         Returns:
-            Pairs of images ``(b, C, H, W)`` float32, preprocessed, and labels ``(b,)`` int64 or None.
+            Pairs of images ``(b, *image_shape)`` float32, preprocessed, and labels ``(b,)`` int64 or None.
 
         Raises:
             InputError: At once if ``batch_size`` or an index is out of range; while iterating if an image cannot be
@@ -151,6 +93,10 @@ class Dataset:
         if batch_size < 1:
             raise InputError(f"batch size must be at least 1, got {batch_size}")
         return self._read_batches(batch_size, self.indices if indices is None else self._select(indices))
+
+    def original(self, index: int) -> Tensor:
+        """Return one image as it was read, before any preprocessing."""
+        return self.source.read(self.indices[index])
 
     def subset(self, indices: Sequence[int]) -> "Dataset":
         """Return the images at these positions, in this order.
@@ -166,19 +112,16 @@ class Dataset:
     def with_classes(self, names: Sequence[str]) -> "Dataset":
         """Return the same images with labels that are positions in ``names``; classes are matched by their names.
 
-        Where the source has no names, labels are numbers already and stay as they are.
+        Where the source has no names, labels are positions already: they stay as they are, and ``names`` are theirs.
 
         Raises:
             InputError: The source has classes that are not in ``names``; lists them.
         """
-        own = self.source.class_names
-        if own is None:
-            return self
-        unknown = [name for name in own if name not in names]
+        unknown = [name for name in self.source.class_names or () if name not in names]
         if unknown:
             raise InputError(
                 f"{self.name}: the model does not know the classes {', '.join(unknown)}; it knows {', '.join(names)}: "
-                "rename or remove these folders"
+                f"{'give other labels' if self.paths is None else 'rename or remove these folders'}"
             )
         return replace(self, class_order=tuple(names))
 
@@ -246,7 +189,7 @@ class Dataset:
             yield self._read_batch(chosen), None if labels is None else labels[chosen]
 
     def _read_batch(self, indices: list[int]) -> Tensor:
-        """Return ``(b, C, H, W)``; images of one size are preprocessed together, of several sizes one by one."""
+        """Return ``(b, *image_shape)``; images of one size are preprocessed together, of several sizes one by one."""
         images = [self.source.read(index) for index in indices]
         together = len({image.shape for image in images}) == 1
         groups = [torch.stack(images)] if together else [image.unsqueeze(0) for image in images]
@@ -257,42 +200,6 @@ class Dataset:
                 raise InputError(_difference(self.source, index, tuple(output.shape[1:]), self.image_shape))
             outputs.append(output)
         return outputs[0] if together else torch.cat(outputs)
-
-
-def open_dataset(path: Path, preprocessing: Preprocessing, channels: int | None = None) -> Dataset:
-    """Open a data set by what the path is; the first image is read, to know the shape.
-
-    - A folder: class folders of images, or images without labels; see ``image_folder.find_images``.
-    - ``*.npz``: arrays ``x`` and, for labels, ``y``; see ``npz.read_npz``. Floating-point ``x`` is used as it is,
-      without any preprocessing, and the result says so in ``preprocessed``.
-    - ``*-images-idx3-ubyte`` or ``*.gz``: IDX images, with the labels that lie beside them; see ``idx.read_idx``.
-
-    Args:
-        path: File or folder.
-        preprocessing: What to do to pixels once they are scaled to [0, 1].
-        channels: How many channels the model takes; image files and IDX are converted, an npz file must fit.
-
-    Raises:
-        InputError: If there is nothing at ``path``, it is of no known kind, damaged or empty, or the preprocessing does
-            not fit the first image.
-    """
-    try:
-        source = _open_source(Path(path), channels)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    return Dataset.of(source, preprocessing)
-
-
-def _open_source(path: Path, channels: int | None) -> ImageSource:
-    if path.is_dir():
-        return find_images(path, channels)
-    if not path.exists():
-        raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
-    if path.suffix == ".npz":
-        return ArrayImages(str(path), *read_npz(path, channels))
-    if path.suffix == ".gz" or path.name.endswith("idx3-ubyte"):
-        return ArrayImages(str(path), *read_idx(path, channels))
-    raise InputError(f"{path}: not a data set; give an image folder, an .npz file or an IDX file (images-idx3-ubyte)")
 
 
 def _positive(count: int) -> int:
@@ -315,7 +222,7 @@ def _place(source: ImageSource, index: int) -> str:
     return f"{source.name}, image {index}" if source.paths is None else str(Path(source.name) / source.paths[index])
 
 
-def _difference(source: ImageSource, index: int, shape: tuple[int, ...], first_shape: tuple[int, int, int]) -> str:
+def _difference(source: ImageSource, index: int, shape: tuple[int, ...], first_shape: tuple[int, ...]) -> str:
     this, first = _place(source, index), _place(source, 0)
     if shape[0] != first_shape[0]:
         return f"{this} has {shape[0]} channels and {first} has {first_shape[0]}; say how many channels the model takes"

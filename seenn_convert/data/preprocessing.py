@@ -3,36 +3,44 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from itertools import accumulate
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seenn_convert.data.foreign_transforms import read_timm, read_torchvision
 from seenn_convert.errors import InputError
+
+Interpolation = Literal["bilinear", "bicubic", "nearest"]
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """Resize the shorter side, crop the centre, then subtract ``mean`` and divide by ``std``; None leaves a step out.
 
-    Sizes follow torchvision (``Resize``, ``CenterCrop``, ``Normalize``); resizing is bilinear with antialiasing on
-    float pixels, so it differs from torchvision on 8-bit images by at most the rounding to 1/255.
+    Sizes follow torchvision (``Resize``, ``CenterCrop``, ``Normalize``). Resizing uses Pillow's filters, antialiased,
+    on float pixels, so it differs from Pillow on 8-bit images by rounding, about 1/255 at most.
 
     Args:
         resize: New length of the shorter side in pixels; the aspect ratio is kept.
         crop: Height and width in pixels of the square cut from the centre.
         mean: One value per channel or one for all, in units of pixels scaled to [0, 1].
         std: As ``mean``, positive.
+        interpolation: Filter of the resize.
 
     Raises:
-        InputError: If a size is not a whole positive number, or a value is not finite, or a ``std`` is not positive.
+        InputError: If a size is not a whole positive number, or a value is not finite, or a ``std`` is not positive, or
+            the filter is unknown.
     """
 
     resize: int | None = None
     crop: int | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         """Check every field, so that a value that exists can be applied."""
@@ -42,6 +50,9 @@ class Preprocessing:
         _check_values("std", self.std)
         if self.std is not None and min(self.std) <= 0:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
+        if self.interpolation not in INTERPOLATIONS:
+            known = ", ".join(INTERPOLATIONS)
+            raise InputError(f"preprocessing: interpolation must be one of {known}, got {self.interpolation!r}")
 
     def apply(self, pixels: Tensor) -> Tensor:
         """Return the images as the model takes them; the input stays as it is.
@@ -60,7 +71,7 @@ class Preprocessing:
             shape = tuple(pixels.shape)
             raise InputError(f"preprocessing: needs floating-point (B, C, H, W) pixels, got {pixels.dtype} {shape}")
         if self.resize is not None:
-            pixels = _resize_shorter_side(pixels, self.resize)
+            pixels = _resize_shorter_side(pixels, self.resize, self.interpolation)
         if self.crop is not None:
             pixels = _crop_centre(pixels, self.crop)
         if self.mean is not None:
@@ -70,12 +81,12 @@ class Preprocessing:
         return pixels.contiguous()
 
     def to_json(self) -> dict[str, object]:
-        """Return the four fields as plain JSON values; ``from_json`` reads them back."""
+        """Return the fields as plain JSON values; ``from_json`` reads them back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Preprocessing":
-        """Read what ``to_json`` wrote; a key that is left out is None.
+        """Read what ``to_json`` wrote; a key that is left out has its default.
 
         Raises:
             InputError: If a key is unknown or a value has the wrong type.
@@ -88,6 +99,24 @@ class Preprocessing:
             raise InputError(f"preprocessing: unknown key {', '.join(sorted(unknown))}; use {', '.join(known)}")
         values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
         return cls(**values)
+
+    @classmethod
+    def from_torchvision(cls, transforms: object) -> "Preprocessing":
+        """Read ``weights.transforms()``, or a ``Compose`` of ``Resize``, ``CenterCrop``, ``ToTensor``, ``Normalize``.
+
+        Raises:
+            InputError: It does something else; says what.
+        """
+        return cls(**read_torchvision(transforms))
+
+    @classmethod
+    def from_timm(cls, config: object) -> "Preprocessing":
+        """Read ``model.pretrained_cfg``, ``timm.get_pretrained_cfg(name)`` or ``timm.data.resolve_data_config(...)``.
+
+        Raises:
+            InputError: The images are not square, not cropped at the centre, or resized by another filter.
+        """
+        return cls(**read_timm(config))
 
 
 def _check_size(name: str, size: object) -> None:
@@ -112,14 +141,27 @@ def _is_finite_number(value: object) -> bool:
         return False
 
 
-def _resize_shorter_side(pixels: Tensor, size: int) -> Tensor:
+def _resize_shorter_side(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     """Resize ``(B, C, H, W)``; the longer side is rounded down, as torchvision does."""
     height, width = pixels.shape[-2:]
     shorter = min(height, width)
     if shorter == size:
         return pixels
     target = [size * height // shorter, size * width // shorter]
-    return F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True)
+    if interpolation == "nearest":
+        rows, columns = (_nearest(*lengths) for lengths in zip((height, width), target, strict=True))
+        return pixels[..., rows, :][..., columns]
+    if interpolation == "bilinear":
+        return F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True)
+    for stage in ([height, target[1]], target):  # overshoot is clipped after rows and after columns, as Pillow does
+        pixels = F.interpolate(pixels, size=stage, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+    return pixels
+
+
+def _nearest(length: int, target: int) -> list[int]:
+    """Return which of ``length`` pixels each of ``target`` shows; steps are summed in doubles, as in Pillow."""
+    step = length / target
+    return [min(int(position), length - 1) for position in accumulate([step] * (target - 1), initial=step / 2)]
 
 
 def _crop_centre(pixels: Tensor, size: int) -> Tensor:

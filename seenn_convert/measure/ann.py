@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from seenn_convert.calibration.observe import check_images
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.rows import pad_rows
 
 
-def run_ann(ann: Program, data: Dataset, batch_size: int, progress: Progress = silent) -> Tensor:
+def run_ann(ann: Program, data: Samples, batch_size: int, progress: Progress = silent) -> Tensor:
     """Return the ANN's logits ``(N, K)``, on the CPU, the same for any batch size.
 
     Raises:

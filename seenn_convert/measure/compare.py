@@ -23,8 +23,9 @@ from seenn_convert.artifact.schema.comparison import (
     Strategy,
 )
 from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
 from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.readouts import Readouts, collect_readouts, from_logits
@@ -60,8 +61,8 @@ TIMED_IMAGES, MEASURED = 256, 3
 
 def compare(
     artifact: Artifact,
-    data: Dataset,
-    calibration_data: Dataset,
+    data: SampleData,
+    calibration_data: SampleData,
     batch_size: int = 256,
     device: str = "cpu",
     seed: int = 0,
@@ -75,7 +76,7 @@ def compare(
 
     Args:
         artifact: What ``convert`` made; its temperatures and thresholds are fitted again.
-        data: Labelled images that were used for nothing else; they judge.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else; they judge.
         calibration_data: Images to choose from, with labels if there are any.
         batch_size: Rows that run together.
         device: Where to run.
@@ -89,7 +90,9 @@ def compare(
     """
     check_device(device)
     classes = classes_of(artifact.snn)
-    data, calibration_data = (matched_classes(d, artifact.class_names, classes) for d in (data, calibration_data))
+    given, channels = (data, calibration_data), artifact.snn.input_shape[0]
+    read = [as_samples(one, artifact.preprocessing, channels, progress) for one in given]
+    data, calibration_data = (matched_classes(one, artifact.class_names, classes) for one in read)
     labels = checked_labels(data, classes)
     known = None if calibration_data.labels is None else checked_labels(calibration_data, classes)
     for images in (data, calibration_data):
@@ -192,7 +195,7 @@ def _head(artifact: Artifact, model: SpikingModel, images: Sequence[Tensor]) -> 
 
 
 def _grounds(
-    artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor | None, rows: int, seed: int,
+    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor | None, rows: int, seed: int,
     progress: Progress,
 ) -> Grounds:  # fmt: skip
     ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
@@ -205,7 +208,7 @@ def _grounds(
 
 
 def _judging(
-    artifact: Artifact, model: SpikingModel, data: Dataset, labels: Tensor, rows: int, progress: Progress
+    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor, rows: int, progress: Progress
 ) -> tuple[Readouts, Counts]:
     ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
     counter = Counter(progress, "all timesteps", len(data))
@@ -304,7 +307,7 @@ def _reliability(grounds: Grounds, readouts: Readouts) -> tuple[ReliabilityRow, 
     return tuple(rows)
 
 
-def _warnings(artifact: Artifact, data: Dataset, calibration_data: Dataset) -> list[Caution]:
+def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[Caution]:
     judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
     known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
     warnings = reused(known, head, data, judging)

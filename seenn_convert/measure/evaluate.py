@@ -15,7 +15,7 @@ from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timi
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
 from seenn_convert.errors import PostconditionError
 from seenn_convert.exits.readouts import Readouts
@@ -51,7 +51,7 @@ depends on the batch and flip a spike now and then."""
 
 def measure(
     artifact: Artifact,
-    data: Dataset,
+    data: Samples,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     ann: Program | None = None,
@@ -61,7 +61,7 @@ def measure(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images that were used for nothing else.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else.
         batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.
@@ -119,7 +119,7 @@ def measure(
     return replace(found, warnings=tuple(_warnings(artifact, data, found)))
 
 
-def _warnings(artifact: Artifact, data: Dataset, found: Evaluation) -> list[Caution]:
+def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> list[Caution]:
     warnings = []
     if found.differs_from_hindsight:
         words = (
@@ -135,11 +135,11 @@ def _warnings(artifact: Artifact, data: Dataset, found: Evaluation) -> list[Caut
     return warnings
 
 
-def _images(data: Dataset, batch_size: int) -> Iterator[Tensor]:
+def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
     return (image for image, _ in data.batches(batch_size))
 
 
-def _run_early_exit(model: SpikingModel, data: Dataset, batch_size: int, progress: Progress) -> ExitTrace:
+def _run_early_exit(model: SpikingModel, data: Samples, batch_size: int, progress: Progress) -> ExitTrace:
     counter = Counter(progress, "early exit", len(data))
     trace = run_early_exit(model, _images(data, batch_size), batch_size, progress=counter.add)
     return ExitTrace(trace.predictions.cpu(), trace.logits.cpu(), trace.exit_step.cpu(), trace.confidence.cpu())
@@ -188,7 +188,7 @@ def _trade_off(run: Readouts) -> tuple[TradeOffPoint, ...]:
     )
 
 
-def _layers(artifact: Artifact, model: SpikingModel, data: Dataset, counts: Counts) -> tuple[LayerRow, ...]:
+def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> tuple[LayerRow, ...]:
     """Return the table of neuron layers, with the share of the operations each causes and its dead channels."""
     few, shares = next(_images(data.take(LAYER_IMAGES), LAYER_IMAGES)), operation_shares(artifact, counts)
     known = artifact.provenance.calibration

@@ -8,13 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import Example, Examples
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.runtime.early_exit import ExitTrace
 
 COUNT = 8
 
 
-def examples(trace: ExitTrace, data: Dataset) -> Examples:
+def examples(trace: ExitTrace, data: Samples) -> Examples:
     """Return up to eight samples that left first and eight that left last, with their pictures."""
     order = torch.argsort(trace.exit_step.double() - trace.confidence.double().clamp(0, 1).cpu(), stable=True).tolist()
     count = min(COUNT, len(order) // 2)
@@ -24,10 +24,10 @@ def examples(trace: ExitTrace, data: Dataset) -> Examples:
     )
 
 
-def _example(index: int, trace: ExitTrace, data: Dataset) -> Example:
+def _example(index: int, trace: ExitTrace, data: Samples) -> Example:
     labels = data.labels
     return Example(
-        image=picture(data.source.read(data.indices[index])),
+        image=picture(data.original(index)),
         label=None if labels is None else int(labels[index]),
         prediction=int(trace.predictions[index]),
         exit_step=int(trace.exit_step[index]),
@@ -36,7 +36,12 @@ def _example(index: int, trace: ExitTrace, data: Dataset) -> Example:
 
 
 def picture(pixels: Tensor, side: int = 96) -> str:
-    """Return an image ``(C, H, W)``, uint8 or of any range, as a PNG data URL of at most ``side`` pixels a side."""
+    """Return an image, uint8 or of any range, as a PNG data URL of at most ``side`` pixels a side.
+
+    ``pixels`` is ``(C, H, W)``; numbers of another shape are drawn as grey rows.
+    """
+    if pixels.ndim != 3:
+        pixels = pixels.reshape(1, -1, pixels.shape[-1])
     if pixels.is_floating_point():
         low, high = pixels.min(), pixels.max()
         pixels = ((pixels - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)

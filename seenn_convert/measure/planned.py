@@ -12,7 +12,7 @@ from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, He
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts, WarningCode
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
@@ -54,12 +54,12 @@ class Planning:
     labelled: bool
 
 
-def policy_provenance(data: Dataset, options: Mapping[str, Any]) -> PolicyOrigin:
+def policy_provenance(data: Samples, options: Mapping[str, Any]) -> PolicyOrigin:
     """Return the ``policy`` part of an artifact's provenance."""
     return PolicyOrigin(**vars(data_facts(data)), options=options, environment=environment())
 
 
-def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Dataset) -> Report:
+def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> Report:
     """Return the report of ``before`` with the exit of ``after``, and without its evaluation, which is of another exit.
 
     Args:
@@ -99,7 +99,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Datas
     return replace(before.report, conversion=conversion, evaluation=None, environment=environment())
 
 
-def _head(artifact: Artifact, planning: Planning, data: Dataset) -> HeadFacts:
+def _head(artifact: Artifact, planning: Planning, data: Samples) -> HeadFacts:
     sites, macs = call_sites(artifact.ann), policy_macs(artifact.snn)
     step = sum(site.macs for site in sites if site.treatment != "stem")
     decision, epochs = planning.decision, planning.options["epochs"]

@@ -6,7 +6,7 @@ import torch
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Evaluation
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
@@ -18,7 +18,7 @@ from seenn_convert.progress import Progress, silent
 
 def evaluate(
     artifact: Artifact,
-    data: Dataset,
+    data: SampleData,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     against: Program | Path | str | None = None,
@@ -31,7 +31,7 @@ def evaluate(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images that were used for nothing else.
+        data: Labelled images as ``convert`` takes them, that were used for nothing else.
         batch_size: Images that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         against: The ANN to compare with, a program or what ``convert`` takes; the artifact's own if None.
@@ -48,6 +48,7 @@ def evaluate(
     if against is None and output_name is not None:
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     ann = against if isinstance(against, Program | None) else _other(str(against), weights, output_name, artifact)
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     return measure(artifact, data, batch_size, device, ann, progress)
 
 

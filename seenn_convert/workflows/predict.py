@@ -9,7 +9,7 @@ import torch
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.data.dataset import Dataset
-from seenn_convert.data.image_files import list_images
+from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.ir.operators.step import ExitProbe

@@ -15,8 +15,8 @@ import seenn_convert as sc
 from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.calibration.rules import MseRule, ScaledRule
 from seenn_convert.cli.main import main
+from seenn_convert.sample import FOLDER as SAMPLE
 
-SAMPLE = Path(__file__).parents[2] / "sample"
 SCALE = ["--mean", "0.2860", "--std", "0.3530"]
 
 

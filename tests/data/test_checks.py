@@ -7,8 +7,9 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.dataset import ArrayImages, Dataset
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ArrayImages
 from seenn_convert.errors import InputError
 
 
@@ -58,12 +59,13 @@ def test_classes_are_matched_by_name_where_both_are_known() -> None:
     with pytest.raises(InputError, match="does not know the classes middle"):
         matched_classes(data, ("left", "right", "up"), 3)
     numbers = small.dataset()
-    assert matched_classes(numbers, ("x", "y", "z"), 3) is numbers
+    known = matched_classes(numbers, ("x", "y", "z"), 3)
+    assert known.class_names == ("x", "y", "z") and known.labels.tolist() == numbers.labels.tolist()
 
 
 def test_class_folders_stand_for_outputs_only_if_there_is_one_each() -> None:
     data = named(("left", "right"))
     assert matched_classes(data, None, 2) is data
-    with pytest.raises(InputError, match="2 class folders for 3 classes"):
+    with pytest.raises(InputError, match="2 named classes for the model's 3"):
         matched_classes(data, None, 3)
     assert matched_classes(data, ("left", "middle", "right"), 3).labels.unique().tolist() == [0, 2]

@@ -1,7 +1,5 @@
-"""Laws of ``Dataset`` and ``open_dataset``: which reader, which batches, which part, which fingerprint."""
+"""Laws of ``Dataset``: which batches, which part, which fingerprint."""
 
-import gzip
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -39,31 +37,6 @@ def numbered(folder: Path, labels: list[int]) -> Dataset:
 
 def all_images(dataset: Dataset, batch_size: int = 3) -> torch.Tensor:
     return torch.cat([images for images, _ in dataset.batches(batch_size)])
-
-
-def test_npz_folder_and_idx_of_the_same_grey_pixels_are_the_same_data_set(tmp_path: Path) -> None:
-    x = pixels_of(3)[..., 0]
-    for i, label in enumerate((0, 0, 1)):
-        save_image(tmp_path / "folder" / f"class{label}" / f"{i}.png", x[i])
-    idx = tmp_path / "a-images-idx3-ubyte.gz"
-    idx.write_bytes(gzip.compress(struct.pack(">4I", 0x803, *x.shape) + x.tobytes()))
-    (tmp_path / "a-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 3) + bytes([0, 0, 1]))
-    paths = [save_npz(tmp_path, x=x, y=np.array([0, 0, 1])), tmp_path / "folder", idx]
-
-    datasets = [open_dataset(path, NORMALISE, channels=1) for path in paths]
-
-    for path, dataset in zip(paths, datasets, strict=True):
-        assert dataset.name == str(path)
-        assert len(dataset) == 3
-        assert dataset.image_shape == (1, 4, 4)
-        assert dataset.labels is not None
-        assert dataset.labels.tolist() == [0, 0, 1]
-        assert not dataset.preprocessed
-        assert torch.equal(all_images(dataset), all_images(datasets[0]))
-        assert dataset.fingerprint() == datasets[0].fingerprint()
-    assert datasets[1].class_names == ("class0", "class1")
-    assert datasets[1].paths == ("class0/0.png", "class0/1.png", "class1/2.png")
-    assert datasets[0].class_names is datasets[0].paths is None
 
 
 def test_uint8_is_scaled_to_one_and_normalised(tmp_path: Path) -> None:
@@ -282,19 +255,6 @@ def test_a_crop_larger_than_one_image_of_a_folder_names_the_file(tmp_path: Path)
 
     with pytest.raises(InputError, match=r"b\.png: crop 7 is larger than the image of 6 x 9"):
         list(open_dataset(tmp_path, Preprocessing(crop=7)).batches(2))
-
-
-@pytest.mark.parametrize("name", ["missing.npz", "missing", "missing/images-idx3-ubyte.gz", "a\0b", "n" * 300])
-def test_a_missing_path_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="does not exist|cannot be read"):
-        open_dataset(tmp_path / name, PLAIN)
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("1,2,3")
-
-    with pytest.raises(InputError, match=r"data\.csv: not a data set; give an image folder, an \.npz file or an IDX"):
-        open_dataset(tmp_path / "data.csv", PLAIN)
 
 
 @pytest.mark.parametrize("indices", [[3], [-1], [0, 1, 99]])

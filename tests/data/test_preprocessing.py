@@ -99,6 +99,37 @@ def test_resize_is_the_bilinear_filter_of_pillow(height: int, width: int, size: 
     torch.testing.assert_close(resized[0, 0], torch.from_numpy(np.array(pillow)), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("height", "width", "size"), [(40, 56, 16), (33, 20, 13), (9, 12, 20), (32, 32, 40)])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_resize_is_that_of_pillow_on_8_bit_images_but_for_rounding(
+    height: int, width: int, size: int, interpolation: Any
+) -> None:
+    """Pillow rounds to whole numbers after the rows and again after the columns; nothing is rounded by ``nearest``."""
+    pixels = images(1, height, width)[:1].mul(255).round().to(torch.uint8)
+    resized = Preprocessing(resize=size, interpolation=interpolation).apply(pixels / 255)[0, 0] * 255
+
+    by_name = Image.Resampling[interpolation.upper()]
+    pillow = Image.fromarray(pixels[0, 0].numpy()).resize((resized.shape[1], resized.shape[0]), by_name)
+
+    allowed = 1e-4 if interpolation == "nearest" else 1.5
+    torch.testing.assert_close(resized, torch.from_numpy(np.array(pillow)).float(), rtol=0, atol=allowed)
+
+
+def test_bicubic_overshoot_is_clipped() -> None:
+    """Beside a hard edge the cubic filter leaves [0, 1]; pixels do not."""
+    edge = (torch.arange(8) >= 4).float().expand(1, 1, 8, 8)
+
+    resized = Preprocessing(resize=32, interpolation="bicubic").apply(edge)
+
+    assert (resized.min(), resized.max()) == (0, 1)
+
+
+@pytest.mark.parametrize("value", ["lanczos", "", None, 2, ["bilinear"]])
+def test_an_unknown_filter_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match="interpolation must be one of bilinear, bicubic, nearest, got"):
+        Preprocessing(interpolation=value)
+
+
 def test_resize_follows_a_linear_ramp() -> None:
     """A triangle filter of unit mass, symmetric about the sample, reproduces a linear function away from the border."""
     ramp = torch.arange(32.0).add(0.5).div(32).expand(1, 1, 32, 32)
@@ -178,17 +209,20 @@ def test_a_value_that_cannot_be_applied_cannot_be_made(name: str, value: Any) ->
 
 @pytest.mark.parametrize(
     "value",
-    [Preprocessing(), Preprocessing(resize=256, crop=224), Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7))],
+    [Preprocessing(), Preprocessing(resize=256, crop=224), Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7)),
+     Preprocessing(interpolation="bicubic")],
 )
 def test_json_keeps_the_value(value: Preprocessing) -> None:
     assert Preprocessing.from_json(json.loads(json.dumps(value.to_json()))) == value
 
 
 def test_json_names_every_field() -> None:
-    assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {"resize": 8, "crop": None, "mean": [0.5], "std": None}
+    assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {
+        "resize": 8, "crop": None, "mean": [0.5], "std": None, "interpolation": "bilinear",
+    }
 
 
-def test_json_takes_a_missing_key_as_none() -> None:
+def test_json_takes_the_default_of_a_missing_key() -> None:
     assert Preprocessing.from_json({"crop": 4}) == Preprocessing(crop=4)
 
 
@@ -201,7 +235,7 @@ def test_json_takes_a_missing_key_as_none() -> None:
         ({"mean": [None]}, "mean must be"),
         ({"std": {"r": 1.0}}, "std must be"),
         ({"std": [0]}, "std must be positive"),
-        ({"normalise": True, "mena": [0.5]}, "unknown key mena, normalise; use resize, crop, mean, std"),
+        ({"normalise": True, "mena": [0.5]}, "unknown key mena, normalise; use resize, crop, mean, std, interpolation"),
         ([0.5], "expected a JSON object, got list"),
         (None, "expected a JSON object, got NoneType"),
     ],

@@ -1,30 +1,17 @@
 """The tutorial runs from top to bottom, and what it claims is so."""
 
-import re
-from pathlib import Path
 from typing import Any
 
+import doc_pages
 import pytest
-import torch
 
 pytestmark = pytest.mark.slow
-
-PAGE = Path(__file__).parents[2] / "docs" / "from_scratch.md"
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """Run every Python block of the page in one namespace and return it."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    namespace: dict[str, Any] = {"__name__": "from_scratch"}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # small tensors: more threads wait for each other, most of all beside other tests
-    try:
-        with torch.random.fork_rng():  # the page seeds the generator
-            exec(compile("\n".join(blocks), str(PAGE), "exec"), namespace)
-    finally:
-        torch.set_num_threads(threads)
-    return namespace
+    return doc_pages.run(doc_pages.ROOT / "docs" / "concepts" / "from_scratch.md")
 
 
 def test_the_ann_is_worth_converting(names: dict[str, Any]) -> None:

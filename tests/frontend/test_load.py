@@ -17,6 +17,7 @@ from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Program
+from seenn_convert.sample import FOLDER as SAMPLE
 
 FACTORIES = """
 import torch
@@ -298,5 +299,5 @@ def test_a_model_that_fails_on_a_batch_is_one_sentence() -> None:
 
 def test_a_file_names_no_source_line_of_this_package() -> None:
     """The nodes of an ONNX file come from no Python code; where one is read from a module, its line is named."""
-    sources = dict(read_model(Path(__file__).parents[2] / "sample" / "fashion_mnist.onnx").program.sources)
+    sources = dict(read_model(SAMPLE / "fashion_mnist.onnx").program.sources)
     assert sources and not [where for where in sources.values() if ".py:" in where]

@@ -1,6 +1,7 @@
 """Attach a policy head to a converted network: it chooses the number of timesteps before the run (SEENN-II)."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
 
@@ -8,12 +9,15 @@ import torch
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.plan_choice import decide
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import split_calibration
+from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
@@ -23,7 +27,7 @@ from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.planner.head import HeadPlan, plan_head
 from seenn_convert.workflows.add_planner.options import PolicyOptions
-from seenn_convert.workflows.add_planner.stages import collect, train
+from seenn_convert.workflows.add_planner.stages import Heads, collect, train
 
 __all__ = ["PolicyOptions", "attach_policy"]
 
@@ -38,7 +42,7 @@ MOST_OF_A_TIMESTEP = 0.01
 
 
 def attach_policy(
-    artifact: Artifact, data: Dataset, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
+    artifact: Artifact, data: SampleData, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
 ) -> Artifact:
     """Return the artifact with a policy head that was trained on ``data`` and chosen on a held-out part of it.
 
@@ -46,7 +50,7 @@ def attach_policy(
 
     Args:
         artifact: What ``convert`` made; a policy head that it has is replaced.
-        data: Sample images, never the test set; some thousands are a good number.
+        data: Sample images as ``convert`` takes them, never the test set; some thousands are a good number.
         options: How.
         progress: Told about each stage.
 
@@ -54,6 +58,7 @@ def attach_policy(
         InputError: The network runs for one timestep only, or the data does not fit it.
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
+    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)
     target = options.target or _target(artifact)
@@ -74,13 +79,11 @@ def attach_policy(
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
         policy=choice.policy(_score_of(artifact)),
     )
-    held_out = readouts.select(split.held_out)
-    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
     planning = Planning(
         decision=decision,
         target=target,
         split=split,
-        measured=held_out.shares_right(choice.exit_steps(held_out.scores, planned)),
+        measured=_measured(readouts, heads, split, choice),
         setting=heads.settings[decision.head],
         options=options.to_json(),
         seconds_seen=seconds_seen,
@@ -94,7 +97,7 @@ def attach_policy(
     )
 
 
-def _check(artifact: Artifact, data: Dataset, options: PolicyOptions) -> None:
+def _check(artifact: Artifact, data: Samples, options: PolicyOptions) -> None:
     if artifact.timesteps < 2:
         raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
     asked = None if options.target is None else options.target.timesteps
@@ -152,6 +155,13 @@ def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
 def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
     """Return the head with its weights in the type in which the network computes."""
     return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
+
+
+def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -> Mapping[str, float]:
+    """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
+    held_out = readouts.select(split.held_out)
+    planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
+    return held_out.shares_right(choice.exit_steps(held_out.scores, planned))
 
 
 def _score_of(artifact: Artifact) -> str:

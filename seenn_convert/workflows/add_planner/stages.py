@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.data.checks import checked_labels
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.tune import Split
 from seenn_convert.ir.program import Program
@@ -50,7 +50,7 @@ class Heads:
 
 
 def collect(
-    ann: Program, model: SpikingModel, plan: HeadPlan, data: Dataset, options: PolicyOptions, progress: Progress
+    ann: Program, model: SpikingModel, plan: HeadPlan, data: Samples, options: PolicyOptions, progress: Progress
 ) -> Readouts:
     """Run stem, ANN and all timesteps once for every image: training reads nothing else."""
 

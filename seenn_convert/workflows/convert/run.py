@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
@@ -16,12 +15,13 @@ from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOri
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import checked_labels, matched_classes
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.frontend.load import Source, read_for_images
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
@@ -31,6 +31,7 @@ from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.inputs import Model, read_inputs
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
@@ -51,13 +52,16 @@ HEAD_GONE = Caution(
 
 
 def convert(
-    model: Source | nn.Module | ExportedProgram | Path | str,
-    calibration_data: Dataset,
+    model: Model,
+    calibration_data: SampleData,
     options: Options = Options(),
     weights: Path | None = None,
     progress: Progress = silent,
     *,
     output_name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    input_shape: Sequence[int] | None = None,
     extra_operators: Sequence[Operator] = (),
     extra_passes: Sequence[Pass] = (),
 ) -> Artifact:
@@ -66,11 +70,17 @@ def convert(
     Args:
         model: A module in eval mode, an exported program, an ``.onnx`` or ``.pt2`` file, or ``package.module:factory``,
             or what ``read_model`` made of one of them.
-        calibration_data: Sample images, never the test set; with labels where there are some.
+        calibration_data: Sample images, never the test set, with labels where there are some: a path, tensors or arrays
+            ``images`` or ``(images, labels)``, a torch ``Dataset`` or ``DataLoader``, a Hugging Face data set, or
+            ``Samples``. See ``as_samples``.
         options: How to convert.
         weights: State of the factory's module, ``.safetensors``.
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
+        class_names: Names of the model's outputs, in order; class folders of the data are matched with them by name.
+        preprocessing: Of pixels: image files, ``uint8`` arrays and PIL images. The artifact keeps it for images that
+            come later. It is not applied to floating-point images, which are preprocessed already.
+        input_shape: Shape of one image, for a module or factory where the data does not tell.
         extra_operators: Operators of the user's own, for calls that this package does not know.
         extra_passes: Passes of the user's own. Those of stage ANN run behind ours and are checked like them: they keep
             the outputs; those of stage SNN run on the step, before its exit probe.
@@ -80,18 +90,22 @@ def convert(
         PassError: The compiler broke its own law; nothing is returned.
     """
     progress("reading the model", 0, 1)
-    source = read_for_images(model, calibration_data.image_shape, weights, output_name, extra_operators)
-    _check_data(source.program, calibration_data)
-    images = _first_images(source.program, calibration_data)
+    source, data = read_inputs(
+        model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
+    )
+    if class_names is not None:
+        data = data.with_classes(class_names)
+    _check_data(source.program, data)
+    images = _first_images(source.program, data)
     parity = source.check(images)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, calibration_data, options, model_provenance(source), parity, progress, extra_passes)
+    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes)
 
 
 def compile_ann(
-    ann: Program, data: Dataset, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
+    ann: Program, data: Samples, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
     extra_passes: Sequence[Pass] = (),
 ) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
@@ -140,7 +154,7 @@ def compile_ann(
     )
 
 
-def open_session(ann: Program, data: Dataset, options: Options, progress: Progress) -> Session:
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
@@ -157,12 +171,15 @@ def open_session(ann: Program, data: Dataset, options: Options, progress: Progre
     return Session(ann, data, split, options, progress)
 
 
-def recalibrate(artifact: Artifact, data: Dataset, options: Options, progress: Progress = silent) -> Artifact:
+def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress: Progress = silent) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
+
+    ``data`` is what ``convert`` takes; pixels go through the artifact's preprocessing.
 
     Raises:
         InputError: The data does not fit the model.
     """
+    data = as_samples(data, artifact.preprocessing, artifact.ann.input_shape[0], progress)
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
@@ -186,7 +203,7 @@ def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
     return [one for one in passes if one.accepts is stage]
 
 
-def _first_images(program: Program, data: Dataset) -> Tensor:
+def _first_images(program: Program, data: Samples) -> Tensor:
     """Return the images on which rewritings of the ANN are checked."""
     fewest, most = CHECKED_IMAGES
     count = max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
@@ -195,7 +212,7 @@ def _first_images(program: Program, data: Dataset) -> Tensor:
     return images
 
 
-def _check_data(program: Program, data: Dataset) -> None:
+def _check_data(program: Program, data: Samples) -> None:
     if tuple(data.image_shape) != program.input_shape:
         raise CalibrationDataError(
             f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {program.input_shape}; "
@@ -205,13 +222,13 @@ def _check_data(program: Program, data: Dataset) -> None:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
 
 
-def _remedy(program: Program, data: Dataset) -> str:
+def _remedy(program: Program, data: Samples) -> str:
     """Return what to change about the data so that it has the shape of the model's input."""
     channels = program.input_shape[0]
     return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
 
 
-def _checked_classes(ann: Program, data: Dataset) -> Dataset:
+def _checked_classes(ann: Program, data: Samples) -> Samples:
     """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
     with torch.no_grad():
         classes = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.calibration.timestep_bias import Form
-from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.tune import Split
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
@@ -38,7 +38,7 @@ class Session:
     """
 
     ann: Program
-    data: Dataset
+    data: Samples
     split: Split
     options: Options
     progress: Progress = silent

@@ -472,3 +472,12 @@ def test_what_skip_connections_carry_is_checked_on_the_images_too(monkeypatch: p
     monkeypatch.setattr("seenn_convert.workflows.convert.run.last_passes", lambda skips: (Broken(),))
     with pytest.raises(PostconditionError, match="Broken changed the outputs"):
         recalibrate(small.artifact(), small.dataset(), Options(timesteps=2))
+
+
+def test_class_names_reach_the_artifact_and_stay_there() -> None:
+    names, options = ("left", "middle", "right"), Options(timesteps=3, calibration="fast")
+    artifact = convert(small.trained_net(), small.dataset(), options, class_names=names)
+    assert artifact.class_names == names
+    assert recalibrate(artifact, small.dataset(), options).class_names == names
+    with pytest.raises(InputError, match="2 named classes for the model's 3"):
+        convert(small.trained_net(), small.dataset(), options, class_names=names[:2])

@@ -1,0 +1,98 @@
+"""Make images and labels of NumPy arrays: which axis is the channels, which numbers are refused."""
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seenn_convert.errors import InputError
+
+_CHANNEL_COUNTS = (1, 3, 4)
+
+
+def images_of(name: str, x: NDArray[np.generic], channels: int | None = None) -> Tensor:
+    """Return ``(N, C, H, W)`` uint8 or ``(N, ...)`` float32; floating-point ``x`` is taken as already preprocessed.
+
+    A ``uint8`` ``x`` is ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``. Of the last two, the one whose channel
+    axis is ``channels`` long is meant or, where no axis is, 1, 3 or 4 long. If both are, the one with square images is
+    meant, and ``(N, H, W, C)`` if that leaves both or neither.
+
+    Args:
+        name: Of the data, for messages.
+        x: The images; where they have the right type already, the result shares their memory.
+        channels: How many channels the model takes, if that is known.
+
+    Raises:
+        InputError: If ``x`` is empty or has the wrong type, shape or values.
+    """
+    if x.dtype == np.uint8:
+        pixels = _channels_first(name, x, channels)
+    elif x.dtype.kind == "f":
+        pixels = _finite_floats(name, x)
+    else:
+        raise InputError(f"{name}: x has dtype {x.dtype}; give uint8 pixels, or float ones that are preprocessed")
+    if pixels.ndim < 2 or 0 in pixels.shape:
+        raise InputError(f"{name}: x of shape {x.shape} is empty; give at least one image")
+    if channels is not None and pixels.shape[1] != channels:
+        _refuse_channels(name, x, pixels.shape[1], channels)
+    return shared(pixels)
+
+
+def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
+    """Return labels ``(N,)`` int64 of an array ``y`` of any whole type.
+
+    Raises:
+        InputError: The labels are not whole numbers, not one an image, or negative.
+    """
+    if y.dtype.kind not in "iu":
+        raise InputError(f"{name}: labels y have dtype {y.dtype}; give whole numbers, the class indices")
+    if y.shape != (count,):
+        raise InputError(f"{name}: labels y have shape {y.shape} and x holds {count} images; give one label an image")
+    labels = y.astype(np.int64)  # a uint64 beyond int64 wraps to a negative number and is refused with those
+    if labels.min() < 0:
+        first = int(np.argmax(labels < 0))
+        raise InputError(f"{name}: label y[{first}] is {y[first]}; class indices start at 0")
+    return torch.from_numpy(labels)
+
+
+def shared(array: NDArray[np.generic]) -> Tensor:
+    """Return a tensor over the memory of ``array``, which may be read-only: nobody writes to it."""
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        return torch.from_numpy(array)
+
+
+def _channels_first(name: str, x: NDArray[np.generic], channels: int | None) -> NDArray[np.generic]:
+    """Return a ``(N, C, H, W)`` view of uint8 images."""
+    if x.ndim == 3:
+        return x[:, np.newaxis]
+    if x.ndim != 4:
+        raise InputError(f"{name}: uint8 x has shape {x.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    _, first, middle, last = x.shape
+    counts = (channels,) if channels in (first, last) else _CHANNEL_COUNTS
+    if first not in counts and last not in counts:
+        raise InputError(f"{name}: no axis of x {x.shape} is 1, 3 or 4 channels; give (N, H, W, C) or (N, C, H, W)")
+    only_first = first in counts and last not in counts
+    only_square_if_first = first in counts and middle == last and first != middle
+    return x if only_first or only_square_if_first else np.moveaxis(x, 3, 1)
+
+
+def _finite_floats(name: str, x: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return float32, without a copy where it is that already."""
+    with np.errstate(over="ignore"):  # what overflows float32 becomes inf and is reported below
+        pixels = x.astype(np.float32, copy=False)
+    finite = np.isfinite(pixels)
+    if not finite.all():
+        where = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), x.shape))
+        raise InputError(f"{name}: x{list(where)} is {pixels[where]}; replace every NaN and infinity")
+    return pixels
+
+
+def _refuse_channels(name: str, x: NDArray[np.generic], found: int, wanted: int) -> None:
+    hint = "write the images as the model takes them"
+    if x.dtype.kind == "f" and x.shape[-1] == wanted:
+        hint = "float images are (N, C, H, W), and these look like (N, H, W, C)"
+    raise InputError(f"{name}: x of shape {x.shape} has {found} channel(s) and the model takes {wanted}; {hint}")

@@ -1,0 +1,1 @@
+"""One file a format: image folders, npz archives, IDX files."""

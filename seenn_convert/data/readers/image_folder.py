@@ -1,0 +1,139 @@
+"""Find the images of a folder, with or without class folders, and decode them one by one when they are asked for."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from seenn_convert.errors import InputError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+
+# Only these decoders may run, whatever the bytes claim to be: Pillow hands some others to outside programs.
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")
+_MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+_GREY_MODES = ("1", "L", "LA")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Images of a folder, in the order of their sorted class names and then of their sorted file names.
+
+    Args:
+        root: The folder.
+        paths: File names relative to ``root``, with forward slashes.
+        labels: ``(N,)`` int64, the position of the class folder; None if the images lie in ``root`` itself.
+        class_names: Sorted names of the class folders.
+        channels: 1, 3 or 4 channels for every image; None leaves each image with its own 1 or 3.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    labels: Tensor | None
+    class_names: tuple[str, ...] | None
+    channels: int | None
+
+    preprocessed = False
+
+    @property
+    def name(self) -> str:
+        """The folder, for messages."""
+        return str(self.root)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.paths)
+
+    def read(self, index: int) -> Tensor:
+        """Decode one image to ``(C, H, W)`` uint8; of an animation the first frame.
+
+        Colour becomes grey by luma, grey is repeated to colour, transparency is dropped, and EXIF rotation is ignored,
+        all as torchvision's ``ImageFolder`` does.
+
+        Raises:
+            InputError: If the file is missing, damaged, or has more than 8 bits a channel.
+        """
+        path = self.root / self.paths[index]
+        try:
+            with Image.open(path, formats=_FORMATS) as image:
+                return pixels_of(image, str(path), self.channels)
+        except InputError:
+            raise
+        except Exception as error:  # Pillow's decoders raise a dozen unrelated types for damaged bytes
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from error
+
+
+def find_images(root: Path, channels: int | None = None) -> ImageFolder:
+    """List the images below ``root`` without decoding any.
+
+    A folder of folders is labelled: each folder is a class, and images at any depth below it belong to that class.
+    A folder of images is unlabelled. Hidden files and folders, and files that are not images, are skipped.
+
+    Raises:
+        InputError: If there is no image, a class folder has none, images lie beside class folders, or ``channels`` is
+            not 1, 3 or 4.
+    """
+    if channels is not None and channels not in _MODE_OF_CHANNELS:
+        raise InputError(f"{root}: image files have 1, 3 or 4 channels, the model takes {channels}; give an .npz file")
+    entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+    entries.sort(key=lambda entry: entry.name)
+    folders = [entry for entry in entries if entry.is_dir()]
+    loose = [entry.name for entry in entries if _is_image(entry.name) and entry not in folders]
+    if loose and folders:
+        raise InputError(f"{root}: image {loose[0]} lies beside class folder {folders[0].name}; move one of them away")
+    if not folders:
+        if not loose:
+            raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
+        return ImageFolder(root, tuple(loose), None, None, channels)
+    images = [images_below(folder) for folder in folders]
+    for folder, files in zip(folders, images, strict=True):
+        if not files:
+            raise InputError(f"{folder}: class folder without an image; add images or remove the folder")
+    labels = torch.repeat_interleave(torch.tensor([len(files) for files in images]))
+    names = tuple(folder.name for folder in folders)
+    return ImageFolder(root, tuple(name for files in images for name in files), labels, names, channels)
+
+
+def images_below(folder: Path) -> list[str]:
+    """Return the images at any depth, sorted, each path relative to the parent of ``folder``.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable or remove it")
+
+    found = []
+    for directory, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(directory).relative_to(folder.parent).as_posix()
+        found += [f"{below}/{name}" for name in files if _is_image(name)]
+    return sorted(found)
+
+
+def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Tensor:
+    """Return ``(C, H, W)`` uint8 of a decoded image, converted to ``channels`` of 1, 3 or 4 if they are given.
+
+    Raises:
+        InputError: The image has more than 8 bits a channel, or ``channels`` is another number.
+    """
+    if channels is not None and channels not in _MODE_OF_CHANNELS:
+        raise InputError(f"{name}: an image has 1, 3 or 4 channels, the model takes {channels}; give arrays of numbers")
+    if image.mode == "F" or image.mode.startswith("I"):
+        raise InputError(f"{name}: has more than 8 bits a channel (mode {image.mode}); save it as an 8-bit image")
+    channels = channels or (1 if image.mode in _GREY_MODES else 3)
+    mode = _MODE_OF_CHANNELS[channels]
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # directly to RGB, Pillow warns about the transparency that is lost
+    pixels = np.array(image if image.mode == mode else image.convert(mode))
+    return torch.from_numpy(pixels).reshape(image.height, image.width, channels).permute(2, 0, 1)
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)

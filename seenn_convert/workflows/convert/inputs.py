@@ -1,0 +1,55 @@
+"""Read a model and its sample images, each of which may have to know something of the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+from torch.export import ExportedProgram
+
+from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.samples import Samples
+from seenn_convert.errors import InputError
+from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
+from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.progress import Progress, silent
+
+Model = Source | nn.Module | ExportedProgram | Path | str
+
+
+def read_inputs(
+    model: Model,
+    data: SampleData,
+    preprocessing: Preprocessing | None = None,
+    weights: Path | None = None,
+    output_name: str | None = None,
+    input_shape: Sequence[int] | None = None,
+    extra_operators: Sequence[Operator] = (),
+    progress: Progress = silent,
+) -> tuple[Source, Samples]:
+    """Return the model and the images; a file says how many channels it takes, a module is read for the images.
+
+    Raises:
+        InputError: Model or data cannot be read, or ``preprocessing`` is not that with which the data was opened.
+    """
+    if isinstance(data, Samples):
+        if preprocessing not in (None, data.preprocessing):
+            raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
+        return read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators), data
+    if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or _is_file(model):
+        source = read_model(model, input_shape, weights, output_name, extra_operators)
+        return source, as_samples(data, preprocessing, source.program.input_shape[0], progress)
+    samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
+    source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
+    found = source.program.input_shape[0]
+    return source, samples if found == samples.image_shape[0] else as_samples(data, preprocessing, found, progress)
+
+
+def _is_file(model: object) -> bool:
+    return isinstance(model, (str, Path)) and is_file_format(model)
+
+
+def _channels_told(preprocessing: Preprocessing | None) -> int | None:
+    """Return how many channels the normalisation is for, None where one value stands for all."""
+    values = () if preprocessing is None else (preprocessing.mean, preprocessing.std)
+    return next((len(one) for one in values if one is not None and len(one) > 1), None)

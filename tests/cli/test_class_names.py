@@ -1,0 +1,29 @@
+"""Class names are the lines of a text file."""
+
+from pathlib import Path
+
+import pytest
+
+from seenn_convert.cli.class_names import read_class_names
+from seenn_convert.errors import InputError
+
+
+def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("Ankle boot\n  Bag \n\n", encoding="utf-8")
+    assert read_class_names(path) == ("Ankle boot", "Bag")
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a line is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
+])  # fmt: skip
+def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        read_class_names(path)
+
+
+def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a text file"):
+        read_class_names(tmp_path / "none.txt")
