@@ -72,6 +72,12 @@ def output_name_option(function: F) -> F:
     return click.option("--output-name", help=help_text)(function)
 
 
+def figures_option(function: F) -> F:
+    """Add the option that also writes the plots as files."""
+    help_text = "Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
+    return click.option("--figures", type=click.Path(path_type=Path), help=help_text)(function)
+
+
 NEURONS = ("signed", "if", "multilevel", "multilevel-unsigned", "group", "tracking")
 """The kinds of neurons; the library, which knows them too, is imported only when a command runs."""
 
