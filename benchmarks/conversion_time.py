@@ -42,7 +42,7 @@ def main(output: Path, repeats: int, **given: Any) -> None:
             rows.append(pool.apply(convert, (given,)))
         click.echo(f"{rows[-1]['seconds']:.1f} s", err=True)
     command = " ".join(Path(part).name for part in sys.argv)
-    data = {"given": {**given, "models": given["models"].name}, "rows": rows, "environment": environment(),
+    data = {"given": {**given, "models": given["models"].name}, "rows": rows, "environment": vars(environment()),
             "command": command}  # fmt: skip
     output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     output.with_suffix(".md").write_text(table(data))

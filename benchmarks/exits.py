@@ -9,6 +9,7 @@ exist; then no data is needed. Temperatures and thresholds come from the calibra
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -40,7 +41,7 @@ def main(artifacts: tuple[str, ...], readouts: Path | None, seed: int, output: P
     keep_pages()
     networks = [_measure(*artifact.split("=", 1), readouts, seed, given) for artifact in artifacts]
     command = " ".join(Path(part).name for part in sys.argv)
-    data = {"networks": networks, "environment": environment(), "command": command}
+    data = {"networks": networks, "environment": vars(environment()), "command": command}
     output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     output.with_suffix(".md").write_text(_table(data))
     click.echo(_table(data))
@@ -95,7 +96,8 @@ def _table(data: dict[str, Any]) -> str:
     )  # fmt: skip
     lines = [head]
     for network in data["networks"]:
-        for label, points in network["ways"].items():
+        for label, rows in network["ways"].items():
+            points = [SimpleNamespace(**row) for row in rows]
             lost = [_number(at_average(points, average)) for average in AVERAGES]
             within = _number(average_within(points, ALLOWED))
             lines.append(f"| {network['name']} | {label} | " + " | ".join(lost) + f" | {within} |")

@@ -16,9 +16,9 @@ import torch
 from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
+from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.runtime.policies import exit_steps
-from seenn_convert.workflows.evaluate import evaluate_artifact
 
 
 @click.command()
@@ -42,7 +42,7 @@ def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], appe
         given["artifacts"].mkdir(parents=True, exist_ok=True)
     rows = json.loads(output.with_suffix(".json").read_text())["rows"] if append else []
     rows += [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
-    data = {"rows": rows, "environment": environment(), "command": " ".join(Path(part).name for part in sys.argv)}
+    data = {"rows": rows, "environment": vars(environment()), "command": " ".join(Path(part).name for part in sys.argv)}
     output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     output.with_suffix(".md").write_text(_table(data))
     click.echo(_table(data))
@@ -57,11 +57,11 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
     seconds = time.perf_counter() - start
     if given["artifacts"] is not None:
         artifact.save(given["artifacts"] / f"{name}_t{timesteps}")
-    result = _accuracy(artifact, test) if given["accuracy_only"] else evaluate_artifact(artifact, test)
+    result = _accuracy(artifact, test) if given["accuracy_only"] else to_plain(sc.evaluate(artifact, test))
     click.echo(f"{name} T={timesteps}: done", err=True)
     kept = ("ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "energy")
     found = {key: result[key] for key in kept if key in result}
-    rule = artifact.report["conversion"]["threshold_rule"]
+    rule = artifact.report.conversion.threshold_rule
     return {"network": name, "timesteps": timesteps, "threshold_rule": rule, "convert_seconds": seconds, **found}
 
 

@@ -20,6 +20,7 @@ from measuring import accuracies, accuracy, data_options, made_on, open_data, po
 
 import seenn_convert as sc
 from seenn_convert.artifact.provenance import environment
+from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.frontend.load import read_model
 from seenn_convert.measure.costs import run_counted
@@ -47,7 +48,7 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
         for run in runs:
             if (name, run) not in done:
                 data["rows"].append({"network": name, "run": run, **_measure(file, run, given)})
-                data["environment"] = environment()
+                data["environment"] = vars(environment())
                 data["command"] = " ".join(Path(part).name for part in sys.argv)
                 target.write_text(json.dumps(data, indent=1) + "\n")
                 click.echo(f"{name} {run}: done", err=True)
@@ -73,13 +74,13 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
         _, counts = run_counted(spiking, (image for image, _ in few.batches(100)), lambda count: None)
     states = spiking.initial_state(1)
     neurons = sum(states[f"{layer.name}_v"].numel() for layer in spiking.layers)
-    conversion = artifact.report["conversion"]
+    conversion = artifact.report.conversion
     return {
         **accuracies(artifact, test, predictions),
         "spikes_per_neuron": {str(t): float(counts.spikes[t - 1].mean()) / neurons for t in SHOWN if t <= int(steps)},
-        "bits_per_spike": conversion["neuron"]["bits_per_spike"],
-        "threshold_rule": conversion["threshold_rule"],
-        "weights": conversion["weights"],
+        "bits_per_spike": conversion.neuron.bits_per_spike,
+        "threshold_rule": conversion.threshold_rule,
+        "weights": {} if conversion.weights is None else to_plain(conversion.weights),
         "convert_seconds": seconds,
     }
 

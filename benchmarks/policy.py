@@ -57,7 +57,7 @@ def main(artifacts: tuple[str, ...], output: Path, append: bool, **given: Any) -
     for name, folder in (artifact.split("=", 1) for artifact in artifacts):
         rows = [row for row in rows if row["network"] != name] + [_measure(name, Path(folder), given)]
         command = " ".join(Path(part).name for part in sys.argv)
-        data = {"rows": rows, "environment": environment(), "command": command}
+        data = {"rows": rows, "environment": vars(environment()), "command": command}
         target.write_text(json.dumps(data, indent=1) + "\n")
         output.with_suffix(".md").write_text(_table(data))
     click.echo(_table(data))

@@ -77,7 +77,7 @@ def main(
         ]
         click.echo(f"{name}: done", err=True)
     command = " ".join(Path(part).name for part in sys.argv)
-    data = {"rows": rows, "delta": delta, "draws": draws, "environment": environment(), "command": command}
+    data = {"rows": rows, "delta": delta, "draws": draws, "environment": vars(environment()), "command": command}
     output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
     output.with_suffix(".md").write_text(_table(data))
     click.echo(_table(data))

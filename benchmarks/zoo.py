@@ -299,7 +299,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             for row in deep
         ]
     lines += peer_lines(rows)
-    return "\n".join([*lines, "", made_on(environment()), ""])
+    return "\n".join([*lines, "", made_on(vars(environment())), ""])
 
 
 def peer_lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
-    from seenn_convert.measure.evaluate import evaluate
+    from seenn_convert.measure.compare import compare
+    from seenn_convert.report.figures import write_figures
+    from seenn_convert.report.write import write_report
     from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
     from seenn_convert.runtime.spiking_model import SpikingModel
     from seenn_convert.workflows.add_planner.options import PolicyOptions
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
+    from seenn_convert.workflows.evaluate import evaluate
     from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
@@ -43,14 +46,17 @@ _HOMES = {
     "SpikingModel": "runtime.spiking_model",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
+    "compare": "measure.compare",
     "convert": "workflows.convert.run",
-    "evaluate": "measure.evaluate",
+    "evaluate": "workflows.evaluate",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
     "open_dataset": "data",
     "predict": "workflows.predict",
     "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
+    "write_figures": "report.figures",
+    "write_report": "report.write",
 }
 
 __all__ = [
@@ -69,6 +75,7 @@ __all__ = [
     "__version__",
     "as_samples",
     "attach_policy",
+    "compare",
     "convert",
     "evaluate",
     "load",
@@ -77,6 +84,8 @@ __all__ = [
     "predict",
     "recalibrate",
     "run_early_exit",
+    "write_figures",
+    "write_report",
 ]
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.schema.report import Report
 from seenn_convert.calibration.calibration import Calibration, calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.data.dataset import Dataset
@@ -113,3 +114,8 @@ def model(
 def artifact() -> Artifact:
     """Return the classifier converted with default options and eight timesteps."""
     return convert(trained_net(), dataset(), Options(timesteps=8, batch_size=32))
+
+
+def warnings(report: Report) -> str:
+    """Return the warnings of a conversion, one a line."""
+    return "\n".join(one.text for one in report.conversion.warnings)

@@ -10,8 +10,8 @@ import seenn_convert
 PUBLIC = [
     "Artifact", "Certify", "Dataset", "ExitTarget", "ExitTrace", "Options", "PolicyOptions", "Prediction",
     "Preprocessing", "Samples", "SeennConvertError", "SpikingModel",
-    "__version__", "as_samples", "attach_policy", "convert", "evaluate", "load", "load_artifact", "open_dataset", "predict",
-    "recalibrate", "run_early_exit",
+    "__version__", "as_samples", "attach_policy", "compare", "convert", "evaluate", "load", "load_artifact", "open_dataset",
+    "predict", "recalibrate", "run_early_exit", "write_figures", "write_report",
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How each call site is treated, and how spiking the result is: every one is listed, none is passed over."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import fx, nn
@@ -48,10 +48,6 @@ class CallSite:
     macs: int
     share: float
     driven_by: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def call_sites(ann: Program) -> list[CallSite]:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seenn_convert.artifact.check import check_runs
-from seenn_convert.artifact.files import json_text, read_json, replaced_folder, sha256_of, sha256_of_json, write_json
+from seenn_convert.artifact.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
-from seenn_convert.artifact.shapes import PROVENANCE, misfit
-from seenn_convert.artifact.shapes import REPORT as REPORT_SHAPE
+from seenn_convert.artifact.schema.coding import from_plain, to_plain
+from seenn_convert.artifact.schema.manifest import FORMAT, ConversionFacts, Manifest
+from seenn_convert.artifact.schema.provenance import Provenance
+from seenn_convert.artifact.schema.report import Report, migrated
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
-from seenn_convert.exits.certificates.certificate import Certificate, certificate_from_json
+from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.rows import channels_last
@@ -31,8 +33,11 @@ from seenn_convert.runtime.policies import (
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
-FORMAT, SCHEMA_VERSION = "seenn-artifact", 1
+PROGRAM_VERSION = 1
 MANIFEST, PROGRAM, WEIGHTS, REPORT = "manifest.json", "program.json", "weights.safetensors", "report.json"
+
+READABLE = {MANIFEST: (1, 2), PROGRAM: (PROGRAM_VERSION,), REPORT: (1, 2)}
+"""The schema versions that this program reads."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Artifact:
         preprocessing: What turns pixels into the model's input.
         class_names: Names by label, where the data had them.
         provenance: Where model and data came from, with hashes, versions, options and seed.
-        report: The conversion report, and the evaluation once there is one.
+        facts: What the conversion measured and later commands need.
+        report: For readers: the conversion, and the evaluation once there is one.
         certificate: What leaving early costs at most; dropped where ``policy`` is not the one that it is about.
     """
 
@@ -57,8 +63,9 @@ class Artifact:
     policy: ExitPolicy
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     class_names: tuple[str, ...] | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    report: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    facts: ConversionFacts = field(default_factory=ConversionFacts)
+    report: Report = field(default_factory=Report)
     certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
@@ -66,9 +73,9 @@ class Artifact:
         if self.certificate is not None and dict(self.certificate.policy) == self.policy.to_json():
             return
         object.__setattr__(self, "certificate", None)
-        if self.report.get("conversion", {}).get("certificate") is not None:
-            conversion = {**self.report["conversion"], "certificate": None}
-            object.__setattr__(self, "report", {**self.report, "conversion": conversion})
+        if self.report.conversion is not None:
+            conversion = replace(self.report.conversion, certificate=None)
+            object.__setattr__(self, "report", replace(self.report, conversion=conversion))
 
     def model(self) -> SpikingModel:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
@@ -88,22 +95,21 @@ class Artifact:
             save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
             (folder / WEIGHTS).chmod((folder / PROGRAM).stat().st_mode)  # safetensors writes for the owner alone
             manifest = self._manifest({name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)})
-            write_json(folder / MANIFEST, {**manifest, "checksum": sha256_of_json(manifest)})
-            if self.report:
+            write_json(folder / MANIFEST, replace(manifest, checksum=_checksum(to_plain(manifest))))
+            if self.report != Report():
                 write_json(folder / REPORT, self.report)
 
-    def _manifest(self, files: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "schema_version": SCHEMA_VERSION,
-            "timesteps": self.timesteps,
-            "policy": self.policy.to_json(),
-            "preprocessing": self.preprocessing.to_json(),
-            "class_names": None if self.class_names is None else list(self.class_names),
-            **({} if self.certificate is None else {"certificate": self.certificate.to_json()}),
-            "provenance": dict(self.provenance),
-            "files": dict(files),
-        }
+    def _manifest(self, files: Mapping[str, str]) -> Manifest:
+        return Manifest(
+            timesteps=self.timesteps,
+            policy=self.policy.to_json(),
+            preprocessing=self.preprocessing.to_json(),
+            class_names=self.class_names,
+            certificate=self.certificate,
+            provenance=self.provenance,
+            conversion=self.facts,
+            files=files,
+        )
 
 
 def load_artifact(path: Path | str, scores: Sequence[ExitScore] = ()) -> Artifact:
@@ -122,14 +128,16 @@ def load_artifact(path: Path | str, scores: Sequence[ExitScore] = ()) -> Artifac
     for score in scores:
         score_named(score.name, scores)
     try:
-        manifest = _read_manifest(path)
-        for name, expected in manifest["files"].items():
-            _check_file(path / name, expected)
+        manifest, report = _read_manifest(path), _read_report(path / REPORT)
+        if manifest.schema_version == 1:
+            manifest = replace(manifest, conversion=ConversionFacts.of_report(report))
+        for name in (PROGRAM, WEIGHTS):
+            _check_file(path / name, manifest.files[name])
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, scores)
-        check_runs(*shapes, _count(manifest["timesteps"]))
+        check_runs(*shapes, manifest.timesteps)
         ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, scores)
-        artifact = _artifact(path / MANIFEST, manifest, ann, snn, _read_report(path / REPORT), scores)
+        artifact = _artifact(path / MANIFEST, manifest, ann, snn, report, scores)
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
     except ArtifactError:
@@ -144,17 +152,23 @@ def is_artifact(path: Path) -> bool:
     return path.is_dir() and (path / MANIFEST).is_file()
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         raise ArtifactError(f"{path} is not an artifact folder; give the folder that 'convert' wrote")
-    manifest = read_json(path / MANIFEST)
-    if manifest.get("format") != FORMAT:
+    data = read_json(path / MANIFEST)
+    if data.get("format") != FORMAT:
         raise ArtifactError(f"{path / MANIFEST} is not the manifest of an artifact; convert the model again")
-    _check_version(path / MANIFEST, manifest)
-    checksum, files = manifest.pop("checksum", None), manifest.get("files")
-    if checksum != sha256_of_json(manifest) or not isinstance(files, dict) or set(files) != {PROGRAM, WEIGHTS}:
+    _check_version(path / MANIFEST, data)
+    if data.get("checksum") != _checksum(data):
         raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
+    manifest = from_plain(data, Manifest, path / MANIFEST)
+    if set(manifest.files) != {PROGRAM, WEIGHTS}:
+        raise ArtifactError(f"{path / MANIFEST} does not name the two files of an artifact; convert the model again")
     return manifest
+
+
+def _checksum(manifest: Mapping[str, object]) -> str:
+    return sha256_of_json({name: value for name, value in manifest.items() if name != "checksum"})
 
 
 def _read_program(path: Path) -> dict[str, Any]:
@@ -164,31 +178,21 @@ def _read_program(path: Path) -> dict[str, Any]:
 
 
 def _check_version(path: Path, data: Mapping[str, Any]) -> None:
-    if data.get("schema_version") != SCHEMA_VERSION:
+    readable, found = READABLE[path.name], data.get("schema_version")
+    if type(found) is not int or found not in readable:
         raise ArtifactError(
-            f"{path} has schema version {data.get('schema_version')!r}, this program reads {SCHEMA_VERSION}; "
+            f"{path} has schema version {found!r}, this program reads {' and '.join(map(str, readable))}; "
             "convert the model again or use the version that wrote it"
         )
 
 
-def _read_report(path: Path) -> dict[str, Any]:
+def _read_report(path: Path) -> Report:
     """Return the report; a network runs without one, so it may be missing, but what is there must be a report."""
     if not path.exists():
-        return {}
-    report = read_json(path)
-    clause = misfit(report, REPORT_SHAPE) or _not_writable(report)
-    if clause is not None:
-        raise ArtifactError(f"{path} is damaged ({clause}); remove it, or convert the model again")
-    return report
-
-
-def _not_writable(report: Mapping[str, Any]) -> str | None:
-    """Return a clause where the report cannot be written again as it was read."""
-    try:
-        json_text(report)
-    except (ValueError, RecursionError):
-        return "a number is NaN or infinite, or it is nested too deep"
-    return None
+        return Report()
+    data = {"schema_version": 1, **read_json(path)}
+    _check_version(path, data)
+    return from_plain(migrated(data), Report, path, "remove it, or convert the model again")
 
 
 def _check_fit(artifact: Artifact) -> None:
@@ -207,41 +211,28 @@ def _check_fit(artifact: Artifact) -> None:
 
 
 def _artifact(
-    path: Path, manifest: Mapping[str, Any], ann: Program, snn: Program, report: Mapping[str, Any],
-    scores: Sequence[ExitScore],
-) -> Artifact:  # fmt: skip
-    names, provenance = manifest["class_names"], manifest["provenance"]
-    if not (names is None or isinstance(names, list)) or not isinstance(provenance, dict):
-        raise TypeError("class names or provenance are not what they should be")
-    clause = misfit(provenance, PROVENANCE, "provenance")
-    if clause is not None:
-        raise TypeError(clause)
+    path: Path, manifest: Manifest, ann: Program, snn: Program, report: Report, scores: Sequence[ExitScore]
+) -> Artifact:
     try:
-        policy = policy_from_json(manifest["policy"], scores)
-        certificate = _certificate(manifest, policy)
+        policy = policy_from_json(manifest.policy, scores)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
+    if manifest.certificate is not None and dict(manifest.certificate.policy) != policy.to_json():
+        raise ArtifactError(
+            f"{path}: the certificate is about another exit policy than the artifact's; convert the model again"
+        )
     return Artifact(
         ann=ann,
         snn=snn,
-        timesteps=_count(manifest["timesteps"]),
+        timesteps=manifest.timesteps,
         policy=policy,
-        preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
-        class_names=None if names is None else tuple(str(name) for name in names),
-        provenance=provenance,
+        preprocessing=Preprocessing.from_json(manifest.preprocessing),
+        class_names=manifest.class_names,
+        provenance=manifest.provenance,
+        facts=manifest.conversion,
         report=report,
-        certificate=certificate,
+        certificate=manifest.certificate,
     )
-
-
-def _certificate(manifest: Mapping[str, Any], policy: ExitPolicy) -> Certificate | None:
-    """Return the certificate of a manifest; there need not be one."""
-    if manifest.get("certificate") is None:
-        return None
-    certificate = certificate_from_json(manifest["certificate"])
-    if dict(certificate.policy) != policy.to_json():
-        raise ArtifactError("the certificate is about another exit policy than the artifact's; convert the model again")
-    return certificate
 
 
 def _check_file(path: Path, expected: str) -> None:
@@ -256,7 +247,7 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
     if snn.stem is None:
         raise ValueError("the spiking program has no stem")
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": PROGRAM_VERSION,
         "input_shape": list(snn.input_shape),
         "input_dtype": str(snn.input_dtype).removeprefix("torch."),
         "ann": graph_to_json(artifact.ann.graph_module, store, "ann"),

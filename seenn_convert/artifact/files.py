@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from safetensors import SafetensorError
 
+from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.errors import ArtifactError, InputError
 
 
@@ -157,13 +159,13 @@ def check_no_folders(folder: Path, names: Iterable[str]) -> None:
             raise InputError(f"{folder / name} is a folder where a file is to be written; move it away")
 
 
-def json_text(data: Mapping[str, object]) -> str:
-    """Return ``data`` as readable JSON; NaN and infinity are refused."""
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+def json_text(data: object) -> str:
+    """Return a document as readable JSON; NaN and infinity are refused."""
+    return json.dumps(to_plain(data), indent=1, allow_nan=False) + "\n"
 
 
-def write_json(path: Path, data: Mapping[str, object]) -> None:
-    """Write ``data`` as readable JSON; NaN and infinity are refused."""
+def write_json(path: Path, data: object) -> None:
+    """Write a document as readable JSON; NaN and infinity are refused."""
     write_text(path, json_text(data))
 
 
@@ -171,13 +173,13 @@ def read_json(path: Path) -> dict[str, object]:
     """Return the JSON object in ``path``.
 
     Raises:
-        ArtifactError: The file is missing, unreadable, or not a JSON object.
+        ArtifactError: The file is missing, unreadable, or not a JSON object; NaN and infinity are not JSON.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing; convert the model again") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is damaged (not readable as JSON); convert the model again") from error
     if not isinstance(data, dict):
         raise ArtifactError(f"{path} is damaged (not a JSON object); convert the model again")

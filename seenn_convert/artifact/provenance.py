@@ -1,68 +1,62 @@
 """Where a converted network comes from: model, calibration data, options and environment, with hashes."""
 
 import platform
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from seenn_convert.artifact.files import sha256_of
-from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.artifact.schema.provenance import ModelOrigin
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
 from seenn_convert.data.samples import Samples
 from seenn_convert.frontend.load import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
 
 
-def model_provenance(source: Source) -> dict[str, Any]:
+def model_provenance(source: Source) -> ModelOrigin:
     """Return name, format and hash of the file that the model was read from, and which output, where it has several."""
     digest = sha256_of(source.path) if source.path is not None else None
-    chosen = {} if source.output_name is None else {"output_name": source.output_name}
-    return {"name": source.name, "format": source.format, "sha256": digest, **chosen}
+    return ModelOrigin(name=source.name, format=source.format, sha256=digest, output_name=source.output_name)
 
 
-def reused(found: Mapping[str, Any], data: Samples, fingerprint: str) -> list[str]:
-    """Return a warning for each use that a provenance says the images of ``data`` were put to before.
+def data_facts(data: Samples) -> DataFacts:
+    """Return name, number and fingerprint of the images of ``data``."""
+    return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
 
-    ``fingerprint`` is that of ``data``; images drawn from a source that was used as a whole are recognised, too.
+
+def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Samples, fingerprint: str) -> list[Caution]:
+    """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
+
+    Args:
+        calibration: The calibration images, if they are known.
+        policy: The images of the policy head, if there is one.
+        data: Images that are to judge.
+        fingerprint: Of ``data``.
     """
     warnings = []
-    for part, name in (("calibration", "calibration images"), ("policy", "images of the policy head")):
-        known = found.get(part)
-        if known is not None and (known["fingerprint"] == fingerprint or data.is_part_of(known)):
-            among = "" if known["fingerprint"] == fingerprint else "among "
-            warnings.append(f"these are {among}the {name}: the figures say nothing about new ones")
+    uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (
+        ("calibration_images", calibration, "calibration images"),
+        ("policy_images", policy, "images of the policy head"),
+    )
+    for code, known, name in uses:
+        if known is not None and is_among(data, fingerprint, known):
+            among = "" if known.fingerprint == fingerprint else "among "
+            warnings.append(Caution(code, f"these are {among}the {name}: the figures say nothing about new ones"))
     return warnings
 
 
-def provenance(
-    model: Mapping[str, Any], data: Samples, calibration: Calibration, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the ``provenance`` of an artifact.
+def is_among(data: Samples, fingerprint: str, known: DataFacts) -> bool:
+    """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them.
 
-    Args:
-        model: As ``model_provenance`` gives it.
-        data: The calibration data.
-        calibration: The thresholds that came from it.
-        options: As plain data.
+    Some of them are recognised if ``known`` is the whole source that they are drawn from.
     """
-    return {
-        "model": dict(model),
-        "calibration": {
-            "name": Path(data.name).name,
-            "images": len(data),
-            "fingerprint": data.fingerprint(),
-            "thresholds": calibration.to_json(),
-        },
-        "options": dict(options),
-        "environment": environment(),
-    }
+    return known.fingerprint == fingerprint or data.is_part_of(vars(known))
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """Return versions, machine and date."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -71,4 +65,4 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     machine = f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"
-    return {"versions": versions, "machine": machine, "date": datetime.now(UTC).date().isoformat()}
+    return Environment(versions=versions, machine=machine, date=datetime.now(UTC).date().isoformat())

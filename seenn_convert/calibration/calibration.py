@@ -70,27 +70,6 @@ class Calibration:
             self, layers={name: _with(v_thresholds[name].reshape(-1), statistics[name]) for name in self.layers}
         )
 
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        layers = {
-            name: {
-                "v_threshold": list(layer.v_threshold),
-                "maximum": layer.maximum,
-                "firing_share": layer.firing_share,
-                "dead_channels": list(layer.dead_channels),
-                "clipped_share": layer.clipped_share,
-            }
-            for name, layer in self.layers.items()
-        }
-        return {
-            "rule": self.rule,
-            "per_channel": self.per_channel,
-            "images": self.images,
-            "layers": layers,
-            "choice": dict(self.choice),
-            "weights": dict(self.weights),
-        }
-
 
 def calibrate(
     program: Program, batches: Iterable[Tensor], rule: ThresholdRule, per_channel: bool = True

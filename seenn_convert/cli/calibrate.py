@@ -27,7 +27,7 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
     output = output or artifact
     old = load_artifact(artifact)
     check_replaceable(output, MANIFEST)
-    options = make_options(given, old.provenance.get("options", {}))
+    options = make_options(given, old.provenance.options)
     dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
     with progress_bars() as progress:
         fresh = compiler.recalibrate(old, dataset, options, progress)

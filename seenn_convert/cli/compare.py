@@ -1,14 +1,16 @@
 """``seenn-convert compare``: ways to stop early, against what they cost, as one page."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from seenn_convert.cli.console import columns_text, progress_bars, say_json
+from seenn_convert.cli.console import columns_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.help import GroupedCommand
-from seenn_convert.cli.options import SEED, batch_size_option, device_option, existing, json_option
+from seenn_convert.cli.options import SEED, batch_size_option, device_option, existing, figures_option, json_option
+
+if TYPE_CHECKING:
+    from seenn_convert.artifact.schema.comparison import Comparison
 
 AVERAGES = (2, 3, 4, 6, 8, 10)
 NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planned and planned + confidence"
@@ -26,15 +28,17 @@ NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planne
 @batch_size_option(256)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the calibration data.")
+@figures_option
 @json_option
 def compare(
     artifact: Path, data: Path, calibration_data: Path, images: int | None, calibration_images: int | None,
-    output: Path | None, batch_size: int, device: str, seed: int, as_json: bool,
+    output: Path | None, batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.data import open_dataset
     from seenn_convert.measure import compare as comparing
+    from seenn_convert.report.figures import check_figures, figures_words, write_figures
     from seenn_convert.report.write import check_comparison, write_comparison
     from seenn_convert.runtime.memory import keep_pages
 
@@ -42,6 +46,8 @@ def compare(
     network = load_artifact(artifact)
     output = output or artifact
     check_comparison(output)
+    if figures is not None:
+        check_figures(figures)
     judged, known = (
         open_dataset(existing(path), network.preprocessing, network.snn.input_shape[0])
         for path in (data, calibration_data)
@@ -51,27 +57,29 @@ def compare(
     with progress_bars() as progress:
         found = comparing.compare(network, judged, known, batch_size, device, seed, progress=progress)
     page = write_comparison(output, found)
+    if figures is not None:
+        click.echo(figures_words(figures, write_figures(found, figures)), err=True)
     say_json(found) if as_json else click.echo(f"{_text(found)}\n\nlook at {page}")
 
 
-def _text(found: Mapping[str, Any]) -> str:
-    """Return the points lost by each way as a table."""
+def _text(found: "Comparison") -> str:
+    """Return the points that each way loses against the ANN as a table."""
     from seenn_convert.measure.curves import at_average, average_within
 
-    shown = [average for average in AVERAGES if average < found["timesteps"]]
+    shown = [average for average in AVERAGES if average < found.timesteps]
     rows = [("points lost at an average of", *map(str, shown), "0.5 lost from")]
-    for way in found["ways"]:
-        lost = [_number(at_average(way["points"], average)) for average in shown]
-        rows.append((way["label"], *lost, _number(average_within(way["points"], 0.5))))
-    ideal, full = found["ideal"], found["accuracy_at"][-1]
+    for way in found.ways:
+        lost = [_number(at_average(way.points, average)) for average in shown]
+        rows.append((way.label, *lost, _number(average_within(way.points, 0.5))))
     return "\n".join([
-        f"{found['data']['images']} images; ANN {found['ann_accuracy']:.2%}, "
-        f"all {found['timesteps']} timesteps {full:.2%}",
-        f"ideal: {ideal['average_timesteps']:.2f} timesteps, leaving at the first right answer",
+        f"{found.data.images} images; ANN {found.ann_accuracy:.2%}, "
+        f"all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
+        f"ideal: {found.ideal.average_timesteps:.2f} timesteps, leaving at the first right answer",
         "",
         columns_text(rows),
-        *([NO_HEAD] if found["policy_macs"] is None else []),
-        *(f"warning: {warning}" for warning in found["warnings"]),
+        "points lost against the ANN; comparison.json also has those against the run of all timesteps",
+        *([NO_HEAD] if found.policy_macs is None else []),
+        *warning_lines(found.warnings),
     ])  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def demo(output: Path) -> None:
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows.convert import run as compiler
     from seenn_convert.workflows.convert.options import Options
-    from seenn_convert.workflows.evaluate import evaluate_artifact
+    from seenn_convert.workflows.evaluate import evaluate
 
     keep_pages()
     check_replaceable(output, MANIFEST)
@@ -38,8 +38,8 @@ def demo(output: Path) -> None:
         click.echo(conversion_text(artifact.report))
         click.echo("evaluating on 2,000 test images")
         test = open_dataset(sample.TEST, preprocessing)
-        result = evaluate_artifact(artifact, test, None, None, 256, "cpu", progress)
+        result = evaluate(artifact, test, progress=progress)
     with replaced_folder(output, MANIFEST) as folder:  # artifact and page at once: a killed run leaves the old ones
         artifact.save(folder)
         write_report(folder, artifact, result)
-    click.echo(f"\n{evaluation_text(result, artifact.timesteps)}\n\nlook at {output / PAGE}")
+    click.echo(f"\n{evaluation_text(result)}\n\nlook at {output / PAGE}")

@@ -1,16 +1,18 @@
 """``seenn-convert evaluate``: how good an artifact is on data it has not seen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from seenn_convert.cli.console import evaluation_text, progress_bars, say_json
+from seenn_convert.cli.console import evaluation_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     SEED,
     batch_size_option,
     device_option,
     existing,
+    figures_option,
     json_option,
     output_name_option,
     weights_option,
@@ -28,34 +30,43 @@ from seenn_convert.cli.options import (
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing the images of --limit.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.json and report.html.")
+@figures_option
 @json_option
 def evaluate(
     artifact: Path, data: Path, against: str | None, weights: Path | None, output_name: str | None,
-    limit: int | None, batch_size: int, device: str, seed: int, report: bool, as_json: bool,
+    limit: int | None, batch_size: int, device: str, seed: int, report: bool,
+    figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.data import open_dataset
     from seenn_convert.devices import check_device
+    from seenn_convert.report.figures import check_figures, figures_words, write_figures
     from seenn_convert.report.write import check_report, write_report
     from seenn_convert.runtime.memory import keep_pages
-    from seenn_convert.workflows.evaluate import evaluate_artifact
+    from seenn_convert.workflows import evaluate as judging
 
     keep_pages()
     check_device(device)
     loaded = load_artifact(artifact)
     if report:
         check_report(artifact)
+    if figures is not None:
+        check_figures(figures)
     dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
-        result = evaluate_artifact(loaded, dataset, against, weights, batch_size, device, progress, output_name)
+        result = judging.evaluate(
+            loaded, dataset, batch_size, device, against, progress, weights=weights, output_name=output_name
+        )
         page = write_report(artifact, loaded, result) if report else None
+    if figures is not None:
+        click.echo(figures_words(figures, write_figures(replace(loaded.report, evaluation=result), figures)), err=True)
     if as_json:
         say_json(result)
         return
-    for warning in result["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(evaluation_text(result, loaded.timesteps))
+    for line in warning_lines(result.warnings):
+        click.echo(line, err=True)
+    click.echo(evaluation_text(result))
     if page is not None:
         click.echo(f"\nwrote {page}")

@@ -1,5 +1,6 @@
 """``seenn-convert inspect``: what a model holds and how each part is treated."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,12 @@ from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import Shape, json_option, output_name_option, weights_option
 
 if TYPE_CHECKING:
+    from seenn_convert.analysis.coverage import CallSite
     from seenn_convert.artifact.artifact import Artifact
+    from seenn_convert.artifact.schema.conversion import PassFacts
+    from seenn_convert.artifact.schema.layers import Diagnosis
     from seenn_convert.ir.program import Program
-    from seenn_convert.measure.diagnosis import Diagnosis
+    from seenn_convert.measure.calibrated import CalibratedLayer
 
 
 @click.command(cls=GroupedCommand)
@@ -41,10 +45,11 @@ def inspect(
     calibrated, measured, diagnosis = _diagnosis(artifact)
     found = _inspect_artifact(path, artifact)
     if as_json:
-        say_json({**found, "diagnosis": {"measured": measured, "calibration": calibrated, **diagnosis.to_json()}})
+        layers = {"measured": measured, "calibration": calibrated, **vars(diagnosis)}
+        say_json({**found, "diagnosis": layers})
     else:
-        layers = measured_text(diagnosis) if measured else calibrated_text(calibrated, diagnosis, str(path))
-        click.echo(_text(found, layers))
+        table = measured_text(diagnosis) if measured else calibrated_text(calibrated, diagnosis, str(path))
+        click.echo(_text(found, table))
 
 
 def _inspect_model(
@@ -66,55 +71,54 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "input_shape": list(artifact.snn.input_shape),
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
-        "certificate": None if artifact.certificate is None else artifact.certificate.to_json(),
+        "certificate": artifact.certificate,
         "policy_macs": policy_macs(artifact.snn),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
-        "options": artifact.provenance.get("options", {}),
-        "model": artifact.provenance.get("model", {}),
+        "options": artifact.provenance.options,
+        "model": artifact.provenance.model,
     }
-    found = _describe(str(path), artifact.ann, artifact.snn, facts)
-    return {**found, "passes": artifact.report.get("conversion", {}).get("passes", found["passes"])}
+    found, conversion = _describe(str(path), artifact.ann, artifact.snn, facts), artifact.report.conversion
+    return found if conversion is None else {**found, "passes": conversion.passes}
 
 
-def _diagnosis(artifact: "Artifact") -> tuple[list[dict[str, Any]], bool, "Diagnosis"]:
+def _diagnosis(artifact: "Artifact") -> tuple[Sequence["CalibratedLayer"], bool, "Diagnosis"]:
     """Return what the calibration knows, whether an evaluation measured more, and the diagnosis of what there is."""
-    from seenn_convert.artifact.plain import dig, mappings
+    from seenn_convert.artifact.schema.layers import LayerRow
     from seenn_convert.measure.calibrated import calibrated_layers
     from seenn_convert.measure.diagnosis import diagnose
+    from seenn_convert.measure.remedies import Settings
 
-    calibrated = calibrated_layers(artifact.provenance)
-    rows = mappings(dig(artifact.report, "evaluation", "layers"))
-    return calibrated, bool(rows), diagnose(rows or calibrated, dig(artifact.report, "conversion"))
+    calibration, evaluation = artifact.provenance.calibration, artifact.report.evaluation
+    calibrated = () if calibration is None else calibrated_layers(calibration.thresholds)
+    measured = () if evaluation is None else evaluation.layers
+    rows = measured or [LayerRow(name=x.name, channels=x.channels, dead_channels=x.dead_channels) for x in calibrated]
+    return calibrated, bool(measured), diagnose(rows, Settings.of(artifact))
 
 
 def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]) -> dict[str, Any]:
     from seenn_convert.analysis.coverage import call_sites, spiking_share
     from seenn_convert.ir.program import format_program
+    from seenn_convert.measure.conversion import passes_of
 
     sites = call_sites(ann)
-    passes = [
-        {"name": r.name, "changed": len(r.changed), "declined": [list(pair) for pair in r.declined]}
-        for r in ann.history
-    ]
     return {
         "name": name,
         **facts,
         "spiking_share": spiking_share(sites),
-        "operators": [site.to_json() for site in sites],
-        "passes": passes,
+        "operators": sites,
+        "passes": passes_of(ann),
         "program": format_program(shown),
     }
 
 
 def _text(found: dict[str, Any], layers: str = "") -> str:
+    sites: Sequence[CallSite] = found["operators"]
+    done: Sequence[PassFacts] = found["passes"]
     rows = [("call site", "operator", "treatment", "share", "driven by", "source")]
-    rows += [
-        (s["name"], s["operator"], s["treatment"], f"{s['share']:.1%}", s["driven_by"], s["source"])
-        for s in found["operators"]
-    ]
-    passes = [f"  {p['name']}: {p['changed']} changed" for p in found["passes"]]
-    declined = [f"    declined {name}: {why}" for p in found["passes"] for name, why in p["declined"]]
+    rows += [(s.name, s.operator, s.treatment, f"{s.share:.1%}", s.driven_by, s.source) for s in sites]
+    passes = [f"  {one.name}: {one.changed} changed" for one in done]
+    declined = [f"    declined {name}: {why}" for one in done for name, why in one.declined]
     facts = [
         f"{key}: {found[key]}"
         for key in ("input_shape", "timesteps", "policy", "policy_macs", "preprocessing", "options")

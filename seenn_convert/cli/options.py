@@ -86,6 +86,12 @@ def output_name_option(function: F) -> F:
 SEED = click.IntRange(*SEEDS)
 
 
+def figures_option(function: F) -> F:
+    """Add the option that also writes the plots as files."""
+    help_text = "Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
+    return click.option("--figures", type=click.Path(path_type=Path), help=help_text)(function)
+
+
 def batch_size_option(default: int) -> Callable[[F], F]:
     """Add the number of images that run together."""
     return click.option("--batch-size", type=click.IntRange(min=1), default=default, show_default=True,

@@ -1,7 +1,7 @@
 """What a timestep costs on this machine, and how many of them a time allows."""
 
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -41,10 +41,6 @@ class StepTime:
     device: str
     threads: int
     timesteps: float
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:

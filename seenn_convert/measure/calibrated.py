@@ -1,36 +1,44 @@
 """What the calibration knows about each layer of neurons, before anything was measured in spikes."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from seenn_convert.artifact.plain import dig, finite
+from seenn_convert.calibration.calibration import Calibration, LayerCalibration
 
 
-def calibrated_layers(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each layer: thresholds, largest activation, share clipped, channels and dead channels.
+@dataclass(frozen=True)
+class CalibratedLayer:
+    """One layer of neurons.
 
-    Args:
-        provenance: Of an artifact; what it does not say is None.
+    Attributes:
+        name: Node name.
+        v_threshold: Smallest, median and largest threshold, in units of the activation.
+        maximum: The largest activation seen.
+        clipped_share: Share of activations above the threshold.
+        channels: How many; None with one threshold for the whole layer.
+        dead_channels: How many were positive for no calibration image.
     """
-    layers = dig(provenance, "calibration", "thresholds", "layers")
-    per_channel = dig(provenance, "calibration", "thresholds", "per_channel") is True
-    known = layers.items() if isinstance(layers, Mapping) else ()
-    return [_row(name, layer, per_channel) for name, layer in known]
+
+    name: str
+    v_threshold: tuple[float, float, float]
+    maximum: float
+    clipped_share: float
+    channels: int | None
+    dead_channels: int
 
 
-def _row(name: str, layer: object, per_channel: bool) -> dict[str, Any]:
-    thresholds = [value for value in map(finite, _list(dig(layer, "v_threshold"))) if value is not None]
-    dead = dig(layer, "dead_channels")
-    return {
-        "name": name,
-        "v_threshold": [min(thresholds), median(thresholds), max(thresholds)] if thresholds else None,
-        "maximum": finite(dig(layer, "maximum")),
-        "clipped_share": finite(dig(layer, "clipped_share")),
-        "channels": len(thresholds) if per_channel else None,
-        "dead_channels": len(dead) if isinstance(dead, (list, tuple)) else None,
-    }
+def calibrated_layers(calibration: Calibration) -> tuple[CalibratedLayer, ...]:
+    """Return a row for each layer of neurons."""
+    return tuple(_row(name, layer, calibration.per_channel) for name, layer in calibration.layers.items())
 
 
-def _list(value: object) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else []
+def _row(name: str, layer: LayerCalibration, per_channel: bool) -> CalibratedLayer:
+    thresholds = layer.v_threshold
+    return CalibratedLayer(
+        name=name,
+        v_threshold=(min(thresholds), median(thresholds), max(thresholds)),
+        maximum=layer.maximum,
+        clipped_share=layer.clipped_share,
+        channels=len(thresholds) if per_channel else None,
+        dead_channels=len(layer.dead_channels),
+    )

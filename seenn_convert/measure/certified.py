@@ -1,15 +1,14 @@
 """Check a certificate on images that had no part in it."""
 
-from typing import Any
-
 from torch import Tensor
 
+from seenn_convert.artifact.schema.evaluation import CertificateCheck
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.certificates.risk import exit_losses, risk_interval
 
 
-def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, labels: Tensor) -> dict[str, Any]:
-    """Return the risk on other images, as plain data; ``holds`` is False only where chance does not explain it.
+def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, labels: Tensor) -> CertificateCheck:
+    """Return the risk on other images; ``holds`` is False only where chance does not explain it.
 
     Args:
         certificate: What was certified.
@@ -19,13 +18,31 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
     """
     losses = exit_losses(certificate.risk, answers, full, labels)
     low, high = risk_interval(certificate.risk, losses)
-    return {
-        "risk": certificate.risk,
-        "epsilon": certificate.epsilon,
-        "images": len(losses),
-        "failures": int((losses > 0).sum()),
-        "gains": int((losses < 0).sum()),
-        "observed": float(losses.double().mean()),
-        "interval95": [low, high],
-        "holds": low <= certificate.epsilon,
-    }
+    return CertificateCheck(
+        risk=certificate.risk,
+        epsilon=certificate.epsilon,
+        images=len(losses),
+        failures=int((losses > 0).sum()),
+        gains=int((losses < 0).sum()),
+        observed=float(losses.double().mean()),
+        interval95=(low, high),
+        holds=low <= certificate.epsilon,
+    )
+
+
+def broken_words(check: CertificateCheck) -> str:
+    """Return that a certificate does not hold on other images, and what to do."""
+    return (
+        f"The certificate does not hold here: {observed_words(check)}. Either these images are of another kind than "
+        "the calibration images, or the draw was unlucky; calibrate again with images of this kind."
+    )
+
+
+def observed_words(check: CertificateCheck) -> str:
+    """Return what was observed, and what is certified."""
+    unit = "points of accuracy lost" if check.risk == "accuracy" else "% of the answers changed"
+    low, high = check.interval95
+    return (
+        f"{100 * check.observed:.2f} {unit} (95 % interval {100 * low:.2f} to {100 * high:.2f}; "
+        f"certified: at most {100 * check.epsilon:.4g})"
+    )

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,18 @@ from torch import Tensor
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import environment, reused
+from seenn_convert.artifact.provenance import data_facts, environment, is_among, reused
+from seenn_convert.artifact.schema.comparison import (
+    ChoosingData,
+    Comparison,
+    Ideal,
+    MeasuredPoint,
+    Point,
+    PriceFacts,
+    ReliabilityRow,
+    Strategy,
+)
+from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
@@ -41,7 +52,6 @@ from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.priced_plan import PricedPlan
 from seenn_convert.runtime.spiking_model import SpikingModel
 
-SCHEMA_VERSION = 1
 FINEST, MOST_BUDGETS = 0.25, 64
 """Smallest distance of the averages for which each strategy offers a setting, and the most such averages."""
 
@@ -58,8 +68,8 @@ def compare(
     seed: int = 0,
     strategies: Sequence[ExitStrategy] = STRATEGIES,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Return the comparison as plain data; see ``docs/compare.md`` for its keys.
+) -> Comparison:
+    """Return what each exit strategy comes to on ``data``.
 
     Each data set runs once through all timesteps; every strategy is then chosen and judged by hindsight, which
     early exit equals. Only the times of some settings are measured by running them.
@@ -99,30 +109,40 @@ def compare(
     own = () if score in SCORES else (ScoreStrategy(score),)
     strategies = (*strategies, *own, *(() if head is None else planned_strategies(score)))
     chosen = [(strategy, strategy.settings(grounds)) for strategy in strategies]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": artifact.provenance.get("model", {}).get("name"),
-        "timesteps": artifact.timesteps,
-        "score": score.name,
-        "data": _facts(data),
-        "calibration_data": {**_facts(calibration_data), "labelled": known is not None, "seed": seed,
-                             "fitting_images": len(grounds.split.fitting),
-                             "held_out_images": len(grounds.split.held_out)},
-        "ann_accuracy": float((readouts.ann_answers == labels).double().mean()),
-        "accuracy_at": [float(right.double().mean()) for right in readouts.right],
-        "stem_macs": sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
-        "policy_macs": None if head is None else head.macs,
-        "prices": {**prices._asdict(), "plan": None if head is None else head.milliseconds,
-                   "images": sum(map(len, timed)), "batch_size": rows, "threads": torch.get_num_threads()},
-        "ways": [_strategy(strategy, settings, grounds, judge) for strategy, settings in chosen],
-        "ideal": {**judge.point(first_right(readouts), right=readouts.right.any(dim=0)),
-                  "exit_time_of_accuracies": ideal_exit_time(readouts.right)},
-        "measured": _measured(model, grounds, judge, chosen, timed, progress),
-        "auroc": {one.name: _aurocs(one, grounds, readouts) for one in SCORES},
-        "reliability": _reliability(grounds, readouts),
-        "warnings": _warnings(artifact, data, calibration_data),
-        "environment": environment(),
-    }  # fmt: skip
+    return Comparison(
+        model=artifact.provenance.model.name,
+        timesteps=artifact.timesteps,
+        score=score.name,
+        data=data_facts(data),
+        calibration_data=ChoosingData(
+            **vars(data_facts(calibration_data)),
+            labelled=known is not None,
+            seed=seed,
+            fitting_images=len(grounds.split.fitting),
+            held_out_images=len(grounds.split.held_out),
+        ),
+        ann_accuracy=float(judge.ann_right.double().mean()),
+        accuracy_at=tuple(float(right.double().mean()) for right in readouts.right),
+        stem_macs=sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
+        policy_macs=None if head is None else head.macs,
+        prices=PriceFacts(
+            **prices._asdict(),
+            plan=None if head is None else head.milliseconds,
+            images=sum(map(len, timed)),
+            batch_size=rows,
+            threads=torch.get_num_threads(),
+        ),
+        ways=tuple(_strategy(strategy, settings, grounds, judge) for strategy, settings in chosen),
+        ideal=Ideal(
+            **vars(judge.point(first_right(readouts), right=readouts.right.any(dim=0))),
+            exit_time_of_accuracies=ideal_exit_time(readouts.right),
+        ),
+        measured=_measured(model, grounds, judge, chosen, timed, progress),
+        auroc={one.name: _aurocs(one, grounds, readouts) for one in SCORES},
+        reliability=_reliability(grounds, readouts),
+        warnings=tuple(_warnings(artifact, data, calibration_data)),
+        environment=environment(),
+    )
 
 
 class _Head(NamedTuple):
@@ -137,8 +157,9 @@ class _Judge:
 
     def __init__(self, readouts: Readouts, counts: Counts, prices: Prices, head: _Head | None) -> None:
         self.readouts, self.counts, self.prices, self.head = readouts, counts, prices, head
+        self.ann_right = readouts.ann_answers == readouts.truth
 
-    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> dict[str, Any]:
+    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> Point:
         """Return averages over the images, with the costs of the policy head where ``planned``.
 
         ``right`` ``(N,)`` is given where it is not that of the answer at the exit.
@@ -147,16 +168,19 @@ class _Judge:
         at = exit_step.unsqueeze(0) - 1
         right = self.readouts.right.gather(0, at).squeeze(0) if right is None else right
         average, share = float(exit_step.double().mean()), float(right.double().mean())
-        lost, half = points_lost(self.readouts.right[-1], right)
-        return {
-            "average_timesteps": average,
-            "accuracy": share,
-            "interval95": list(wilson_interval(int(right.sum()), len(right))),
-            "points_lost": lost,
-            "points_lost_interval95": [lost - half, lost + half],
-            "synaptic_operations": macs + float(self.counts.accumulates.gather(0, at).mean()),
-            "milliseconds": self.milliseconds(average, planned),
-        }
+        lost, half = points_lost(self.ann_right, right)
+        lost_to_full, half_to_full = points_lost(self.readouts.right[-1], right)
+        return Point(
+            average_timesteps=average,
+            accuracy=share,
+            interval95=wilson_interval(int(right.sum()), len(right)),
+            points_lost=lost,
+            points_lost_interval95=(lost - half, lost + half),
+            points_lost_to_full_run=lost_to_full,
+            points_lost_to_full_run_interval95=(lost_to_full - half_to_full, lost_to_full + half_to_full),
+            synaptic_operations=macs + float(self.counts.accumulates.gather(0, at).mean()),
+            milliseconds=self.milliseconds(average, planned),
+        )
 
     def milliseconds(self, average: float, planned: bool) -> float:
         """Return the computed time of an image at ``average`` timesteps."""
@@ -207,26 +231,23 @@ def budgets(timesteps: int) -> tuple[float, ...]:
     return tuple(1 + step * i for i in range(math.floor((timesteps - 1) / step + 1e-9) + 1))
 
 
-def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grounds, judge: _Judge) -> dict[str, Any]:
+def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grounds, judge: _Judge) -> Strategy:
     points = [
-        {
-            **judge.point(exit_step, planned=setting.head is not None),
-            "thresholds": None if setting.thresholds is None else [*setting.thresholds],
-            "plan_price": None if setting.head is None else setting.price,
-        }
+        replace(
+            judge.point(exit_step, planned=setting.head is not None),
+            thresholds=None if setting.thresholds is None else tuple(setting.thresholds),
+            plan_price=None if setting.head is None else setting.price,
+        )
         for setting, exit_step in zip(settings, carried_out(strategy, settings, grounds, judge.readouts), strict=True)
     ]
-    return {
-        "name": strategy.name,
-        "label": strategy.label,
-        "points": sorted(points, key=lambda point: point["average_timesteps"]),
-    }
+    in_order = sorted(points, key=lambda point: point.average_timesteps)
+    return Strategy(name=strategy.name, label=strategy.label, points=tuple(in_order))
 
 
 def _measured(
     model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[ExitStrategy, Sequence[Setting]]],
     batches: Sequence[Tensor], progress: Progress,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> tuple[MeasuredPoint, ...]:  # fmt: skip
     """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
     probe = _probe(model)
     probe.temperatures.copy_(grounds.temperatures)
@@ -237,11 +258,15 @@ def _measured(
         planned = setting.head is not None
         network = PricedPlan(model, setting.price) if planned else model
         average, milliseconds = time_early_exit(network, batches, setting.policy(probe.score_name))
-        computed = judge.milliseconds(average, planned)
-        found.append({"way": name, "average_timesteps": average, "milliseconds": milliseconds,
-                      "milliseconds_computed": computed})  # fmt: skip
+        point = MeasuredPoint(
+            way=name,
+            average_timesteps=average,
+            milliseconds=milliseconds,
+            milliseconds_computed=judge.milliseconds(average, planned),
+        )
+        found.append(point)
         counter.add(1)
-    return sorted(found, key=lambda row: float(row["average_timesteps"]))
+    return tuple(sorted(found, key=lambda row: row.average_timesteps))
 
 
 def _spread(settings: Sequence[Setting]) -> list[Setting]:
@@ -254,51 +279,42 @@ def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _aurocs(score: ExitScore, grounds: Grounds, readouts: Readouts) -> list[float | None]:
+def _aurocs(score: ExitScore, grounds: Grounds, readouts: Readouts) -> tuple[float | None, ...]:
     assert readouts.logits is not None
     scores = scores_of(score, readouts.logits, grounds.temperatures)
-    return [auroc(values, right) for values, right in zip(scores, readouts.right, strict=True)]
+    return tuple(auroc(values, right) for values, right in zip(scores, readouts.right, strict=True))
 
 
-def _reliability(grounds: Grounds, readouts: Readouts) -> list[dict[str, Any]]:
+def _reliability(grounds: Grounds, readouts: Readouts) -> tuple[ReliabilityRow, ...]:
     """Return, for each timestep, how far confidence is from accuracy before and after its temperature."""
     assert readouts.logits is not None
     rows = []
     for t, (logits, right) in enumerate(zip(readouts.logits, readouts.right, strict=True), 1):
         temperature = float(grounds.temperatures[t - 1])
         before, after = confidence(logits), confidence(logits, temperature)
-        rows.append({
-            "t": t,
-            "temperature": temperature,
-            "accuracy": float(right.double().mean()),
-            "confidence_before": float(before.double().mean()),
-            "confidence_after": float(after.double().mean()),
-            "error_before": calibration_error(before, right),
-            "error_after": calibration_error(after, right),
-            "bins_before": [list(one) for one in reliability_bins(before, right)],
-            "bins_after": [list(one) for one in reliability_bins(after, right)],
-        })  # fmt: skip
-    return rows
+        row = ReliabilityRow(
+            t=t,
+            temperature=temperature,
+            accuracy=float(right.double().mean()),
+            confidence_before=float(before.double().mean()),
+            confidence_after=float(after.double().mean()),
+            error_before=calibration_error(before, right),
+            error_after=calibration_error(after, right),
+            bins_before=reliability_bins(before, right),
+            bins_after=reliability_bins(after, right),
+        )
+        rows.append(row)
+    return tuple(rows)
 
 
-def _facts(data: Samples) -> dict[str, Any]:
-    return {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()}
-
-
-def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[str]:
-    judging, choosing, known = data.fingerprint(), calibration_data.fingerprint(), artifact.provenance
-    chosen_by = {"images": len(calibration_data), "fingerprint": choosing}
-    if judging == choosing or data.is_part_of(chosen_by):
-        known = {**known, "calibration": chosen_by}
-    warnings = reused(known, data, judging)
-    head = known.get("policy")
-    if (
-        head is not None
-        and head["fingerprint"] != judging
-        and (head["fingerprint"] == choosing or calibration_data.is_part_of(head))
-    ):
-        warnings.append(
+def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[Caution]:
+    judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
+    known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
+    warnings = reused(known, head, data, judging)
+    if head is not None and head.fingerprint != judging and is_among(calibration_data, choosing.fingerprint, head):
+        words = (
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
             "give other --calibration-data"
         )
+        warnings.append(Caution("policy_images_choose", words))
     return warnings

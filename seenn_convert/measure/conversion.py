@@ -1,46 +1,56 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
-from seenn_convert.artifact.provenance import environment
+from seenn_convert.artifact.schema.coding import from_plain
+from seenn_convert.artifact.schema.conversion import (
+    CalibrationFacts,
+    Conversion,
+    ExitFacts,
+    GradedSkips,
+    HeldOut,
+    ModelFacts,
+    NeuronFacts,
+    PassFacts,
+    WeightTuning,
+)
+from seenn_convert.artifact.schema.manifest import ConversionFacts, HeldOutExits
+from seenn_convert.artifact.schema.provenance import ModelOrigin
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split
-from seenn_convert.ir.program import Program
+from seenn_convert.ir.program import PassRecord, Program
 from seenn_convert.neurons.layers import Neuron
 
-SCHEMA_VERSION = 1
 ABOVE_CHANCE = 0.1
 """Share of the way from chance to always right below which an ANN knows little of the calibration images."""
 
 
-
-def report_of(model: Mapping[str, Any], conversion: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``report.json`` of a network that was not evaluated yet."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": dict(model),
-        "conversion": dict(conversion),
-        "evaluation": None,
-        "environment": environment(),
-    }
-
-
-def model_facts(provenance: Mapping[str, Any], snn: Program, class_names: Sequence[str] | None) -> dict[str, Any]:
+def model_facts(origin: ModelOrigin, snn: Program, class_names: Sequence[str] | None) -> ModelFacts:
     """Return the ``model`` part of ``report.json``."""
-    return {
-        **provenance,
-        "input_shape": list(snn.input_shape),
-        "classes": classes_of(snn),
-        "class_names": None if class_names is None else list(class_names),
-    }
+    return ModelFacts(
+        **vars(origin),
+        input_shape=snn.input_shape,
+        classes=classes_of(snn),
+        class_names=None if class_names is None else tuple(class_names),
+    )
 
 
 def conversion_report(
-    ann: Program, snn: Program, calibration: Calibration, tuning: ExitTuning, split: Split, options: Mapping[str, Any]
-) -> dict[str, Any]:
+    ann: Program,
+    snn: Program,
+    calibration: Calibration,
+    tuning: ExitTuning,
+    split: Split,
+    *,
+    neuron: str,
+    target: ExitTarget | None,
+    data: str,
+    parity: float | None,
+) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
     Args:
@@ -49,83 +59,120 @@ def conversion_report(
         calibration: Thresholds.
         tuning: The exit decision.
         split: Which calibration images served which purpose.
-        options: ``timesteps``, ``neuron``, ``target``, ``data`` (name of the calibration set) and ``parity``.
+        neuron: Name of the neuron type.
+        target: What the exits had to reach.
+        data: Name of the calibration set.
+        parity: Relative error against the original, None where it is not known.
     """
     sites = call_sites(ann)
+    return Conversion(
+        timesteps=len(tuning.temperatures),
+        neuron=_neuron(snn, neuron),
+        threshold_rule=calibration.rule,
+        threshold_choice=calibration.choice,
+        weights=from_plain(calibration.weights, WeightTuning) if calibration.weights else None,
+        per_channel=calibration.per_channel,
+        calibration=CalibrationFacts(
+            name=data,
+            images=len(set(split.fitting) | set(split.held_out)),
+            labelled=tuning.labelled,
+            fitting_images=len(split.fitting),
+            held_out_images=len(split.held_out),
+        ),
+        operators=tuple(sites),
+        spiking_share=spiking_share(sites),
+        graded_skips=GradedSkips(**graded_skips(ann)),
+        passes=passes_of(snn),
+        parity=parity,
+        exit=_exit(tuning, target),
+        certificate=tuning.certificate,
+        dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
+        warnings=tuple(_warnings(calibration, tuning, split, classes_of(snn))),
+    )
+
+
+def facts_of(tuning: ExitTuning, parity: float | None) -> ConversionFacts:
+    """Return what later commands need to know of a conversion."""
+    exits = HeldOutExits(policy=PolicyFacts.of(tuning.policy.to_json()), counts=_exit_counts(tuning))
+    time = tuning.step_time
+    return ConversionFacts(
+        parity=parity, held_out_exits=exits, target_timesteps=None if time is None else time.timesteps
+    )
+
+
+def passes_of(program: Program) -> tuple[PassFacts, ...]:
+    """Return what each pass did to a program."""
+    return tuple(map(pass_facts, program.history))
+
+
+def pass_facts(record: PassRecord) -> PassFacts:
+    """Return what one pass did."""
+    return PassFacts(name=record.name, changed=len(record.changed), declined=tuple(record.declined))
+
+
+def _neuron(snn: Program, kind: str) -> NeuronFacts:
     neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
-    return {
-        "timesteps": options["timesteps"],
-        "neuron": {
-            "kind": options["neuron"],
-            "alphabet": None if neuron.alphabet is None else list(neuron.alphabet),
-            "bits_per_spike": neuron.bits_per_spike,
-        },
-        "threshold_rule": calibration.rule,
-        "threshold_choice": dict(calibration.choice),
-        "weights": dict(calibration.weights),
-        "per_channel": calibration.per_channel,
-        "calibration": {
-            "name": options["data"],
-            "images": len(set(split.fitting) | set(split.held_out)),
-            "labelled": tuning.labelled,
-            "fitting_images": len(split.fitting),
-            "held_out_images": len(split.held_out),
-        },
-        "operators": [site.to_json() for site in sites],
-        "spiking_share": spiking_share(sites),
-        "graded_skips": graded_skips(ann),
-        "passes": [
-            {"name": record.name, "changed": len(record.changed), "declined": [list(pair) for pair in record.declined]}
-            for record in snn.history
-        ],
-        "parity": options["parity"],
-        "exit": {
-            "policy": tuning.policy.to_json(),
-            "target": options["target"],
-            "temperatures": tuning.temperatures.tolist(),
-            "held_out": {
-                **tuning.held_out,
-                "expected_drop": tuning.choice.expected_drop,
-                "average_timesteps": tuning.choice.average_timesteps,
-                "reached": tuning.choice.reached,
-                "exit_counts": {str(t): count for t, count in enumerate(tuning.exit_counts, 1)},
-            },
-            "step_time": None if tuning.step_time is None else tuning.step_time.to_json(),
-        },
-        "certificate": None if tuning.certificate is None else tuning.certificate.to_json(),
-        "dead_channels": {name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        "warnings": _warnings(calibration, tuning, split, classes_of(snn)),
-    }
+    alphabet = None if neuron.alphabet is None else tuple(neuron.alphabet)
+    return NeuronFacts(kind=kind, alphabet=alphabet, bits_per_spike=neuron.bits_per_spike)
 
 
-def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> list[str]:
+def _exit(tuning: ExitTuning, target: ExitTarget | None) -> ExitFacts:
+    return ExitFacts(
+        policy=PolicyFacts.of(tuning.policy.to_json()),
+        target=target,
+        temperatures=tuple(tuning.temperatures.tolist()),
+        held_out=HeldOut(
+            **tuning.held_out,
+            expected_drop=tuning.choice.expected_drop,
+            average_timesteps=tuning.choice.average_timesteps,
+            reached=tuning.choice.reached,
+            exit_counts=_exit_counts(tuning),
+        ),
+        step_time=tuning.step_time,
+    )
+
+
+def _exit_counts(tuning: ExitTuning) -> dict[int, int]:
+    return dict(enumerate(tuning.exit_counts, 1))
+
+
+def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> list[Caution]:
     warnings = []
     right, chance = tuning.held_out["reference"], 1 / classes
     if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
-        warnings.append(
+        words = (
             f"the ANN is right on only {right:.1%} of the held-out calibration images, little more than chance; check "
             "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained ones"
         )
+        warnings.append(Caution("ann_near_chance", words))
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
         if tuning.certificate is not None:
-            remedy += ", or where the certificate does not allow it give more calibration images or a larger epsilon"
-        warnings.append(f"the exit target was not reached on the held-out calibration images; {remedy}")
+            remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
+        words = f"the exit target was not reached on the held-out calibration images; {remedy}"
+        warnings.append(Caution("target_not_reached", words))
     if len(split.held_out) < 100:
-        warnings.append(
-            f"how careful the exits are was chosen on only {len(split.held_out)} held-out images; give some hundreds"
-        )
+        words = f"the exit thresholds were chosen on only {len(split.held_out)} held-out images; give some hundreds"
+        warnings.append(Caution("few_held_out", words))
     if not tuning.labelled:
-        warnings.append("the calibration data has no labels: the ANN's answers stood in for them")
+        words = "the calibration data has no labels: the ANN's answers stood in for them"
+        warnings.append(Caution("no_labels", words))
+    return warnings + _channel_warnings(calibration)
+
+
+def _channel_warnings(calibration: Calibration) -> list[Caution]:
+    warnings = []
     silent = [name for name, layer in calibration.layers.items() if layer.maximum <= 0]
     if 2 * len(silent) > len(calibration.layers):
-        warnings.append(
+        words = (
             f"{len(silent)} of {len(calibration.layers)} activations never fire on the calibration images; check the "
             "preprocessing (mean, std, resize) and that these images are the model's kind"
         )
+        warnings.append(Caution("silent_layers", words))
     firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
     dead = {name: len(layer.dead_channels) for name, layer in firing.items() if layer.dead_channels}
     if dead:
         listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
-        warnings.append(f"channels that no calibration image activated carry their layer's largest threshold: {listed}")
+        words = f"channels that no calibration image activated carry their layer's largest threshold: {listed}"
+        warnings.append(Caution("dead_channels", words))
     return warnings

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import GradedReLU
@@ -105,8 +105,8 @@ def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:
     return node.op == "call_module" and isinstance(graph_module.get_submodule(str(node.target)), GradedReLU)
 
 
-def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> dict[str, Any]:
-    """Return the ``operations`` and the ``energy`` of an evaluation, for one image on average.
+def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
+    """Return operations and energy per image.
 
     Args:
         ann: The ANN, for its multiply-accumulates.
@@ -117,41 +117,30 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
     sites = call_sites(ann)
     total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
     at_exit = (exit_step - 1).unsqueeze(0)
-    leaving = (counts.accumulates.gather(0, at_exit), counts.multiplies.gather(0, at_exit))
-    ways = {
-        "ann": Operations(total),
-        "all_timesteps": _operations(stem, counts.accumulates[-1], counts.multiplies[-1]),
-        "early_exit": _operations(stem + policy_macs, *leaving),
-    }
-    return {
-        "operations": {
-            "ann_macs": total,
-            "stem_macs": stem,
-            "policy_macs": policy_macs,
-            "synaptic_operations": {
-                "all_timesteps": float(counts.accumulates[-1].mean()),
-                "early_exit": float(counts.accumulates.gather(0, at_exit).mean()),
-            },
-            "graded_operations": {
-                "all_timesteps": float(counts.multiplies[-1].mean()),
-                "early_exit": float(counts.multiplies.gather(0, at_exit).mean()),
-            },
-            "spikes": {
-                "all_timesteps": float(counts.spikes[-1].mean()),
-                "early_exit": float(counts.spikes.gather(0, at_exit).mean()),
-            },
-        },
-        "energy": {
-            "assumptions": list(ASSUMPTIONS),
-            "nanojoule_per_image": {name: way.nanojoule for name, way in ways.items()},
-        },
-    }
+
+    def two_runs(values: Tensor) -> TwoRuns:
+        return TwoRuns(all_timesteps=float(values[-1].mean()), early_exit=float(values.gather(0, at_exit).mean()))
+
+    operations = OperationCounts(
+        ann_macs=total,
+        stem_macs=stem,
+        policy_macs=policy_macs,
+        synaptic_operations=two_runs(counts.accumulates),
+        graded_operations=two_runs(counts.multiplies),
+        spikes=two_runs(counts.spikes),
+    )
+    summed, graded = operations.synaptic_operations, operations.graded_operations
+    energy = ThreeRuns(
+        ann=Operations(total).nanojoule,
+        all_timesteps=_operations(stem, summed.all_timesteps, graded.all_timesteps).nanojoule,
+        early_exit=_operations(stem + policy_macs, summed.early_exit, graded.early_exit).nanojoule,
+    )
+    return operations, Energy(assumptions=ASSUMPTIONS, nanojoule_per_image=energy)
 
 
-def _operations(once: int, operations: Tensor, multiplies: Tensor) -> Operations:
+def _operations(once: int, operations: float, graded: float) -> Operations:
     """Return the operations for an image on average: multiplications where values are graded, additions elsewhere."""
-    graded = float(multiplies.mean())
-    return Operations(once + graded, float(operations.mean()) - graded)
+    return Operations(once + graded, operations - graded)
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:

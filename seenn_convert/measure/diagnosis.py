@@ -1,14 +1,9 @@
-"""What is wrong with a converted network: each layer's largest error, the first layer that breaks, one remedy.
-
-Everything is read out of ``report.json``, in which any value may be missing.
-"""
+"""What is wrong with a converted network: each layer's largest error, the first layer that breaks, one remedy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
 
-from seenn_convert.artifact.plain import finite, mappings
+from seenn_convert.artifact.schema.layers import Diagnosis, LayerDiagnosis, LayerRow
 from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.measure.remedies import Remedy, Settings, dead_remedy, remedy_for
 
@@ -23,83 +18,21 @@ MOSTLY_DEAD = 0.5
 """Share of dead channels above which the calibration data is to blame before anything else."""
 
 
-@dataclass(frozen=True)
-class LayerDiagnosis:
-    """One layer of neurons; None stands for what was not measured.
-
-    Attributes:
-        name: Node name.
-        rate_error: Norm of (mean output - activation) over the norm of the activation.
-        parts: Name of a part of the rate error -> its norm over the norm of the activation.
-        mostly: The largest of them, as far as they are not cancelled, see ``uncancelled``.
-        own_error: What of the rate error arises in this layer, see ``own_error``.
-        own_parts: The parts that arise in this layer, as far as they are not cancelled.
-        channels: How many.
-        dead_channels: How many were positive for no calibration image.
-        saturated_channels: How many send the most they can too often.
-    """
-
-    name: str
-    rate_error: float | None = None
-    parts: Mapping[str, float] = field(default_factory=dict)
-    mostly: str | None = None
-    own_error: float | None = None
-    own_parts: Mapping[str, float] = field(default_factory=dict)
-    channels: int | None = None
-    dead_channels: int | None = None
-    saturated_channels: int | None = None
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong with the layers of a network.
-
-    Attributes:
-        layers: In graph order.
-        breaks: Name of the first layer that breaks; None where none does.
-        part: The largest of its own parts, or ``"dead"`` where dead channels are to blame.
-        option: The option of ``convert`` that helps; None where none does.
-        suggestion: A sentence that names the option and the figure behind it; None where nothing is to be done.
-    """
-
-    layers: tuple[LayerDiagnosis, ...]
-    breaks: str | None = None
-    part: str | None = None
-    option: str | None = None
-    suggestion: str | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return asdict(self)
-
-    def verdict(self) -> str:
-        """Return the first layer that breaks and the suggestion, in words."""
-        if not any(layer.parts for layer in self.layers):
-            found = "What the errors of the layers are made of was not measured."
-        elif self.breaks is None:
-            found = "No layer breaks."
-        else:
-            own_errors = (x.own_error for x in self.layers if x.name == self.breaks and x.own_error is not None)
-            own = f"{next(own_errors):.1%} of its activation"
-            found = f"{self.breaks} is the first layer that breaks: its own error is {own}."
-        return found if self.suggestion is None else f"{found} {self.suggestion}"
-
-
-def diagnose(layers: object, conversion: object) -> Diagnosis:
+def diagnose(layers: Iterable[LayerRow], settings: Settings) -> Diagnosis:
     """Return what is wrong with the layers of a network.
 
     Args:
-        layers: Rows as ``LayerRow.to_json`` gives them, in graph order; those of an older report have less.
-        conversion: The ``conversion`` part of the report, for the options that were used.
+        layers: In graph order; what was not measured may be missing.
+        settings: How the network was converted.
     """
-    found = tuple(_layer(row) for row in mappings(layers))
-    broken, settings = first_that_breaks(found), Settings.of(conversion)
+    found = tuple(_layer(row) for row in layers)
+    broken = first_that_breaks(found)
     if broken is not None and _mostly_dead([broken]):
         return _diagnosis(found, broken, "dead", dead_remedy([broken.name], *_dead([broken])))
     if _mostly_dead(found):
         return _diagnosis(found, broken, "dead", dead_remedy([], *_dead(found)))
     if broken is None:
-        return Diagnosis(found)
+        return Diagnosis(layers=found)
     part = largest(broken.own_parts)
     if part is None or broken.own_error is None:
         return _diagnosis(found, broken, part, None)
@@ -146,28 +79,21 @@ def largest(parts: Mapping[str, float]) -> str | None:
     return name if name is not None and parts[name] > 0 else None
 
 
-def _layer(row: Mapping[str, Any]) -> LayerDiagnosis:
-    given, rate_error = row.get("error_parts"), finite(row.get("rate_error"))
-    known = {name: finite(given.get(name)) for name in PARTS} if isinstance(given, Mapping) else {}
-    parts = {name: value for name, value in known.items() if value is not None}
-    input_error = finite(row.get("input_error", rate_error))
+def _layer(row: LayerRow) -> LayerDiagnosis:
+    parts = {name: row.error_parts[name] for name in PARTS if name in row.error_parts}
+    input_error = row.rate_error if row.input_error is None else row.input_error
     seen = parts if input_error is None else uncancelled(parts, input_error)
     return LayerDiagnosis(
-        name=str(row.get("name") or "?"),
-        rate_error=rate_error,
+        name=row.name,
+        rate_error=row.rate_error,
         parts=parts,
         mostly=largest(seen),
-        own_error=own_error(seen, rate_error) if parts and rate_error is not None else None,
+        own_error=own_error(seen, row.rate_error) if parts and row.rate_error is not None else None,
         own_parts={name: value for name, value in seen.items() if name in OWN_PARTS},
-        channels=_whole(row.get("channels")),
-        dead_channels=_whole(row.get("dead_channels")),
-        saturated_channels=_whole(row.get("saturated_channels")),
+        channels=row.channels,
+        dead_channels=row.dead_channels,
+        saturated_channels=row.saturated_channels,
     )
-
-
-def _whole(value: object) -> int | None:
-    known = finite(value)
-    return None if known is None else int(known)
 
 
 def _dead(layers: Sequence[LayerDiagnosis]) -> tuple[int, int]:
@@ -185,7 +111,7 @@ def _diagnosis(
     layers: tuple[LayerDiagnosis, ...], broken: LayerDiagnosis | None, part: str | None, remedy: Remedy | None
 ) -> Diagnosis:
     return Diagnosis(
-        layers,
+        layers=layers,
         breaks=None if broken is None else broken.name,
         part=part,
         option=None if remedy is None else remedy.option,

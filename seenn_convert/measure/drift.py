@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
+
+from seenn_convert.artifact.schema.evaluation import ExitDrift
 
 UNLIKELY, FAR = 0.001, 0.1
 """Images have drifted where the exits differ by more than chance explains (p-value below the first), and by enough to
@@ -15,7 +16,7 @@ FEWEST = 5.0
 """Expected images in a cell of the table; neighbouring timesteps with fewer are counted together."""
 
 
-def exit_drift(before: Mapping[str, int] | None, after: Mapping[str, int]) -> dict[str, Any] | None:
+def exit_drift(before: Mapping[int, int] | None, after: Mapping[int, int]) -> ExitDrift | None:
     """Compare the exit steps of new images with those of the held-out calibration images; None without the latter.
 
     Args:
@@ -24,18 +25,18 @@ def exit_drift(before: Mapping[str, int] | None, after: Mapping[str, int]) -> di
     """
     if not before or not sum(before.values()) or not sum(after.values()):
         return None
-    steps = sorted({*map(int, before), *map(int, after)})
-    table = [[counts.get(str(t), 0) for t in steps] for counts in (before, after)]
+    steps = sorted({*before, *after})
+    table = [[counts.get(t, 0) for t in steps] for counts in (before, after)]
     p_value, distance, bins = homogeneity(*table)
     averages = [sum(t * n for t, n in zip(steps, row, strict=True)) / sum(row) for row in table]
-    return {
-        "p_value": p_value,
-        "distance": distance,
-        "bins": bins,
-        "calibration_average_timesteps": averages[0],
-        "average_timesteps": averages[1],
-        "drifted": p_value < UNLIKELY and distance > FAR,
-    }
+    return ExitDrift(
+        p_value=p_value,
+        distance=distance,
+        bins=bins,
+        calibration_average_timesteps=averages[0],
+        average_timesteps=averages[1],
+        drifted=p_value < UNLIKELY and distance > FAR,
+    )
 
 
 def homogeneity(first: Sequence[int], second: Sequence[int]) -> tuple[float, float, int]:
@@ -62,12 +63,12 @@ def homogeneity(first: Sequence[int], second: Sequence[int]) -> tuple[float, flo
     return float(torch.special.gammaincc(half[0], half[1])), distance, len(pairs)
 
 
-def drift_words(drift: Mapping[str, Any]) -> str:
+def drift_words(drift: ExitDrift) -> str:
     """Return what is wrong with drifted images and what to do, in a sentence or two."""
-    chance = f"p = {drift['p_value']:.1g}" if drift["p_value"] >= 1e-9 else "p < 1e-9"
+    chance = f"p = {drift.p_value:.1g}" if drift.p_value >= 1e-9 else "p < 1e-9"
     return (
-        f"these images leave after {drift['average_timesteps']:.2f} timesteps on average, the held-out calibration "
-        f"images after {drift['calibration_average_timesteps']:.2f}: {drift['distance']:.0%} leave at other timesteps, "
+        f"these images leave after {drift.average_timesteps:.2f} timesteps on average, the held-out calibration "
+        f"images after {drift.calibration_average_timesteps:.2f}: {drift.distance:.0%} leave at other timesteps, "
         f"more than chance explains ({chance}). They are of another kind, so the exit target and any certificate may "
         "not hold; calibrate again with images of this kind: seenn-convert calibrate ARTIFACT --data DATA"
     )

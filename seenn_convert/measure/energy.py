@@ -15,6 +15,7 @@ ASSUMPTIONS = (
     "accumulates as members fire",
     "sums and averages of spikes are counted as the spikes they are made of; behind a temporal difference, a layer "
     "without neurons or neurons with graded spikes, a nonzero input costs multiply-accumulates",
+    "a convolution's multiply-accumulates include those with the zeros of padding, and so do accumulates",
     "pooling, neuron updates, memory access and control are not counted: on real hardware they can dominate",
 )
 

@@ -1,9 +1,8 @@
 """Evaluate an artifact on data that it has not seen: accuracy, exits, time, operations, energy."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import replace
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +10,10 @@ from torch import Tensor
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.plain import dig
-from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.artifact.provenance import data_facts, reused
+from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timing, TradeOffPoint
+from seenn_convert.artifact.schema.layers import LayerRow
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
@@ -22,20 +23,21 @@ from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
-from seenn_convert.measure.certified import check_certificate
+from seenn_convert.measure.certified import broken_words, check_certificate
 from seenn_convert.measure.costs import Counts, costs, operation_shares, run_counted
 from seenn_convert.measure.diagnosis import diagnose
-from seenn_convert.measure.drift import exit_drift
+from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
+from seenn_convert.measure.remedies import Settings
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy, exit_steps, reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
 
-__all__ = ["check_shape", "checked_labels", "classes_of", "evaluate", "run_ann"]
+__all__ = ["check_shape", "checked_labels", "classes_of", "measure", "run_ann"]
 
 TIMED_SECONDS, TIMED_IMAGES = 30.0, (512, 4096)
 """How long one timed run of all timesteps may take, and the fewest and most images in it."""
@@ -47,15 +49,15 @@ precision on a CPU, where none may: there the row floor keeps the order of summa
 depends on the batch and flip a spike now and then."""
 
 
-def evaluate(
+def measure(
     artifact: Artifact,
-    data: SampleData,
+    data: Samples,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
     ann: Program | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Return the evaluation as plain data; see ``docs/report.md`` for its keys.
+) -> Evaluation:
+    """Return how good the network is on ``data``, with the warnings that a reader needs.
 
     Args:
         artifact: What ``convert`` made.
@@ -69,7 +71,6 @@ def evaluate(
         InputError: No labels, labels out of range, unknown classes, images of the wrong shape, or no such device.
         PostconditionError: Early exit does not agree with hindsight.
     """
-    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     labels = checked_labels(data, classes_of(artifact.snn))
     check_shape(data, artifact.snn.input_shape)
@@ -93,23 +94,45 @@ def evaluate(
         layers = _layers(artifact, model, data, counts)
         planning = policy_macs(artifact.snn) if plans else 0
     early = _early_exit(trace, labels, artifact.timesteps)
-    return {
-        "data": {"name": Path(data.name).name, "images": len(data), "fingerprint": data.fingerprint()},
-        "policy": artifact.policy.to_json(),
-        "ann_accuracy": float((ann_predictions == labels).double().mean()),
-        "accuracy_at": {str(t + 1): float(right.double().mean()) for t, right in enumerate(run.right)},
-        "early_exit": early,
-        "certificate": _certificate(artifact, run, trace, labels),
-        "exit_drift": exit_drift(_held_out_counts(artifact), early["exit_counts"]),
-        "differs_from_hindsight": differing,
-        "milliseconds_per_image": time,
-        "timing": {"images": len(timed), "batch_size": batch_size, "threads": torch.get_num_threads()},
-        **costs(artifact.ann, counts, trace.exit_step, planning),
-        "trade_off": _trade_off(run),
-        "layers": layers,
-        "diagnosis": diagnose(layers, artifact.report.get("conversion")).to_json(),
-        "examples": examples(trace, data),
-    }
+    operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
+    certificate = artifact.certificate
+    found = Evaluation(
+        data=data_facts(data),
+        policy=PolicyFacts.of(artifact.policy.to_json()),
+        ann_accuracy=float((ann_predictions == labels).double().mean()),
+        accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
+        early_exit=early,
+        certificate=None
+        if certificate is None
+        else check_certificate(certificate, trace.predictions, run.predictions[-1], labels),
+        exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
+        differs_from_hindsight=differing,
+        milliseconds_per_image=time,
+        timing=Timing(images=len(timed), batch_size=batch_size, threads=torch.get_num_threads()),
+        operations=operations,
+        energy=energy,
+        trade_off=_trade_off(run),
+        layers=layers,
+        diagnosis=diagnose(layers, Settings.of(artifact)),
+        examples=examples(trace, data),
+    )
+    return replace(found, warnings=tuple(_warnings(artifact, data, found)))
+
+
+def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> list[Caution]:
+    warnings = []
+    if found.differs_from_hindsight:
+        words = (
+            f"{found.differs_from_hindsight} images left at another step than hindsight says: this machine's "
+            "kernels round differently for batches of different size"
+        )
+        warnings.append(Caution("differs_from_hindsight", words))
+    warnings += reused(artifact.provenance.calibration, artifact.provenance.policy, data, found.data.fingerprint)
+    if found.exit_drift is not None and found.exit_drift.drifted:
+        warnings.append(Caution("exit_drift", drift_words(found.exit_drift)))
+    if found.certificate is not None and not found.certificate.holds:
+        warnings.append(Caution("certificate_fails", broken_words(found.certificate)))
+    return warnings
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
@@ -140,48 +163,37 @@ def _compare_with_hindsight(run: Readouts, trace: ExitTrace, policy: ExitPolicy,
     return differing
 
 
-def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> dict[str, Any]:
+def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
     right = int((trace.predictions == labels).sum())
     counts = torch.bincount(trace.exit_step, minlength=timesteps + 1)[1:]
-    return {
-        "accuracy": right / len(labels),
-        "interval95": list(wilson_interval(right, len(labels))),
-        "average_timesteps": trace.average_timesteps,
-        "exit_counts": {str(t + 1): int(count) for t, count in enumerate(counts)},
-    }
+    return EarlyExit(
+        accuracy=right / len(labels),
+        interval95=wilson_interval(right, len(labels)),
+        average_timesteps=trace.average_timesteps,
+        exit_counts=dict(enumerate(counts.tolist(), 1)),
+    )
 
 
-def _held_out_counts(artifact: Artifact) -> Mapping[str, int] | None:
-    """Return how many held-out calibration images left at each timestep; older artifacts do not say."""
-    counts = dig(artifact.report, "conversion", "exit", "held_out", "exit_counts")
-    if artifact.policy.to_json() != dig(artifact.report, "conversion", "exit", "policy") or counts is None:
-        return None
-    return {t: count for t, count in counts.items() if t.isdecimal()}
+def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
+    """Return how many held-out calibration images left at each timestep, None if the artifact does not know."""
+    known = artifact.facts.held_out_exits
+    return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
 
 
-def _certificate(artifact: Artifact, run: Readouts, trace: ExitTrace, labels: Tensor) -> dict[str, Any] | None:
-    if artifact.certificate is None:
-        return None
-    return check_certificate(artifact.certificate, trace.predictions, run.predictions[-1], labels)
-
-
-def _trade_off(run: Readouts) -> list[dict[str, float]]:
+def _trade_off(run: Readouts) -> tuple[TradeOffPoint, ...]:
     """Return the curve of single thresholds on this data: for looking at, nothing is chosen from it."""
-    return [
-        {"threshold": threshold, "accuracy": accuracy, "average_timesteps": average}
+    return tuple(
+        TradeOffPoint(threshold=threshold, accuracy=accuracy, average_timesteps=average)
         for threshold, accuracy, average in trade_off(run.scores, run.right)
-    ]
+    )
 
 
-def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> list[dict[str, object]]:
+def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> tuple[LayerRow, ...]:
     """Return the table of neuron layers, with the share of the operations each causes and its dead channels."""
-    few = next(_images(data.take(LAYER_IMAGES), LAYER_IMAGES))
-    dead, shares = artifact.report.get("conversion", {}).get("dead_channels", {}), operation_shares(artifact, counts)
-    return [
-        {
-            **row.to_json(),
-            "operation_share": shares.get(row.name, 0.0),
-            "dead_channels": dead.get(row.name, 0),
-        }
+    few, shares = next(_images(data.take(LAYER_IMAGES), LAYER_IMAGES)), operation_shares(artifact, counts)
+    known = artifact.provenance.calibration
+    dead = {} if known is None else {name: len(x.dead_channels) for name, x in known.thresholds.layers.items()}
+    return tuple(
+        replace(row, operation_share=shares.get(row.name, 0.0), dead_channels=dead.get(row.name, 0))
         for row in layer_rows(artifact.ann, model, few)
-    ]
+    )

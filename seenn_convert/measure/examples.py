@@ -7,31 +7,32 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from seenn_convert.artifact.schema.evaluation import Example, Examples
 from seenn_convert.data.samples import Samples
 from seenn_convert.runtime.early_exit import ExitTrace
 
 COUNT = 8
 
 
-def examples(trace: ExitTrace, data: Samples) -> dict[str, list[dict[str, object]]]:
+def examples(trace: ExitTrace, data: Samples) -> Examples:
     """Return up to eight samples that left first and eight that left last, with their pictures."""
     order = torch.argsort(trace.exit_step.double() - trace.confidence.double().clamp(0, 1).cpu(), stable=True).tolist()
     count = min(COUNT, len(order) // 2)
-    return {
-        "easy": [_example(index, trace, data) for index in order[:count]],
-        "hard": [_example(index, trace, data) for index in reversed(order[len(order) - count :])],
-    }
+    return Examples(
+        easy=tuple(_example(index, trace, data) for index in order[:count]),
+        hard=tuple(_example(index, trace, data) for index in reversed(order[len(order) - count :])),
+    )
 
 
-def _example(index: int, trace: ExitTrace, data: Samples) -> dict[str, object]:
+def _example(index: int, trace: ExitTrace, data: Samples) -> Example:
     labels = data.labels
-    return {
-        "image": picture(data.original(index)),
-        "label": None if labels is None else int(labels[index]),
-        "prediction": int(trace.predictions[index]),
-        "exit_step": int(trace.exit_step[index]),
-        "confidence": float(trace.confidence[index]),
-    }
+    return Example(
+        image=picture(data.original(index)),
+        label=None if labels is None else int(labels[index]),
+        prediction=int(trace.predictions[index]),
+        exit_step=int(trace.exit_step[index]),
+        confidence=float(trace.confidence[index]),
+    )
 
 
 def picture(pixels: Tensor, side: int = 96) -> str:

@@ -1,12 +1,11 @@
 """The table of neuron layers: what each does, and how far its mean output is from the ANN's activation."""
 
 import statistics
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.ir.interpreter import read_results
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
@@ -19,45 +18,6 @@ from seenn_convert.runtime.spiking_model import LayerInfo, SpikingModel
 SATURATED_STEPS, SATURATED_SHARE = 0.9, 0.05
 """A neuron is saturated by an image for which it sends the most it can in this share of the timesteps, rounded to whole
 ones; a channel is saturated where more than that share of its neurons and images are. The start-up takes the rest."""
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One layer of neurons.
-
-    Attributes:
-        name: Node name.
-        neurons: Number of neurons.
-        channels: Number of channels, the first axis behind the batch.
-        v_threshold: Smallest, median and largest threshold.
-        firing_rate: Spikes, of either sign, a neuron and timestep; each member of a group that fires counts.
-        rate_error: Norm of (mean output - activation) over the norm of the activation, after all timesteps.
-        spikes_per_image: Over all timesteps.
-        error_parts: What the rate error is made of, see ``rate_error.split_error``: the norm of each part over the norm
-            of the activation. The parts add up to the error, their norms do not.
-        input_error: The same of start-up and upstream together, which often cancel in part.
-        saturated_channels: Channels that send the most they can too often, see ``SATURATED_SHARE``; None where spikes
-            may be of any size. Behind a clipped ReLU this may be what the ANN does.
-        operation_share: Share of all synaptic operations that this layer's spikes cause.
-        dead_channels: Channels that no calibration image activated; None where the calibration is not known.
-    """
-
-    name: str
-    neurons: int
-    channels: int
-    v_threshold: tuple[float, float, float]
-    firing_rate: float
-    rate_error: float
-    spikes_per_image: float
-    error_parts: Mapping[str, float]
-    input_error: float
-    saturated_channels: int | None = None
-    operation_share: float | None = None
-    dead_channels: int | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return asdict(self)
 
 
 def layer_rows(ann: Program, model: SpikingModel, images: Tensor) -> list[LayerRow]:

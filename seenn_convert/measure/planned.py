@@ -1,20 +1,30 @@
 """What the report says about a policy head: what it costs, what it was trained on, and what was chosen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import environment
+from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds, HeldOut
+from seenn_convert.artifact.schema.provenance import PolicyOrigin
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts, WarningCode
 from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
-from seenn_convert.measure.conversion import SCHEMA_VERSION
+from seenn_convert.measure.conversion import pass_facts
 
 FEW_HELD_OUT = 500
+
+ABOUT_EXIT: tuple[WarningCode, ...] = (
+    "target_not_reached", "few_held_out", "plan_no_better", "policy_head_unused", "few_policy_images",
+    "policy_head_gone",
+)  # fmt: skip
+"""Warnings about an exit that is chosen again when a policy head is attached."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +54,12 @@ class Planning:
     labelled: bool
 
 
-def policy_provenance(data: Samples, options: Mapping[str, Any]) -> dict[str, Any]:
+def policy_provenance(data: Samples, options: Mapping[str, Any]) -> PolicyOrigin:
     """Return the ``policy`` part of an artifact's provenance."""
-    return {
-        "name": Path(data.name).name,
-        "images": len(data),
-        "fingerprint": data.fingerprint(),
-        "options": dict(options),
-        "environment": environment(),
-    }
+    return PolicyOrigin(**vars(data_facts(data)), options=options, environment=environment())
 
 
-def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> dict[str, Any]:
+def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> Report:
     """Return the report of ``before`` with the exit of ``after``, and without its evaluation, which is of another exit.
 
     Args:
@@ -64,62 +68,64 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Sampl
         planning: How the head came about.
         data: What it was trained and chosen on.
     """
-    conversion = dict(before.report.get("conversion") or {})
-    choice = planning.decision.choice
-    kept = [one for one in conversion.get("passes", ()) if one.get("name") != "AttachPolicy"]
-    record = after.snn.history[-1]
-    conversion |= {
-        "passes": [*kept, {"name": record.name, "changed": len(record.changed), "declined": []}],
-        "exit": {
-            **(conversion.get("exit") or {}),
-            "policy": after.policy.to_json(),
-            "target": planning.target.to_json(),
-            "held_out": {
-                **planning.measured,
-                "expected_drop": choice.expected_drop,
-                "average_timesteps": choice.average_timesteps,
-                "reached": choice.reached,
-            },
-            "head": _head(after, planning, data),
-        },
-        "warnings": [*_kept_warnings(conversion), *_certificate_gone(before, after), *_warnings(planning)],
-    }
-    return {
-        **{"schema_version": SCHEMA_VERSION, **before.report},
-        "conversion": conversion,
-        "evaluation": None,
-        "environment": environment(),
-    }
+    old, choice = before.report.conversion, planning.decision.choice
+    if old is None:
+        return replace(before.report, evaluation=None, environment=environment())
+    head = pass_facts(after.snn.history[-1])
+    held_out = HeldOut(
+        **planning.measured,
+        expected_drop=choice.expected_drop,
+        average_timesteps=choice.average_timesteps,
+        reached=choice.reached,
+        exit_counts=None,
+    )
+    conversion = replace(
+        old,
+        passes=(*(one for one in old.passes if one.name != head.name), head),
+        exit=replace(
+            old.exit,
+            policy=PolicyFacts.of(after.policy.to_json()),
+            target=planning.target,
+            held_out=held_out,
+            head=_head(after, planning, data),
+        ),
+        certificate=after.certificate,
+        warnings=(
+            *(one for one in old.warnings if one.code not in ABOUT_EXIT),
+            *_certificate_gone(before, after),
+            *_warnings(planning),
+        ),
+    )
+    return replace(before.report, conversion=conversion, evaluation=None, environment=environment())
 
 
-def _head(artifact: Artifact, planning: Planning, data: Samples) -> dict[str, Any]:
+def _head(artifact: Artifact, planning: Planning, data: Samples) -> HeadFacts:
     sites, macs = call_sites(artifact.ann), policy_macs(artifact.snn)
     step = sum(site.macs for site in sites if site.treatment != "stem")
     decision, epochs = planning.decision, planning.options["epochs"]
-    without_cache = epochs * planning.seconds_seen + planning.seconds_training
-    return {
-        **planning.options,
-        "used": decision.choice.head is not None,
-        "setting": planning.setting,
-        "macs": macs,
-        "share_of_timestep": macs / max(step, 1),
-        "data": {"name": Path(data.name).name, "images": len(data), "labelled": planning.labelled},
-        "fitting_images": len(planning.split.fitting),
-        "held_out_images": len(planning.split.held_out),
-        "seconds": {
-            "readouts": planning.seconds_seen,
-            "training": planning.seconds_training,
-            "training_without_cache": without_cache,
-        },
-        "frontier": {
-            way: [
-                {"average_timesteps": one.average_timesteps, "expected_drop": one.expected_drop}
+    return HeadFacts(
+        **{**planning.options, "settings": tuple(planning.options["settings"])},
+        used=decision.choice.head is not None,
+        setting=planning.setting,
+        macs=macs,
+        share_of_timestep=macs / max(step, 1),
+        data=HeadData(name=Path(data.name).name, images=len(data), labelled=planning.labelled),
+        fitting_images=len(planning.split.fitting),
+        held_out_images=len(planning.split.held_out),
+        seconds=HeadSeconds(
+            readouts=planning.seconds_seen,
+            training=planning.seconds_training,
+            training_without_cache=epochs * planning.seconds_seen + planning.seconds_training,
+        ),
+        frontier={
+            way: tuple(
+                FrontierPoint(average_timesteps=one.average_timesteps, expected_drop=one.expected_drop)
                 for one in frontier(choices)
-            ]
+            )
             for way, choices in decision.ways.items()
             if choices
         },
-    }
+    )
 
 
 def _is_better_than_fixed(decision: PlanDecision) -> bool:
@@ -129,39 +135,36 @@ def _is_better_than_fixed(decision: PlanDecision) -> bool:
     return expected is None or choice.expected_drop < expected
 
 
-def _kept_warnings(conversion: Mapping[str, Any]) -> list[str]:
-    """Return the warnings of the conversion that are not about an exit that was chosen again."""
-    about_exit = ("the exit target was not reached", "how careful the exits are", "the plan", "the policy head")
-    return [warning for warning in conversion.get("warnings", ()) if not str(warning).startswith(about_exit)]
-
-
-def _certificate_gone(before: Artifact, after: Artifact) -> list[str]:
+def _certificate_gone(before: Artifact, after: Artifact) -> list[Caution]:
     if before.certificate is None or after.certificate is not None:
         return []
-    return [
+    words = (
         "the certificate was about the exits as they were and is gone; certified exits have no policy head, calibrate "
         "makes them again (seenn-convert calibrate ARTIFACT --data DATA)"
-    ]
+    )
+    return [Caution("certificate_gone", words)]
 
 
-def _warnings(planning: Planning) -> list[str]:
+def _warnings(planning: Planning) -> list[Caution]:
     warnings, choice = [], planning.decision.choice
     if not choice.reached:
-        warnings.append(
+        words = (
             "the exit target was not reached on the held-out images of the policy; accept a larger drop, or convert "
             "with a longer run (-T)"
         )
+        warnings.append(Caution("target_not_reached", words))
     if choice.head is None:
-        warnings.append(
-            "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well"
-        )
+        words = "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well"
+        warnings.append(Caution("policy_head_unused", words))
     elif not _is_better_than_fixed(planning.decision):
-        warnings.append(
+        words = (
             "the plan is no better than the same number of timesteps for all images, on held-out images: what the head "
             "reads does not tell easy images from hard ones"
         )
+        warnings.append(Caution("plan_no_better", words))
     if len(planning.split.held_out) < FEW_HELD_OUT:
-        warnings.append(
+        words = (
             f"the policy head was chosen on only {len(planning.split.held_out)} held-out images; give some thousands"
         )
+        warnings.append(Caution("few_policy_images", words))
     return warnings

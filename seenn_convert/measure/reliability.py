@@ -1,22 +1,14 @@
 """How honest and how telling exit scores are: calibration error, reliability bins, and AUROC."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
+
+from seenn_convert.artifact.schema.comparison import Bin
 
 BINS = 15
 
 
-class Bin(NamedTuple):
-    """Images whose confidence lies in one bin: how many, their mean confidence, and the share that is right."""
-
-    images: int
-    confidence: float
-    accuracy: float
-
-
-def reliability_bins(confidence: Tensor, right: Tensor, bins: int = BINS) -> list[Bin]:
+def reliability_bins(confidence: Tensor, right: Tensor, bins: int = BINS) -> tuple[Bin, ...]:
     """Return the bins of equal width that hold images, from unsure to sure.
 
     Args:
@@ -31,7 +23,7 @@ def reliability_bins(confidence: Tensor, right: Tensor, bins: int = BINS) -> lis
         found.append(
             Bin(int(chosen.sum()), float(confidence[chosen].double().mean()), float(right[chosen].double().mean()))
         )
-    return found
+    return tuple(found)
 
 
 def calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:

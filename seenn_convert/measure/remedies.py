@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seenn_convert.artifact.plain import dig, finite, mappings
+from seenn_convert.artifact.artifact import Artifact
 
 
 class Remedy(NamedTuple):
@@ -15,30 +15,33 @@ class Remedy(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of a conversion that a remedy would change.
+    """How a network was converted, as far as a remedy would change it.
 
     Attributes:
-        timesteps: The longest run; None where the report does not say.
-        neuron: Kind of neuron.
-        timestep_bias: Whether layers are corrected at every timestep.
-        threshold_rule: Name of the rule, after ``auto: `` where it was chosen.
+        timesteps: The longest run; None if it is not known.
+        neuron: Neuron type.
+        correction: Of every layer's mean output.
+        chosen: Whether the threshold rule was chosen among several by the error that it left.
+        unclipped: Layers whose thresholds clipped no activation in calibration.
     """
 
     timesteps: int | None = None
     neuron: str = ""
-    timestep_bias: bool = True
-    threshold_rule: str = ""
+    correction: str = "timestep"
+    chosen: bool = False
+    unclipped: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, conversion: object) -> "Settings":
-        """Read the ``conversion`` part of a report, in which anything may be missing."""
-        timesteps = finite(dig(conversion, "timesteps"))
-        passes = [str(item.get("name")) for item in mappings(dig(conversion, "passes"))]
+    def of(cls, artifact: Artifact) -> "Settings":
+        """Return the settings of an artifact."""
+        options, calibration = artifact.provenance.options, artifact.provenance.calibration
+        layers = {} if calibration is None else calibration.thresholds.layers
         return cls(
-            timesteps=None if timesteps is None else int(timesteps),
-            neuron=str(dig(conversion, "neuron", "kind") or ""),
-            timestep_bias=not passes or "InsertTimestepBias" in passes,
-            threshold_rule=str(dig(conversion, "threshold_rule") or ""),
+            timesteps=artifact.timesteps,
+            neuron=str(options.get("neuron", "")),
+            correction=str(options.get("correction", "timestep")),
+            chosen=calibration is not None and bool(calibration.thresholds.choice),
+            unclipped=frozenset(name for name, layer in layers.items() if layer.clipped_share == 0),
         )
 
 
@@ -70,14 +73,13 @@ def dead_remedy(layers: list[str], dead: int, channels: int) -> Remedy:
 
 def _against_clipping(figure: float, layer: str, settings: Settings) -> Remedy:
     why = f"clipping takes {figure:.1%} of the activation of {layer}"
-    chosen = settings.threshold_rule.startswith("auto: ")
-    if settings.threshold_rule.removeprefix("auto: ").startswith("max"):
+    if layer in settings.unclipped:
         return Remedy(
             None,
-            f"Give more calibration images, or more varied ones: {why}, although its thresholds are the largest "
-            "activations of those that were given (--threshold max).",
+            f"Give more calibration images, or more varied ones: {why}, although in calibration "
+            "its thresholds clipped nothing.",
         )
-    if chosen and settings.timesteps is not None:
+    if settings.chosen and settings.timesteps is not None:
         at_more = "can afford the larger thresholds that round too coarsely now"
         return _more_timesteps(why, at_more, settings)
     option = "--threshold max"
@@ -101,7 +103,7 @@ def _against_arrival(part: str, figure: float, layer: str, settings: Settings) -
     if settings.neuron == "if":
         option = "--neuron signed"
         return Remedy(option, f"Convert with {option}: {why}, and binary neurons cannot take back a spike.")
-    if not settings.timestep_bias:
+    if settings.correction != "timestep":
         option = "--correction timestep"
         return Remedy(option, f"Convert with {option}: {why}, and nothing corrects it timestep by timestep.")
     return _more_timesteps(why, "leave the start behind", settings)

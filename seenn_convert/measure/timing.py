@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
@@ -24,8 +25,8 @@ def time_three_ways(
     batches: Sequence[Tensor],
     repeats: int = REPEATS,
     progress: Progress = silent,
-) -> dict[str, float]:
-    """Return milliseconds an image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
+) -> ThreeRuns:
+    """Return milliseconds per image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
 
     The three are run in turn, so that a change of the machine's speed meets all of them; one short run warms up.
 
@@ -52,7 +53,7 @@ def time_three_ways(
             for name, way in ways.items():
                 seconds[name].append(_seconds(way, batches, model.device))
                 counter.add(1)
-    return {name: 1000 * statistics.median(values) / images for name, values in seconds.items()}
+    return ThreeRuns(**{name: 1000 * statistics.median(values) / images for name, values in seconds.items()})
 
 
 class Prices(NamedTuple):

@@ -1,16 +1,16 @@
 """Write the report of an evaluation beside the artifact: ``report.json`` for programs, ``report.html`` for people."""
 
 import tempfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from seenn_convert.artifact.artifact import REPORT, Artifact
 from seenn_convert.artifact.files import check_no_folders, json_text, write_texts, written_to
 from seenn_convert.artifact.provenance import environment
+from seenn_convert.artifact.schema.comparison import Comparison
+from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError
-from seenn_convert.report.html import render_html
-from seenn_convert.report.html_compare import render_comparison
+from seenn_convert.report.render import comparison_page, report_page
 
 PAGE = "report.html"
 COMPARISON, COMPARISON_PAGE = "comparison.json", "comparison.html"
@@ -23,15 +23,15 @@ def check_report(folder: Path) -> None:
         pass
 
 
-def write_report(folder: Path, artifact: Artifact, evaluation: Mapping[str, Any] | None) -> Path:
+def write_report(folder: Path, artifact: Artifact, evaluation: Evaluation | None) -> Path:
     """Write both files, or none, into the artifact's folder and return the path of the page.
 
     Raises:
         InputError: The folder cannot be written.
     """
-    report = {**artifact.report, "evaluation": evaluation, "environment": environment()}
+    report = replace(artifact.report, evaluation=evaluation, environment=environment())
     with written_to(folder):
-        write_texts(folder, {REPORT: json_text(report), PAGE: render_html(report)})
+        write_texts(folder, {REPORT: json_text(report), PAGE: report_page(report)})
     return folder / PAGE
 
 
@@ -44,12 +44,12 @@ def check_comparison(folder: Path) -> None:
         pass
 
 
-def write_comparison(folder: Path, comparison: Mapping[str, Any]) -> Path:
+def write_comparison(folder: Path, comparison: Comparison) -> Path:
     """Write a comparison as ``comparison.json`` and as a page, or neither, and return the path of the page.
 
     Raises:
         InputError: The folder cannot be written.
     """
     with written_to(folder):
-        write_texts(folder, {COMPARISON: json_text(comparison), COMPARISON_PAGE: render_comparison(comparison)})
+        write_texts(folder, {COMPARISON: json_text(comparison), COMPARISON_PAGE: comparison_page(comparison)})
     return folder / COMPARISON_PAGE

@@ -1,12 +1,12 @@
 """Every call site is listed with its treatment and its share of the work."""
 
-import json
 
 import pytest
 import small_artifacts as small
 from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites, macs_of, spiking_share
+from seenn_convert.artifact.files import json_text
 from seenn_convert.ir.operators import AtenOperator, PerPart
 
 
@@ -25,7 +25,7 @@ def test_every_call_is_listed() -> None:
     }  # fmt: skip
     assert spiking_share(list(sites.values())) == pytest.approx(3600 / (2880 + 3600 + 60))
     assert sites["pool_1"].operator == "MaxPool2d"
-    json.dumps([site.to_json() for site in sites.values()], allow_nan=False)
+    json_text(list(sites.values()))
 
 
 @pytest.mark.parametrize(("module", "output", "macs"), [

@@ -21,6 +21,10 @@ from small_operators import OUTSIDE
 from seenn_convert.artifact import artifact as artifact_file
 from seenn_convert.artifact.artifact import MANIFEST, PROGRAM, REPORT, WEIGHTS, Artifact, is_artifact, load_artifact
 from seenn_convert.artifact.files import sha256_of, sha256_of_json
+from seenn_convert.artifact.schema.manifest import ConversionFacts
+from seenn_convert.artifact.schema.provenance import Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certify, make_certificate
@@ -69,7 +73,7 @@ def test_save_load_run_gives_the_same_bits(saved: Path) -> None:
     assert same_bits(given, read)
     assert format_program(read.snn) == format_program(given.snn)
     assert format_program(read.ann) == format_program(given.ann)
-    for name in ("timesteps", "policy", "preprocessing", "class_names", "provenance", "report"):
+    for name in ("timesteps", "policy", "preprocessing", "class_names", "provenance", "facts", "report"):
         assert getattr(read, name) == getattr(given, name), name
     assert read.snn.sources == given.snn.sources
     assert read.snn.states == given.snn.states
@@ -90,12 +94,13 @@ def test_all_files_may_be_read_by_whom_the_program_may(saved: Path) -> None:
 def test_everything_a_user_may_have_survives(tmp_path: Path) -> None:
     rich = replace(
         small.artifact(), policy=FixedPolicy(3), class_names=("Katze", "犬", "<b>"),
-        preprocessing=Preprocessing(resize=9, crop=8, mean=(0.1,), std=(0.3,)), report={}, provenance={"a": [1, None]},
+        preprocessing=Preprocessing(resize=9, crop=8, mean=(0.1,), std=(0.3,)), report=Report(),
+        provenance=Provenance(options={"a": [1, None]}), facts=ConversionFacts(target_timesteps=2.5),
     )  # fmt: skip
     rich.save(tmp_path / "rich")
     read = load_artifact(tmp_path / "rich")
     assert (read.policy, read.class_names, read.preprocessing) == (rich.policy, rich.class_names, rich.preprocessing)
-    assert (read.report, read.provenance) == ({}, {"a": [1, None]})
+    assert (read.report, read.provenance, read.facts) == (rich.report, rich.provenance, rich.facts)
     assert not (tmp_path / "rich" / REPORT).exists()
 
 
@@ -246,7 +251,7 @@ def test_a_damaged_report_is_found_or_harmless(saved: Path) -> None:
 MANIFEST_DAMAGE: dict[str, Callable[[Json], object]] = {
     "format": lambda m: m.update(format="zip"),
     "no format": lambda m: m.pop("format"),
-    "later version": lambda m: m.update(schema_version=2),
+    "later version": lambda m: m.update(schema_version=3),
     "no version": lambda m: m.pop("schema_version"),
     "no timesteps": lambda m: m.pop("timesteps"),
     "timesteps of zero": lambda m: m.update(timesteps=0),
@@ -269,7 +274,7 @@ MANIFEST_DAMAGE: dict[str, Callable[[Json], object]] = {
     "no provenance": lambda m: m.pop("provenance"),
     "options of a list": lambda m: m["provenance"].update(options=[]),
     "model of text": lambda m: m["provenance"].update(model="net"),
-    "calibration of nothing": lambda m: m["provenance"].update(calibration=None),
+    "calibration of nothing": lambda m: m["provenance"].update(calibration={}),
     "versions of numbers": lambda m: m["provenance"]["environment"].update(versions={"torch": 2}),
     "fewer thresholds than timesteps": lambda m: m["policy"]["thresholds"].pop(),
     "a fixed exit after the end": lambda m: m.update(policy={"policy": "fixed", "timesteps": 9}),
@@ -416,12 +421,12 @@ def test_a_report_of_wrong_kinds_is_refused(saved: Path, change: Callable[[Json]
         load_artifact(saved)
 
 
-@pytest.mark.parametrize("report", [None, {}, {"model": {}, "conversion": {}}])
+@pytest.mark.parametrize("report", [None, {}, {"model": None, "conversion": None}, {"schema_version": 2}])
 def test_a_report_may_be_missing_or_say_less(saved: Path, report: Json | None) -> None:
     (saved / REPORT).unlink()
     if report is not None:
         (saved / REPORT).write_text(json.dumps(report))
-    assert load_artifact(saved).report == (report or {})
+    assert load_artifact(saved).report == Report()
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])
@@ -482,25 +487,24 @@ def certified(policy: Json | None = None) -> Artifact:
     request = Certify(0.1, 0.05)
     about = small.artifact().policy.to_json() if policy is None else policy
     certificate = make_certificate(request, torch.tensor([1] + [0] * 99), 2.5, 2.5, False, about)
-    conversion = {**small.artifact().report["conversion"], "certificate": certificate.to_json()}
-    return replace(
-        small.artifact(), certificate=certificate, report={**small.artifact().report, "conversion": conversion}
-    )
+    report = small.artifact().report
+    report = replace(report, conversion=replace(report.conversion, certificate=certificate))
+    return replace(small.artifact(), certificate=certificate, report=report)
 
 
-def test_a_certificate_comes_back_and_without_one_the_manifest_has_no_key(saved: Path, tmp_path: Path) -> None:
+def test_a_certificate_comes_back_and_without_one_there_is_none(saved: Path, tmp_path: Path) -> None:
     given = certified()
     given.save(tmp_path / "certified")
     read = load_artifact(tmp_path / "certified")
     assert read.certificate == given.certificate is not None
-    assert read.report["conversion"]["certificate"] == given.certificate.to_json()
-    assert "certificate" not in json.loads((saved / MANIFEST).read_text())
+    assert read.report.conversion.certificate == given.certificate
+    assert json.loads((saved / MANIFEST).read_text())["certificate"] is None
     assert load_artifact(saved).certificate is None
 
 
 def test_another_policy_drops_the_certificate() -> None:
     changed = replace(certified(), policy=FixedPolicy(3))
-    assert changed.certificate is None and changed.report["conversion"]["certificate"] is None
+    assert changed.certificate is None and changed.report.conversion.certificate is None
     assert replace(certified(), class_names=("a", "b", "c")).certificate is not None
     assert certified({"policy": "fixed", "timesteps": 2}).certificate is None
 
@@ -515,5 +519,35 @@ def test_a_certificate_without_sense_or_of_another_policy_is_refused(
     certified().save(tmp_path / "net")
     edit(tmp_path / "net", MANIFEST, change)
     reseal(tmp_path / "net")
-    with pytest.raises(ArtifactError, match="the certificate"):
+    with pytest.raises(ArtifactError, match="certificate"):
         load_artifact(tmp_path / "net")
+
+
+BEFORE = Path(__file__).parent / "written_before"
+
+
+def test_an_artifact_written_before_gets_its_facts_from_its_report() -> None:
+    """Version 1 had parity, held-out exits and the timesteps of a time target in the report only."""
+    read, told = load_artifact(BEFORE), json.loads((BEFORE / REPORT).read_text())["conversion"]
+    assert read.facts.parity == told["parity"] is not None
+    assert read.facts.target_timesteps == told["exit"]["step_time"]["timesteps"]
+    exits = read.facts.held_out_exits
+    assert {str(t): n for t, n in exits.counts.items()} == told["exit"]["held_out"]["exit_counts"]
+    assert exits.policy == PolicyFacts.of(read.policy.to_json())
+
+
+def test_an_artifact_written_before_and_saved_again_is_of_this_version(tmp_path: Path) -> None:
+    read = load_artifact(BEFORE)
+    read.save(tmp_path / "net")
+    again = load_artifact(tmp_path / "net")
+    assert (again.facts, again.provenance, again.report) == (read.facts, read.provenance, read.report)
+    assert same_bits(read, again)
+    assert json.loads((tmp_path / "net" / MANIFEST).read_text())["schema_version"] == 2
+
+
+def test_a_conversion_knows_what_later_commands_need(tmp_path: Path) -> None:
+    facts, report = small.artifact().facts, small.artifact().report
+    assert facts == ConversionFacts.of_report(report)
+    (tmp_path / "net").mkdir()
+    replace(small.artifact(), report=Report()).save(tmp_path / "net")
+    assert load_artifact(tmp_path / "net").facts == facts  # the report is for readers only

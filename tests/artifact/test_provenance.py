@@ -1,12 +1,13 @@
 """Provenance names and hashes what a network was made from."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import small_artifacts as small
 
-from seenn_convert.artifact.provenance import model_provenance, provenance
+from seenn_convert.artifact.provenance import data_facts, model_provenance, reused
+from seenn_convert.artifact.schema.provenance import ModelOrigin
+from seenn_convert.artifact.schema.shared import DataFacts
 from seenn_convert.frontend.load import Source
 from seenn_convert.workflows.convert.options import Options
 
@@ -14,22 +15,36 @@ from seenn_convert.workflows.convert.options import Options
 def test_a_file_is_hashed_and_a_module_is_not(tmp_path: Path) -> None:
     (tmp_path / "net.pt2").write_bytes(b"abc")
     source = Source(small.ann_program(), "net.pt2", "pt2", tmp_path / "net.pt2")
-    assert model_provenance(source) == {
-        "name": "net.pt2", "format": "pt2", "sha256": hashlib.sha256(b"abc").hexdigest()
-    }  # fmt: skip
-    assert model_provenance(Source(small.ann_program(), "Net", "module"))["sha256"] is None
-    assert model_provenance(Source(small.ann_program(), "Net", "module", output_name="a"))["output_name"] == "a"
+    assert model_provenance(source) == ModelOrigin(
+        name="net.pt2", format="pt2", sha256=hashlib.sha256(b"abc").hexdigest()
+    )
+    assert model_provenance(Source(small.ann_program(), "Net", "module")).sha256 is None
+    assert model_provenance(Source(small.ann_program(), "Net", "module", output_name="a")).output_name == "a"
 
 
-def test_it_is_plain_data_without_folders_of_the_user() -> None:
+def test_data_is_named_without_folders_of_the_user() -> None:
     pixels, labels = small.draw(10, 1)
     data = small.as_dataset(pixels, labels, "/home/someone/secret/bars.npz")
-    found = provenance({"name": "Net"}, data, small.calibration(), Options().to_json())
-    text = json.dumps(found, allow_nan=False)
-    assert "someone" not in text
-    assert found["calibration"]["name"] == "bars.npz"
-    assert found["calibration"]["images"] == 10
-    assert found["calibration"]["fingerprint"] == data.fingerprint()
-    assert found["calibration"]["thresholds"] == small.calibration().to_json()
-    assert found["options"] == Options().to_json()
-    assert set(found) == {"model", "calibration", "options", "environment"}
+    assert data_facts(data) == DataFacts(name="bars.npz", images=10, fingerprint=data.fingerprint())
+
+
+def test_a_conversion_records_where_it_comes_from() -> None:
+    artifact = small.artifact()
+    found = artifact.provenance
+    assert vars(data_facts(small.dataset())).items() <= vars(found.calibration).items()
+    assert found.calibration.thresholds.images == artifact.report.conversion.calibration.fitting_images
+    assert found.options == Options(timesteps=8).to_json()
+    assert found.policy is None and found.environment == artifact.report.environment
+
+
+def test_images_used_before_are_named_by_their_use() -> None:
+    whole, other = small.dataset(40), small.dataset(40, seed=2)
+    part = whole.take(20)
+    known = data_facts(whole)
+    for data, among in ((whole, ""), (part, "among ")):
+        found = reused(known, None, data, data.fingerprint())
+        assert [one.code for one in found] == ["calibration_images"]
+        assert f"these are {among}the calibration images" in found[0].text
+    both = reused(known, known, part, part.fingerprint())
+    assert [one.code for one in both] == ["calibration_images", "policy_images"]
+    assert reused(known, None, other, other.fingerprint()) == reused(None, None, whole, known.fingerprint) == []

@@ -7,7 +7,9 @@ import small_artifacts as small
 import torch
 from torch import nn
 
-from seenn_convert.calibration.calibration import Calibration, LayerCalibration, calibrate, from_statistics
+from seenn_convert.artifact.files import json_text
+from seenn_convert.artifact.schema.coding import from_plain
+from seenn_convert.calibration.calibration import Calibration, calibrate, from_statistics
 from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule, ScaledRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
@@ -78,15 +80,9 @@ def test_dead_layers_are_an_error_that_lists_all_of_them() -> None:
 
 def test_it_is_plain_data() -> None:
     found = calibrate(biased([1.0, -1.0], [2.0]), BLACK, MaxRule())
-    read = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    read = json.loads(json_text(found))
     assert (read["rule"], read["per_channel"], read["images"]) == ("max", True, 4)
-    layers = {
-        name: LayerCalibration(
-            tuple(x["v_threshold"]), x["maximum"], x["firing_share"], tuple(x["dead_channels"]), x["clipped_share"]
-        )
-        for name, x in read["layers"].items()
-    }
-    assert Calibration(read["rule"], read["per_channel"], read["images"], layers) == found
+    assert from_plain(read, Calibration) == found
 
 
 def test_it_does_not_depend_on_the_batches() -> None:

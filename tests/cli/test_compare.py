@@ -23,7 +23,8 @@ def test_a_table_and_a_page(
     monkeypatch.setattr(comparing, "TIMED_IMAGES", 8)
     small.artifact().save(tmp_path / "net")
     data, known = npz(tmp_path / "test.npz", 60, 1), npz(tmp_path / "known.npz", 60, 2)
-    main(["compare", str(tmp_path / "net"), "--data", str(data), "--calibration-data", str(known), "--images", "40"])
+    main(["compare", str(tmp_path / "net"), "--data", str(data), "--calibration-data", str(known), "--images", "40",
+          "--figures", str(tmp_path / "figures")])  # fmt: skip
     out = capsys.readouterr().out
 
     assert out.startswith("40 images; ANN ")
@@ -32,6 +33,7 @@ def test_a_table_and_a_page(
     found = json.loads((tmp_path / "net" / "comparison.json").read_text())
     assert found["data"]["images"] == 40
     assert (tmp_path / "net" / "comparison.html").is_file()
+    assert (tmp_path / "figures" / "timesteps.svg").is_file()
 
 
 def test_a_missing_folder_is_an_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,30 +1,37 @@
 """What the commands print about a conversion."""
 
+from dataclasses import replace
+
 import pytest
 import small_artifacts as small
 
-from seenn_convert.cli.console import conversion_text
+from seenn_convert.artifact.schema.conversion import NeuronFacts
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.cli.console import conversion_text, policy_text
 
 
 @pytest.mark.parametrize(("neuron", "words"), [
-    ({"kind": "signed", "alphabet": [-1, 0, 1]}, "signed neurons (a spike is -1, 0, +1); spikes drive"),
-    ({"kind": "if", "alphabet": [0, 1], "bits_per_spike": 1}, "if neurons (a spike is 0, +1: 1 bit); spikes drive"),
-    ({"kind": "multilevel", "alphabet": [-2, -1, 0, 1, 2], "bits_per_spike": 3},
-     "multilevel neurons (a spike is -2, -1, 0, +1, +2: 3 bits); spikes drive"),
-    ({"kind": "group", "alphabet": list(range(-5, 6)), "bits_per_spike": 4},
-     "group neurons (a spike is one of 11 numbers from -5 to +5: 4 bits); spikes drive"),
-    ({"kind": "tracking", "alphabet": None, "bits_per_spike": None}, "tracking neurons (a spike is any whole number);"),
+    (NeuronFacts(kind="signed", alphabet=(-1, 0, 1)), "signed neurons (spikes: {-1, 0, 1}); spikes drive"),
+    (NeuronFacts(kind="if", alphabet=(0, 1), bits_per_spike=1), "if neurons (spikes: {0, 1}, 1 bit each); spikes drive"),
+    (NeuronFacts(kind="group", alphabet=tuple(range(-5, 6)), bits_per_spike=4),
+     "group neurons (spikes: 11 values from -5 to 5, 4 bits each); spikes drive"),
+    (NeuronFacts(kind="tracking"), "tracking neurons (spikes: any whole number);"),
 ])  # fmt: skip
-def test_a_conversion_says_what_a_spike_may_be(neuron: dict[str, object], words: str) -> None:
+def test_a_conversion_says_what_a_spike_may_be(neuron: NeuronFacts, words: str) -> None:
     """Reports from before the bits were said show the spikes alone."""
     report = small.artifact().report
-    text = conversion_text({**report, "conversion": {**report["conversion"], "neuron": neuron}})
+    text = conversion_text(replace(report, conversion=replace(report.conversion, neuron=neuron)))
 
     assert f"2 layers of {words}" in text
 
 
-def test_a_target_in_timesteps_is_said_so_where_a_time_was_once_measured() -> None:
-    from seenn_convert.cli.console import _target
+def test_every_warning_is_a_line() -> None:
+    report = small.artifact().report
+    warnings = (Caution("few_held_out", "few images"), Caution("no_labels", "no labels"))
+    text = conversion_text(replace(report, conversion=replace(report.conversion, warnings=warnings)))
+    assert text.splitlines()[-2:] == ["warning: few images", "warning: no labels"]
 
-    exit_ = {"target": {"drop": None, "timesteps": 2.5, "milliseconds": None}, "step_time": {"timesteps": 2.5}}
-    assert _target(exit_) == "2.5 timesteps"
+
+def test_a_report_that_knows_nothing_gives_no_text() -> None:
+    assert conversion_text(Report()) == policy_text(Report()) == ""

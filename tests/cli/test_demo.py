@@ -61,7 +61,7 @@ def test_a_demo_that_is_stopped_leaves_the_one_before(folder: Path, monkeypatch:
     artifact = load_artifact(folder)
     monkeypatch.setattr(run, "convert", lambda *_, **__: artifact)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(evaluate, "evaluate_artifact", stop)
+    monkeypatch.setattr(evaluate, "evaluate", stop)
     CliRunner().invoke(demo, ["-o", str(folder)])
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

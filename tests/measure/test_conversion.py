@@ -6,7 +6,9 @@ import pytest
 import small_artifacts as small
 from torch import Tensor, nn
 
+from seenn_convert.artifact.files import json_text
 from seenn_convert.artifact.provenance import environment
+from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
@@ -14,10 +16,10 @@ from seenn_convert.workflows.convert.run import convert
 
 def test_the_report_is_plain_data_with_every_part() -> None:
     artifact = small.artifact()
-    report = json.loads(json.dumps(artifact.report, allow_nan=False))
+    report = json.loads(json_text(artifact.report))
     assert set(report) == {"schema_version", "model", "conversion", "evaluation", "environment"}
     assert report["evaluation"] is None
-    assert report["model"] == {"name": "SmallNet", "format": "module", "sha256": None, "input_shape": [1, 8, 8],
+    assert report["model"] == {"name": "SmallNet", "format": "module", "sha256": None, "output_name": None, "input_shape": [1, 8, 8],
                                "classes": 3, "class_names": None}  # fmt: skip
     conversion = report["conversion"]
     assert conversion["timesteps"] == 8
@@ -26,7 +28,7 @@ def test_the_report_is_plain_data_with_every_part() -> None:
                                          "held_out_images": 38}  # fmt: skip
     assert len(conversion["operators"]) == 9
     assert [entry["name"] for entry in conversion["passes"]][-1] == "InsertExitProbe"
-    assert conversion["exit"]["policy"] == artifact.policy.to_json()
+    assert conversion["exit"]["policy"] == {**artifact.policy.to_json(), "timesteps": None}
     assert len(conversion["exit"]["temperatures"]) == 8
     assert set(conversion["exit"]["held_out"]) == {
         "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached", "exit_counts"
@@ -34,17 +36,17 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert sum(conversion["exit"]["held_out"]["exit_counts"].values()) == 38
     assert conversion["certificate"] is conversion["exit"]["step_time"] is None
     assert conversion["dead_channels"] == {"relu": 0, "relu_1": len(
-        artifact.provenance["calibration"]["thresholds"]["layers"]["relu_1"]["dead_channels"])}  # fmt: skip
+        artifact.provenance.calibration.thresholds.layers["relu_1"].dead_channels)}  # fmt: skip
     assert 0 <= conversion["parity"] < 1e-5
 
 
 def test_warnings_say_what_weakens_the_result() -> None:
     data = small.dataset(40, labelled=False)
     warned = convert(small.trained_net(), data, Options(timesteps=2, target=ExitTarget(drop=0.0)))
-    warnings = "\n".join(warned.report["conversion"]["warnings"])
+    warnings = small.warnings(warned.report)
     assert "no labels" in warnings
     assert "only 16 held-out images" in warnings
-    reached = warned.report["conversion"]["exit"]["held_out"]["reached"]
+    reached = warned.report.conversion.exit.held_out.reached
     assert ("not reached" in warnings) is not reached
 
 
@@ -68,7 +70,7 @@ class MostlySilent(nn.Module):
 def test_activations_that_mostly_never_fire_are_a_warning() -> None:
     """A trained gain of zero may silence a branch, wrong preprocessing a network; the user can tell."""
     found = {
-        silent: "\n".join(convert(MostlySilent(silent).eval(), small.dataset(40)).report["conversion"]["warnings"])
+        silent: small.warnings(convert(MostlySilent(silent).eval(), small.dataset(40)).report)
         for silent in (1, 2)
     }
     assert "2 of 3 activations never fire on the calibration images; check the preprocessing" in found[2]
@@ -81,12 +83,12 @@ def test_an_ann_that_is_right_by_chance_is_a_warning() -> None:
     options = Options(timesteps=2, calibration="fast")
     right = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
     wrong = convert(small.trained_net(), small.as_dataset(pixels, (labels + 1) % small.CLASSES), options)
-    assert not any("little more than chance" in text for text in right.report["conversion"]["warnings"])
-    share = wrong.report["conversion"]["exit"]["held_out"]["reference"]
-    assert wrong.report["conversion"]["warnings"][0].startswith(f"the ANN is right on only {share:.1%} of the held-out")
+    assert "little more than chance" not in small.warnings(right.report)
+    share = wrong.report.conversion.exit.held_out.reference
+    assert small.warnings(wrong.report).startswith(f"the ANN is right on only {share:.1%} of the held-out")
 
 
 def test_the_environment_names_versions() -> None:
     found = environment()
-    assert set(found) == {"versions", "machine", "date"}
-    assert {"python", "torch", "safetensors", "seenn_convert"} <= set(found["versions"])
+    assert set(to_plain(found)) == {"versions", "machine", "date"}
+    assert {"python", "torch", "safetensors", "seenn_convert"} <= set(found.versions)

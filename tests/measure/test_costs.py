@@ -10,6 +10,7 @@ import toys
 from torch import nn
 
 from seenn_convert.analysis.coverage import graded_skips
+from seenn_convert.artifact.schema.evaluation import TwoRuns
 from seenn_convert.measure.costs import Counts, costs, graded_additions, operation_shares, run_counted
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.types import Signed
@@ -48,17 +49,18 @@ def test_costs_by_hand() -> None:
     A fifth of the operations are caused by graded values and cost multiplications.
     """
     total = torch.tensor([[10.0, 20.0], [15.0, 40.0], [30.0, 60.0]])
-    found = costs(small.ann_program(), Counts(total / 10, total, total / 5, {}), torch.tensor([1, 3]))
-    operations, energy = found["operations"], found["energy"]["nanojoule_per_image"]
-    assert (operations["ann_macs"], operations["stem_macs"]) == (2880 + 3600 + 60, 2880)
-    assert operations["synaptic_operations"] == {"all_timesteps": 45.0, "early_exit": 35.0}
-    assert operations["graded_operations"] == {"all_timesteps": 9.0, "early_exit": 7.0}
-    assert operations["spikes"] == pytest.approx({"all_timesteps": 4.5, "early_exit": 3.5})
-    assert energy == pytest.approx({
+    counts = Counts(total / 10, total, total / 5, {})
+    operations, energy = costs(small.ann_program(), counts, torch.tensor([1, 3]))
+    assert (operations.ann_macs, operations.stem_macs) == (2880 + 3600 + 60, 2880)
+    assert operations.synaptic_operations == TwoRuns(all_timesteps=45.0, early_exit=35.0)
+    assert operations.graded_operations == TwoRuns(all_timesteps=9.0, early_exit=7.0)
+    assert vars(operations.spikes) == pytest.approx({"all_timesteps": 4.5, "early_exit": 3.5})
+    assert vars(energy.nanojoule_per_image) == pytest.approx({
         "ann": 6540 * 4.6e-3,
         "all_timesteps": (2880 + 9) * 4.6e-3 + 36 * 0.9e-3,
         "early_exit": (2880 + 7) * 4.6e-3 + 28 * 0.9e-3,
     })  # fmt: skip
+    assert any("zeros of padding" in words for words in energy.assumptions)
 
 
 def test_shares_go_to_the_layers_whose_spikes_cause_the_work() -> None:

@@ -1,7 +1,7 @@
 """A diagnosis names the layer that breaks, the part that dominates there, and what really helps."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,14 +9,18 @@ import small_artifacts as small
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.artifact.files import json_text
+from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
+from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule, PercentileRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import CONFIDENCE
-from seenn_convert.measure.diagnosis import BREAKS_ABOVE, Diagnosis, diagnose
+from seenn_convert.measure.diagnosis import BREAKS_ABOVE, diagnose
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.rate_error import PARTS
+from seenn_convert.measure.remedies import Settings
 from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
@@ -26,21 +30,20 @@ from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
 
 IMAGES = small.draw(64, 3)[0]
-SIGNED = {"timesteps": 8, "neuron": {"kind": "signed"}, "passes": [{"name": "InsertTimestepBias"}]}
+SIGNED = Settings(timesteps=8, neuron="signed")
 
 
-def row(name: str, rate_error: float | None = None, **values: Any) -> dict[str, Any]:
+def row(name: str, rate_error: float | None = None, **values: Any) -> LayerRow:
     """Return a row with the given parts; the rate error is their root sum of squares where none is given."""
     parts = {part: values.pop(part, 0.0) for part in PARTS}
     total = sum(value**2 for value in parts.values()) ** 0.5 if rate_error is None else rate_error
     together = values.pop("input_error", max(parts["startup"], parts["upstream"]))
-    return {"name": name, "rate_error": total, "error_parts": parts, "input_error": together, **values}
+    return LayerRow(name=name, rate_error=total, error_parts=parts, input_error=together, **values)
 
 
 def test_nothing_breaks_below_the_limit() -> None:
     found = diagnose([row("a", clipping=0.24), row("b", quantisation=0.2, upstream=0.9)], SIGNED)
     assert (found.breaks, found.part, found.option, found.suggestion) == (None, None, None, None)
-    assert found.verdict() == "No layer breaks."
     assert [layer.mostly for layer in found.layers] == ["clipping", "upstream"]
 
 
@@ -64,33 +67,32 @@ def test_a_start_that_cancels_against_upstream_is_no_error() -> None:
     found = diagnose([row("a", 0.5, startup=0.9, upstream=0.9, input_error=0.3, clipping=0.4)], SIGNED)
     assert (found.part, found.layers[0].mostly) == ("clipping", "clipping")
     assert found.layers[0].own_error == pytest.approx(0.5)
-    over = diagnose([row("a", 0.6, upstream=1.0, clipping=1.3)], {**SIGNED, "threshold_rule": "mse"})
+    over = diagnose([row("a", 0.6, upstream=1.0, clipping=1.3)], SIGNED)
     assert "clipping takes 60.0% of the activation" in str(over.suggestion)
     assert diagnose([row("a", 0.1, startup=0.9, upstream=0.9, input_error=0.0)], SIGNED).breaks is None
 
 
-@pytest.mark.parametrize(("part", "conversion", "option", "reason"), [
-    ("clipping", {"threshold_rule": "percentile 99"}, "--threshold max", "clipping takes 50.0% of the activation of a"),
-    ("clipping", {"threshold_rule": "max"}, None, "more calibration images"),
-    ("clipping", {"threshold_rule": "auto: max x 2"}, None, "more calibration images"),
-    ("clipping", {"threshold_rule": "auto: mse, 2 levels"}, "-T 16", "afford the larger thresholds"),
+@pytest.mark.parametrize(("part", "settings", "option", "reason"), [
+    ("clipping", {}, "--threshold max", "clipping takes 50.0% of the activation of a"),
+    ("clipping", {"unclipped": frozenset("a")}, None, "more calibration images"),
+    ("clipping", {"unclipped": frozenset("a"), "chosen": True}, None, "more calibration images"),
+    ("clipping", {"unclipped": frozenset("b"), "chosen": True}, "-T 16", "afford the larger thresholds"),
     ("quantisation", {}, "--neuron multilevel", "rounding to whole spikes makes an error of 50.0%"),
-    ("quantisation", {"neuron": {"kind": "if"}}, "--neuron multilevel", "more levels round less"),
-    ("quantisation", {"neuron": {"kind": "multilevel"}}, "-T 16", "rounding to whole spikes makes an error of 50.0%"),
-    ("quantisation", {"neuron": {"kind": "group"}, "timesteps": None}, "-T", "a larger -T"),
-    ("unevenness", {"neuron": {"kind": "if"}}, "--neuron signed", "binary neurons cannot take back a spike"),
-    ("startup", {"neuron": {"kind": "if"}, "passes": [{"name": "HoistStem"}]}, "--neuron signed", "came late"),
-    ("unevenness", {"passes": [{"name": "HoistStem"}]}, "--correction timestep", "the order in which input arrives"),
-    ("startup", {"passes": [{"name": "HoistStem"}]}, "--correction timestep", "input that came late"),
+    ("quantisation", {"neuron": "if"}, "--neuron multilevel", "more levels round less"),
+    ("quantisation", {"neuron": "multilevel"}, "-T 16", "rounding to whole spikes makes an error of 50.0%"),
+    ("quantisation", {"neuron": "group", "timesteps": None}, "-T", "a larger -T"),
+    ("unevenness", {"neuron": "if"}, "--neuron signed", "binary neurons cannot take back a spike"),
+    ("startup", {"neuron": "if", "correction": "bias"}, "--neuron signed", "came late"),
+    ("unevenness", {"correction": "bias"}, "--correction timestep", "the order in which input arrives"),
+    ("startup", {"correction": "bias"}, "--correction timestep", "input that came late"),
     ("startup", {}, "-T 16", "instead of 8: input that came late makes an error of 50.0%"),
     ("unevenness", {}, "-T 16", "more timesteps"),
 ])  # fmt: skip
-def test_what_helps_against_each_part(part: str, conversion: Mapping[str, Any], option: str, reason: str) -> None:
-    found = diagnose([row("a", **{part: 0.5})], {**SIGNED, **conversion})
+def test_what_helps_against_each_part(part: str, settings: Mapping[str, Any], option: str, reason: str) -> None:
+    found = diagnose([row("a", **{part: 0.5})], replace(SIGNED, **settings))
     assert (found.breaks, found.part, found.option) == ("a", part, option)
     assert found.suggestion is not None and reason in found.suggestion and (option or "") in found.suggestion
-    assert found.verdict().endswith(found.suggestion)
-    json.dumps(found.to_json(), allow_nan=False)
+    json_text(found)
 
 
 def test_mostly_dead_channels_point_at_the_calibration_data() -> None:
@@ -102,19 +104,31 @@ def test_mostly_dead_channels_point_at_the_calibration_data() -> None:
     assert "3 of 4 channels of b" in str(broken.suggestion)
     everywhere = diagnose([row("a", **dead), row("b", **dead)], SIGNED)
     assert (everywhere.breaks, everywhere.part) == (None, "dead")
-    assert "6 of 8 channels were positive" in everywhere.verdict()
+    assert "6 of 8 channels were positive" in str(everywhere.suggestion)
 
 
-@pytest.mark.parametrize("rows", [None, [], [{}], [{"name": "a", "rate_error": 2.0}], [{"error_parts": {"x": 1}}]])
-def test_a_report_without_the_parts_says_so(rows: object) -> None:
-    found = diagnose(rows, None)
-    assert found.breaks is None and "not measured" in found.verdict()
+@pytest.mark.parametrize("rows", [[], [LayerRow(name="a")], [LayerRow(name="a", rate_error=2.0)],
+                                  [LayerRow(name="a", error_parts={"x": 1.0})]])  # fmt: skip
+def test_without_the_parts_nothing_is_said(rows: list[LayerRow]) -> None:
+    found = diagnose(rows, Settings())
+    assert (found.breaks, found.suggestion) == (None, None)
+    assert not any(layer.parts for layer in found.layers)
 
 
 def test_an_older_report_is_read_without_what_it_lacks() -> None:
-    older = {"name": "a", "rate_error": 0.5, "error_parts": {"clipping": 0.5, "startup": 0.1, "upstream": None}}
-    found = diagnose([older], {"threshold_rule": "mse, 8 levels"})
+    older = LayerRow(name="a", rate_error=0.5, error_parts={"clipping": 0.5, "startup": 0.1})
+    found = diagnose([older], Settings())
     assert (found.breaks, found.option, found.layers[0].channels) == ("a", "--threshold max", None)
+
+
+def test_the_settings_are_those_of_the_artifact() -> None:
+    artifact = small.artifact()
+    found, thresholds = Settings.of(artifact), artifact.provenance.calibration.thresholds
+    assert (found.timesteps, found.neuron, found.correction, found.chosen) == (8, "signed", "timestep", True)
+    assert found.unclipped == {name for name, layer in thresholds.layers.items() if not layer.clipped_share}
+    assert Settings.of(replace(artifact, provenance=Provenance())) == Settings(timesteps=8)
+    largest = convert(small.trained_net(), small.dataset(), Options(timesteps=2, rule=MaxRule(), calibration="fast"))
+    assert Settings.of(largest) == Settings(2, "signed", "bias", False, frozenset(thresholds.layers))
 
 
 class Chain(nn.Module):
@@ -147,8 +161,7 @@ def diagnosed(
         run_passes(spiking, [probe_pass(ann, CONFIDENCE, torch.ones(timesteps))]), timesteps,
         ThresholdPolicy("confidence", (2.0,) * timesteps),
     )  # fmt: skip
-    rows = [row.to_json() for row in layer_rows(ann, model, images)]
-    return diagnose(rows, {**SIGNED, "timesteps": timesteps, "neuron": {"kind": neuron}, "threshold_rule": "mse"})
+    return diagnose(layer_rows(ann, model, images), Settings(timesteps, neuron))
 
 
 def own_error(found: Diagnosis, name: str) -> float:
@@ -205,8 +218,7 @@ def test_following_the_suggestion_makes_the_error_of_a_whole_conversion_fall() -
 
     def found(rule: MaxRule | PercentileRule) -> Diagnosis:
         artifact = convert(small.trained_net(), data, Options(timesteps=16, rule=rule))
-        rows = [row.to_json() for row in layer_rows(artifact.ann, artifact.model(), images)]
-        return diagnose(rows, artifact.report["conversion"])
+        return diagnose(layer_rows(artifact.ann, artifact.model(), images), Settings.of(artifact))
 
     before = found(PercentileRule(50.0))
     assert (before.part, before.option) == ("clipping", "--threshold max")

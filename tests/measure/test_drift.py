@@ -8,8 +8,8 @@ import torch
 from seenn_convert.measure.drift import drift_words, exit_drift, homogeneity
 
 
-def counts(*numbers: int) -> dict[str, int]:
-    return {str(t): n for t, n in enumerate(numbers, 1)}
+def counts(*numbers: int) -> dict[int, int]:
+    return dict(enumerate(numbers, 1))
 
 
 def test_two_bins_are_the_textbook_test() -> None:
@@ -55,24 +55,24 @@ def test_images_of_the_same_kind_do_not_warn() -> None:
 
 def test_another_kind_warns_and_says_what_to_do() -> None:
     found = exit_drift(counts(200, 100, 60, 40), counts(100, 200, 300, 400))
-    assert found is not None and found["drifted"]
-    assert found["calibration_average_timesteps"] == pytest.approx(1.85)
-    assert found["average_timesteps"] == pytest.approx(3.0)
+    assert found is not None and found.drifted
+    assert found.calibration_average_timesteps == pytest.approx(1.85)
+    assert found.average_timesteps == pytest.approx(3.0)
     words = drift_words(found)
     assert "3.00 timesteps on average" in words and "seenn-convert calibrate ARTIFACT --data DATA" in words
 
 
 def test_a_difference_that_is_certain_but_small_does_not_warn() -> None:
     found = exit_drift(counts(50_000, 50_000), counts(52_000, 48_000))
-    assert found is not None and found["p_value"] < 1e-9
-    assert found["distance"] == pytest.approx(0.02) and not found["drifted"]
+    assert found is not None and found.p_value < 1e-9
+    assert found.distance == pytest.approx(0.02) and not found.drifted
 
 
 def test_a_large_difference_of_few_images_does_not_warn() -> None:
     found = exit_drift(counts(20, 20), counts(14, 6))
-    assert found is not None and found["distance"] == pytest.approx(0.2) and not found["drifted"]
+    assert found is not None and found.distance == pytest.approx(0.2) and not found.drifted
 
 
-@pytest.mark.parametrize("before", [None, {}, {"1": 0}])
-def test_without_counts_of_the_calibration_nothing_is_said(before: dict[str, int] | None) -> None:
+@pytest.mark.parametrize("before", [None, {}, {1: 0}])
+def test_without_counts_of_the_calibration_nothing_is_said(before: dict[int, int] | None) -> None:
     assert exit_drift(before, counts(1, 2)) is None

@@ -7,12 +7,16 @@ import pytest
 import small_artifacts as small
 import torch
 
+from seenn_convert.artifact.provenance import data_facts
+from seenn_convert.artifact.schema.coding import to_plain
+from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.measure import evaluate as evaluate_file
 from seenn_convert.measure.diagnosis import diagnose
-from seenn_convert.measure.evaluate import evaluate
+from seenn_convert.measure.evaluate import measure
 from seenn_convert.measure.intervals import wilson_interval
+from seenn_convert.measure.remedies import Settings
 from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.policies import ThresholdPolicy, exit_steps
 
@@ -21,83 +25,84 @@ ARTIFACT = replace(small.artifact(), policy=ThresholdPolicy("confidence", (0.8, 
 
 
 @pytest.fixture(scope="module")
-def found() -> dict:
-    return evaluate(ARTIFACT, DATA, batch_size=32)
+def found() -> Evaluation:
+    return measure(ARTIFACT, DATA, batch_size=32)
 
 
-def test_the_keys_of_the_contract(found: dict) -> None:
-    assert set(found) == {
+def test_the_keys_of_the_contract(found: Evaluation) -> None:
+    plain = to_plain(found)
+    assert set(plain) == {
         "differs_from_hindsight",
         "timing", "policy",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
-        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift",
+        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings",
     }  # fmt: skip
-    assert set(found["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
-    assert set(found["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
-    assert set(found["operations"]) == {
+    assert set(plain["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
+    assert set(plain["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
+    assert set(plain["operations"]) == {
         "ann_macs", "stem_macs", "policy_macs", "synaptic_operations", "graded_operations", "spikes",
     }  # fmt: skip
-    assert list(found["accuracy_at"]) == list(found["early_exit"]["exit_counts"]) == [str(t) for t in range(1, 9)]
-    assert found["data"] == {"name": "bars.npz", "images": 70, "fingerprint": DATA.fingerprint()}
-    json.dumps(found, allow_nan=False)
+    assert list(plain["accuracy_at"]) == list(plain["early_exit"]["exit_counts"]) == [str(t) for t in range(1, 9)]
+    assert found.data == data_facts(DATA)
+    json.dumps(plain, allow_nan=False)
 
 
-def test_the_numbers_are_those_of_hindsight(found: dict) -> None:
+def test_the_numbers_are_those_of_hindsight(found: Evaluation) -> None:
     pixels, labels = small.draw(70, 71)
     run = collect_readouts(ARTIFACT.model(), [pixels])
     steps = exit_steps(ARTIFACT.policy, run.scores)
     right = run.predictions[steps - 1, torch.arange(70)] == labels
-    early = found["early_exit"]
-    assert early["accuracy"] == int(right.sum()) / 70
-    assert early["interval95"] == list(wilson_interval(int(right.sum()), 70))
-    assert early["average_timesteps"] == pytest.approx(float(steps.double().mean()))
-    assert early["exit_counts"] == {str(t): int((steps == t).sum()) for t in range(1, 9)}
-    assert sum(early["exit_counts"].values()) == 70
-    assert found["accuracy_at"] == {str(t + 1): int((run.predictions[t] == labels).sum()) / 70 for t in range(8)}
+    early = found.early_exit
+    assert early.accuracy == int(right.sum()) / 70
+    assert early.interval95 == wilson_interval(int(right.sum()), 70)
+    assert early.average_timesteps == pytest.approx(float(steps.double().mean()))
+    assert early.exit_counts == {t: int((steps == t).sum()) for t in range(1, 9)}
+    assert sum(early.exit_counts.values()) == 70
+    assert found.accuracy_at == {t + 1: int((run.predictions[t] == labels).sum()) / 70 for t in range(8)}
     with torch.no_grad():
-        assert found["ann_accuracy"] == int((small.trained_net()(pixels).argmax(1) == labels).sum()) / 70
-    assert found["trade_off"][0]["average_timesteps"] == 1.0
-    assert found["differs_from_hindsight"] == 0
-    assert found["timing"]["images"] == 70
+        assert found.ann_accuracy == int((small.trained_net()(pixels).argmax(1) == labels).sum()) / 70
+    assert found.trade_off[0].average_timesteps == 1.0
+    assert found.differs_from_hindsight == 0
+    assert found.timing.images == 70
 
 
-def test_early_exit_does_less_and_shares_add_up(found: dict) -> None:
-    operations = found["operations"]
+def test_early_exit_does_less_and_shares_add_up(found: Evaluation) -> None:
+    operations = found.operations
     for kind in ("synaptic_operations", "spikes"):
-        assert 0 < operations[kind]["early_exit"] < operations[kind]["all_timesteps"]
-    assert operations["stem_macs"] == 2880
-    assert sum(layer["operation_share"] for layer in found["layers"]) == pytest.approx(1)
-    spikes = sum(layer["spikes_per_image"] for layer in found["layers"])
-    assert spikes == pytest.approx(operations["spikes"]["all_timesteps"], rel=0.1)  # of 64 of the 70 images
+        assert 0 < getattr(operations, kind).early_exit < getattr(operations, kind).all_timesteps
+    assert operations.stem_macs == 2880
+    assert sum(layer.operation_share for layer in found.layers) == pytest.approx(1)
+    spikes = sum(layer.spikes_per_image for layer in found.layers)
+    assert spikes == pytest.approx(operations.spikes.all_timesteps, rel=0.1)  # of 64 of the 70 images
 
 
-def test_the_diagnosis_is_that_of_the_layers(found: dict) -> None:
-    assert found["diagnosis"] == diagnose(found["layers"], ARTIFACT.report["conversion"]).to_json()
-    dead = ARTIFACT.report["conversion"]["dead_channels"]
-    assert {x["name"]: x["dead_channels"] for x in found["diagnosis"]["layers"]} == dead
-    assert all(layer["channels"] == 5 for layer in found["layers"])
+def test_the_diagnosis_is_that_of_the_layers(found: Evaluation) -> None:
+    assert found.diagnosis == diagnose(found.layers, Settings.of(ARTIFACT))
+    dead = ARTIFACT.report.conversion.dead_channels
+    assert {x.name: x.dead_channels for x in found.diagnosis.layers} == dead
+    assert all(layer.channels == 5 for layer in found.layers)
 
 
-def test_the_batch_size_does_not_matter(found: dict) -> None:
-    other = evaluate(ARTIFACT, DATA, batch_size=9)
+def test_the_batch_size_does_not_matter(found: Evaluation) -> None:
+    other = measure(ARTIFACT, DATA, batch_size=9)
     for key in ("data", "ann_accuracy", "accuracy_at", "early_exit", "operations", "energy", "trade_off", "layers"):
-        assert other[key] == found[key], key
+        assert getattr(other, key) == getattr(found, key), key
 
 
-def test_another_ann_can_be_compared_with(found: dict) -> None:
+def test_another_ann_can_be_compared_with(found: Evaluation) -> None:
     guessing = torch.nn.Linear(64, 3)
     torch.nn.init.zeros_(guessing.weight)
     torch.nn.init.ones_(guessing.bias)
     program = small.from_torch(torch.nn.Sequential(torch.nn.Flatten(), guessing).eval(), small.SHAPE)
-    other = evaluate(ARTIFACT, DATA, ann=program)
-    assert other["ann_accuracy"] == int((DATA.labels == 0).sum()) / 70
-    assert other["early_exit"] == found["early_exit"]
-    assert other["operations"]["ann_macs"] == found["operations"]["ann_macs"]
+    other = measure(ARTIFACT, DATA, ann=program)
+    assert other.ann_accuracy == int((DATA.labels == 0).sum()) / 70
+    assert other.early_exit == found.early_exit
+    assert other.operations.ann_macs == found.operations.ann_macs
 
 
 def test_progress_reaches_its_end() -> None:
     last: dict[str, tuple[int, int]] = {}
-    evaluate(ARTIFACT, DATA, 32, progress=lambda stage, done, total: last.update({stage: (done, total)}))
+    measure(ARTIFACT, DATA, 32, progress=lambda stage, done, total: last.update({stage: (done, total)}))
     assert last == {"ANN": (70, 70), "all timesteps": (70, 70), "early exit": (70, 70), "timing": (9, 9)}
 
 
@@ -110,21 +115,21 @@ def test_data_that_cannot_be_judged() -> None:
         (small.as_dataset(pixels / (torch.arange(6) != 4).float().reshape(-1, 1, 1, 1), labels), "image 4 holds"),
     ):
         with pytest.raises(InputError, match=reason):
-            evaluate(ARTIFACT, data)
+            measure(ARTIFACT, data)
 
 
-def test_class_folders_in_another_order_are_judged_alike(found: dict) -> None:
+def test_class_folders_in_another_order_are_judged_alike(found: Evaluation) -> None:
     """A network that numbers its classes otherwise than the folders are sorted: names decide, not positions."""
     source = replace(DATA.source, labels=(DATA.labels + 2) % 3)  # c, which was 0, comes last among a, b, c
     object.__setattr__(source, "class_names", ("a", "b", "c"))
-    other = evaluate(replace(ARTIFACT, class_names=("c", "a", "b")), replace(DATA, source=source), batch_size=32)
-    assert other["early_exit"] == found["early_exit"]
+    other = measure(replace(ARTIFACT, class_names=("c", "a", "b")), replace(DATA, source=source), batch_size=32)
+    assert other.early_exit == found.early_exit
 
 
 @pytest.mark.parametrize("device", ["meta", "foo"])
 def test_a_device_that_is_no_place_to_run(device: str) -> None:
     with pytest.raises(InputError, match="cannot be used"):
-        evaluate(ARTIFACT, DATA, device=device)
+        measure(ARTIFACT, DATA, device=device)
 
 
 def test_other_types_of_number_may_differ_a_little() -> None:
@@ -149,4 +154,4 @@ def test_a_difference_to_hindsight_is_a_defect(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(evaluate_file, "run_early_exit", late)
     many = small.dataset(210, seed=71)
     with pytest.raises(PostconditionError, match="differ for 1 of 210 images"):  # less than any tolerance
-        evaluate(ARTIFACT, many)
+        measure(ARTIFACT, many)

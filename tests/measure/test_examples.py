@@ -23,21 +23,21 @@ def test_the_first_and_the_last_to_leave() -> None:
     confidence = torch.linspace(0.5, 0.9, 20)
     trace = ExitTrace(torch.arange(20) % 3, torch.zeros(20, 3), steps, confidence)
     found = examples(trace, small.dataset(20))
-    easy, hard = ([(e["exit_step"], round(e["confidence"], 6)) for e in found[key]] for key in ("easy", "hard"))
+    easy, hard = ([(e.exit_step, round(e.confidence, 6)) for e in getattr(found, key)] for key in ("easy", "hard"))
     pairs = zip(steps.tolist(), [round(c, 6) for c in confidence.tolist()], strict=True)
     order = sorted(pairs, key=lambda pair: pair[0] - pair[1])
     assert easy == order[:COUNT]
     assert hard == order[::-1][:COUNT]
-    first = found["easy"][0]
-    assert (first["label"], first["prediction"]) == (int(small.dataset(20).labels[17]), 17 % 3)
-    assert decoded(first["image"]).size == (8, 8)
+    first = found.easy[0]
+    assert (first.label, first.prediction) == (int(small.dataset(20).labels[17]), 17 % 3)
+    assert decoded(first.image).size == (8, 8)
 
 
 def test_few_images_are_shown_once_and_labels_may_be_missing() -> None:
     trace = ExitTrace(torch.zeros(3, dtype=torch.int64), torch.zeros(3, 3), torch.tensor([1, 2, 3]), torch.ones(3))
     found = examples(trace, small.dataset(3, labelled=False))
-    assert [len(found[key]) for key in ("easy", "hard")] == [1, 1]
-    assert found["easy"][0]["label"] is None
+    assert [len(getattr(found, key)) for key in ("easy", "hard")] == [1, 1]
+    assert found.easy[0].label is None
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

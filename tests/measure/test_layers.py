@@ -1,12 +1,12 @@
 """The table of layers says what each layer does, and how far its mean is from the activation."""
 
 import copy
-import json
 
 import pytest
 import small_artifacts as small
 import torch
 
+from seenn_convert.artifact.files import json_text
 from seenn_convert.measure.layers import layer_rows, saturated_channels
 from seenn_convert.neurons.layers import BinaryNeuron, EncodingNeuron, SignedNeuron, TrackingNeuron
 
@@ -27,7 +27,7 @@ def test_rows_by_hand() -> None:
     assert row.rate_error == pytest.approx(float(error), rel=1e-4)
     assert row.v_threshold == (float(theta.min()), float(theta.median()), float(theta.max()))
     assert list(rows) == ["relu", "relu_1"]
-    json.dumps([row.to_json() for row in rows.values()], allow_nan=False)
+    json_text(list(rows.values()))
 
 
 def test_more_timesteps_make_the_error_smaller() -> None:

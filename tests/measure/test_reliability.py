@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from seenn_convert.measure.reliability import Bin, auroc, calibration_error, reliability_bins
+from seenn_convert.artifact.schema.comparison import Bin
+from seenn_convert.measure.reliability import auroc, calibration_error, reliability_bins
 
 
 def test_bins_hold_their_images() -> None:
     confidence = torch.tensor([0.1, 0.2, 0.9, 1.0])
     right = torch.tensor([False, True, True, True])
 
-    assert reliability_bins(confidence, right, bins=2) == [
-        Bin(2, pytest.approx(0.15), 0.5), Bin(2, pytest.approx(0.95), 1.0)]  # fmt: skip
+    assert reliability_bins(confidence, right, bins=2) == (
+        Bin(2, pytest.approx(0.15), 0.5), Bin(2, pytest.approx(0.95), 1.0))  # fmt: skip
 
 
 def test_the_calibration_error_is_the_weighted_distance() -> None:

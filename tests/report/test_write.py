@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import small_artifacts as small
 
+from seenn_convert.artifact.schema.coding import from_plain
+from seenn_convert.artifact.schema.report import Report
 from seenn_convert.errors import InputError
 from seenn_convert.report.write import check_report, write_report
 
@@ -16,7 +18,8 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     assert write_report(tmp_path, small.artifact(), None) == tmp_path / "report.html"
     assert sorted(os.listdir(tmp_path)) == ["report.html", "report.json"]
-    assert json.loads((tmp_path / "report.json").read_text())["conversion"] == small.artifact().report["conversion"]
+    written = from_plain(json.loads((tmp_path / "report.json").read_text()), Report)
+    assert written.conversion == small.artifact().report.conversion
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.json"])

@@ -1,18 +1,21 @@
 """An evaluation warns of what weakens it: images of another kind, a certificate that does not hold."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, load_artifact
+from seenn_convert.artifact.schema.manifest import ConversionFacts
+from seenn_convert.artifact.schema.report import Report
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.measure import evaluate as evaluate_file
 from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
-from seenn_convert.workflows.evaluate import evaluate_artifact
+from seenn_convert.workflows.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +24,13 @@ def certified() -> Artifact:
 
 
 def test_images_of_the_same_kind_give_no_warning(certified: Artifact) -> None:
-    found = evaluate_artifact(certified, small.dataset(400, seed=5))
-    assert found["warnings"] == []
-    assert found["certificate"]["images"] == 400 and found["certificate"]["holds"]
-    assert not found["exit_drift"]["drifted"]
-    assert found["exit_drift"]["average_timesteps"] == pytest.approx(found["early_exit"]["average_timesteps"])
-    held_out = certified.report["conversion"]["exit"]["held_out"]
-    assert found["exit_drift"]["calibration_average_timesteps"] == pytest.approx(held_out["average_timesteps"])
+    found = evaluate(certified, small.dataset(400, seed=5))
+    assert found.warnings == ()
+    assert found.certificate.images == 400 and found.certificate.holds
+    assert not found.exit_drift.drifted
+    assert found.exit_drift.average_timesteps == pytest.approx(found.early_exit.average_timesteps)
+    held_out = certified.report.conversion.exit.held_out
+    assert found.exit_drift.calibration_average_timesteps == pytest.approx(held_out.average_timesteps)
 
 
 @pytest.mark.parametrize(
@@ -36,25 +39,26 @@ def test_images_of_the_same_kind_give_no_warning(certified: Artifact) -> None:
 def test_images_that_calibrated_are_said_drawn_ones_too(images: int | None, words: str) -> None:
     data = small.dataset()
     drawn = data if images is None else data.take(images)
-    assert any(text.startswith(words) for text in evaluate_artifact(small.artifact(), drawn)["warnings"])
+    assert any(one.text.startswith(words) for one in evaluate(small.artifact(), drawn).warnings)
     fresh = small.dataset(seed=5).take(30)
-    assert not any("calibration images:" in text for text in evaluate_artifact(small.artifact(), fresh)["warnings"])
+    assert "calibration_images" not in [one.code for one in evaluate(small.artifact(), fresh).warnings]
 
 
 def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) -> None:
     """Bars that can hardly be seen: what is sure on the calibration images is not sure here."""
     pixels, labels = small.draw(400, 5)
-    found = evaluate_artifact(certified, small.as_dataset(0.5 * torch.randn_like(pixels) + 0.1 * pixels, labels))
-    assert found["exit_drift"]["drifted"]
-    assert any("calibrate again with images of this kind" in warning for warning in found["warnings"])
+    found = evaluate(certified, small.as_dataset(0.5 * torch.randn_like(pixels) + 0.1 * pixels, labels))
+    assert found.exit_drift.drifted
+    assert found.warnings[0].code == "exit_drift"
+    assert "calibrate again with images of this kind" in found.warnings[0].text
 
 
-def test_without_the_report_of_the_conversion_drift_is_unknown(certified: Artifact) -> None:
-    found = evaluate_artifact(replace(certified, report={}), small.dataset(60, seed=5))
-    assert found["exit_drift"] is None and found["certificate"] is not None
+def test_drift_is_unknown_without_the_exits_of_the_calibration_images_by_this_policy(certified: Artifact) -> None:
+    found = evaluate(replace(certified, facts=ConversionFacts()), small.dataset(60, seed=5))
+    assert found.exit_drift is None and found.certificate is not None
     other = replace(certified, policy=ThresholdPolicy("confidence", (0.5,) * 6))
-    found = evaluate_artifact(other, small.dataset(60, seed=5))
-    assert found["exit_drift"] is None and found["certificate"] is None
+    found = evaluate(other, small.dataset(60, seed=5))
+    assert found.exit_drift is None and found.certificate is None
 
 
 def test_a_certificate_that_does_not_hold_is_a_warning(certified: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +70,25 @@ def test_a_certificate_that_does_not_hold_is_a_warning(certified: Artifact, monk
 
     monkeypatch.setattr(evaluate_file, "run_counted", other_answers)
     monkeypatch.setattr(evaluate_file, "_compare_with_hindsight", lambda *args: 0)
-    found = evaluate_artifact(certified, small.dataset(100, seed=5))
-    assert not found["certificate"]["holds"]
-    assert any("The certificate does not hold here" in warning for warning in found["warnings"])
+    found = evaluate(certified, small.dataset(100, seed=5))
+    assert not found.certificate.holds
+    (text,) = [one.text for one in found.warnings if one.code == "certificate_fails"]
+    assert "The certificate does not hold here" in text
+
+
+def test_what_the_report_says_plays_no_part(certified: Artifact) -> None:
+    """Parity, drift and diagnosis come from the manifest; the report is for readers."""
+    data = small.dataset(60, seed=5)
+    one, other = (evaluate(artifact, data) for artifact in (certified, replace(certified, report=Report())))
+    for key in ("exit_drift", "layers", "diagnosis", "early_exit", "certificate", "warnings"):
+        assert getattr(one, key) == getattr(other, key), key
+
+
+def test_an_artifact_written_before_evaluates_to_the_same_report() -> None:
+    """Every figure that is no time, and the text of every warning."""
+    old = load_artifact(Path(__file__).parents[1] / "artifact" / "written_before")
+    before, now = old.report.evaluation, evaluate(old, small.dataset(64, 2))
+    for key in ("data", "policy", "ann_accuracy", "accuracy_at", "early_exit", "certificate", "exit_drift", "operations",
+                "differs_from_hindsight", "trade_off", "layers", "diagnosis", "examples", "warnings"):  # fmt: skip
+        assert getattr(now, key) == getattr(before, key), key
+    assert now.energy.nanojoule_per_image == before.energy.nanojoule_per_image

@@ -1,6 +1,5 @@
 """Every workflow takes images from memory, and does with them what it does with the same images from files."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from seenn_convert.frontend.load import read_model
 from seenn_convert.measure import compare as comparing
 from seenn_convert.sample import FOLDER as SAMPLE
 from seenn_convert.workflows.convert.run import convert
-from seenn_convert.workflows.evaluate import evaluate_artifact
 
 SCALE = sc.Preprocessing(mean=(0.2860,), std=(0.3530,))
 FAST = sc.Options(timesteps=3, calibration="fast", per_channel=False, rule=PercentileRule(99.9))
@@ -31,18 +29,8 @@ def loader(images: Tensor, labels: Tensor, shuffle: bool = False) -> DataLoader[
 
 def thresholds(artifact: sc.Artifact) -> Tensor:
     """Return all thresholds of an artifact behind one another."""
-    found: list[float] = []
-
-    def walk(value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, one in value.items():
-                found.extend(np.ravel(one).tolist()) if key == "v_threshold" else walk(one)
-        elif isinstance(value, list):
-            for one in value:
-                walk(one)
-
-    walk(artifact.provenance["calibration"]["thresholds"])
-    return torch.tensor(found)
+    layers = artifact.provenance.calibration.thresholds.layers.values()
+    return torch.tensor([value for layer in layers for value in layer.v_threshold])
 
 
 def test_a_loader_over_the_sample_gives_what_its_file_gives_and_shuffled_nearly_that(tmp_path: Path) -> None:
@@ -62,7 +50,7 @@ def test_a_loader_over_the_sample_gives_what_its_file_gives_and_shuffled_nearly_
     assert shuffled.preprocessing == sc.Preprocessing()
     assert not torch.equal(thresholds(shuffled), thresholds(file))  # other images fit, others are held out
     torch.testing.assert_close(thresholds(shuffled), thresholds(file), rtol=0.2, atol=0)
-    held_out = [a.report["conversion"]["exit"]["held_out"]["accuracy"] for a in (file, shuffled)]
+    held_out = [a.report.conversion.exit.held_out.accuracy for a in (file, shuffled)]
     assert abs(held_out[0] - held_out[1]) < 0.1
 
 
@@ -77,7 +65,7 @@ def test_every_workflow_takes_a_loader(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert torch.equal(thresholds(again), thresholds(ordered))
     assert planned.snn.policy_head is not None
-    assert (found["data"]["images"], found["calibration_data"]["images"]) == (60, 200)
+    assert (found.data.images, found.calibration_data.images) == (60, 200)
 
 
 def test_evaluation_of_a_loader_in_any_order_is_the_same() -> None:
@@ -85,20 +73,20 @@ def test_evaluation_of_a_loader_in_any_order_is_the_same() -> None:
     expected = sc.evaluate(small.artifact(), small.dataset(60, 5))
 
     for found in (tensors, shuffled):
-        assert found["ann_accuracy"] == expected["ann_accuracy"]
-        assert found["accuracy_at"] == expected["accuracy_at"]
-        assert found["early_exit"]["exit_counts"] == expected["early_exit"]["exit_counts"]
-    assert tensors["data"]["fingerprint"] == expected["data"]["fingerprint"]
+        assert found.ann_accuracy == expected.ann_accuracy
+        assert found.accuracy_at == expected.accuracy_at
+        assert found.early_exit.exit_counts == expected.early_exit.exit_counts
+    assert tensors.data.fingerprint == expected.data.fingerprint
 
 
 def test_calibration_images_from_memory_are_recognised_in_a_test_set() -> None:
     artifact = convert(small.trained_net(), (BARS, PLACES), FAST)
 
-    whole = evaluate_artifact(artifact, loader(BARS, PLACES))["warnings"]
-    part = evaluate_artifact(artifact, sc.as_samples((BARS, PLACES)).take(50))["warnings"]
+    whole = sc.evaluate(artifact, loader(BARS, PLACES)).warnings
+    part = sc.evaluate(artifact, sc.as_samples((BARS, PLACES)).take(50)).warnings
 
-    assert any("these are the calibration images" in warning for warning in whole)
-    assert any("these are among the calibration images" in warning for warning in part)
+    assert any("these are the calibration images" in one.text for one in whole)
+    assert any("these are among the calibration images" in one.text for one in part)
 
 
 def test_rows_of_numbers_are_converted_and_evaluated_as_well() -> None:
@@ -110,5 +98,5 @@ def test_rows_of_numbers_are_converted_and_evaluated_as_well() -> None:
     found = sc.evaluate(artifact, (rows[:40], labels[:40]))
 
     assert artifact.snn.input_shape == (64,)
-    assert found["data"]["images"] == 40
-    assert found["examples"]["easy"][0]["image"].startswith("data:image/png")
+    assert found.data.images == 40
+    assert found.examples.easy[0].image.startswith("data:image/png")

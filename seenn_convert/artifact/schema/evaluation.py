@@ -220,6 +220,12 @@ class Evaluation:
         return self.accuracy_at[max(self.accuracy_at)]
 
     @property
+    def exit_shares(self) -> list[float]:
+        """Share of the images that left at each timestep, from the first."""
+        counts = self.early_exit.exit_counts
+        return [counts.get(t, 0) / max(sum(counts.values()), 1) for t in range(1, max(self.accuracy_at) + 1)]
+
+    @property
     def points_lost(self) -> float:
         """Points of accuracy that early exit loses against the ANN."""
         return 100 * (self.ann_accuracy - self.early_exit.accuracy)

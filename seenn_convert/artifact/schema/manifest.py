@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from seenn_convert.artifact.schema.provenance import Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.exits.certificates.certificate import Certificate
 
+Format = Literal["seenn-artifact"]
+FORMAT: Format = "seenn-artifact"
 SCHEMA_VERSION = 2
 
 
@@ -15,11 +21,11 @@ class HeldOutExits:
     """How the held-out calibration images left.
 
     Attributes:
-        policy: The exit policy they left by, as in the manifest; of another policy this says nothing.
+        policy: The exit policy they left by; of another policy this says nothing.
         counts: Timestep -> images that left there.
     """
 
-    policy: Mapping[str, Any]
+    policy: PolicyFacts
     counts: Mapping[int, int]
 
 
@@ -37,6 +43,19 @@ class ConversionFacts:
     parity: float | None = None
     held_out_exits: HeldOutExits | None = None
     target_timesteps: float | None = None
+
+    @classmethod
+    def of_report(cls, report: Report) -> "ConversionFacts":
+        """Return the facts of an artifact written before they were in the manifest, from its report."""
+        if report.conversion is None:
+            return cls()
+        exit_ = report.conversion.exit
+        counts, time = exit_.held_out.exit_counts, exit_.step_time
+        return cls(
+            parity=report.conversion.parity,
+            held_out_exits=None if counts is None else HeldOutExits(policy=exit_.policy, counts=counts),
+            target_timesteps=None if time is None else time.timesteps,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +76,9 @@ class Manifest:
         checksum: SHA-256 of the manifest's JSON without this key, keys sorted, no spaces; empty until it is computed.
     """
 
-    format: Literal["seenn-artifact"] = "seenn-artifact"
+    format: Format = FORMAT
     schema_version: int = SCHEMA_VERSION
-    timesteps: int
+    timesteps: Annotated[int, Meta(ge=1)]
     policy: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
     class_names: tuple[str, ...] | None = None

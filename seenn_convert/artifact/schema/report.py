@@ -15,14 +15,20 @@ OLD_WARNINGS: Mapping[str, WarningCode] = {
     "the exit target was not reached": "target_not_reached",
     "how careful the exits are": "few_held_out",
     "the calibration data has no labels": "no_labels",
+    "activations never fire": "silent_layers",
     "channels that no calibration image": "dead_channels",
     "the certificate was about": "certificate_gone",
     "the policy head belonged": "policy_head_gone",
     "the policy head is not used": "policy_head_unused",
     "the plan is no better": "plan_no_better",
     "the policy head was chosen on": "few_policy_images",
+    "left at another step than hindsight": "differs_from_hindsight",
+    "the calibration images: the figures": "calibration_images",
+    "the images of the policy head: the figures": "policy_images",
+    "these images leave after": "exit_drift",
+    "The certificate does not hold": "certificate_fails",
 }
-"""How the warnings began that version 1 wrote as sentences without a code."""
+"""Words of the warnings that version 1 wrote as sentences without a code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +56,13 @@ def migrated(report: dict[str, Any]) -> dict[str, Any]:
         return report
     parts = {name: dict(report[name]) for name in ("conversion", "evaluation") if isinstance(report.get(name), dict)}
     for part in parts.values():
-        part["warnings"] = [_with_code(text) for text in part.get("warnings", ())]
+        warnings = part.get("warnings", [])
+        part["warnings"] = [_with_code(text) for text in warnings] if isinstance(warnings, list) else warnings
     if "conversion" in parts:
         parts["conversion"]["weights"] = parts["conversion"].get("weights") or None
     return {**report, **parts, "schema_version": SCHEMA_VERSION}
 
 
 def _with_code(text: object) -> dict[str, object]:
-    code = next((code for start, code in OLD_WARNINGS.items() if str(text).startswith(start)), "other")
+    code = next((code for words, code in OLD_WARNINGS.items() if words in str(text)), "other")
     return {"code": code, "text": text}

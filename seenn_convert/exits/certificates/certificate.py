@@ -2,16 +2,21 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from msgspec import Meta
 from torch import Tensor
 
 from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
-from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
+from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
-AVERAGES = ("average_timesteps", "fastest_timesteps")
+Share = Annotated[float, Meta(gt=0, lt=1)]
+Loss = Annotated[float, Meta(ge=-1, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Average = Annotated[float, Meta(ge=1)]
+"""What the numbers of a certificate may be; checked when one is read from a file."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +84,23 @@ class Certificate:
     """
 
     risk: Risk
-    epsilon: float
-    delta: float
+    epsilon: Share
+    delta: Share
     bound: Bound
-    images: int
-    failures: int
-    gains: int
-    observed: float
-    upper_bound: float
-    average_timesteps: float
-    fastest_timesteps: float
+    images: Count
+    failures: Count
+    gains: Count
+    observed: Loss
+    upper_bound: Loss
+    average_timesteps: Average
+    fastest_timesteps: Average
     full_run: bool
-    policy: Mapping[str, object]
+    policy: Mapping[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+    def __post_init__(self) -> None:
+        """Refuse counts of more images than there are."""
+        if self.failures + self.gains > self.images:
+            raise ValueError(f"{self.failures} failures and {self.gains} gains among {self.images} images")
 
 
 def last_certified(losses: Tensor, request: Certify) -> int:
@@ -179,39 +185,6 @@ def check_certifiable(request: Certify, images: int, held_out: int, labelled: bo
             f"with delta {request.delta:g}, even if leaving early cost nothing: {needed} are needed, which are "
             f"about {total} calibration images; give more, or a larger epsilon"
         )
-
-
-def certificate_from_json(data: object) -> Certificate:
-    """Return the certificate that ``to_json`` wrote.
-
-    Raises:
-        ArtifactError: A value is missing, of another kind, or out of range.
-    """
-    if not isinstance(data, dict) or set(data) != {field.name for field in fields(Certificate)}:
-        raise ArtifactError("the certificate has not the keys that this version knows; convert the model again")
-    problem = _problem(data)
-    if problem is not None:
-        raise ArtifactError(f"the certificate's {problem} makes no sense: {data[problem]!r}; convert the model again")
-    return Certificate(**data)
-
-
-def _problem(data: Mapping[str, Any]) -> str | None:
-    """Return the first key whose value cannot be."""
-    counts = {name: type(data[name]) is int and data[name] >= 0 for name in ("images", "failures", "gains")}
-    shares = {name: _is_number(data[name]) and 0 < data[name] < 1 for name in ("epsilon", "delta")}
-    sound = {
-        "risk": data["risk"] in get_args(Risk),
-        "bound": data["bound"] in get_args(Bound),
-        **counts,
-        **shares,
-        "observed": _is_number(data["observed"]) and -1 <= data["observed"] <= 1,
-        "upper_bound": _is_number(data["upper_bound"]) and -1 <= data["upper_bound"] <= 1,
-        **{name: _is_number(data[name]) and 1 <= data[name] < math.inf for name in AVERAGES},
-        "full_run": isinstance(data["full_run"], bool),
-        "policy": isinstance(data["policy"], dict),
-    }
-    sound["failures"] = sound["failures"] and sound["images"] and data["failures"] + data["gains"] <= data["images"]
-    return next((name for name, fine in sound.items() if not fine), None)
 
 
 def _is_number(value: object) -> bool:

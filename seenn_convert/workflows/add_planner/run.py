@@ -92,7 +92,7 @@ def attach_policy(
     )
     return replace(
         fresh,
-        provenance={**artifact.provenance, "policy": policy_provenance(data, options.to_json())},
+        provenance=replace(artifact.provenance, policy=policy_provenance(data, options.to_json())),
         report=with_plan(artifact, fresh, planning, data),
     )
 
@@ -120,14 +120,15 @@ def _target(artifact: Artifact) -> ExitTarget:
 
     A time becomes the timesteps that it was worth when the artifact was made.
     """
-    told = artifact.provenance.get("options", {}).get("target") or {}
-    if told.get("milliseconds") is None:
-        return ExitTarget(told.get("drop"), told.get("timesteps")) if told else ExitTarget(drop=0.5)
-    timesteps = (artifact.report.get("conversion", {}).get("exit", {}).get("step_time") or {}).get("timesteps")
-    if not isinstance(timesteps, float) or not timesteps >= 1:
+    told = artifact.provenance.options.get("target")
+    target = ExitTarget(drop=0.5) if told is None else ExitTarget(**told)
+    if target.milliseconds is None:
+        return target
+    timesteps = artifact.facts.target_timesteps
+    if timesteps is None:
         raise InputError(
-            f"the network was converted for {told['milliseconds']:g} ms an image, and its report does not say how many "
-            "timesteps these are; give --target-timesteps or --target-drop"
+            f"the network was converted for {target.milliseconds:g} ms per image, and its artifact does not say how "
+            "many timesteps these are; give --target-timesteps or --target-drop"
         )
     return ExitTarget(timesteps=min(timesteps, artifact.timesteps))
 

@@ -1,17 +1,19 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
-from seenn_convert.artifact.provenance import model_provenance, provenance
+from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
+from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
@@ -25,7 +27,7 @@ from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.measure.conversion import conversion_report, model_facts, report_of
+from seenn_convert.measure.conversion import conversion_report, facts_of, model_facts
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
@@ -44,8 +46,10 @@ CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
 """Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
 allow it: large images check as many activations in fewer rows."""
 
-UNKNOWN_MODEL: Mapping[str, Any] = {"name": "unknown", "format": "unknown", "sha256": None}
-"""Provenance of a network in an artifact that does not say where it came from."""
+HEAD_GONE = Caution(
+    "policy_head_gone",
+    "the policy head belonged to the network as it was and is gone; attach one again with seenn-convert attach-policy",
+)
 
 
 def convert(
@@ -102,7 +106,7 @@ def convert(
 
 
 def compile_ann(
-    ann: Program, data: Samples, options: Options, model: Mapping[str, Any], parity: float | None, progress: Progress,
+    ann: Program, data: Samples, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
     extra_passes: Sequence[Pass] = (),
 ) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
@@ -127,7 +131,11 @@ def compile_ann(
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     _move(ann, snn, "cpu")
-    facts = {**options.to_json(), "data": Path(data.name).name, "parity": parity}
+    used, machine = data_facts(data), environment()
+    conversion = conversion_report(
+        ann, snn, calibration, tuning, split,
+        neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
+    )  # fmt: skip
     return Artifact(
         ann=ann,
         snn=snn,
@@ -136,11 +144,14 @@ def compile_ann(
         preprocessing=data.preprocessing,
         class_names=data.class_names,
         certificate=tuning.certificate,
-        provenance=provenance(model, data, calibration, options.to_json()),
-        report=report_of(
-            model_facts(model, snn, data.class_names),
-            conversion_report(ann, snn, calibration, tuning, split, facts),
+        provenance=Provenance(
+            model=model,
+            calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
+            options=options.to_json(),
+            environment=machine,
         ),
+        facts=facts_of(tuning, parity),
+        report=Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine),
     )
 
 
@@ -173,14 +184,11 @@ def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
-    parity = artifact.report.get("conversion", {}).get("parity")
-    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.get("model", UNKNOWN_MODEL), parity, progress)
-    if artifact.snn.policy_head is not None:
-        fresh.report["conversion"]["warnings"].append(
-            "the policy head belonged to the network as it was and is gone; attach one again with "
-            "seenn-convert attach-policy"
-        )
-    return replace(fresh, class_names=fresh.class_names or artifact.class_names)
+    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.model, artifact.facts.parity, progress)
+    report, conversion = fresh.report, fresh.report.conversion
+    if artifact.snn.policy_head is not None and conversion is not None:
+        report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, HEAD_GONE)))
+    return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
 
 
 def load(path: Path | str, scores: Sequence[ExitScore] = ()) -> SpikingModel:

@@ -1,5 +1,6 @@
 """A report of the version before decodes into the typed report, and encodes to the same JSON."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,21 @@ def test_a_value_of_another_kind_is_refused_by_its_place(where: tuple[str, ...],
     part[where[-1]] = value
     with pytest.raises(ArtifactError, match=rf"\$\.{where[0]}"):
         from_plain(migrated(report), Report)
+
+
+def places(data: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of every value in plain data; of a list that of its first."""
+    parts = data.items() if isinstance(data, dict) else enumerate(data[:1]) if isinstance(data, list) else ()
+    return [*([path] if path else []), *(place for key, part in parts for place in places(part, (*path, key)))]
+
+
+@pytest.mark.parametrize("value", [None, "text", -1, 0.5, True, [], {}, [None], {"x": 1}, 10**30], ids=str)
+def test_whatever_stands_anywhere_a_report_loads_or_is_an_artifact_error(value: object) -> None:
+    for path in places(before()):
+        report: Any = before()
+        part = report
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = value
+        with contextlib.suppress(ArtifactError):
+            from_plain(migrated(report), Report)

@@ -14,8 +14,7 @@ from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.energy import MULTIPLY_ACCUMULATE_PJ
-from seenn_convert.measure.evaluate import evaluate
-from seenn_convert.report.html import render_html
+from seenn_convert.report.render import report_page
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy
 from seenn_convert.training.planner.rewards import PaperReward, PricedReward
@@ -23,7 +22,7 @@ from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
-from seenn_convert.workflows.evaluate import evaluate_artifact
+from seenn_convert.workflows.evaluate import evaluate
 
 FEW = PolicyOptions(policy="planned", target=ExitTarget(timesteps=3.0), epochs=3)
 DATA = small.dataset(300, 11)
@@ -52,10 +51,10 @@ def test_the_report_says_what_the_held_out_images_do(planned) -> None:
     held_out = list(split_calibration(300, 0, HELD_OUT_SHARE).held_out)
     images, labels = small.draw(300, 11)
     trace = run_early_exit(planned.model(), [images[held_out]], 64)
-    told = planned.report["conversion"]["exit"]["held_out"]
-    assert trace.average_timesteps == pytest.approx(told["average_timesteps"])
-    assert float((trace.predictions == labels[held_out]).double().mean()) == pytest.approx(told["accuracy"])
-    assert told["reached"] and told["average_timesteps"] <= 3.0
+    told = planned.report.conversion.exit.held_out
+    assert trace.average_timesteps == pytest.approx(told.average_timesteps)
+    assert float((trace.predictions == labels[held_out]).double().mean()) == pytest.approx(told.accuracy)
+    assert told.reached and told.average_timesteps <= 3.0
 
 
 def test_save_load_evaluate(planned, tmp_path: Path) -> None:
@@ -66,21 +65,21 @@ def test_save_load_evaluate(planned, tmp_path: Path) -> None:
     one, two = (run_early_exit(a.model(), [images], 16) for a in (planned, again))
     assert torch.equal(one.logits, two.logits) and torch.equal(one.exit_step, two.exit_step)
 
-    result = evaluate_artifact(again, small.dataset(80, 9), batch_size=32)
+    result = evaluate(again, small.dataset(80, 9), batch_size=32)
     head = policy_macs(again.snn)
-    assert result["differs_from_hindsight"] == 0
-    assert result["operations"]["policy_macs"] == head > 0
-    operations, joule = result["operations"], result["energy"]["nanojoule_per_image"]
-    graded, all_of_it = operations["graded_operations"]["early_exit"], operations["synaptic_operations"]["early_exit"]
-    expected = (operations["stem_macs"] + head + graded) * MULTIPLY_ACCUMULATE_PJ + (all_of_it - graded) * 0.9
-    assert joule["early_exit"] == pytest.approx(expected / 1000)
-    page = render_html({**again.report, "evaluation": result})
+    assert result.differs_from_hindsight == 0
+    assert result.operations.policy_macs == head > 0
+    operations, joule = result.operations, result.energy.nanojoule_per_image
+    graded, all_of_it = operations.graded_operations.early_exit, operations.synaptic_operations.early_exit
+    expected = (operations.stem_macs + head + graded) * MULTIPLY_ACCUMULATE_PJ + (all_of_it - graded) * 0.9
+    assert joule.early_exit == pytest.approx(expected / 1000)
+    page = report_page(replace(again.report, evaluation=result))
     assert "after the number of timesteps that the policy head chose" in page
 
 
 def test_an_evaluation_without_a_plan_pays_no_head(planned) -> None:
     thresholds = replace(planned, policy=small.artifact().policy)
-    assert evaluate(thresholds, small.dataset(40, 9), 32)["operations"]["policy_macs"] == 0
+    assert evaluate(thresholds, small.dataset(40, 9), 32).operations.policy_macs == 0
 
 
 @pytest.mark.slow
@@ -93,8 +92,8 @@ def test_both_rules_together_and_other_options(tmp_path: Path) -> None:
     ):  # fmt: skip
         artifact = attach_policy(small.artifact(), DATA, options)
         artifact.save(tmp_path / "a")
-        assert evaluate(load_artifact(tmp_path / "a"), small.dataset(40, 9), 32)["differs_from_hindsight"] == 0
-    assert artifact.report["conversion"]["exit"]["target"] == small.artifact().report["conversion"]["exit"]["target"]
+        assert evaluate(load_artifact(tmp_path / "a"), small.dataset(40, 9), 32).differs_from_hindsight == 0
+    assert artifact.report.conversion.exit.target == small.artifact().report.conversion.exit.target
 
 
 def test_a_plan_with_a_score_goes_through_an_artifact(planned, tmp_path: Path) -> None:
@@ -102,7 +101,7 @@ def test_a_plan_with_a_score_goes_through_an_artifact(planned, tmp_path: Path) -
     artifact.save(tmp_path / "a")
     again = load_artifact(tmp_path / "a")
     assert again.policy == artifact.policy
-    assert evaluate(again, small.dataset(60, 9), 32)["differs_from_hindsight"] == 0
+    assert evaluate(again, small.dataset(60, 9), 32).differs_from_hindsight == 0
     with pytest.raises(InputError, match="thresholds for 8 timesteps"):
         replace(artifact, policy=PlannedPolicy(ThresholdPolicy("confidence", (0.5,)))).save(tmp_path / "b")
 
@@ -119,21 +118,22 @@ def test_the_batch_size_does_not_matter_and_the_seed_does(planned) -> None:
 
 def test_a_second_head_takes_the_place_of_the_first(planned) -> None:
     second = attach_policy(planned, DATA, replace(FEW, reward=PricedReward((0.3,))))
-    passes = [one["name"] for one in second.report["conversion"]["passes"]]
+    passes = [one.name for one in second.report.conversion.passes]
     assert passes.count("AttachPolicy") == 1
-    assert second.report["conversion"]["exit"]["head"]["settings"] == [0.3]
+    assert second.report.conversion.exit.head.settings == (0.3,)
 
 
 def test_calibrating_again_drops_the_head_and_says_so(planned) -> None:
     fresh = recalibrate(planned, small.dataset(), Options(timesteps=3, calibration="fast", batch_size=32))
     assert fresh.snn.policy_head is None
-    assert any("attach one again" in warning for warning in fresh.report["conversion"]["warnings"])
+    assert fresh.report.conversion.warnings[-1].code == "policy_head_gone"
+    assert "attach one again" in small.warnings(fresh.report)
 
 
 def test_without_labels(tmp_path: Path) -> None:
     data = small.dataset(120, 4, labelled=False)
     artifact = attach_policy(small.artifact(), data, FEW)
-    assert artifact.report["conversion"]["exit"]["held_out"]["reference"] == 1.0
+    assert artifact.report.conversion.exit.held_out.reference == 1.0
     with pytest.raises(CalibrationDataError, match="no labels"):
         attach_policy(small.artifact(), data, replace(FEW, right="labels"))
 
@@ -146,20 +146,18 @@ def test_data_that_cannot_serve() -> None:
 
 
 def test_a_target_time_becomes_the_timesteps_that_it_was_worth() -> None:
-    def with_time(told: object) -> Artifact:
+    def with_time(told: float | None) -> Artifact:
         artifact = small.artifact()
-        conversion = artifact.report["conversion"]
-        exit_ = {**conversion["exit"], "step_time": told}
-        options = {**artifact.provenance["options"], "target": ExitTarget(milliseconds=5.0).to_json()}
+        options = {**artifact.provenance.options, "target": ExitTarget(milliseconds=5.0).to_json()}
         return replace(
             artifact,
-            provenance={**artifact.provenance, "options": options},
-            report={**artifact.report, "conversion": {**conversion, "exit": exit_}},
+            provenance=replace(artifact.provenance, options=options),
+            facts=replace(artifact.facts, target_timesteps=told),
         )
 
-    planned = attach_policy(with_time({"timesteps": 2.5}), DATA, replace(FEW, target=None))
-    assert planned.report["conversion"]["exit"]["target"] == ExitTarget(timesteps=2.5).to_json()
-    with pytest.raises(InputError, match="converted for 5 ms an image.*give --target-timesteps"):
+    planned = attach_policy(with_time(2.5), DATA, replace(FEW, target=None))
+    assert planned.report.conversion.exit.target == ExitTarget(timesteps=2.5)
+    with pytest.raises(InputError, match="converted for 5 ms per image.*give --target-timesteps"):
         attach_policy(with_time(None), DATA, replace(FEW, target=None))
 
 
@@ -171,11 +169,11 @@ def test_a_target_beyond_the_longest_run_is_refused() -> None:
 def test_a_certificate_of_the_exits_before_is_gone_everywhere() -> None:
     options = Options(timesteps=4, calibration="fast", batch_size=32, certify=Certify(0.2, 0.1))
     certified = convert(small.trained_net(), small.dataset(), options)
-    assert certified.certificate is not None and certified.report["conversion"]["certificate"] is not None
+    assert certified.certificate is not None and certified.report.conversion.certificate is not None
     planned = attach_policy(certified, DATA, FEW)
-    conversion = planned.report["conversion"]
-    assert planned.certificate is None and conversion["certificate"] is None
-    assert any(warning.startswith("the certificate was about the exits") for warning in conversion["warnings"])
+    conversion = planned.report.conversion
+    assert planned.certificate is None and conversion.certificate is None
+    assert "certificate_gone" in [one.code for one in conversion.warnings]
 
 
 def test_one_timestep_leaves_nothing_to_plan() -> None:
@@ -185,7 +183,7 @@ def test_one_timestep_leaves_nothing_to_plan() -> None:
 
 
 def test_an_evaluation_on_the_images_of_the_head_is_warned_about(planned) -> None:
-    assert any("images of the policy head" in warning for warning in evaluate_artifact(planned, DATA)["warnings"])
+    assert [one.code for one in evaluate(planned, DATA).warnings] == ["policy_images"]
 
 
 @pytest.mark.parametrize("damage", [

@@ -87,7 +87,7 @@ def test_an_unknown_operator_is_refused_with_what_to_do() -> None:
 def test_an_operator_given_as_a_value_is_converted_and_tends_to_the_ann() -> None:
     options = Options(64, calibration="fast", correction="none", neuron="tracking")
     artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
-    sites = {site["operator"]: site["treatment"] for site in artifact.report["conversion"]["operators"]}
+    sites = {site.operator: site.treatment for site in artifact.report.conversion.operators}
     assert sites["SoftClip"] == "temporal-difference"
     images, _ = small.draw(16, 5)
     model = artifact.model()
@@ -100,9 +100,9 @@ def test_an_operator_given_as_a_value_is_converted_and_tends_to_the_ann() -> Non
 
 def test_a_rule_of_ones_own_makes_the_thresholds() -> None:
     own = convert(network(), small.dataset(), Options(4, rule=HalfOfMaximum()), extra_operators=(SOFT_CLIP,))
-    largest = own.provenance["calibration"]["thresholds"]["layers"]["relu"]["maximum"]
-    assert max(own.provenance["calibration"]["thresholds"]["layers"]["relu"]["v_threshold"]) == largest / 2
-    assert own.provenance["options"]["threshold"] == "half of the maximum"
+    largest = own.provenance.calibration.thresholds.layers["relu"].maximum
+    assert max(own.provenance.calibration.thresholds.layers["relu"].v_threshold) == largest / 2
+    assert own.provenance.options["threshold"] == "half of the maximum"
 
 
 class PatientNeuron(Neuron):

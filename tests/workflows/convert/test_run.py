@@ -81,8 +81,8 @@ def test_every_form_of_the_model_gives_the_same_network(tmp_path: Path) -> None:
     forms = [net, exported, tmp_path / "net.pt2", str(tmp_path / "net.pt2"), read_model(net, small.SHAPE)]
     artifacts = [convert(form, small.dataset(), options) for form in forms]
     assert all(same_bits(artifacts[0], other) for other in artifacts[1:])
-    assert artifacts[2].provenance["model"]["format"] == "pt2"
-    assert len(artifacts[2].provenance["model"]["sha256"]) == 64
+    assert artifacts[2].provenance.model.format == "pt2"
+    assert len(artifacts[2].provenance.model.sha256) == 64
 
 
 @pytest.mark.slow
@@ -96,15 +96,15 @@ def test_an_onnx_file_gives_the_network_too(tmp_path: Path) -> None:
     program.save(str(path))
     artifact = convert(path, small.dataset(), Options(timesteps=64, target=ExitTarget(timesteps=64)))
     assert agreement(artifact) >= 0.97
-    assert artifact.provenance["model"]["name"] == "net.onnx"
-    assert artifact.report["conversion"]["parity"] < 1e-4
+    assert artifact.provenance.model.name == "net.onnx"
+    assert artifact.report.conversion.parity < 1e-4
 
 
 def test_without_labels_the_ann_stands_in() -> None:
     artifact = convert(small.trained_net(), small.dataset(labelled=False), Options(timesteps=16))
-    conversion = artifact.report["conversion"]
-    assert conversion["calibration"]["labelled"] is False
-    assert conversion["exit"]["held_out"]["reference"] == 1.0
+    conversion = artifact.report.conversion
+    assert conversion.calibration.labelled is False
+    assert conversion.exit.held_out.reference == 1.0
     assert agreement(artifact) >= 0.9
 
 
@@ -115,7 +115,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -
     assert same_bits(a, b)
     assert a.provenance == b.provenance
     other = convert(small.trained_net(), small.dataset(), Options(timesteps=4, seed=1))
-    assert other.provenance["calibration"]["thresholds"] != a.provenance["calibration"]["thresholds"]
+    assert other.provenance.calibration.thresholds != a.provenance.calibration.thresholds
 
 
 @pytest.mark.slow
@@ -125,9 +125,9 @@ def test_the_batch_size_decides_about_nothing() -> None:
     artifacts = [convert(small.trained_net(), small.dataset(), Options(timesteps=4, batch_size=n)) for n in sizes]
     first = artifacts[0]
     for other in artifacts[1:]:
-        a, b = (found.provenance["calibration"]["thresholds"]["layers"] for found in (first, other))
+        a, b = (found.provenance.calibration.thresholds.layers for found in (first, other))
         for name in a:
-            assert a[name]["v_threshold"] == pytest.approx(b[name]["v_threshold"], rel=1e-5)
+            assert a[name].v_threshold == pytest.approx(b[name].v_threshold, rel=1e-5)
         assert first.policy.thresholds == pytest.approx(other.policy.thresholds, rel=1e-3)
 
 
@@ -145,8 +145,8 @@ def test_options_reach_the_network() -> None:
     artifact = convert(small.trained_net(), small.dataset(), options)
     assert isinstance(artifact.policy, ThresholdPolicy) and artifact.policy.score_name == "entropy"
     assert artifact.timesteps == 3
-    assert artifact.provenance["options"] == options.to_json()
-    assert artifact.report["conversion"]["neuron"]["alphabet"] == [0, 1]
+    assert artifact.provenance.options == options.to_json()
+    assert artifact.report.conversion.neuron.alphabet == (0, 1)
     assert all(len(set(layer.neuron.v_threshold.flatten().tolist())) == 1 for layer in artifact.model().layers)
     assert "bias" not in {node.name.rsplit("_")[-1] for node in artifact.snn.graph_module.graph.nodes}
 
@@ -190,8 +190,8 @@ def test_a_model_without_relus_spikes_where_graded_values_enter_weights() -> Non
         timesteps=64, neuron="tracking", rule=MaxRule(), correction="none", require_spiking=0.25
     )  # fmt: skip
     artifact = convert(net, small.dataset(), options)
-    conversion = artifact.report["conversion"]
-    driven = {site["name"]: site["driven_by"] for site in conversion["operators"] if site["driven_by"]}
+    conversion = artifact.report.conversion
+    driven = {site.name: site.driven_by for site in conversion.operators if site.driven_by}
     assert driven == {"first": "image", "gate": "spikes", "head": "spikes"}
     with torch.no_grad():
         wanted = net(IMAGES)
@@ -233,7 +233,7 @@ def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score:
     again = load_artifact(tmp_path / "net")
     assert same_bits(artifact, again)
     assert again.policy == artifact.policy
-    assert again.provenance["options"]["score"] == score
+    assert again.provenance.options["score"] == score
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     """It decides, is planned with, compared and saved by name; loading asks for the value and imports nothing."""
     own = ExitScore("lead", Lead(2.0))
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
-    assert converted.policy.to_json()["policy"] == converted.provenance["options"]["score"] == "lead"
+    assert converted.policy.to_json()["policy"] == converted.provenance.options["score"] == "lead"
     planned = attach_policy(converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1))
     artifact = replace(planned, policy=PlannedPolicy(ThresholdPolicy("lead", (0.3,) * 5)))
     artifact.save(tmp_path / "net")
@@ -267,8 +267,8 @@ def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     assert torch.equal(trace.exit_step, exit_steps(again.policy, run.scores, planned=run.planned()))
     assert 1 < trace.average_timesteps < 5
     found = compare(again, small.dataset(40, 3), small.dataset(60, 4), batch_size=40)
-    assert [way["name"] for way in found["ways"]][-3:] == ["lead", "planned", "planned+confidence"]
-    assert {row["way"] for row in found["measured"]} == {"lead", "planned", "planned+confidence"}
+    assert [way.name for way in found.ways][-3:] == ["lead", "planned", "planned+confidence"]
+    assert {row.way for row in found.measured} == {"lead", "planned", "planned+confidence"}
 
 
 def test_a_score_with_the_name_of_another_is_refused() -> None:
@@ -295,9 +295,9 @@ def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path,
     again = load_artifact(tmp_path / "net")
     assert same_bits(artifact, again)
     assert (again.report, again.provenance) == (artifact.report, artifact.provenance)
-    assert again.provenance["options"]["neuron_levels"] == 4
+    assert again.provenance.options["neuron_levels"] == 4
     bits = {"multilevel": 4, "multilevel-unsigned": 3, "group": 4, "tracking": None}[neuron]
-    assert again.report["conversion"]["neuron"]["bits_per_spike"] == bits
+    assert again.report.conversion.neuron.bits_per_spike == bits
 
 
 @pytest.mark.parametrize("neuron", ["multilevel", "group"])
@@ -360,8 +360,8 @@ def test_recalibrating_an_artifact_gives_what_converting_gives(tmp_path: Path) -
     options = Options(timesteps=5, neuron="if", batch_size=32)
     again = recalibrate(load_artifact(tmp_path / "net"), small.dataset(), options)
     assert same_bits(again, convert(small.trained_net(), small.dataset(), options))
-    assert again.provenance["model"] == small.artifact().provenance["model"]
-    assert again.report["conversion"]["parity"] == small.artifact().report["conversion"]["parity"]
+    assert again.provenance.model == small.artifact().provenance.model
+    assert again.report.conversion.parity == small.artifact().report.conversion.parity
     again.save(tmp_path / "net")
     assert load(tmp_path / "net").timesteps == 5
     with pytest.raises(CalibrationDataError, match="the model takes"):
@@ -430,9 +430,9 @@ def test_images_that_certify_fit_nothing() -> None:
     pixels[list(split.held_out)] = small.draw(len(split.held_out), 99)[0]
     labels[list(split.held_out)] = 0
     other = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
-    thresholds = [artifact.provenance["calibration"]["thresholds"] for artifact in (one, other)]
+    thresholds = [artifact.provenance.calibration.thresholds for artifact in (one, other)]
     assert thresholds[0] == thresholds[1]
-    temperatures = [artifact.report["conversion"]["exit"]["temperatures"] for artifact in (one, other)]
+    temperatures = [artifact.report.conversion.exit.temperatures for artifact in (one, other)]
     assert temperatures[0] == temperatures[1]
     assert one.certificate is not None and other.certificate is not None
     assert one.certificate.images == other.certificate.images == len(split.held_out)
@@ -456,7 +456,7 @@ def test_recalibration_replaces_the_certificate() -> None:
     other = recalibrate(one, data, Options(timesteps=3, certify=Certify(0.2, 0.1)))
     plain = recalibrate(one, data, Options(timesteps=3))
     assert (one.certificate.epsilon, other.certificate.epsilon) == (0.1, 0.2)  # type: ignore[union-attr]
-    assert plain.certificate is None and plain.report["conversion"]["certificate"] is None
+    assert plain.certificate is None and plain.report.conversion.certificate is None
 
 
 def test_what_skip_connections_carry_is_checked_on_the_images_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,48 @@
+"""The big numbers at the top of a report."""
+
+from seenn_convert.artifact.schema.conversion import Conversion
+from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.report.numbers import MISSING, number, percent, ratio, significant
+from seenn_convert.report.parts import Tile
+
+
+def tiles(report: Report) -> tuple[Tile, ...]:
+    """Return what was measured on unseen data, before that what the calibration images say."""
+    if report.evaluation is not None:
+        return _measured(report.evaluation)
+    return () if report.conversion is None else _expected(report.conversion)
+
+
+def _measured(evaluation: Evaluation) -> tuple[Tile, ...]:
+    early, lost = evaluation.early_exit, round(evaluation.points_lost, 1)
+    low, high = early.interval95
+    time, joule = evaluation.milliseconds_per_image, evaluation.energy.nanojoule_per_image
+    return (
+        Tile("ANN accuracy", percent(evaluation.ann_accuracy), "the model before conversion"),
+        Tile("Early-exit accuracy", percent(early.accuracy), f"95\u00a0% interval {100 * low:.1f} to {100 * high:.1f}"),
+        Tile("Points gained" if lost < 0 else "Points lost", number(abs(lost), 1), "against the ANN"),
+        Tile("Average timesteps", number(early.average_timesteps, 2), f"of {max(evaluation.accuracy_at)}"),
+        Tile("Energy", _times(joule.early_exit, joule.ann), "the ANN\u2019s, estimated from operation counts"),
+        Tile("Time", _times(time.early_exit, time.ann), "the ANN\u2019s, measured on this machine"),
+    )
+
+
+def _expected(conversion: Conversion) -> tuple[Tile, ...]:
+    held_out = conversion.exit.held_out
+    on = f"on {number(conversion.calibration.held_out_images)} calibration images, held out"
+    accuracies = (
+        Tile("ANN accuracy", percent(held_out.reference), on),
+        Tile("Early-exit accuracy", percent(held_out.accuracy), on),
+    )
+    agreement = (Tile("Agreement with the ANN", percent(held_out.accuracy), on),)  # its answers stand in for labels
+    return (
+        *(accuracies if conversion.calibration.labelled else agreement),
+        Tile("Average timesteps", number(held_out.average_timesteps, 2), f"of {conversion.timesteps}"),
+        Tile("Driven by spikes", percent(conversion.spiking_share, 0), "of the multiply-accumulates"),
+    )
+
+
+def _times(value: float, reference: float) -> str:
+    relation = ratio(value, reference)
+    return MISSING if relation is None else f"{significant(relation, 2)}\u00a0×"

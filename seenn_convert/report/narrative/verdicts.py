@@ -1,0 +1,119 @@
+"""What happened, and whether it is good: the sentences under the headline of a report."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from seenn_convert.artifact.schema.conversion import Conversion
+from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.report.narrative.certificate import outcome
+from seenn_convert.report.narrative.exits import exit_rule, target_words
+from seenn_convert.report.numbers import energy, number, percent, plural, ratio, significant
+
+CONVERSION_LOSES = 2.0
+"""Points below the ANN after all timesteps from which the conversion is to blame."""
+
+
+class Verdict(NamedTuple):
+    """A sentence, and whether it is good news."""
+
+    good: bool
+    words: str
+
+
+def shown_words(conversion: Conversion) -> str:
+    """Return how the network sees an image and when it answers."""
+    steps = plural(conversion.timesteps, "timestep", "timesteps")
+    return (
+        f"Each image is shown to the spiking network for up to {steps}; it leaves {exit_rule(conversion.exit.policy)}."
+    )
+
+
+def measured_words(evaluation: Evaluation) -> str:
+    """Return what early exit came to."""
+    early = evaluation.early_exit
+    low, high = early.interval95
+    return (
+        f"On the {number(evaluation.data.images)} images of {evaluation.data.name} this took "
+        f"{number(early.average_timesteps, 2)} timesteps on average, and {percent(early.accuracy)} of the answers were "
+        f"right (95\u00a0% interval {100 * low:.1f} to {100 * high:.1f}\u00a0%), {lost_words(evaluation.points_lost)}."
+    )
+
+
+def lost_words(lost: float) -> str:
+    """Return a loss of points against the ANN, or a gain."""
+    if round(abs(lost), 1) == 0:
+        return "level with the ANN"
+    return f"{number(abs(lost), 1)} points {'below' if lost > 0 else 'above'} the ANN"
+
+
+def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tuple[Verdict, ...]:
+    """Return what is good and bad about the result, as plainly as it can be said."""
+    found = [] if conversion is None else [*_target(conversion)]
+    if evaluation is not None:
+        found += [*_accuracy(conversion, evaluation), *_time_asked_for(conversion, evaluation)]
+        if evaluation.certificate is not None:
+            found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate)))
+        found += [*_energy(evaluation), *_time(evaluation)]
+    return tuple(found)
+
+
+def _target(conversion: Conversion) -> Iterator[Verdict]:
+    target, reached = target_words(conversion.exit), conversion.exit.held_out.reached
+    if target:
+        yield Verdict(
+            reached, f"The target, {target}, was {'' if reached else 'not '}reached on the held-out calibration images."
+        )
+
+
+def _accuracy(conversion: Conversion | None, evaluation: Evaluation) -> Iterator[Verdict]:
+    """Say if the loss is larger than asked for, and whether the conversion or the exit loses it."""
+    target = None if conversion is None else conversion.exit.target
+    lost, timesteps = round(evaluation.points_lost, 6), max(evaluation.accuracy_at)
+    if target is not None and target.drop is not None:
+        within = lost <= target.drop
+        how = "within" if within else "more than"
+        words = f"On this data, early exit is {lost_words(lost)}: {how} the {target.drop:g} points asked for."
+        yield Verdict(within, words)
+    lost_by_conversion = 100 * (evaluation.ann_accuracy - evaluation.full_accuracy)
+    if lost_by_conversion >= CONVERSION_LOSES:
+        yield Verdict(
+            False,
+            f"Even after all {timesteps} timesteps the spiking network is {lost_words(lost_by_conversion)}: the "
+            "conversion loses this, not early exit. More timesteps or another threshold rule may help.",
+        )
+    if timesteps > 1 and evaluation.early_exit.average_timesteps > 0.95 * timesteps:
+        yield Verdict(False, "Hardly any image leaves early: early exit saves almost nothing here.")
+
+
+def _time_asked_for(conversion: Conversion | None, evaluation: Evaluation) -> Iterator[Verdict]:
+    target = None if conversion is None else conversion.exit.target
+    if target is not None and target.milliseconds is not None:
+        asked, took = target.milliseconds, evaluation.milliseconds_per_image.early_exit
+        words = f"Early exit took {took:.3g} ms per image here; the target was {asked:g} ms on the converting machine."
+        yield Verdict(took <= asked, words)
+
+
+def _energy(evaluation: Evaluation) -> Iterator[Verdict]:
+    joule = evaluation.energy.nanojoule_per_image
+    relation = ratio(joule.early_exit, joule.ann)
+    if relation is not None:
+        less = relation < 1
+        how = f"{percent(1 - relation, 0)} less than" if less else f"{significant(relation, 2)} times as much as"
+        yield Verdict(
+            less,
+            f"Energy, estimated from operation counts without memory access: early exit takes {how} the ANN, "
+            f"{energy(joule.early_exit)} against {energy(joule.ann)} per image.",
+        )
+
+
+def _time(evaluation: Evaluation) -> Iterator[Verdict]:
+    time = evaluation.milliseconds_per_image
+    relation = ratio(time.early_exit, time.ann)
+    if relation is not None:
+        why = " This machine simulates the spikes; only hardware made for them gains from their sparsity."
+        took = f"{significant(time.early_exit)} against {significant(time.ann)} ms per image"
+        yield Verdict(
+            relation <= 1,
+            f"Time, measured on this machine: early exit takes {significant(relation, 2)} times as long as the ANN, "
+            f"{took}.{why if relation > 1 else ''}",
+        )

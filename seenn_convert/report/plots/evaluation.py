@@ -1,0 +1,149 @@
+"""The plots of an evaluation: accuracy over timesteps, its trade-off with early exit, exit steps, temperatures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.report.plots.axes import (
+    accuracy_axis,
+    horizontal_axis,
+    timestep_axis,
+    timestep_ticks,
+    vertical_axis,
+)
+from seenn_convert.report.plots.plot import Plot, Point, Series
+
+MOST_BAR_LABELS = 20
+SHOWN_BELOW = 15.0
+"""Points of accuracy below early exit that the trade-off shows."""
+
+
+def report_plots(report: Report) -> dict[str, Plot]:
+    """Return the plots of a report by name, in reading order."""
+    plots = [] if report.evaluation is None else _evaluation_plots(report.evaluation)
+    temperatures = () if report.conversion is None else report.conversion.exit.temperatures
+    if temperatures:
+        plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
+    return {plot.name: plot for plot in plots}
+
+
+def _evaluation_plots(evaluation: Evaluation) -> list[Plot]:
+    early, timesteps = evaluation.early_exit, max(evaluation.accuracy_at)
+    low, high = early.interval95
+    chosen = Point(early.average_timesteps, 100 * early.accuracy)
+    result = Result(100 * evaluation.ann_accuracy, chosen, (100 * low, 100 * high))
+    fixed = [Point(t, 100 * accuracy) for t, accuracy in sorted(evaluation.accuracy_at.items())]
+    curve = [Point(p.average_timesteps, 100 * p.accuracy) for p in evaluation.trade_off]
+    return [
+        accuracy_plot(fixed, timesteps, result),
+        *([trade_off_plot(curve, fixed, timesteps, result)] if curve else []),
+        exit_plot([100 * share for share in evaluation.exit_shares]),
+    ]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the ANN and early exit came to, accuracies in percent; None if not measured.
+
+    Attributes:
+        ann: Accuracy of the ANN.
+        early: Average timesteps and accuracy of early exit.
+        interval: The 95 % interval of that accuracy.
+    """
+
+    ann: float | None = None
+    early: Point | None = None
+    interval: tuple[float, float] | None = None
+
+    def values(self) -> list[float]:
+        """Return the accuracies that are known."""
+        return ([] if self.ann is None else [self.ann]) + ([] if self.early is None else [self.early.y])
+
+    def spoken(self) -> str:
+        """Return the text alternative."""
+        parts = [] if self.ann is None else [f"ANN {self.ann:.1f} %"]
+        if self.early is not None:
+            parts.append(f"early exit {self.early.y:.1f} % after {self.early.x:.2f} timesteps on average")
+        return "; " * bool(parts) + "; ".join(parts)
+
+    def series(self, right: float, name: str) -> list[Series]:
+        """Return the ANN as a line up to ``right``, and early exit as a diamond called ``name``."""
+        found = [] if self.ann is None else [ann_line(self.ann, right)]
+        if self.early is not None:
+            x, (low, high) = self.early.x, self.interval or (0.0, 0.0)
+            intervals = ((x, low, high),) if self.interval else ()
+            direct = f"{name} {self.early.y:.1f} %"
+            found.append(Series(name, "early", (self.early,), marker="diamond", direct=direct, intervals=intervals))
+        return found
+
+
+def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
+    """Return the accuracy of the ANN as a level line."""
+    points = (Point(0.0, accuracy), Point(right, accuracy))
+    return Series("ANN", kind, points, "{y:.1f} %", line=True, direct=f"ANN {accuracy:.1f} %")
+
+
+def accuracy_plot(accuracy_at: Sequence[Point], timesteps: int, result: Result) -> Plot:
+    """Return accuracy over timesteps, with the ANN as a line and early exit as a point."""
+    x = timestep_axis(timesteps)
+    y = accuracy_axis([p.y for p in accuracy_at] + result.values())
+    fixed = _fixed(accuracy_at, line=True)
+    spoken = "Accuracy over timesteps" + result.spoken()
+    series = (fixed, *result.series(x.high, "early exit"))
+    return Plot("accuracy", spoken, x, y, "Timesteps", "Accuracy, %", series)
+
+
+def trade_off_plot(curve: Sequence[Point], fixed: Sequence[Point], timesteps: int, result: Result) -> Plot:
+    """Return accuracy against average timesteps: early exit at every threshold, and all images stopping at one t.
+
+    Points far below the chosen one are cut off: the plot is about what is worth choosing between.
+    """
+    values = [p.y for p in (*curve, *fixed)] + result.values()
+    floor = (max(values, default=0.0) if result.early is None else result.early.y) - SHOWN_BELOW
+    x, y = timestep_axis(timesteps), accuracy_axis([value for value in values if value >= floor])
+    name = "early exit, any threshold"
+    line = Series(name, "early", tuple(curve), line=True, direct=name)
+    spoken = "Accuracy against average timesteps" + result.spoken()
+    series = (line, _fixed(fixed), *result.series(x.high, "chosen"))
+    return Plot("trade-off", spoken, x, y, "Average timesteps per image", "Accuracy, %", series)
+
+
+def exit_plot(shares: Sequence[float]) -> Plot:
+    """Return a bar for each exit step, the first for timestep 1; ``shares`` are percent of all images."""
+    steps = max(len(shares), 1)
+    ticks = timestep_ticks(steps)[1:]
+    x = horizontal_axis(0.5, steps + 0.5, ticks if ticks[0] == 1 else (1, *ticks))
+    most = max(range(len(shares)), key=lambda t: shares[t], default=0)
+    wide = len(shares) <= MOST_BAR_LABELS
+    tagged = dict.fromkeys([most, len(shares) - 1, *(range(len(shares)) if wide else ())]) if shares else {}
+    bars = Series(
+        "images that leave",
+        "bar",
+        tuple(Point(t, share) for t, share in enumerate(shares, 1)),
+        "timestep {x:g}, {y:.1f} %",
+        marker="bar",
+        tags=tuple((t, f"{shares[t]:.{0 if wide else 1}f}") for t in tagged if shares[t] >= 0.5),
+    )
+    spoken = f"; most leave at timestep {most + 1}, {shares[most]:.1f} %" if any(shares) else ""
+    spoken = f"Share of the images that leave at each timestep{spoken}"
+    return Plot("exits", spoken, x, vertical_axis(0.0, max([*shares, 1.0])), "Exit step", "Images, %", (bars,))
+
+
+def temperature_plot(temperatures: Sequence[Point]) -> Plot:
+    """Return the softmax temperature at each timestep."""
+    y = vertical_axis(0.0, max([p.y for p in temperatures], default=1.0))
+    words = "timestep {x:g}, {y:.3g}"
+    line = Series("temperature", "fixed", tuple(temperatures), words, line=True, marker="circle")
+    ends = [
+        Series("", "fixed", (end,), "", direct=f"{end.y:.3g}")
+        for end in dict.fromkeys([*temperatures[:1], *temperatures[-1:]])
+    ]
+    x = timestep_axis(max((round(p.x) for p in temperatures), default=1))
+    spoken = "Softmax temperature at each timestep"
+    return Plot("temperatures", spoken, x, y, "Timestep", "Temperature", (line, *ends))
+
+
+def _fixed(points: Sequence[Point], line: bool = False) -> Series:
+    name = "all images stop at t"
+    return Series(name, "fixed", tuple(points), "t = {x:g}, {y:.1f} %", line, "circle", name)
