@@ -140,7 +140,7 @@ def test_a_neuron_type_of_ones_own_spikes() -> None:
     """At patience 1 it is the binary neuron; at patience 100 no neuron fires, and only the head's bias is left."""
     def logits(options: Options) -> Tensor:
         artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
-        assert artifact.report["conversion"]["neuron"]["kind"] == options.neuron_type.name
+        assert artifact.report.conversion.neuron.kind == options.neuron_type.name
         images, _ = small.draw(16, 5)
         return artifact.model()(images).logits
 
