@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +110,19 @@ _TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What a user adds to the closed list: files name it and hold no code, so it is passed in when they are read.
+
+    Attributes:
+        scores: Exit scores that a probe may compute beside those of this package.
+        modules: ``Neuron`` and ``CustomOperator`` classes.
+    """
+
+    scores: Sequence[ExitScore] = ()
+    modules: Sequence[type[nn.Module]] = ()
+
+
 def describe_module(module: nn.Module) -> dict[str, object]:
     """Return the module as plain data, without its tensors: class name, options, wrapped operator.
 
@@ -131,24 +145,21 @@ def describe_module(module: nn.Module) -> dict[str, object]:
 
 
 def build_module(
-    description: Mapping[str, object],
-    tensors: Mapping[str, Tensor],
-    scores: Sequence[ExitScore] = (),
-    extra_modules: Sequence[type[nn.Module]] = (),
+    description: Mapping[str, object], tensors: Mapping[str, Tensor], extras: Extras = Extras()
 ) -> nn.Module:
     """Return the module that ``describe_module`` described, holding ``tensors`` (name in the module -> value).
 
     Args:
         description: Plain data.
         tensors: Its parameters and buffers.
-        scores: Exit scores that a probe may compute beside those of this package.
-        extra_modules: The user's own ``Neuron`` and ``CustomOperator`` classes, allowed beside the closed list.
+        extras: The user's own.
 
     Raises:
-        ArtifactError: A probe computes an exit score that is not known.
-        KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit.
+        ArtifactError: A probe computes an exit score that is neither of this package nor among the extras.
+        KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit, or the module is
+            neither in the closed list nor among the extras.
     """
-    kind = _class_named(str(description["operator"]), extra_modules)
+    kind = _class_named(str(description["operator"]), extras.modules)
     options = description["options"]
     if not isinstance(options, Mapping):
         raise TypeError("options are not a mapping")
@@ -156,7 +167,7 @@ def build_module(
     known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in allowed}
     known |= {name: tensors[name] for name in _tensor_options(kind)}
     if kind is ExitProbe:
-        known["score"] = score_named(str(known.pop("score_name")), scores)
+        known["score"] = score_named(str(known.pop("score_name")), extras.scores)
     if kind is operators.AtenOperator:
         known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
     if kind in _WRAPPED:
@@ -164,7 +175,7 @@ def build_module(
         if not isinstance(wrapped, Mapping):
             raise TypeError("the wrapped operator is not described")
         inner = {name.removeprefix(f"{option}."): value for name, value in tensors.items()}
-        known[option] = build_module(wrapped, inner, extra_modules=extra_modules)
+        known[option] = build_module(wrapped, inner, extras)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)
@@ -174,7 +185,7 @@ def build_module(
 def _class_named(name: str, extra_modules: Sequence[type[nn.Module]]) -> type[nn.Module]:
     known = {**{kind.__name__: kind for kind in extra_modules}, **_BY_NAME}
     if name not in known:
-        raise ValueError(f"{name!r} is not a module that a program may hold; if it is your own, give extra_modules=")
+        raise ValueError(f"{name!r} is not a module that a program may hold; if it is yours, give extra_modules=")
     return known[name]
 
 

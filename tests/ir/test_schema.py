@@ -18,7 +18,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
-from seenn_convert.ir.schema import OPTIONS, build_module, describe_module, options_text
+from seenn_convert.ir.schema import OPTIONS, Extras, build_module, describe_module, options_text
 from seenn_convert.ir.scores import ENTROPY, PATIENCE, ExitScore
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
@@ -255,7 +255,7 @@ class Scale(operators.CustomOperator):
 ])  # fmt: skip
 def test_a_class_of_the_users_own_comes_back_if_it_is_handed_in(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     description = json.loads(json.dumps(describe_module(module)))
-    back = build_module(description, tensors_of(module), extra_modules=(LazyNeuron, Scale))
+    back = build_module(description, tensors_of(module), Extras(modules=(LazyNeuron, Scale)))
 
     assert type(back) is type(module)
     for before, after in zip(module(*inputs), back(*inputs), strict=True):
@@ -270,7 +270,7 @@ def test_a_name_of_the_closed_list_is_never_another_class() -> None:
         describe_module(Impostor(THRESHOLD, THRESHOLD, 1))
     description = describe_module(BinaryNeuron(THRESHOLD, THRESHOLD))
     tensors = {"v_threshold": THRESHOLD, "v_initial": THRESHOLD}
-    assert type(build_module(description, tensors, extra_modules=(Impostor,))) is BinaryNeuron
+    assert type(build_module(description, tensors, Extras(modules=(Impostor,)))) is BinaryNeuron
 
 
 def test_a_probe_computes_a_user_s_score_where_it_is_handed_in() -> None:
@@ -280,6 +280,6 @@ def test_a_probe_computes_a_user_s_score_where_it_is_handed_in() -> None:
     description = describe_module(ExitProbe(own, temperatures))
 
     assert description == {"operator": "ExitProbe", "options": {"score_name": "lead"}}
-    assert build_module(description, {"temperatures": temperatures}, (own,)).score is own
+    assert build_module(description, {"temperatures": temperatures}, Extras(scores=(own,))).score is own
     with pytest.raises(ArtifactError, match="'lead'"):
         build_module(description, {"temperatures": temperatures})

@@ -149,12 +149,13 @@ class Options:
         }
 
 
-def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | None = None) -> Options:
+def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | None = None, **own: Any) -> Options:
     """Return the options that ``to_json`` wrote; batch size and device are the defaults.
 
     Args:
         data: Plain data; what is missing has its default.
         rule: Used instead of the rule in ``data``.
+        own: Other options that replace those in ``data``, such as a neuron type or an exit score of your own.
 
     Raises:
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
@@ -171,12 +172,13 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
             )
         rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
     target, certify = data.get("target"), data.get("certify")
-    return Options(
-        **{name: data[name] for name in same if name in data},
-        rule=rule,
-        target=None if target is None else ExitTarget(**target),
-        certify=None if certify is None else Certify(**certify),
-    )
+    found: dict[str, Any] = {name: data[name] for name in same if name in data}
+    found |= {
+        "rule": rule,
+        "target": None if target is None else ExitTarget(**target),
+        "certify": None if certify is None else Certify(**certify),
+    }
+    return Options(**{**found, **own})
 
 
 def _problems_of_exit(target: object, certify: object, timesteps: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -9,8 +10,9 @@ import small_artifacts as small
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.calibration.statistics import ActivationStatistics
-from seenn_convert.errors import InputError, PostconditionError, UnsupportedOperatorError
+from seenn_convert.errors import ArtifactError, InputError, PostconditionError, UnsupportedOperatorError
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.call import Call, Lifted
 from seenn_convert.ir.editor import Draft
@@ -19,7 +21,7 @@ from seenn_convert.ir.program import Stage
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.run import convert
+from seenn_convert.workflows.convert.run import convert, load, recalibrate
 
 
 @torch.library.custom_op("seenn_tests::soft_clip", mutates_args=())
@@ -96,6 +98,16 @@ def test_an_operator_given_as_a_value_is_converted_and_tends_to_the_ann() -> Non
         logits, _, state = model.step(drives, state)
     wanted = network()(images).detach()
     assert float((logits - wanted).norm() / wanted.norm()) < 0.02
+
+
+def test_an_artifact_names_a_users_module_and_loads_when_it_is_given(tmp_path: Path) -> None:
+    artifact = convert(network(), small.dataset(), Options(4, calibration="fast"), extra_operators=(SOFT_CLIP,))
+    artifact.save(tmp_path / "out")
+    with pytest.raises(ArtifactError, match="'SoftClip' is not a module that a program may hold.*extra_modules="):
+        load_artifact(tmp_path / "out")
+    images, _ = small.draw(16, 5)
+    found, wanted = load(tmp_path / "out", extra_modules=(SoftClip,))(images), artifact.model()(images)
+    assert torch.equal(found.logits, wanted.logits) and torch.equal(found.exit_step, wanted.exit_step)
 
 
 def test_a_rule_of_ones_own_makes_the_thresholds() -> None:
@@ -188,6 +200,8 @@ def test_passes_given_as_values_run_at_their_stage_and_are_recorded() -> None:
     names = [record.name for record in artifact.snn.history]
     assert names.index("OrderChannelsLast") < names.index("SplitScale") < names.index("InsertNeurons")
     assert names.index("HoistStem") < names.index("NameSteps") < names.index("InsertExitProbe")
+    again = recalibrate(artifact, small.dataset(), Options(2, calibration="fast"), extra_passes=(NameSteps(),))
+    assert "NameSteps" in [record.name for record in again.snn.history]
 
 
 def test_a_pass_that_changes_the_outputs_is_stopped() -> None:
