@@ -15,7 +15,6 @@ from seenn_convert.artifact.schema.conversion import (
     PassFacts,
     WeightTuning,
 )
-from seenn_convert.artifact.schema.manifest import ConversionFacts, HeldOutExits
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
@@ -91,15 +90,6 @@ def conversion_report(
     )
 
 
-def facts_of(tuning: ExitTuning, parity: float | None) -> ConversionFacts:
-    """Return what later commands need to know of a conversion."""
-    exits = HeldOutExits(policy=PolicyFacts.of(tuning.policy.to_json()), counts=_exit_counts(tuning))
-    time = tuning.step_time
-    return ConversionFacts(
-        parity=parity, held_out_exits=exits, target_timesteps=None if time is None else time.timesteps
-    )
-
-
 def passes_of(program: Program) -> tuple[PassFacts, ...]:
     """Return what each pass did to a program."""
     return tuple(map(pass_facts, program.history))
@@ -126,14 +116,10 @@ def _exit(tuning: ExitTuning, target: ExitTarget | None) -> ExitFacts:
             expected_drop=tuning.choice.expected_drop,
             average_timesteps=tuning.choice.average_timesteps,
             reached=tuning.choice.reached,
-            exit_counts=_exit_counts(tuning),
+            exit_counts=dict(enumerate(tuning.exit_counts, 1)),
         ),
         step_time=tuning.step_time,
     )
-
-
-def _exit_counts(tuning: ExitTuning) -> dict[int, int]:
-    return dict(enumerate(tuning.exit_counts, 1))
 
 
 def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> list[Caution]:

@@ -85,7 +85,8 @@ def measure(
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
-        run, counts = run_counted(model, _images(data, batch_size), counter.add, labels=labels, keep_plan=plans)
+        run, counts = run_counted(model, _images(data, batch_size), counter.add, keep_plan=plans)
+        run = replace(run, labels=labels)
         timed = data.take(_timed_images((perf_counter() - start) / len(data)))
         trace = _run_early_exit(model, data, batch_size, progress)
         exact = model.device.type == "cpu" and model.dtype is torch.float32

@@ -69,8 +69,9 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Sampl
         data: What it was trained and chosen on.
     """
     old, choice = before.report.conversion, planning.decision.choice
+    report = replace(before.report, evaluation=None, environment=environment())
     if old is None:
-        return replace(before.report, evaluation=None, environment=environment())
+        return report
     head = pass_facts(after.snn.history[-1])
     held_out = HeldOut(
         **planning.measured,
@@ -96,7 +97,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Sampl
             *_warnings(planning),
         ),
     )
-    return replace(before.report, conversion=conversion, evaluation=None, environment=environment())
+    return replace(report, conversion=conversion)
 
 
 def _head(artifact: Artifact, planning: Planning, data: Samples) -> HeadFacts:

@@ -1,9 +1,13 @@
 """How honest and how telling exit scores are: calibration error, reliability bins, and AUROC."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from seenn_convert.artifact.schema.comparison import Bin
+from seenn_convert.artifact.schema.comparison import Bin, ReliabilityRow
+from seenn_convert.exits.readouts import Readouts
+from seenn_convert.ir.scores import confidence
 
 BINS = 15
 
@@ -51,3 +55,22 @@ def auroc(scores: Tensor, right: Tensor) -> float | None:
     ends = counts.cumsum(0).double()
     ranks = (ends - (counts.double() - 1) / 2)[inverse]
     return float((ranks[right].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def reliability_rows(readouts: Readouts, temperatures: Tensor) -> Iterator[ReliabilityRow]:
+    """Yield, for each timestep, how far confidence is from accuracy before and after its temperature of ``(T,)``."""
+    assert readouts.logits is not None
+    for t, (logits, correct) in enumerate(zip(readouts.logits, readouts.right, strict=True), 1):
+        temperature = float(temperatures[t - 1])
+        before, after = confidence(logits), confidence(logits, temperature)
+        yield ReliabilityRow(
+            t=t,
+            temperature=temperature,
+            accuracy=float(correct.double().mean()),
+            confidence_before=float(before.double().mean()),
+            confidence_after=float(after.double().mean()),
+            error_before=calibration_error(before, correct),
+            error_after=calibration_error(after, correct),
+            bins_before=reliability_bins(before, correct),
+            bins_after=reliability_bins(after, correct),
+        )
