@@ -1,6 +1,6 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
@@ -19,6 +19,7 @@ from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
+from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split
 from seenn_convert.ir.program import PassRecord, Program
@@ -100,6 +101,19 @@ def pass_facts(record: PassRecord) -> PassFacts:
     return PassFacts(name=record.name, changed=len(record.changed), declined=tuple(record.declined))
 
 
+def held_out_facts(
+    choice: Setting, measured: Mapping[str, float], exit_counts: Mapping[int, int] | None = None
+) -> HeldOut:
+    """Return what the choice came to on the held-out images; ``measured`` are shares right."""
+    return HeldOut(
+        **measured,
+        expected_drop=choice.expected_drop,
+        average_timesteps=choice.average_timesteps,
+        reached=choice.reached,
+        exit_counts=exit_counts,
+    )
+
+
 def _neuron(snn: Program, kind: str) -> NeuronFacts:
     neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
     alphabet = None if neuron.alphabet is None else tuple(neuron.alphabet)
@@ -111,13 +125,7 @@ def _exit(tuning: ExitTuning, target: ExitTarget | None) -> ExitFacts:
         policy=PolicyFacts.of(tuning.policy.to_json()),
         target=target,
         temperatures=tuple(tuning.temperatures.tolist()),
-        held_out=HeldOut(
-            **tuning.held_out,
-            expected_drop=tuning.choice.expected_drop,
-            average_timesteps=tuning.choice.average_timesteps,
-            reached=tuning.choice.reached,
-            exit_counts=dict(enumerate(tuning.exit_counts, 1)),
-        ),
+        held_out=held_out_facts(tuning.choice, tuning.held_out, dict(enumerate(tuning.exit_counts, 1))),
         step_time=tuning.step_time,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, environment
-from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds, HeldOut
+from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts, WarningCode
@@ -16,7 +16,7 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
-from seenn_convert.measure.conversion import pass_facts
+from seenn_convert.measure.conversion import held_out_facts, pass_facts
 
 FEW_HELD_OUT = 500
 
@@ -68,18 +68,11 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Sampl
         planning: How the head came about.
         data: What it was trained and chosen on.
     """
-    old, choice = before.report.conversion, planning.decision.choice
+    old = before.report.conversion
     report = replace(before.report, evaluation=None, environment=environment())
     if old is None:
         return report
     head = pass_facts(after.snn.history[-1])
-    held_out = HeldOut(
-        **planning.measured,
-        expected_drop=choice.expected_drop,
-        average_timesteps=choice.average_timesteps,
-        reached=choice.reached,
-        exit_counts=None,
-    )
     conversion = replace(
         old,
         passes=(*(one for one in old.passes if one.name != head.name), head),
@@ -87,7 +80,7 @@ def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Sampl
             old.exit,
             policy=PolicyFacts.of(after.policy.to_json()),
             target=planning.target,
-            held_out=held_out,
+            held_out=held_out_facts(planning.decision.choice, planning.measured),
             head=_head(after, planning, data),
         ),
         certificate=after.certificate,

@@ -8,6 +8,7 @@ import pytest
 import small_artifacts as small
 
 from seenn_convert.analysis.coverage import policy_macs
+from seenn_convert.artifact.files import check_writable
 from seenn_convert.artifact.provenance import data_facts, environment
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
@@ -17,7 +18,7 @@ from seenn_convert.exits.strategies.basic import STRATEGIES
 from seenn_convert.measure import compare as comparing
 from seenn_convert.measure.compare import budgets, compare
 from seenn_convert.report.render import comparison_page
-from seenn_convert.report.write import check_comparison, write_comparison
+from seenn_convert.report.write import COMPARISON_FILES, write_comparison
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
 
@@ -153,4 +154,4 @@ def test_the_page_and_the_numbers_are_written(found: Comparison, tmp_path: Path)
 
 def test_a_folder_that_is_not_there_is_said_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        check_comparison(tmp_path / "none")
+        check_writable(tmp_path / "none", COMPARISON_FILES)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seenn_convert.artifact.schema.coding import from_plain
-
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % confidence interval."""
 
@@ -92,4 +90,9 @@ class PolicyFacts:
     @classmethod
     def of(cls, policy: Mapping[str, Any]) -> "PolicyFacts":
         """Return the facts of what a policy's ``to_json`` gives."""
-        return from_plain(policy, cls)
+        thresholds = policy.get("thresholds")
+        return cls(
+            policy=policy["policy"],
+            thresholds=None if thresholds is None else tuple(thresholds),
+            timesteps=policy.get("timesteps"),
+        )
