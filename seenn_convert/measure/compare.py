@@ -1,7 +1,7 @@
 """Compare exit strategies on labelled data, each chosen on calibration data: accuracy against what it costs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -221,14 +221,13 @@ def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[Caution]:
+def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> Iterator[Caution]:
     judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
     known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
-    warnings = reused(known, head, data, judging)
+    yield from reused(known, head, data, judging)
     if head is not None and head.fingerprint != judging and is_among(calibration_data, choosing.fingerprint, head):
-        words = (
+        yield Caution(
+            "policy_images_choose",
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
-            "give other --calibration-data"
+            "give other --calibration-data",
         )
-        warnings.append(Caution("policy_images_choose", words))
-    return warnings

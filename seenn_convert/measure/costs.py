@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.spike_sources import reached
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
 from seenn_convert.exits.readouts import Readouts, collect_readouts
@@ -144,7 +145,8 @@ def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
     neurons = {node for node, module in artifact.snn.calls() if isinstance(module, Neuron)}
     for node in artifact.snn.graph_module.graph.nodes:
         if node.name in counts.by_layer:
-            sources = _neurons_before(node, neurons)
+            before = (found for one in node.all_input_nodes for found in reached(one, neurons.__contains__))
+            sources = list(dict.fromkeys(found.name for found in before)) or [INPUT]
             for source in sources:
                 caused[source] += counts.by_layer[node.name] / len(sources) / total
     return caused
@@ -156,18 +158,3 @@ def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
     for values in counts.values():
         total += values[:count].cpu()
     return total
-
-
-def _neurons_before(node: fx.Node, neurons: set[fx.Node]) -> list[str]:
-    """Return the neuron layers whose spikes reach ``node`` without passing other neurons."""
-    found: dict[str, None] = {}
-    seen: set[fx.Node] = set()
-    open_nodes = list(node.all_input_nodes)
-    while open_nodes:
-        current = open_nodes.pop()
-        if current in neurons:
-            found[current.name] = None
-        elif current not in seen:
-            seen.add(current)
-            open_nodes.extend(current.all_input_nodes)
-    return list(found) or [INPUT]

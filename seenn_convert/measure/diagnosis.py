@@ -19,12 +19,7 @@ MOSTLY_DEAD = 0.5
 
 
 def diagnose(layers: Iterable[LayerRow], settings: Settings) -> Diagnosis:
-    """Return what is wrong with the layers of a network.
-
-    Args:
-        layers: In graph order; what was not measured may be missing.
-        settings: How the network was converted.
-    """
+    """Return what is wrong with the layers of a network, in graph order; what was not measured may be missing."""
     found = tuple(_layer(row) for row in layers)
     broken = first_that_breaks(found)
     part, remedy = _blamed(found, broken, settings)

@@ -77,10 +77,7 @@ def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, t
 def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | None:
     """Return how many channels send the most they can too often, None where there is no most.
 
-    Args:
-        neuron: The layer.
-        output: ``(B, C, *)``, mean output.
-        timesteps: Length of the run.
+    Shapes: ``output``, averaged over the timesteps, is ``(B, C, *)``.
     """
     if neuron.alphabet is None:
         return None

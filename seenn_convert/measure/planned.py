@@ -1,6 +1,6 @@
 """What the report says about a policy head: what it costs, what it was trained on, and what was chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
-from seenn_convert.measure.conversion import held_out_facts, pass_facts
+from seenn_convert.measure.conversion import held_out_facts, passes_of
 
 FEW_HELD_OUT = 500
 
@@ -62,17 +62,13 @@ def policy_provenance(data: Samples, options: Mapping[str, Any]) -> PolicyOrigin
 def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> Report:
     """Return the report of ``before`` with the exit of ``after``, and without its evaluation, which is of another exit.
 
-    Args:
-        before: The artifact as it was.
-        after: The artifact with its policy head.
-        planning: How the head came about.
-        data: What it was trained and chosen on.
+    ``data`` is what the head was trained and chosen on.
     """
     old = before.report.conversion
     report = replace(before.report, evaluation=None, environment=environment())
     if old is None:
         return report
-    head = pass_facts(after.snn.history[-1])
+    head = passes_of(after.snn)[-1]
     conversion = replace(
         old,
         passes=(*(one for one in old.passes if one.name != head.name), head),
@@ -139,26 +135,27 @@ def _certificate_gone(before: Artifact, after: Artifact) -> list[Caution]:
     return [Caution("certificate_gone", words)]
 
 
-def _warnings(planning: Planning) -> list[Caution]:
-    warnings, choice = [], planning.decision.choice
+def _warnings(planning: Planning) -> Iterator[Caution]:
+    choice = planning.decision.choice
     if not choice.reached:
-        words = (
+        yield Caution(
+            "target_not_reached",
             "the exit target was not reached on the held-out images of the policy; accept a larger drop, or convert "
-            "with a longer run (-T)"
+            "with a longer run (-T)",
         )
-        warnings.append(Caution("target_not_reached", words))
     if choice.head is None:
-        words = "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well"
-        warnings.append(Caution("policy_head_unused", words))
+        yield Caution(
+            "policy_head_unused",
+            "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well",
+        )
     elif not _is_better_than_fixed(planning.decision):
-        words = (
+        yield Caution(
+            "plan_no_better",
             "the plan is no better than the same number of timesteps for all images, on held-out images: what the head "
-            "reads does not tell easy images from hard ones"
+            "reads does not tell easy images from hard ones",
         )
-        warnings.append(Caution("plan_no_better", words))
     if len(planning.split.held_out) < FEW_HELD_OUT:
-        words = (
-            f"the policy head was chosen on only {len(planning.split.held_out)} held-out images; give some thousands"
+        yield Caution(
+            "few_policy_images",
+            f"the policy head was chosen on only {len(planning.split.held_out)} held-out images; give some thousands",
         )
-        warnings.append(Caution("few_policy_images", words))
-    return warnings

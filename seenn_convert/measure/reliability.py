@@ -15,19 +15,14 @@ BINS = 15
 def reliability_bins(confidence: Tensor, right: Tensor, bins: int = BINS) -> tuple[Bin, ...]:
     """Return the bins of equal width that hold images, from unsure to sure.
 
-    Args:
-        confidence: ``(N,)``, in [0, 1].
-        right: ``(N,)`` bool.
-        bins: How many.
+    Shapes: ``confidence`` ``(N,)`` in [0, 1], ``right`` ``(N,)`` bool.
     """
     which = (confidence.double() * bins).long().clamp(0, bins - 1)
-    found = []
-    for number in torch.unique(which).tolist():
-        chosen = which == number
-        found.append(
-            Bin(int(chosen.sum()), float(confidence[chosen].double().mean()), float(right[chosen].double().mean()))
-        )
-    return tuple(found)
+    members = (which == number for number in torch.unique(which).tolist())
+    return tuple(
+        Bin(int(chosen.sum()), float(confidence[chosen].double().mean()), float(right[chosen].double().mean()))
+        for chosen in members
+    )
 
 
 def calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
@@ -42,11 +37,7 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> fl
 def auroc(scores: Tensor, right: Tensor) -> float | None:
     """Return the chance that a right answer has a higher score than a wrong one, equal ones counted half.
 
-    None where all are right, or none is.
-
-    Args:
-        scores: ``(N,)``.
-        right: ``(N,)`` bool.
+    None where all are right, or none is. Shapes: ``scores`` ``(N,)``, ``right`` ``(N,)`` bool.
     """
     positives, negatives = int(right.sum()), int((~right).sum())
     if positives == 0 or negatives == 0:

@@ -65,11 +65,8 @@ class Settings:
 def remedy_for(part: str, figure: float, layer: str, settings: Settings) -> Remedy:
     """Return what helps against a part of the rate error of ``layer``.
 
-    Args:
-        part: One of ``rate_error.PARTS`` that arises in the layer itself.
-        figure: Its norm over the norm of the activation.
-        layer: Node name.
-        settings: How the network was converted.
+    ``part`` is one of ``rate_error.PARTS`` that arises in the layer itself, ``figure`` its norm over that of the
+    activation.
     """
     why = CAUSES[part].format(figure=figure, layer=layer)
     match part:

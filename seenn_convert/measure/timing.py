@@ -31,13 +31,6 @@ def time_three_ways(
     """Return milliseconds per image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
 
     The three are run in turn, so that a change of the machine's speed meets all of them; one short run warms up.
-
-    Args:
-        ann: The ANN.
-        model: Its spiking network.
-        batches: Images already in memory.
-        repeats: Runs of each.
-        progress: Told after each run.
     """
     capacity = max(len(batch) for batch in batches)
     ways: dict[str, Way] = {
@@ -50,13 +43,7 @@ def time_three_ways(
 
 
 def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> tuple[float, float]:
-    """Return milliseconds per image of the stem and of one timestep, medians over ``repeats`` runs of all ``batches``.
-
-    Args:
-        model: A spiking network.
-        batches: Images already in memory.
-        repeats: Runs.
-    """
+    """Return milliseconds per image of the stem and of one timestep, medians of ``repeats`` runs over ``batches``."""
     ways: list[Way] = [
         lambda data: [model.drive(batch.to(model.device, model.dtype)) for batch in data],
         lambda data: collect_readouts(model, data),

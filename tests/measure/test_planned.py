@@ -63,7 +63,7 @@ def test_the_page_says_what_the_head_is(report: Report) -> None:
 ])  # fmt: skip
 def test_warnings(choice: Setting, held_out: int, part: str | None) -> None:
     """Stopping all after 1 or 3 timesteps loses 4 or 0 points, so 2 points at 2 timesteps is what a mixture loses."""
-    warnings = _warnings(planning(choice, held_out))
+    warnings = list(_warnings(planning(choice, held_out)))
     assert len(warnings) == (part is not None)
     assert part is None or part in warnings[0].text
 
