@@ -15,12 +15,7 @@ Json = dict[str, object]
 def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner: str) -> Json:
     """Return the nodes and modules of a graph as plain data, and put its tensors into ``store``.
 
-    A tensor that ``store`` holds already (the same memory) is referred to, not stored again.
-
-    Args:
-        graph_module: The graph.
-        store: Key -> tensor, extended here.
-        owner: Prefix of the keys of tensors that are new.
+    The keys of new tensors begin with ``owner``; one that ``store`` holds already (the same memory) is referred to.
     """
     nodes: list[Json] = []
     modules: dict[str, Json] = {}
@@ -38,12 +33,7 @@ def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner:
 def graph_from_json(
     data: Mapping[str, object], store: Mapping[str, Tensor], scores: Sequence[ExitScore] = ()
 ) -> fx.GraphModule:
-    """Return the graph that ``graph_to_json`` wrote.
-
-    Args:
-        data: Plain data.
-        store: Key -> tensor.
-        scores: Exit scores that its probe may compute beside those of this package.
+    """Return the graph that ``graph_to_json`` wrote; its probe may compute ``scores`` beside those of this package.
 
     Raises:
         ArtifactError: Its probe computes another one.

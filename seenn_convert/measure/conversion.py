@@ -53,16 +53,8 @@ def conversion_report(
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
-    Args:
-        ann: The program in which neurons were inserted.
-        snn: The spiking program.
-        calibration: Thresholds.
-        tuning: The exit decision.
-        split: Which calibration images served which purpose.
-        neuron: Name of the neuron type.
-        target: What the exits had to reach.
-        data: Name of the calibration set.
-        parity: Relative error against the original, None where it is not known.
+    Neurons were inserted in ``ann``; ``neuron`` and ``data`` are the names of their type and of the calibration set,
+    and ``parity`` is the relative error against the original, None where it is not known.
     """
     sites = call_sites(ann)
     return Conversion(

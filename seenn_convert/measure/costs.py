@@ -105,11 +105,8 @@ def _still_additions(snn: Program) -> int:
 def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
     """Return operations and energy per image.
 
-    Args:
-        ann: The ANN, for its multiply-accumulates.
-        counts: Of all timesteps.
-        exit_step: ``(N,)``, 1-based.
-        policy_macs: Multiply-accumulates of the policy head where early exit runs it, once for an image.
+    Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once for an image, it takes
+    ``policy_macs`` multiply-accumulates.
     """
     sites = call_sites(ann)
     total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")

@@ -61,7 +61,7 @@ def measure(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images as ``convert`` takes them, that were used for nothing else.
+        data: Labelled images that were used for nothing else.
         batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.

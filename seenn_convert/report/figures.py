@@ -27,9 +27,7 @@ def check_figures(folder: Path) -> None:
 def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
     """Write each plot as SVG, and as PDF and PNG if the extra ``figures`` is installed; return the files.
 
-    Args:
-        report: What to draw.
-        folder: Made if it is not there; files of the same name are replaced.
+    The folder is made if it is not there; files of the same name are replaced.
 
     Raises:
         InputError: The folder cannot be written.
