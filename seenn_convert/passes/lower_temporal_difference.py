@@ -73,7 +73,7 @@ class LowerTemporalDifference(Pass):
     def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
         name, users = node.name, list(node.users)
         sources: list[fx.Node] = list(node.args)  # type: ignore[arg-type]
-        changing = [_origin(source) in varying for source in sources]
+        changing = tuple(_origin(source) in varying for source in sources)
         draft.replace_module(node, MeanDifference(module, changing))
         clock, previous = draft.clock(), draft.add_state(f"{name}_previous", self.shapes[name])
         sums = [
