@@ -205,11 +205,7 @@ def expand(node: OnnxNode) -> Layer:
         else:
             sizes.append(wanted[0])
     is_unchanged = rank == image.rank and set(sizes) <= {-1, 1}
-    return Layer(nn.Identity() if is_unchanged else Compute(partial(_expand_to, sizes=sizes)))
-
-
-def _expand_to(image: Tensor, sizes: Sequence[int]) -> Tensor:
-    return image.expand(*sizes)
+    return Layer(nn.Identity() if is_unchanged else Compute(Tensor.expand, [None, *sizes]))
 
 
 def tile(node: OnnxNode) -> Layer:
@@ -217,11 +213,7 @@ def tile(node: OnnxNode) -> Layer:
     image, repeats = node.activation(0), [int(count) for count in node.constant(1).reshape(-1)]
     if image.batch_axis is not None and repeats[image.batch_axis] != 1:
         raise node.refuse("it repeats the images of a batch", "repeat along other dimensions")
-    return Layer(nn.Identity() if set(repeats) == {1} else Compute(partial(_repeat, counts=repeats)))
-
-
-def _repeat(image: Tensor, counts: Sequence[int]) -> Tensor:
-    return image.repeat(*counts)
+    return Layer(nn.Identity() if set(repeats) == {1} else Compute(Tensor.repeat, [None, *repeats]))
 
 
 def depth_to_space(node: OnnxNode) -> Layer:
