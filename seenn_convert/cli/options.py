@@ -77,41 +77,26 @@ class EpsilonDelta(click.ParamType[tuple[float, float] | None]):
         return epsilon, delta
 
 
-def output_name_option(function: F) -> F:
-    """Add the option that chooses among several outputs of a model."""
-    help_text = "Name or position of the output that holds the logits, if the model has several."
-    return click.option("--output-name", help=help_text)(function)
-
-
+PATH = click.Path(path_type=Path)
 SEED = click.IntRange(*SEEDS)
 
-
-def figures_option(function: F) -> F:
-    """Add the option that also writes the plots as files."""
-    help_text = "Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
-    return click.option("--figures", type=click.Path(path_type=Path), help=help_text)(function)
+output_name_option = click.option(
+    "--output-name", help="Name or position of the output that holds the logits, if the model has several."
+)
+figures_option = click.option(
+    "--figures", type=PATH, help="Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
+)
+device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+weights_option = click.option(
+    "--weights", type=PATH, help="Weights (.safetensors) to load into the module that the factory returns."
+)
 
 
 def batch_size_option(default: int) -> Callable[[F], F]:
     """Add the number of images that run together."""
     return click.option("--batch-size", type=click.IntRange(min=1), default=default, show_default=True,
                         help="Images per batch.")  # fmt: skip
-
-
-def device_option(function: F) -> F:
-    """Add the device to run on."""
-    return click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")(function)
-
-
-def json_option(function: F) -> F:
-    """Add the flag for output that programs read."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(function)
-
-
-def weights_option(function: F) -> F:
-    """Add the file with the weights of a factory's module."""
-    help_text = "Weights (.safetensors) to load into the module that the factory returns."
-    return click.option("--weights", type=click.Path(path_type=Path), help=help_text)(function)
 
 
 def preprocessing_options(function: F) -> F:
