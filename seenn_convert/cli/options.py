@@ -31,52 +31,41 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Comma-separated numbers, one a channel or one for all."""
+class Parsed(click.ParamType[Any]):
+    """A value that ``parse`` makes of text; ``problem`` says what text is that raises ValueError."""
 
-    name = "a,b,c"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Return the numbers of ``value``."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 0.5,0.5,0.5", param, ctx)
-
-
-class Shape(click.ParamType[tuple[int, ...]]):
-    """Comma-separated sizes of one image."""
-
-    name = "c,h,w"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the sizes of ``value``."""
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).split(",")
-        if not all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts):
-            self.fail(f"{value!r} is not a shape like 3,32,32", param, ctx)
-        return tuple(int(part) for part in parts)
-
-
-class EpsilonDelta(click.ParamType[tuple[float, float] | None]):
-    """Two numbers above 0 and below 1, or none."""
-
-    name = "epsilon,delta"
+    def __init__(self, name: str, parse: Callable[[str], object], problem: str) -> None:
+        self.name, self.parse, self.problem = name, parse, problem
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the two numbers of ``value``."""
-        if isinstance(value, tuple) or value == "none":
-            return value if value != "none" else None
+        """Return what ``value`` says."""
         try:
-            epsilon, delta = (float(part) for part in str(value).split(","))
+            return value if isinstance(value, tuple) else self.parse(str(value))
         except ValueError:
-            self.fail(f"{value!r} is neither a pair of numbers like 0.01,0.05 nor none", param, ctx)
-        return epsilon, delta
+            self.fail(f"{value!r} is {self.problem}", param, ctx)
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts):
+        raise ValueError
+    return tuple(int(part) for part in parts)
+
+
+def _pair(text: str) -> tuple[float, float] | None:
+    if text == "none":
+        return None
+    epsilon, delta = _numbers(text)
+    return epsilon, delta
+
+
+NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
+SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
+EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
 PATH = click.Path(path_type=Path)
 SEED = click.IntRange(*SEEDS)
 
@@ -106,8 +95,8 @@ def preprocessing_options(function: F) -> F:
         click.option("--interpolation", type=click.Choice(["bilinear", "bicubic", "nearest"]),
                      help="Filter of --resize [bilinear]."),
         click.option("--resize", type=click.IntRange(min=1), help="Resize the shorter side to N pixels, then crop."),
-        click.option("--std", type=Numbers(), help="Standard deviation per channel, for pixels in [0, 1]."),
-        click.option("--mean", type=Numbers(), help="Mean per channel, for pixels in [0, 1]."),
+        click.option("--std", type=NUMBERS, help="Standard deviation per channel, for pixels in [0, 1]."),
+        click.option("--mean", type=NUMBERS, help="Mean per channel, for pixels in [0, 1]."),
         click.option("--preprocessing", metavar="LIBRARY:NAME",
                      help="Preprocessing of known weights instead of the options below: timm:resnet18.a1_in1k or "
                           "torchvision:ResNet18_Weights.IMAGENET1K_V1; the library must be installed."),
@@ -132,7 +121,7 @@ def calibration_options(function: F) -> F:
         click.option("--certify-risk", type=click.Choice(RISK_NAMES), default="disagreement", show_default=True,
                      help="What is certified: predictions that differ from the full run's, or lost accuracy (needs "
                           "labels)."),
-        click.option("--certify", type=EpsilonDelta(),
+        click.option("--certify", type=EPSILON_DELTA,
                      help="Certify that early exit changes at most EPSILON of predictions, with probability "
                           "1 - DELTA."),
         click.option("--target-ms", type=float, help="Average milliseconds per image on this machine to aim for."),
