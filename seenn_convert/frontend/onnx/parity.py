@@ -135,7 +135,7 @@ def _first_difference(path: Path, network: OnnxNetwork, images: Tensor, toleranc
     with torch.no_grad():
         for step in network.run_steps(values):
             for name in step.outputs:
-                known = name in values and name in expected
-                if known and _relative_error(values[name].numpy(), expected[name]) > tolerance:
+                seen = name in values and name in expected
+                if seen and _relative_error(values[name].numpy(), expected[name]) > tolerance:
                     return f"; the first node that differs is '{step.module}' (output '{name}')"
     return ""

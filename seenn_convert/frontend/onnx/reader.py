@@ -45,7 +45,7 @@ class OnnxNetwork(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run_steps(self, values: dict[str, Tensor]) -> Iterator[Step]:
-        """Yield each step once its results are in ``values``, which begin with the image; then release what is not needed."""
+        """Yield each step once its results are in ``values``, which begin with the image; then release what it may."""
         for step in self.steps:
             result = getattr(self, step.module)(*(values[name] for name in step.inputs))
             values.update(zip(step.outputs, result if isinstance(result, tuple) else (result,), strict=False))
