@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -11,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from safetensors import SafetensorError
 
 from seenn_convert.artifact.schema.coding import to_plain
@@ -143,7 +143,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     fresh = {name: _beside(folder / name, "writing") for name in texts}
     try:
         for name, text in texts.items():
-            fresh[name].write_text(text, encoding="utf-8")
+            fresh[name].write_text(text.encode(errors="replace").decode(), encoding="utf-8")
         with uninterrupted():
             for name in texts:
                 fresh[name].replace(folder / name)
@@ -176,14 +176,21 @@ def read_json(path: Path) -> dict[str, object]:
         ArtifactError: The file is missing, unreadable, or not a JSON object; NaN and infinity are not JSON.
     """
     try:
-        data = msgspec.json.decode(path.read_bytes())
+        # not msgspec: it refuses the names of folders that are not UTF-8
+        data = json.loads(path.read_bytes(), parse_constant=_number, parse_float=_number)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing; convert the model again") from error
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is damaged (not readable as JSON); convert the model again") from error
     if not isinstance(data, dict):
         raise ArtifactError(f"{path} is damaged (not a JSON object); convert the model again")
     return data
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text} is not a number in JSON")
+    return float(text)
 
 
 def sha256_of(path: Path) -> str:

@@ -36,7 +36,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
-    from seenn_convert.artifact.files import check_writable
+    from seenn_convert.artifact.files import check_writable, written_to
     from seenn_convert.data import open_dataset
     from seenn_convert.measure import compare as comparing
     from seenn_convert.report.figures import check_figures, figures_words, write_figures
@@ -46,6 +46,8 @@ def compare(
     keep_pages()
     network = load_artifact(artifact)
     output = output or artifact
+    with written_to(output):
+        output.mkdir(parents=True, exist_ok=True)
     check_writable(output, COMPARISON_FILES)
     if figures is not None:
         check_figures(figures)

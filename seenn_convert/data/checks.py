@@ -30,6 +30,20 @@ def checked_labels(data: Samples, classes: int) -> Tensor:
     return labels
 
 
+def checked_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
+    """Return the names of a model's outputs; raises InputError unless there is a different, printable one for each."""
+    found = () if isinstance(names, str) else tuple(names)
+    if len(found) != classes:
+        got = "one text was" if isinstance(names, str) else f"{len(found)} class names were"
+        raise InputError(f"{got} given for the model's {classes} outputs; give a list with one name each, in order")
+    bad = [name for name in found if not isinstance(name, str) or not name or not name.isprintable()]
+    bad += [name for name in set(found) if name not in bad and found.count(name) > 1]
+    if bad:
+        listed = ", ".join(repr(name) for name in bad)
+        raise InputError(f"class names must be printable text, each a different one; change {listed}")
+    return tuple(str(name) for name in found)
+
+
 def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: int) -> Samples:
     """Return ``data`` with labels that mean what the network's outputs mean, as far as names tell.
 

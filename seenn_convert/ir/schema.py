@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.errors import InputError, reason_of
 from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
     ExitProbe,
@@ -121,6 +122,10 @@ def describe_module(module: nn.Module) -> dict[str, object]:
     is_own = issubclass(kind, (Neuron, operators.CustomOperator)) and kind.__name__ not in _BY_NAME
     if kind not in OPTIONS and not is_own:
         raise TypeError(f"{kind.__name__} is not an operator that an artifact may hold")
+    missing = [name for name in _option_names(kind) if not hasattr(module, name)]
+    if missing:
+        listed = ", ".join(missing)
+        raise InputError(f"{kind.__name__} lists {listed} in `options` and has no such attribute; keep it as one")
     description: dict[str, object] = {
         "operator": kind.__name__,
         "options": {name: _plain(getattr(module, name)) for name in _option_names(kind)},
@@ -129,7 +134,20 @@ def describe_module(module: nn.Module) -> dict[str, object]:
         description["wrapped"] = describe_module(getattr(module, _WRAPPED[kind]))
     if isinstance(module, _WITH_BIAS):
         description["options"]["bias"] = module.bias is not None  # type: ignore[index]
+    if is_own:
+        _check_own(module, description)
     return description
+
+
+def _check_own(module: nn.Module, description: Mapping[str, object]) -> None:
+    """Raise InputError where a user's module could not be built again from what an artifact keeps of it."""
+    try:
+        build_module(description, module.state_dict(), Extras(modules=(type(module),)))
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(
+            f"{type(module).__name__} cannot be built again from its options and tensors ({reason_of(error)}); name "
+            "each argument of its constructor in `options`, and keep it as an attribute"
+        ) from error
 
 
 def build_module(

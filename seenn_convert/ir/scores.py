@@ -55,6 +55,12 @@ class ExitScore:
             )
 
 
+    def __call__(self, seen: Evidence) -> Tensor:
+        """Return the score of each row, ``(B,)``; one of a user's own is kept within [0, 1]."""
+        values = self.of(seen)
+        return values if self in SCORES else values.clamp(0, 1)
+
+
 def confidence(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
     """Return the largest softmax probability, ``(B,)``, of ``logits`` ``(B, K)`` divided by ``temperature``.
 
@@ -167,7 +173,23 @@ def evidence_at(logits: Tensor, temperatures: Tensor) -> list[Evidence]:
 
 def scores_of(score: ExitScore, logits: Tensor, temperatures: Tensor) -> Tensor:
     """Return the scores ``(T, N)`` that the exit probe would compute from mean logits ``(T, N, K)``."""
-    return torch.stack([score.of(seen) for seen in evidence_at(logits, temperatures)])
+    found = [score.of(seen) for seen in evidence_at(logits, temperatures)]
+    if score not in SCORES:
+        _check_own(score, found, logits.shape[1:-1])
+    return torch.stack(found)
+
+
+def _check_own(score: ExitScore, found: Sequence[object], shape: torch.Size) -> None:
+    """Raise InputError where a user's score is not one number in [0, 1] per image: thresholds rely on that."""
+    for values in found:
+        if not isinstance(values, Tensor) or values.shape != shape:
+            got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise InputError(f"the exit score {score.name!r} must return a number per image, {tuple(shape)}, not {got}")
+        if not bool(((values >= 0) & (values <= 1)).all()):
+            low, high = values.min().item(), values.max().item()
+            raise InputError(
+                f"the exit score {score.name!r} must lie in [0, 1], but goes from {low:g} to {high:g}; rescale it"
+            )
 
 
 def _lead(values: Tensor, alone: float) -> Tensor:

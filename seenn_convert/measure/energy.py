@@ -4,9 +4,9 @@ MULTIPLY_ACCUMULATE_PJ = 4.6
 ACCUMULATE_PJ = 0.9
 
 ASSUMPTIONS = (
-    f"45 nm CMOS, 32-bit floating point: {MULTIPLY_ACCUMULATE_PJ} pJ a multiply-accumulate, {ACCUMULATE_PJ} pJ an "
-    "accumulate (Horowitz, ISSCC 2014)",
-    "the stem, up to the first neurons, sees analog input: its multiply-accumulates are paid once for each image; so "
+    f"45 nm CMOS, 32-bit floating point: {MULTIPLY_ACCUMULATE_PJ} pJ per multiply-accumulate, {ACCUMULATE_PJ} pJ "
+    "per accumulate (Horowitz, ISSCC 2014)",
+    "the stem, up to the first neurons, sees analog input: its multiply-accumulates are paid once per image; so "
     "are those of a policy head, which chooses the timesteps before the run",
     "a nonzero input of a layer costs one accumulate for each connection it has on average",
     "a multi-level spike, a power of two, costs one accumulate of a shifted weight; the spike of a group costs as many "

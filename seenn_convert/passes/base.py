@@ -67,10 +67,21 @@ def run_passes(program: Program, passes: Sequence[Pass], image: Tensor | None = 
     """
     outputs: Tensor | None = None
     for one in passes:
+        weights = _written(program)
         before, program = program, one(program)
+        if _written(before) != weights:
+            raise PostconditionError(
+                f"{one.name} wrote into a weight of the program it was given, which must not change; replace modules"
+            )
         if image is not None and one.accepts is one.yields is Stage.ANN:
             outputs = check_same(before, program, image, again=one, expected=outputs)
     return program
+
+
+def _written(program: Program) -> list[tuple[int, int]]:
+    """Return each weight of a program with how often it was written to."""
+    module = program.graph_module
+    return [(id(tensor), tensor._version) for tensor in (*module.parameters(), *module.buffers())]
 
 
 def check_same(

@@ -24,7 +24,7 @@ def check_figures(folder: Path) -> None:
     check_writable(folder, ())
 
 
-def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
+def write_figures(report: Report | Comparison, folder: Path | str) -> list[Path]:
     """Write each plot as SVG, and as PDF and PNG if the extra ``figures`` is installed; return the files.
 
     The folder is made if it is not there; files of the same name are replaced.
@@ -32,6 +32,7 @@ def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
     Raises:
         InputError: The folder cannot be written.
     """
+    folder = Path(folder)
     plots = report_plots(report) if isinstance(report, Report) else comparison_plots(report)
     files: dict[str, bytes] = {}
     for plot in plots.values():

@@ -15,23 +15,23 @@ REPORT_FILES = REPORT, PAGE
 COMPARISON_FILES = "comparison.json", "comparison.html"
 
 
-def write_report(folder: Path, artifact: Artifact, evaluation: Evaluation | None) -> Path:
+def write_report(folder: Path | str, artifact: Artifact, evaluation: Evaluation | None) -> Path:
     """Write both files, or none, into the artifact's folder and return the path of the page.
 
     Raises:
         InputError: The folder cannot be written.
     """
     report = replace(artifact.report, evaluation=evaluation, environment=environment())
-    return _write(folder, REPORT_FILES, json_text(report), report_page(report))
+    return _write(Path(folder), REPORT_FILES, json_text(report), report_page(report))
 
 
-def write_comparison(folder: Path, comparison: Comparison) -> Path:
+def write_comparison(folder: Path | str, comparison: Comparison) -> Path:
     """Write a comparison as ``comparison.json`` and as a page, or neither, and return the path of the page.
 
     Raises:
         InputError: The folder cannot be written.
     """
-    return _write(folder, COMPARISON_FILES, json_text(comparison), comparison_page(comparison))
+    return _write(Path(folder), COMPARISON_FILES, json_text(comparison), comparison_page(comparison))
 
 
 def _write(folder: Path, names: tuple[str, str], *texts: str) -> Path:

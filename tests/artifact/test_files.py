@@ -237,3 +237,12 @@ def test_a_folder_in_the_place_of_a_file_is_said_and_nothing_is_written(tmp_path
     with pytest.raises(InputError, match="b is a folder where a file is to be written"):
         write_texts(tmp_path, {"a": "1", "b": "1"})
     assert os.listdir(tmp_path) == ["b"]
+
+
+def test_a_name_that_is_not_utf_8_is_written_and_read_again(tmp_path: Path) -> None:
+    """Names of folders may hold any bytes; Python holds them as lone surrogates."""
+    name = os.fsdecode(b"caf\xe9")
+    write_json(tmp_path / "names.json", {"class": name})
+    assert read_json(tmp_path / "names.json") == {"class": name}
+    write_text(tmp_path / "page.html", f"<p>{name}</p>")
+    assert (tmp_path / "page.html").read_text() == "<p>caf?</p>"

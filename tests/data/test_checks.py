@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.checks import check_shape, checked_labels, checked_names, classes_of, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.sources import ArrayImages
@@ -69,3 +70,16 @@ def test_class_folders_stand_for_outputs_only_if_there_is_one_each() -> None:
     with pytest.raises(InputError, match="2 named classes for the model's 3"):
         matched_classes(data, None, 3)
     assert matched_classes(data, ("left", "middle", "right"), 3).labels.unique().tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(("names", "reason"), [
+    ("cat", "one text was given for the model's 3 outputs"),
+    (["a", "b"], "2 class names were given for the model's 3 outputs"),
+    (["a", "b", "a"], "each a different one; change 'a'"),
+    (["a", 2, None], "must be printable text, each a different one; change 2, None"),
+    (["a", "b\x1b[31m", "\ud800"], "change 'b\\\\x1b"),
+])  # fmt: skip
+def test_class_names_that_are_none(names: list[str], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        checked_names(names, 3)
+    assert checked_names(np.array(["a", "b", "c"]), 3) == ("a", "b", "c")

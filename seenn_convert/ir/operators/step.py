@@ -155,9 +155,9 @@ class ExitProbe(nn.Module):
         if run_length is None:
             if self.score.reads_run_length:
                 raise ValueError(f"the score {self.score_name} needs the run length of the answer")
-            return logits, self.score.of(seen), readout_next
+            return logits, self.score(seen), readout_next
         run_length = next_run_length(run_length, readout / clock.clamp(min=1).unsqueeze(-1), logits)
-        return logits, self.score.of(seen._replace(run_length=run_length)), readout_next, run_length
+        return logits, self.score(seen._replace(run_length=run_length)), readout_next, run_length
 
     def extra_repr(self) -> str:
         """Show the score and the range of the temperatures."""

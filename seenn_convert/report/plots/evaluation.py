@@ -91,7 +91,7 @@ def trade_off_plot(curve: Sequence[Point], fixed: Sequence[Point], timesteps: in
     """
     values = [result.ann, *(p.y for p in (*curve, result.early, *fixed))]
     x, y = timestep_axis(timesteps), accuracy_axis([v for v in values if v >= result.early.y - SHOWN_BELOW])
-    name = "early exit, any threshold"
+    name = "one threshold for all timesteps"
     line = Series(name, "early", tuple(curve), line=True, direct=name)
     spoken = "Accuracy against average timesteps" + result.spoken()
     series = (line, _fixed(fixed), *result.series(x.high, "chosen"))

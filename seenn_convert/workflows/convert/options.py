@@ -97,7 +97,7 @@ class Options:
             problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
         if self.correction is not None and self.correction not in CORRECTION_NAMES:
             problems.append(f"correction must be one of {', '.join(CORRECTION_NAMES)}, got {self.correction!r}")
-        if isinstance(self.rule, str) or not hasattr(self.rule, "name"):
+        if not isinstance(getattr(self.rule, "name", None), str) or isinstance(self.rule, type):
             problems.append(f"rule must be a threshold rule, such as AutoRule() or MseRule(8), got {self.rule!r}")
         problems += _problems_of_exit(self.target, self.certify, self.timesteps)
         if self.encode not in ENCODE_NAMES:
@@ -208,6 +208,8 @@ def _problems_of_score(score: object) -> list[str]:
 def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
     """Return what is wrong with the neuron type and its levels."""
     if isinstance(neuron, NeuronType) and not isinstance(neuron, type):
+        if not isinstance(neuron.name, str) or not neuron.name:
+            return [f"the name of a neuron type must be text, got {neuron.name!r}"]
         own = NEURON_TYPES.get(neuron.name)
         if own is not None and type(neuron) is not type(own):
             return [f"the neuron type {type(neuron).__name__} needs a name of its own, {neuron.name!r} is taken"]

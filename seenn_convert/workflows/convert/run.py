@@ -18,7 +18,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, matched_classes
+from seenn_convert.data.checks import checked_labels, checked_names, matched_classes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -96,7 +96,7 @@ def convert(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
     )
     if class_names is not None:
-        data = data.with_classes(class_names)
+        data = data.with_classes(checked_names(class_names, _classes(source.program)))
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
@@ -245,10 +245,15 @@ def _remedy(program: Program, data: Samples) -> str:
     return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
 
 
+def _classes(ann: Program) -> int:
+    """Return the number of the ANN's outputs."""
+    with torch.no_grad():
+        return ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+
+
 def _checked_classes(ann: Program, data: Samples) -> Samples:
     """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
-    with torch.no_grad():
-        classes = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+    classes = _classes(ann)
     data = matched_classes(data, None, classes)
     if data.labels is not None:
         checked_labels(data, classes)

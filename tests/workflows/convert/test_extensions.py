@@ -18,6 +18,7 @@ from seenn_convert.frontend.torch.call import Call, Lifted
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import CustomOperator
 from seenn_convert.ir.program import Stage
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
 from seenn_convert.workflows.convert.options import Options
@@ -183,6 +184,15 @@ class SplitScale(Pass):
                 draft.replace_module(node, same.eval().requires_grad_(False))
 
 
+class WriteHead(Pass):
+    """Doubles the weights of the head where they lie, which are those of the program it was given, too."""
+
+    def rewrite(self, draft: Draft) -> None:
+        for _, head in draft.modules_of(nn.Linear):
+            with torch.no_grad():
+                head.weight.mul_(2.0)
+
+
 class NameSteps(Pass):
     """Looks at the step; a pass of stage SNN."""
 
@@ -207,3 +217,45 @@ def test_passes_given_as_values_run_at_their_stage_and_are_recorded() -> None:
 def test_a_pass_that_changes_the_outputs_is_stopped() -> None:
     with pytest.raises(PostconditionError, match="ScaleHead changed the outputs"):
         convert(network(), small.dataset(), Options(2), extra_operators=(SOFT_CLIP,), extra_passes=(ScaleHead(),))
+
+
+def test_a_pass_that_writes_into_a_weight_it_was_given_is_stopped() -> None:
+    """Both programs would share the weight, so that a comparison of their outputs could not tell."""
+    with pytest.raises(PostconditionError, match="WriteHead wrote into a weight of the program it was given"):
+        convert(network(), small.dataset(), Options(2), extra_operators=(SOFT_CLIP,), extra_passes=(WriteHead(),))
+
+
+PERCENT = ExitScore("percent", lambda seen: 100 * torch.softmax(seen.logits / seen.temperature, dim=-1).amax(dim=-1))
+NUMBERS = ExitScore("numbers", lambda seen: torch.softmax(seen.logits, dim=-1))
+NOTHING = ExitScore("nothing", lambda seen: seen.logits[..., 0] * torch.nan)
+
+
+@pytest.mark.parametrize(("score", "reason"), [
+    (PERCENT, r"'percent' must lie in \[0, 1\], but goes from .* to .*; rescale it"),
+    (NOTHING, r"'nothing' must lie in \[0, 1\]"),
+    (NUMBERS, r"'numbers' must return a number per image, \(\d+,\), not \(\d+, 3\)"),
+])  # fmt: skip
+def test_an_exit_score_that_is_none_is_refused(score: ExitScore, reason: str) -> None:
+    """Thresholds that nobody or everybody exceeds rest on its range: a certificate would be wrong."""
+    with pytest.raises(InputError, match=reason):
+        convert(network(), small.dataset(), Options(3, calibration="fast", score=score), extra_operators=(SOFT_CLIP,))
+
+
+class NoOptions(SoftClip):
+    options: ClassVar[tuple[str, ...]] = ()
+
+
+class WrongOptions(SoftClip):
+    options: ClassVar[tuple[str, ...]] = ("slope", "width")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [
+    (NoOptions, "NoOptions cannot be built again from its options and tensors .*'slope'.*; name each argument"),
+    (WrongOptions, "WrongOptions lists width in `options` and has no such attribute"),
+])  # fmt: skip
+def test_a_module_that_could_not_be_loaded_again_is_not_saved(kind: type[SoftClip], reason: str, tmp_path: Path) -> None:
+    operator = Operator("seenn_tests::soft_clip", lambda call: Lifted(kind(call.number("slope")), (call.tensor("x"),)))
+    artifact = convert(network(), small.dataset(), Options(2, calibration="fast"), extra_operators=(operator,))
+    with pytest.raises(InputError, match=reason):
+        artifact.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()

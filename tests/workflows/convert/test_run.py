@@ -479,5 +479,5 @@ def test_class_names_reach_the_artifact_and_stay_there() -> None:
     artifact = convert(small.trained_net(), small.dataset(), options, class_names=names)
     assert artifact.class_names == names
     assert recalibrate(artifact, small.dataset(), options).class_names == names
-    with pytest.raises(InputError, match="2 named classes for the model's 3"):
+    with pytest.raises(InputError, match="2 class names were given for the model's 3 outputs"):
         convert(small.trained_net(), small.dataset(), options, class_names=names[:2])
