@@ -55,14 +55,8 @@ def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: 
 
 def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> float:
     """Return milliseconds per image of the policy head alone, a median over ``repeats`` runs of all ``batches``."""
-    found = [0.0] * repeats
-    with torch.no_grad():
-        for batch in batches:
-            way = _planning(model, batch.to(model.device, model.dtype))
-            way([batch])
-            for number in range(repeats):
-                found[number] += _seconds(way, [batch], model.device)
-    return _per_image(found, batches)
+    found = [_plan_seconds(model, batch.to(model.device, model.dtype), repeats) for batch in batches]
+    return _per_image([sum(runs) for runs in zip(*found, strict=True)], batches)
 
 
 def time_early_exit(
@@ -100,10 +94,12 @@ def _per_image(seconds: Sequence[float], batches: Sequence[Tensor]) -> float:
     return 1000 * statistics.median(seconds) / sum(len(batch) for batch in batches)
 
 
-def _planning(model: SpikingModel, image: Tensor) -> Way:
-    """Return what plans for ``image``, whose drives are known beforehand."""
-    drives = model.drive(image)
-    return lambda _: model.plan(image, drives)
+def _plan_seconds(model: SpikingModel, image: Tensor, repeats: int) -> list[float]:
+    """Return the seconds of planning for ``image``, whose drives are known beforehand."""
+    with torch.no_grad():
+        drives = model.drive(image)
+    (seconds,) = _in_turn([lambda _: model.plan(image, drives)], [image], model.device, repeats)
+    return seconds
 
 
 def _seconds(way: Way, batches: Sequence[Tensor], device: torch.device) -> float:
