@@ -13,11 +13,6 @@ COUNTED = {
 }
 
 
-def counted_words(risk: Risk) -> str:
-    """Return what a certificate of ``risk`` counts."""
-    return COUNTED[risk]
-
-
 def promise(certificate: Certificate, timesteps: int | None = None) -> str:
     """Return what is promised; ``timesteps`` is the longest run, if it is known."""
     every = f"all {timesteps} timesteps" if timesteps else "all timesteps"
