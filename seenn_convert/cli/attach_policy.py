@@ -13,6 +13,8 @@ from seenn_convert.cli.options import NUMBERS, SEED, batch_size_option, device_o
 if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.options import PolicyOptions
 
+SAME_NAMES = ("policy", "reads", "right", "epochs", "gradient", "batch_size", "device", "seed")
+
 
 @click.command("attach-policy", cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
@@ -75,14 +77,7 @@ def _options(given: dict[str, Any]) -> "PolicyOptions":
 
     paper = given["reward"] == "paper"
     return PolicyOptions(
-        policy=given["policy"],
         target=None if drop is None and timesteps is None else ExitTarget(drop, timesteps),
-        reads=given["reads"],
         reward=PaperReward(given["beta"] or BETAS) if paper else PricedReward(given["price"] or PRICES),
-        right=given["right"],
-        epochs=given["epochs"],
-        gradient=given["gradient"],
-        batch_size=given["batch_size"],
-        device=given["device"],
-        seed=given["seed"],
+        **{name: given[name] for name in SAME_NAMES},
     )

@@ -43,7 +43,7 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
     operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, TemporalDifference,
-    RectifiedDifference, MeanDifference, Tick,
+    RectifiedDifference, MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -71,12 +71,9 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Dropout: ("p",),
     nn.Identity: (),
     operators.PaddedLinear: ("in_features", "out_features"),
-    operators.ConstantRow: (),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
-    operators.Affine: (),
     **{operator: operator.options() for operator in _OPERATORS},
     **{neuron: neuron.options for neuron in _NEURONS},
-    TimestepBias: (),
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""
@@ -91,12 +88,6 @@ _WRAPPED: dict[type[nn.Module], str] = {
 
 _WITH_BIAS = (*operators.CONVOLUTIONS, nn.Linear)
 _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
-_TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
-    operators.Affine: ("scale", "shift"),
-    operators.ConstantRow: ("value",),
-    TimestepBias: ("bias",),
-    ExitProbe: ("temperatures",),
-}
 
 
 @dataclass(frozen=True)
@@ -200,7 +191,11 @@ def _option_names(kind: type[nn.Module]) -> tuple[str, ...]:
 
 
 def _tensor_options(kind: type[nn.Module]) -> tuple[str, ...]:
-    return ("v_threshold", "v_initial") if issubclass(kind, Neuron) else _TENSOR_OPTIONS.get(kind, ())
+    if issubclass(kind, operators.Operator):
+        return kind.tensors()
+    if issubclass(kind, Neuron):
+        return ("v_threshold", "v_initial")
+    return ("temperatures",) if kind is ExitProbe else ()
 
 
 def options_text(module: nn.Module) -> str:

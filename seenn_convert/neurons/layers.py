@@ -72,6 +72,10 @@ class _ByLaw(Neuron):
         """Return ``(output, *state_next)``, each ``(B, *F)``."""
         return self.law(current, *state, self.v_threshold, *(getattr(self, option) for option in self.options))
 
+    def extra_repr(self) -> str:
+        """Show the range of the thresholds and the options."""
+        return ", ".join([super().extra_repr(), *(f"{option}={getattr(self, option)}" for option in self.options)])
+
 
 class BinaryNeuron(_ByLaw):
     """Fires 0 or +1."""
@@ -103,10 +107,6 @@ class _MultiLevel(_ByLaw):
         self.levels = _whole("levels", levels, MOST_LEVELS)
         powers = [1 << level for level in range(levels)]
         self.alphabet = (*(-power for power in reversed(powers)), 0, *powers)
-
-    def extra_repr(self) -> str:
-        """Show the range of the thresholds and the levels."""
-        return f"{super().extra_repr()}, levels={self.levels}"
 
 
 class MultiLevelNeuron(_MultiLevel):
@@ -145,10 +145,6 @@ class _Group(_ByLaw):
         """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``: one for each member that fires."""
         units = torch.div(output, self.v_threshold).round_().abs_()
         return units.flatten(1).sum(dim=1, dtype=torch.float64)
-
-    def extra_repr(self) -> str:
-        """Show the range of the thresholds and the members."""
-        return f"{super().extra_repr()}, members={self.members}"
 
 
 class GroupNeuron(_Group):

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class Operator(nn.Module):
     """A module that is a dataclass: its fields are its options, each an argument of the constructor and an attribute.
 
-    A field that is itself a module is a submodule. So the fields say all that an artifact stores and a program prints.
+    A field that is a module is a submodule, and a tensor is a buffer. So the fields say all that an artifact stores and
+    a program prints.
     """
 
     def __new__(cls, *options: object, **named: object) -> Self:
@@ -22,7 +23,9 @@ class Operator(nn.Module):
         return module
 
     def __post_init__(self) -> None:
-        """Keep lists as tuples."""
+        """Keep tensors as buffers, and lists as tuples."""
+        for name in self.tensors():
+            self.register_buffer(name, self.__dict__.pop(name).detach().clone())
         for name in self.options():
             if isinstance(value := getattr(self, name), list):
                 setattr(self, name, tuple(value))
@@ -30,7 +33,12 @@ class Operator(nn.Module):
     @classmethod
     def options(cls) -> tuple[str, ...]:
         """Return the names of the fields that are plain data."""
-        return tuple(one.name for one in fields(cls) if one.type is not nn.Module)
+        return tuple(one.name for one in fields(cls) if one.type not in (nn.Module, Tensor))
+
+    @classmethod
+    def tensors(cls) -> tuple[str, ...]:
+        """Return the names of the fields that are tensors."""
+        return tuple(one.name for one in fields(cls) if one.type is Tensor)
 
     def extra_repr(self) -> str:
         """Show the options as the constructor takes them."""
@@ -183,16 +191,12 @@ class PaddedMaxPool(Operator):
         return result
 
 
-class Affine(nn.Module):
+@dataclass(eq=False, repr=False)
+class Affine(Operator):
     """``scale * x + shift`` by constants that broadcast against a row: a standing batch norm, a multiply, an add."""
 
     scale: Tensor
     shift: Tensor
-
-    def __init__(self, scale: Tensor, shift: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("scale", scale.detach().clone())
-        self.register_buffer("shift", shift.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the scaled and shifted tensor."""
@@ -237,14 +241,11 @@ class Encode(Operator):
         return x
 
 
-class ConstantRow(nn.Module):
+@dataclass(eq=False, repr=False)
+class ConstantRow(Operator):
     """The same values for every row, whatever the input: a class token, a position code."""
 
     value: Tensor
-
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("value", value.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``value`` once for each row of ``x``: ``(B, *value.shape)``."""

@@ -13,7 +13,8 @@ from seenn_convert.ir.scores import Evidence, ExitScore, next_run_length
 from seenn_convert.rows import per_row
 
 
-class TimestepBias(nn.Module):
+@dataclass(eq=False, repr=False)
+class TimestepBias(Operator):
     """Add to the current a bias that depends on the timestep, one a channel; ``bias`` is ``(T, *broadcastable to F)``.
 
     Rows of different age may share a batch: ``clock`` ``(B,)`` counts the steps each row has done.
@@ -22,10 +23,6 @@ class TimestepBias(nn.Module):
     """
 
     bias: Tensor
-
-    def __init__(self, bias: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("bias", bias.detach().clone())
 
     def forward(self, current: Tensor, clock: Tensor) -> Tensor:
         """Return the corrected current ``(B, *F)``."""
