@@ -3,16 +3,20 @@
 import importlib
 import sys
 import warnings
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+from seenn_convert.choices import SCORE_NAMES
 
 PACKAGE = "seenn_convert."
 MODULES = {
     "compiler": "workflows.convert.run",
     "options": "workflows.convert.options",
     "evaluation": "workflows.evaluate",
+    "stages": "workflows.convert.session",
     "planning": "workflows.add_planner.run",
     "policy_options": "workflows.add_planner.options",
     "prediction": "workflows.predict",
@@ -20,14 +24,19 @@ MODULES = {
     "draft": "ir.editor",
     "catalogue": "ir.schema",
     "operators": "ir.operators",
+    "operators.aten": "ir.operators.aten",
+    "operators.basic": "ir.operators.basic",
+    "operators.treatment": "ir.operators.treatment",
     "scores": "ir.scores",
     "neuron": "neurons.law",
     "spiking": "neurons.layers",
     "kinds": "neurons.types",
     "export": "artifact",
     "export.artifact": "artifact.artifact",
+    "export.files": "artifact.files",
+    "export.graphs": "artifact.graphs",
     "frontend.from_torch": "frontend.torch.read",
-    "report.evaluate": "measure.evaluate",
+    "report.evaluate": "workflows.evaluate",
     "report.compare": "measure.compare",
     "runtime.all_timesteps": "exits.readouts",
     "runtime.plan_logits": "runtime.priced_plan",
@@ -48,11 +57,18 @@ NAMES = {
     "Way": "ExitStrategy",
     "FixedWay": "FixedStrategy",
     "ScoreWay": "ScoreStrategy",
+    "GlobalWay": "GlobalStrategy",
     "WAYS": "STRATEGIES",
+    "evaluate_artifact": "evaluate",
 }
 """Old name in one of these modules -> new one."""
 
-ELSEWHERE = {"ScoreName": "choices", "SCORE_NAMES": "choices"}
+ELSEWHERE = {
+    **dict.fromkeys(("ScoreName", "SCORE_NAMES", "PRESET_NAMES", "CORRECTION_NAMES"), "choices"),
+    **dict.fromkeys(("initial_state", "rows_together"), "ir.state"),
+    **dict.fromkeys(("ExitProbe", "MeanDifference", "TemporalDifference", "Tick", "TimestepBias"), "ir.operators.step"),
+    "images_together": "analysis.memory",
+}
 """Name -> the module it has gone to by itself."""
 
 
@@ -62,6 +78,7 @@ class _Moved(ModuleType):
     def __init__(self, name: str, target: ModuleType) -> None:
         super().__init__(name)
         self.__path__, self._is_now = [], target
+        self.__all__ = [name for name in vars(target) if not name.startswith("_")]
 
     def __getattr__(self, name: str) -> Any:
         if name in ELSEWHERE and not hasattr(self._is_now, name):
@@ -86,3 +103,19 @@ def keep_old_names() -> None:
     """Let old modules of this package be found, behind all that is really there; once a process."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
+
+
+def old_policy(name: str) -> Any:
+    """Return what makes the exit policy that had a class of its own before there was one for all scores.
+
+    Raises:
+        AttributeError: There never was one of this name.
+    """
+    from seenn_convert.runtime import policies
+
+    scores = {f"{score.capitalize()}Policy": score for score in SCORE_NAMES}
+    if name != "PlannedScorePolicy" and name not in scores:
+        raise AttributeError(f"module 'seenn_convert.runtime.policies' has no attribute {name!r}")
+    new = "PlannedPolicy(early)" if name not in scores else f"ThresholdPolicy({scores[name]!r}, thresholds)"
+    warnings.warn(f"{name} is now {new}", DeprecationWarning, stacklevel=3)
+    return policies.PlannedPolicy if name not in scores else partial(policies.ThresholdPolicy, scores[name])

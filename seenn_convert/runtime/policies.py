@@ -187,3 +187,7 @@ def _are_finite(thresholds: object) -> TypeGuard[list[float]]:
     if not isinstance(thresholds, list) or not thresholds:
         return False
     return all(isinstance(threshold, float) and math.isfinite(threshold) for threshold in thresholds)
+
+
+def __getattr__(name: str) -> Any:
+    return old_policy(name)
