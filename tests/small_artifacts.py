@@ -11,7 +11,7 @@ from seenn_convert.calibration.calibration import Calibration, calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.data.sources import ArrayImages
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import score_named
@@ -47,7 +47,7 @@ def dataset(count: int = 96, seed: int = 1, labelled: bool = True) -> Dataset:
 
 def as_dataset(pixels: Tensor, labels: Tensor | None, name: str = "bars.npz") -> Dataset:
     """Return images that are in memory as a data set."""
-    return Dataset(ArrayImages(name, pixels, labels), Preprocessing(), range(len(pixels)), tuple(pixels.shape[1:]))
+    return Dataset(ImageSource(name, pixels, labels), Preprocessing(), range(len(pixels)), tuple(pixels.shape[1:]))
 
 
 class SmallNet(nn.Module):

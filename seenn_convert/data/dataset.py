@@ -70,7 +70,7 @@ class Dataset:
     @property
     def preprocessed(self) -> bool:
         """Whether the images come preprocessed, so that ``preprocessing`` is not applied."""
-        return self.source.preprocessed
+        return self.original(0).is_floating_point()
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -210,7 +210,7 @@ def _positive(count: int) -> int:
 
 def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:
     """Return ``(b, C, H', W')`` float32 from ``(b, C, H, W)`` as read; ``index`` is the first of them, for messages."""
-    if source.preprocessed:
+    if images.is_floating_point():
         return images
     try:
         return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format) / 255)

@@ -93,6 +93,7 @@ def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
     source = list_images(paths, shape[0])
     data = Dataset.of(source, artifact.preprocessing)
     if data.image_shape != shape:
+        assert source.paths is not None
         raise InputError(
             f"{source.paths[0]}: is {' x '.join(map(str, data.image_shape[1:]))} pixels for the model, which takes "
             f"{' x '.join(map(str, shape[1:]))}; give --resize and --crop to 'convert', or images of that size"
