@@ -22,10 +22,11 @@ from torch import Tensor
 
 import seenn_convert as sc
 from seenn_convert.artifact.provenance import environment
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
 from seenn_convert.exits.certificates import betting
 from seenn_convert.exits.certificates.bounds import binomial_p_values, lower_share
 from seenn_convert.exits.certificates.certificate import leading
-from seenn_convert.exits.certificates.risk import BOUND_NAMES, RISK_NAMES, Bound, Risk, exit_losses, images_needed
+from seenn_convert.exits.certificates.risk import exit_losses, images_needed
 from seenn_convert.exits.readouts import collect_readouts, from_logits
 from seenn_convert.exits.thresholds import careful_to_fast, first_exit
 from seenn_convert.ir.scores import CONFIDENCE, scores_of

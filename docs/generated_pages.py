@@ -19,7 +19,9 @@ PACKAGE = ROOT / "seenn_convert"
 SCHEMAS = ROOT / "docs" / "schema"
 WIDTH = 100
 GROUPS = {
-    "Convert": ("convert", "recalibrate", "Options", "ExitTarget", "Certify", "attach_policy", "PolicyOptions"),
+    "Convert": (
+        "convert", "recalibrate", "Options", "ExitTarget", "ExitScore", "Certify", "attach_policy", "PolicyOptions",
+    ),
     "Data": ("open_dataset", "Preprocessing", "as_samples", "Samples", "Dataset"),
     "Run": ("load", "SpikingModel", "run_early_exit", "ExitTrace", "predict", "Prediction"),
     "Judge": ("evaluate", "compare", "write_report", "write_figures"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
+    from seenn_convert.ir.scores import ExitScore
     from seenn_convert.measure.compare import compare
     from seenn_convert.report.figures import write_figures
     from seenn_convert.report.write import write_report
@@ -35,6 +36,7 @@ _HOMES = {
     "Artifact": "artifact.artifact",
     "Certify": "exits.certificates.certificate",
     "Dataset": "data",
+    "ExitScore": "ir.scores",
     "ExitTarget": "exits.thresholds",
     "ExitTrace": "runtime.early_exit",
     "Options": "workflows.convert.options",
@@ -63,6 +65,7 @@ __all__ = [
     "Artifact",
     "Certify",
     "Dataset",
+    "ExitScore",
     "ExitTarget",
     "ExitTrace",
     "Options",

@@ -5,7 +5,7 @@ SeennConvertError
 │  ├─ UnsupportedOperatorError   lists every node, its source line and what to do
 │  ├─ CalibrationDataError       empty, wrong shape, NaN, too few images
 │  └─ ArtifactError              missing, truncated, wrong version, checksum
-├─ PassError                     a pass met what it must not                        exit code 3
+├─ PassError                     a pass found an invalid graph                       exit code 3
 │  ├─ PreconditionError          the program handed to a pass is not of its kind
 │  └─ PostconditionError         a pass broke its law: numbers or structure changed
 └─ ExportError                   the target format cannot say it                    exit code 1
@@ -66,11 +66,11 @@ class ExportError(SeennConvertError):
 
 LONGEST_REASON = 200
 NOT_FINITE = "its logits are NaN or infinite; check the images and the weights"
-"""What is said of a model that gives no numbers, whatever it was read from."""
+"""The message about a model that returns NaN or infinity, for any format."""
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of what a foreign exception says, cut to a readable length, or its class."""
+    """Return the first line of another library's exception, shortened if needed, or its class."""
     lines = str(error).strip().splitlines()
     reason = lines[0].strip() if lines else type(error).__name__
     return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."

@@ -52,6 +52,9 @@ NAMES = {
 }
 """Old name in one of these modules -> new one."""
 
+ELSEWHERE = {"ScoreName": "choices", "SCORE_NAMES": "choices"}
+"""Name -> the module it has gone to by itself."""
+
 
 class _Moved(ModuleType):
     """A module at its old place: what is asked of it comes from the new one."""
@@ -61,6 +64,8 @@ class _Moved(ModuleType):
         self.__path__, self._is_now = [], target
 
     def __getattr__(self, name: str) -> Any:
+        if name in ELSEWHERE and not hasattr(self._is_now, name):
+            return getattr(importlib.import_module(PACKAGE + ELSEWHERE[name]), name)
         return getattr(self._is_now, NAMES.get(name, name))
 
 

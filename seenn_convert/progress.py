@@ -1,4 +1,4 @@
-"""How long work reports where it is: a function of the stage, what is done, and what there is to do."""
+"""How long-running work reports progress: a function of the stage, the amount done and the total."""
 
 from collections.abc import Callable
 

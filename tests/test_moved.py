@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
@@ -21,16 +22,18 @@ def test_an_old_module_is_found_and_says_where_it_is(old: str, new: str) -> None
 
 def test_old_names_are_the_new_ones() -> None:
     with pytest.warns(DeprecationWarning):
-        for module in ("kinds", "runtime.all_timesteps", "tuning.ways", "compiler", "tuning"):
+        for module in ("kinds", "runtime.all_timesteps", "scores", "tuning.ways", "compiler", "tuning"):
             sys.modules.pop(PACKAGE + module, None)
         from seenn_convert.compiler import convert
         from seenn_convert.kinds import NeuronKind
         from seenn_convert.runtime.all_timesteps import run_all_timesteps
+        from seenn_convert.scores import ScoreName
         from seenn_convert.tuning.ways import Way
     from seenn_convert.exits.readouts import collect_readouts
     from seenn_convert.exits.strategies.basic import ExitStrategy
     from seenn_convert.neurons.types import NeuronType
 
+    assert "margin" in get_args(ScoreName)
     assert (convert, NeuronKind) == (seenn_convert.convert, NeuronType)
     assert (run_all_timesteps, Way) == (collect_readouts, ExitStrategy)
 

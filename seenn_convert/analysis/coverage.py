@@ -126,7 +126,7 @@ def macs_of(module: nn.Module, output_shape: Shape, *input_shapes: Shape) -> int
 
 
 def operator_name(module: nn.Module) -> str:
-    """Return what a module is called in tables."""
+    """Return the name of a module in tables."""
     if isinstance(module, PerPart):
         return f"{operator_name(module.operator)} (of parts)"
     return module.name if isinstance(module, AtenOperator) else type(module).__name__

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from seenn_convert.artifact.check import check_runs
 from seenn_convert.artifact.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
@@ -20,6 +21,7 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
+from seenn_convert.ir.schema import Extras
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.rows import channels_last
 from seenn_convert.runtime.policies import (
@@ -112,19 +114,22 @@ class Artifact:
         )
 
 
-def load_artifact(path: Path | str, scores: Sequence[ExitScore] = ()) -> Artifact:
+def load_artifact(
+    path: Path | str, scores: Sequence[ExitScore] = (), extra_modules: Sequence[type[nn.Module]] = ()
+) -> Artifact:
     """Return the artifact in the folder ``path``; nothing is unpickled and no code that the files name is imported.
 
     Args:
         path: The folder.
         scores: Exit scores of your own, as they were given to ``Options``; files name them and hold no code.
+        extra_modules: ``Neuron`` and ``CustomOperator`` classes of your own that the network holds.
 
     Raises:
-        ArtifactError: The folder is missing, of another version, incomplete, or was changed; or the network reads an
-            exit score that is neither of this package nor among ``scores``.
+        ArtifactError: The folder is missing, of another version, incomplete, or was changed; or the network holds an
+            exit score or a module that is neither of this package nor given here.
         InputError: Two of the scores have one name.
     """
-    path = Path(path)
+    path, extras = Path(path), Extras(scores, extra_modules)
     for score in scores:
         score_named(score.name, scores)
     try:
@@ -134,9 +139,9 @@ def load_artifact(path: Path | str, scores: Sequence[ExitScore] = ()) -> Artifac
         for name in (PROGRAM, WEIGHTS):
             _check_file(path / name, manifest.files[name])
         program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
-        shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, scores)
+        shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, extras)
         check_runs(*shapes, manifest.timesteps)
-        ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, scores)
+        ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, extras)
         artifact = _artifact(path / MANIFEST, manifest, ann, snn, report, scores)
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together
@@ -262,7 +267,7 @@ def _program_to_json(artifact: Artifact, store: dict[str, torch.Tensor]) -> dict
 
 
 def _programs_from_json(
-    data: Mapping[str, Any], store: Mapping[str, torch.Tensor], scores: Sequence[ExitScore]
+    data: Mapping[str, Any], store: Mapping[str, torch.Tensor], extras: Extras
 ) -> tuple[Program, Program]:
     shape = tuple(_count(size) for size in data["input_shape"])
     dtype = DTYPES[data["input_dtype"]]
@@ -271,9 +276,10 @@ def _programs_from_json(
         PassRecord(str(name), tuple(changed), tuple((str(node), str(why)) for node, why in declined))
         for name, changed, declined in data["ann_passes"]
     )
-    ann = Program(graph_from_json(data["ann"], store), Stage.ANN, shape, dtype, sources=sources, history=history)
+    graph = graph_from_json(data["ann"], store, extras)
+    ann = Program(graph, Stage.ANN, shape, dtype, sources=sources, history=history)
     snn = Program(
-        graph_from_json(data["step"], store, scores),
+        graph_from_json(data["step"], store, extras),
         Stage.SNN,
         shape,
         dtype,
@@ -281,7 +287,7 @@ def _programs_from_json(
         states=tuple(
             StateSpec(s["name"], tuple(_count(size) for size in s["shape"]), s["initial"]) for s in data["states"]
         ),
-        stem=graph_from_json(data["stem"], store),
+        stem=graph_from_json(data["stem"], store, extras),
         policy_head=graph_from_json(data["policy"], store) if "policy" in data else None,
         sources=sources,
     )

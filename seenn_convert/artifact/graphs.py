@@ -2,12 +2,11 @@
 
 import keyword
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from torch import Tensor, fx, nn
 
-from seenn_convert.ir.schema import build_module, describe_module
-from seenn_convert.ir.scores import ExitScore
+from seenn_convert.ir.schema import Extras, build_module, describe_module
 
 Json = dict[str, object]
 
@@ -35,14 +34,14 @@ def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner:
 
 
 def graph_from_json(
-    data: Mapping[str, object], store: Mapping[str, Tensor], scores: Sequence[ExitScore] = ()
+    data: Mapping[str, object], store: Mapping[str, Tensor], extras: Extras = Extras()
 ) -> fx.GraphModule:
     """Return the graph that ``graph_to_json`` wrote.
 
     Args:
         data: Plain data.
         store: Key -> tensor.
-        scores: Exit scores that its probe may compute beside those of this package.
+        extras: What it may hold beside the closed list.
 
     Raises:
         ArtifactError: Its probe computes another one.
@@ -54,7 +53,7 @@ def graph_from_json(
     for target, description in modules.items():
         _check_name(target)
         tensors = {name: store[key] for name, key in description["tensors"].items()}
-        root.add_module(target, build_module(description, tensors, scores))
+        root.add_module(target, build_module(description, tensors, extras))
     graph, values = fx.Graph(), dict[str, fx.Node]()
     nodes = data["nodes"]
     if not isinstance(nodes, list):

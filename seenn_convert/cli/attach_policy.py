@@ -5,41 +5,43 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seenn_convert.choices import GRADIENT_NAMES, PLANNING_NAMES, READS_NAMES, REWARD_NAMES, RIGHT_NAMES
 from seenn_convert.cli.console import policy_text, progress_bars, say_json
-from seenn_convert.cli.options import SEED, Numbers, existing
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import SEED, Numbers, batch_size_option, device_option, existing, json_option
 
 if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.options import PolicyOptions
 
 
-@click.command("attach-policy")
+@click.command("attach-policy", cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True,
-              help="Sample images, never the test set; some thousands.")  # fmt: skip
+              help="Sample images, never the test set; a few thousand.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
-@click.option("--policy", type=click.Choice(["planned", "planned+confidence"]), default="planned+confidence",
-              show_default=True, help="Leave as planned, or also earlier where the score is high.")  # fmt: skip
-@click.option("--reads", type=click.Choice(["drive", "image"]), default="drive", show_default=True,
-              help="What the head is given: what the stem computed, or the image.")  # fmt: skip
-@click.option("--reward", type=click.Choice(["price", "paper"]), default="price", show_default=True,
-              help="A right answer less a price for each timestep, or the reward of the SEENN paper.")  # fmt: skip
-@click.option("--price", type=Numbers(), help="For --reward price: prices of a timestep to choose from [swept].")
-@click.option("--beta", type=Numbers(), help="For --reward paper: what a wrong answer costs, to choose from [swept].")
-@click.option("--right", type=click.Choice(["worth", "labels", "agreement"]), default="worth", show_default=True,
-              help="What counts as right: the ANN's probability, the labels, or the ANN's answer.")  # fmt: skip
-@click.option("--gradient", type=click.Choice(["exact", "sampled"]), default="exact", show_default=True,
-              help="Of the expected reward, or of drawn exits (REINFORCE).")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="Passes over the images.")
-@click.option("--target-drop", type=float, help="Points of accuracy that may be lost [as ARTIFACT was made].")
-@click.option("--target-timesteps", type=float, help="Average timesteps to spend [as ARTIFACT was made].")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split, the weights and the training.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--policy", type=click.Choice(PLANNING_NAMES), default="planned+confidence",
+              show_default=True, help="Exit as planned, or also earlier if the exit score is high.")  # fmt: skip
+@click.option("--reads", type=click.Choice(READS_NAMES), default="drive", show_default=True,
+              help="Input of the head: the output of the stem, or the image.")  # fmt: skip
+@click.option("--reward", type=click.Choice(REWARD_NAMES), default="price", show_default=True,
+              help="Reward: a right answer minus a price per timestep, or that of the SEENN paper.")  # fmt: skip
+@click.option("--price", type=Numbers(), help="Prices per timestep to choose from, for --reward price [a sweep].")
+@click.option("--beta", type=Numbers(), help="Costs of a wrong answer to choose from, for --reward paper [a sweep].")
+@click.option("--right", type=click.Choice(RIGHT_NAMES), default="worth", show_default=True,
+              help="What counts as right: the ANN's probability, the labels, or the ANN's prediction.")  # fmt: skip
+@click.option("--gradient", type=click.Choice(GRADIENT_NAMES), default="exact", show_default=True,
+              help="Gradient of the expected reward, or of sampled exits (REINFORCE).")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="Training epochs.")
+@click.option("--target-drop", type=float, help="Accuracy to lose at most, in percentage points [as for ARTIFACT].")
+@click.option("--target-timesteps", type=float, help="Average number of timesteps to aim for [as for ARTIFACT].")
+@batch_size_option(128)
+@device_option
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for split, weights and training.")
+@json_option
 def attach_policy(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
-    """Attach a policy head to ARTIFACT: it chooses each image's timesteps before the run (SEENN-II).
+    """Attach a policy head to ARTIFACT; it chooses the timesteps of each image before the run (SEENN-II).
 
-    The network stays as it is. Its answers at every timestep are computed once, and the head is trained from them.
+    The network does not change. Its predictions at every timestep are computed once, and the head is trained on them.
     """
     options = _options(given)
     from seenn_convert.artifact.artifact import MANIFEST, load_artifact

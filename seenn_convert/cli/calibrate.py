@@ -6,16 +6,17 @@ from typing import Any
 import click
 
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
+from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import calibration_options, existing, make_options
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Sample images, never the test set.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
 @calibration_options
 def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
-    """Calibrate ARTIFACT again, with the preprocessing it carries; options that are not given stay as they were."""
+    """Calibrate ARTIFACT again with its own preprocessing; options that are not given keep their values."""
     from seenn_convert.artifact.artifact import MANIFEST, load_artifact
     from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.data import open_dataset
@@ -35,8 +36,8 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
 
 
 OWN_DEFAULTS = ("device", "batch_size", "levels", "percentile")
-"""Options whose defaults hold here as well; any other that is not given stays as it was."""
+"""Options whose defaults apply here too; any other keeps its value if it is not given."""
 
 for option in calibrate.params:
     if isinstance(option, click.Option) and option.show_default and option.name not in OWN_DEFAULTS:
-        option.show_default = "as it was"
+        option.show_default = "unchanged"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from seenn_convert.cli.console import columns_text, progress_bars, say_json, warning_lines
-from seenn_convert.cli.options import SEED, existing, figures_option
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import SEED, batch_size_option, device_option, existing, figures_option, json_option
 
 if TYPE_CHECKING:
     from seenn_convert.artifact.schema.comparison import Comparison
@@ -15,25 +16,25 @@ AVERAGES = (2, 3, 4, 6, 8, 10)
 NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planned and planned + confidence"
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images, used for nothing else.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images not used before.")
 @click.option("--calibration-data", type=click.Path(path_type=Path), required=True,
-              help="Images on which every way is chosen, never those of --data.")  # fmt: skip
-@click.option("--images", type=click.IntRange(min=1), help="Draw so many images of --data, each class by its share.")
-@click.option("--calibration-images", type=click.IntRange(min=1), help="Likewise of --calibration-data.")
+              help="Images used to choose the settings of each strategy, never those of --data.")  # fmt: skip
+@click.option("--images", type=click.IntRange(min=1), help="Draw N images of --data, each class by its share [all].")
+@click.option("--calibration-images", type=click.IntRange(min=1), help="Draw N images of --calibration-data [all].")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="Folder for comparison.json and comparison.html [ARTIFACT].")  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split of the calibration data.")
+              help="Folder to write comparison.json and comparison.html to [ARTIFACT].")  # fmt: skip
+@batch_size_option(256)
+@device_option
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the calibration data.")
 @figures_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def compare(
     artifact: Path, data: Path, calibration_data: Path, images: int | None, calibration_images: int | None,
     output: Path | None, batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare ways for ARTIFACT to stop early: exit scores, one global threshold, a fixed timestep, a policy head."""
+    """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.data import open_dataset
     from seenn_convert.measure import compare as comparing

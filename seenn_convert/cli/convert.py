@@ -7,6 +7,7 @@ import click
 
 from seenn_convert.cli.class_names import read_class_names
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
+from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     Shape,
     calibration_options,
@@ -15,16 +16,17 @@ from seenn_convert.cli.options import (
     make_preprocessing,
     output_name_option,
     preprocessing_options,
+    weights_option,
 )
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("model")
 @click.option("--calibration-data", "data", type=click.Path(path_type=Path), required=True,
-              help="Sample images, never the test set: .npz, a folder of class folders, or IDX.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the artifact.")
-@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
-@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [tried out].")
+              help="Sample images, never the test set: .npz, a folder of class folders, or IDX files.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
+@weights_option
+@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [found by trying].")
 @click.option("--class-names", type=click.Path(path_type=Path), help="Text file that names the classes, one per line.")
 @output_name_option
 @preprocessing_options

@@ -5,14 +5,15 @@ from pathlib import Path
 import click
 
 from seenn_convert.cli.console import conversion_text, evaluation_text, progress_bars
+from seenn_convert.cli.help import GroupedCommand
 
 TARGET_TIMESTEPS = 3.7
 """What the sample shall spend on average; chosen on training images."""
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True,
-              help="Folder for the artifact.")  # fmt: skip
+              help="Folder to write the artifact to.")  # fmt: skip
 def demo(output: Path) -> None:
     """Convert, calibrate and evaluate the shipped sample, a small network for Fashion-MNIST."""
     from seenn_convert import sample

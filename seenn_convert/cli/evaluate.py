@@ -6,22 +6,32 @@ from pathlib import Path
 import click
 
 from seenn_convert.cli.console import evaluation_text, progress_bars, say_json, warning_lines
-from seenn_convert.cli.options import SEED, existing, figures_option, output_name_option
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import (
+    SEED,
+    batch_size_option,
+    device_option,
+    existing,
+    figures_option,
+    json_option,
+    output_name_option,
+    weights_option,
+)
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images used for nothing else.")
-@click.option("--against", help="The ANN to compare with: .onnx, .pt2 or package.module:factory [the artifact's own].")
-@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Labelled images not used before.")
+@click.option("--against", help="ANN to compare with: .onnx, .pt2 or package.module:factory [the artifact's own].")
+@weights_option
 @output_name_option
-@click.option("--limit", type=click.IntRange(min=1), help="Evaluate N images, drawn at random over the classes.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Rows together.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draw of --limit.")
+@click.option("--limit", type=click.IntRange(min=1), help="Draw N images, each class by its share [all].")
+@batch_size_option(256)
+@device_option
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing the images of --limit.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.json and report.html.")
 @figures_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def evaluate(
     artifact: Path, data: Path, against: str | None, weights: Path | None, output_name: str | None,
     limit: int | None, batch_size: int, device: str, seed: int, report: bool,

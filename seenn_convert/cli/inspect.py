@@ -8,7 +8,8 @@ import click
 
 from seenn_convert.cli.console import certificate_lines, columns_text, say_json
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
-from seenn_convert.cli.options import Shape, output_name_option
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import Shape, json_option, output_name_option, weights_option
 
 if TYPE_CHECKING:
     from seenn_convert.analysis.coverage import CallSite
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from seenn_convert.measure.calibrated import CalibratedLayer
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("model_or_artifact")
-@click.option("--weights", type=click.Path(path_type=Path), help="State of the factory's module, .safetensors.")
+@weights_option
 @click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
 @output_name_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def inspect(
     model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None,
     as_json: bool,

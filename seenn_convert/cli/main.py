@@ -21,9 +21,9 @@ from seenn_convert.errors import PassError, SeennConvertError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seenn-convert")
 def cli() -> None:
-    """Turn a pretrained classifier into a spiking network that leaves early (SEENN).
+    """Turn a pretrained classifier into a spiking network with early exit (SEENN).
 
-    convert a model with sample images, evaluate the result on other images, look at its report.html.
+    Convert a model with sample images, evaluate the result on other images, and open its report.html.
     """
 
 

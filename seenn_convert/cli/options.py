@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from seenn_convert.choices import (
+    BOUND_NAMES,
+    CORRECTION_NAMES,
+    ENCODE_NAMES,
+    NEURON_NAMES,
+    PRESET_NAMES,
+    RISK_NAMES,
+    SCORE_NAMES,
+    SEEDS,
+    SKIPS_NAMES,
+)
 from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,8 +79,11 @@ class EpsilonDelta(click.ParamType[tuple[float, float] | None]):
 
 def output_name_option(function: F) -> F:
     """Add the option that chooses among several outputs of a model."""
-    help_text = "Which output of the model is its logits, where it has several."
+    help_text = "Name or position of the output that holds the logits, if the model has several."
     return click.option("--output-name", help=help_text)(function)
+
+
+SEED = click.IntRange(*SEEDS)
 
 
 def figures_option(function: F) -> F:
@@ -78,25 +92,37 @@ def figures_option(function: F) -> F:
     return click.option("--figures", type=click.Path(path_type=Path), help=help_text)(function)
 
 
-NEURONS = ("signed", "if", "multilevel", "multilevel-unsigned", "group", "tracking")
-"""The kinds of neurons; the library, which knows them too, is imported only when a command runs."""
+def batch_size_option(default: int) -> Callable[[F], F]:
+    """Add the number of images that run together."""
+    return click.option("--batch-size", type=click.IntRange(min=1), default=default, show_default=True,
+                        help="Images per batch.")  # fmt: skip
 
-SCORES = ("confidence", "entropy", "margin", "gap", "energy", "patience")
-"""What an exit may be decided by, likewise."""
 
-SEED = click.IntRange(-(2**63), 2**64 - 1)
-"""What PyTorch's generator takes."""
+def device_option(function: F) -> F:
+    """Add the device to run on."""
+    return click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")(function)
+
+
+def json_option(function: F) -> F:
+    """Add the flag for output that programs read."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(function)
+
+
+def weights_option(function: F) -> F:
+    """Add the file with the weights of a factory's module."""
+    help_text = "Weights (.safetensors) to load into the module that the factory returns."
+    return click.option("--weights", type=click.Path(path_type=Path), help=help_text)(function)
 
 
 def preprocessing_options(function: F) -> F:
     """Add the options that turn pixels into the model's input."""
     for option in (
-        click.option("--crop", type=click.IntRange(min=1), help="Centre crop of N pixels."),
+        click.option("--crop", type=click.IntRange(min=1), help="Crop the centre to N pixels."),
         click.option("--interpolation", type=click.Choice(["bilinear", "bicubic", "nearest"]),
                      help="Filter of --resize [bilinear]."),
-        click.option("--resize", type=click.IntRange(min=1), help="Shorter side in pixels, before the crop."),
-        click.option("--std", type=Numbers(), help="Standard deviation of each channel, of pixels in [0, 1]."),
-        click.option("--mean", type=Numbers(), help="Mean of each channel, of pixels in [0, 1]."),
+        click.option("--resize", type=click.IntRange(min=1), help="Resize the shorter side to N pixels, then crop."),
+        click.option("--std", type=Numbers(), help="Standard deviation per channel, for pixels in [0, 1]."),
+        click.option("--mean", type=Numbers(), help="Mean per channel, for pixels in [0, 1]."),
         click.option("--preprocessing", metavar="LIBRARY:NAME",
                      help="Preprocessing of known weights instead of the options below: timm:resnet18.a1_in1k or "
                           "torchvision:ResNet18_Weights.IMAGENET1K_V1; the library must be installed."),
@@ -108,48 +134,55 @@ def preprocessing_options(function: F) -> F:
 def calibration_options(function: F) -> F:
     """Add the options of ``convert`` and ``calibrate``."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the split of the data."),
-        click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1."),
-        click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Rows together."),
-        click.option("--score", type=click.Choice(SCORES), default="confidence", show_default=True,
-                     help="What decides about leaving: largest probability, entropy, lead of the probabilities "
-                          "(margin) or of the summed outputs (gap), log-sum-exp (energy), or an answer that stays "
-                          "(patience)."),
-        click.option("--certify-bound", type=click.Choice(["auto", "binomial", "betting"]), default="auto",
-                     show_default=True, help="How it is certified; auto takes what suits the risk."),
-        click.option("--certify-risk", type=click.Choice(["disagreement", "accuracy"]), default="disagreement",
-                     show_default=True, help="Answers other than the full run's, or accuracy lost (needs labels)."),
+        json_option,
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the data."),
+        device_option,
+        batch_size_option(128),
+        click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,
+                     help="Exit score: largest probability (confidence), entropy, difference of the two largest "
+                          "probabilities (margin) or logits (gap), log-sum-exp of the logits (energy), or the number "
+                          "of timesteps with the same prediction (patience)."),
+        click.option("--certify-bound", type=click.Choice(["auto", *BOUND_NAMES]), default="auto", show_default=True,
+                     help="Statistical bound of the certificate; auto chooses the one that suits the risk."),
+        click.option("--certify-risk", type=click.Choice(RISK_NAMES), default="disagreement", show_default=True,
+                     help="What is certified: predictions that differ from the full run's, or lost accuracy (needs "
+                          "labels)."),
         click.option("--certify", type=EpsilonDelta(),
-                     help="Leaving early costs at most EPSILON of all images, but for a probability of DELTA."),
-        click.option("--target-ms", type=float, help="Milliseconds an image to spend on average, on this machine."),
-        click.option("--target-timesteps", type=float, help="Average timesteps to spend."),
-        click.option("--target-drop", type=float, help="Points of accuracy that may be lost against the ANN [0.5]."),
-        click.option("--correction", type=click.Choice(["none", "potential", "bias", "timestep"]),
-                     help="Of every layer's mean output [timestep; with --calibration fast bias]."),
-        click.option("--calibration", type=click.Choice(["fast", "balanced", "deep"]), default="balanced",
-                     show_default=True, help="How much work to put into accuracy; deep tunes weights, too."),
-        click.option("--per-layer", is_flag=True, help="One threshold a layer instead of one a channel."),
+                     help="Certify that early exit changes at most EPSILON of predictions, with probability "
+                          "1 - DELTA."),
+        click.option("--target-ms", type=float, help="Average milliseconds per image on this machine to aim for."),
+        click.option("--target-timesteps", type=float, help="Average number of timesteps to aim for."),
+        click.option("--target-drop", type=float,
+                     help="Accuracy that may be lost against the ANN, in percentage points [0.5]."),
+        click.option("--correction", type=click.Choice(CORRECTION_NAMES),
+                     help="Correct each layer's mean output: by a bias per timestep, one bias for all, or the initial "
+                          "membrane potential [timestep; bias with --calibration fast]."),
+        click.option("--calibration", type=click.Choice(PRESET_NAMES), default="balanced", show_default=True,
+                     help="Effort spent on accuracy; deep also tunes weights."),
+        click.option("--per-layer", is_flag=True, help="Use one threshold per layer instead of one per channel."),
         click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True,
-                     help="For --threshold percentile."),
+                     help="Percentile for --threshold percentile."),
         click.option("--levels", type=click.IntRange(min=1), default=8, show_default=True,
-                     help="For --threshold mse and balance."),
+                     help="Quantisation levels for --threshold mse and balance."),
         click.option("--threshold", type=click.Choice(["auto", "max", "percentile", "mse", "balance"]),
                      default="auto", show_default=True,
-                     help="Threshold rule; auto takes the one of least error at the outputs, with fast one for T."),
+                     help="Threshold rule; auto tries several and keeps the one with the smallest output error (with "
+                          "--calibration fast, the one that suits T)."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
-                     help="Fail where spikes drive a smaller share of the multiply-accumulates."),
-        click.option("--skips", type=click.Choice(["graded", "spiking"]), default="graded", show_default=True,
-                     help="What skip connections carry to the next sum, where no weights multiply it."),
-        click.option("--encode", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-                     help="Where graded values become spikes: auto, only in a network without ReLUs."),
+                     help="Fail if spikes drive less than this share of the multiply-accumulates [0]."),
+        click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
+                     help="What a skip connection without weights carries: exact graded values, or spikes."),
+        click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
+                     help="Turn graded values into spikes before layers with weights; auto does so only in networks "
+                          "without ReLUs."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
-                     help="Levels of tracking [32] and multilevel neurons [3], members of a group [4]."),
-        click.option("--neuron", type=click.Choice(NEURONS), default="signed", show_default=True,
-                     help="Spikes are -1, 0, +1 (signed), 0, +1 (if), powers of two of either sign (multilevel) or "
-                          "without (multilevel-unsigned), small whole numbers (group), or any (tracking)."),
+                     help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
+        click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,
+                     help="Neuron type, by its spikes: -1, 0, +1 (signed); 0, +1 (if); powers of two of either sign "
+                          "(multilevel) or positive only (multilevel-unsigned); small integers (group); any integer "
+                          "(tracking)."),
         click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
-                     help="Longest run."),
+                     help="Maximum number of timesteps."),
     ):  # fmt: skip
         function = option(function)
     return function

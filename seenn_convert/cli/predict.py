@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from seenn_convert.cli.console import columns_text, progress_bars
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import batch_size_option, device_option
 
 if TYPE_CHECKING:
     from seenn_convert.workflows.predict import Prediction
@@ -17,19 +19,19 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "jsonl")
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--format", "form", type=click.Choice(FORMATS), help="[by the ending of FILE, else table]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write instead of printing.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images together.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run: cpu, cuda, cuda:1.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format [by the extension of --output].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write to, instead of printing.")
+@batch_size_option(128)
+@device_option
 def predict(
     artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None, batch_size: int, device: str
 ) -> None:
-    """Say what is on IMAGES, with the converted network ARTIFACT and the preprocessing it carries.
+    """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
 
-    IMAGES are files, or folders whose images at any depth are taken. Nothing is written unless all could be read.
+    IMAGES are files, or folders that are searched at any depth. Nothing is written unless all could be read.
     """
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.artifact.files import check_writable, write_text, written_to

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import Risk
 from seenn_convert.exits.certificates.certificate import Certificate, Certify, last_certified, make_certificate
-from seenn_convert.exits.certificates.risk import Risk, exit_losses
+from seenn_convert.exits.certificates.risk import exit_losses
 from seenn_convert.exits.choose import Setting, choose, judged
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.step_time import StepTime

@@ -16,6 +16,7 @@ from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, rea
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.program import Program
 
 TORCH_TOLERANCE = 1e-5
@@ -33,7 +34,7 @@ class Source:
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
         path: The file that holds its weights, if there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
-        output_name: Which of the model's outputs the logits are; None where it has one.
+        output_name: Output that holds the logits; None if the model has only one.
     """
 
     program: Program
@@ -99,7 +100,7 @@ def read_model(
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, files know theirs.
         weights: A ``.safetensors`` file with the state of the factory's module.
-        output_name: Which of its outputs are the logits, where it has several: a name in an ONNX file, a key of a
+        output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
 
@@ -130,7 +131,7 @@ def read_model(
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
     _check_file(path)
     raise InputError(
-        f"{path}: not a model this program reads; give .onnx, .pt2 or package.module:factory, "
+        f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
 
@@ -197,7 +198,7 @@ def _from_onnx(path: Path, output_name: str | None) -> Source:
 
 def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
     """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
-    module = exported.module(check_guards=False)
+    module = runnable(exported)
     image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
     batch = image.meta["val"].shape[0]
     if not isinstance(batch, int):
@@ -226,7 +227,7 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
     try:
         model = factory()
     except Exception as error:
-        raise InputError(f"{spec}: calling it without arguments fails ({error})") from error
+        raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
     if weights is not None:
@@ -241,7 +242,7 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise InputError(f"{path} is a folder, and neither a file nor an artifact; check the path")
+        raise InputError(f"{path} is a folder but not an artifact; check the path")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
 

@@ -21,7 +21,7 @@ def output_names(exported: ExportedProgram) -> list[str]:
 
 
 def output_of(exported: ExportedProgram, graph: fx.Graph, name: str | None) -> fx.Node:
-    """Return the node whose result is called ``name``, or the only one where no name is given.
+    """Return the node whose result is called ``name``, or the only one if no name is given.
 
     Raises:
         InputError: There are several results and no name, or none of that name, or the model changes its buffers.
@@ -34,7 +34,7 @@ def output_of(exported: ExportedProgram, graph: fx.Graph, name: str | None) -> f
 
 
 def select(returned: object, name: str | None) -> Tensor:
-    """Return the tensor called ``name`` among what a model returned, or the only one where no name is given.
+    """Return the tensor called ``name`` among what a model returned, or the only one if no name is given.
 
     Raises:
         InputError: The choice is not clear; lists the names.

@@ -1,4 +1,4 @@
-"""Keep libraries from logging what this package says in a sentence of its own."""
+"""Silence log output of libraries for errors that this package reports itself."""
 
 import io
 import logging

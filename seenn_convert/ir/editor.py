@@ -123,7 +123,7 @@ class Draft:
         return result_shapes(self.graph_module, image.to(device_of(self.graph_module)))
 
     def changed(self, node: fx.Node) -> None:
-        """Note that ``node`` does not compute what it did."""
+        """Record that ``node`` computes something else now."""
         self._changed.append(node.name)
 
     def decline(self, node: fx.Node, reason: str) -> None:
@@ -131,7 +131,7 @@ class Draft:
         self._declined.append((node.name, reason))
 
     def finish(self, pass_name: str) -> Program:
-        """Drop what is dead, check the graph and return the new program."""
+        """Remove dead code, check the graph and return the new program."""
         self.graph.eliminate_dead_code()
         self.graph_module.delete_all_unused_submodules()
         self.graph.lint()

@@ -7,6 +7,8 @@ from enum import Enum
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.ir.schema import options_text
+
 IMAGE = "image"
 """Name of the placeholder that takes the image."""
 
@@ -133,7 +135,7 @@ def format_program(program: Program) -> str:
 
 
 def _describe(module: nn.Module) -> str:
-    parts = [*(_describe(child) for child in module.children()), module.extra_repr()]
+    parts = [*(_describe(child) for child in module.children()), options_text(module)]
     return f"{type(module).__name__}({', '.join(part for part in parts if part)})"
 
 

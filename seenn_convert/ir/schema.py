@@ -1,7 +1,9 @@
 """The closed list of modules a program may hold, and their description as plain data."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,7 @@ from seenn_convert.neurons.layers import (
     GroupNeuron,
     MultiLevelEncoder,
     MultiLevelNeuron,
+    Neuron,
     SignedNeuron,
     TrackingEncoder,
     TrackingNeuron,
@@ -31,18 +34,10 @@ from seenn_convert.neurons.layers import (
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
-_NEURONS: dict[type[nn.Module], tuple[str, ...]] = {
-    BinaryNeuron: (),
-    SignedNeuron: (),
-    TrackingNeuron: ("maximum",),
-    MultiLevelNeuron: ("levels",),
-    UnsignedMultiLevelNeuron: ("levels",),
-    GroupNeuron: ("members",),
-    EncodingNeuron: (),
-    TrackingEncoder: (),
-    MultiLevelEncoder: ("levels",),
-    GroupEncoder: ("members",),
-}
+_NEURONS: tuple[type[Neuron], ...] = (
+    BinaryNeuron, SignedNeuron, TrackingNeuron, MultiLevelNeuron, UnsignedMultiLevelNeuron, GroupNeuron,
+    EncodingNeuron, TrackingEncoder, MultiLevelEncoder, GroupEncoder,
+)  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Conv1d: _CONVOLUTION,
@@ -87,7 +82,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.GradedReLU: ("maximum",),
     operators.Affine: (),
     operators.ClippedReLU: ("maximum",),
-    **_NEURONS,
+    **{neuron: neuron.options for neuron in _NEURONS},
     TemporalDifference: (),
     RectifiedDifference: (),
     MeanDifference: ("varying",),
@@ -105,58 +100,74 @@ _WRAPPED: dict[type[nn.Module], str] = {
 }
 """Class -> the option that is a module of the closed list itself."""
 
+_WITH_BIAS = (*operators.CONVOLUTIONS, nn.Linear)
 _BY_NAME = {kind.__name__: kind for kind in OPTIONS}
 _TENSOR_OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.Affine: ("scale", "shift"),
     operators.ConstantRow: ("value",),
-    **dict.fromkeys(_NEURONS, ("v_threshold", "v_initial")),
     TimestepBias: ("bias",),
     ExitProbe: ("temperatures",),
 }
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a user adds to the closed list: files name it and hold no code, so it is passed in when they are read.
+
+    Attributes:
+        scores: Exit scores that a probe may compute beside those of this package.
+        modules: ``Neuron`` and ``CustomOperator`` classes.
+    """
+
+    scores: Sequence[ExitScore] = ()
+    modules: Sequence[type[nn.Module]] = ()
 
 
 def describe_module(module: nn.Module) -> dict[str, object]:
     """Return the module as plain data, without its tensors: class name, options, wrapped operator.
 
     Raises:
-        TypeError: The module is not of the closed list.
+        TypeError: The module is neither in the closed list nor a ``Neuron`` or ``CustomOperator`` of the user's own.
     """
     kind = type(module)
-    if kind not in OPTIONS:
+    is_own = issubclass(kind, (Neuron, operators.CustomOperator)) and kind.__name__ not in _BY_NAME
+    if kind not in OPTIONS and not is_own:
         raise TypeError(f"{kind.__name__} is not an operator that an artifact may hold")
     description: dict[str, object] = {
         "operator": kind.__name__,
-        "options": {name: _plain(getattr(module, name)) for name in OPTIONS[kind]},
+        "options": {name: _plain(getattr(module, name)) for name in _option_names(kind)},
     }
     if kind in _WRAPPED:
         description["wrapped"] = describe_module(getattr(module, _WRAPPED[kind]))
-    if isinstance(module, (*operators.CONVOLUTIONS, nn.Linear)):
+    if isinstance(module, _WITH_BIAS):
         description["options"]["bias"] = module.bias is not None  # type: ignore[index]
     return description
 
 
 def build_module(
-    description: Mapping[str, object], tensors: Mapping[str, Tensor], scores: Sequence[ExitScore] = ()
+    description: Mapping[str, object], tensors: Mapping[str, Tensor], extras: Extras = Extras()
 ) -> nn.Module:
     """Return the module that ``describe_module`` described, holding ``tensors`` (name in the module -> value).
 
     Args:
         description: Plain data.
         tensors: Its parameters and buffers.
-        scores: Exit scores that a probe may compute beside those of this package.
+        extras: The user's own.
 
     Raises:
-        ArtifactError: A probe computes an exit score that is not known.
-        KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit.
+        ArtifactError: A probe computes an exit score that is neither of this package nor among the extras.
+        KeyError, TypeError, ValueError, RuntimeError: The description or the tensors do not fit, or the module is
+            neither in the closed list nor among the extras.
     """
-    kind = _BY_NAME[str(description["operator"])]
+    kind = _class_named(str(description["operator"]), extras.modules)
     options = description["options"]
     if not isinstance(options, Mapping):
         raise TypeError("options are not a mapping")
-    known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in (*OPTIONS[kind], "bias")}
-    known |= {name: tensors[name] for name in _TENSOR_OPTIONS.get(kind, ())}
+    allowed = (*_option_names(kind), "bias")
+    known = {name: _as_tuple(_restored(value)) for name, value in options.items() if name in allowed}
+    known |= {name: tensors[name] for name in _tensor_options(kind)}
     if kind is ExitProbe:
-        known["score"] = score_named(str(known.pop("score_name")), scores)
+        known["score"] = score_named(str(known.pop("score_name")), extras.scores)
     if kind is operators.AtenOperator:
         known["constants"] = [tensors[f"constant_{index}"] for index in range(len(tensors))]
     if kind in _WRAPPED:
@@ -164,11 +175,44 @@ def build_module(
         if not isinstance(wrapped, Mapping):
             raise TypeError("the wrapped operator is not described")
         inner = {name.removeprefix(f"{option}."): value for name, value in tensors.items()}
-        known[option] = build_module(wrapped, inner)
+        known[option] = build_module(wrapped, inner, extras)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)
     return module.eval().requires_grad_(False)
+
+
+def _class_named(name: str, extra_modules: Sequence[type[nn.Module]]) -> type[nn.Module]:
+    known = {**{kind.__name__: kind for kind in extra_modules}, **_BY_NAME}
+    if name not in known:
+        raise ValueError(f"{name!r} is not a module that a program may hold; if it is yours, give extra_modules=")
+    return known[name]
+
+
+def _option_names(kind: type[nn.Module]) -> tuple[str, ...]:
+    return kind.options if issubclass(kind, (Neuron, operators.CustomOperator)) else OPTIONS[kind]
+
+
+def _tensor_options(kind: type[nn.Module]) -> tuple[str, ...]:
+    return ("v_threshold", "v_initial") if issubclass(kind, Neuron) else _TENSOR_OPTIONS.get(kind, ())
+
+
+def options_text(module: nn.Module) -> str:
+    """Return the options of a module that are not defaults, in the same words for every version of PyTorch.
+
+    A module with an ``extra_repr`` of its own shows that.
+    """
+    kind = type(module)
+    if kind not in OPTIONS or not kind.extra_repr.__module__.startswith("torch."):
+        return module.extra_repr()
+    defaults = inspect.signature(kind).parameters
+    values = {name: getattr(module, name) for name in OPTIONS[kind]}
+    shown = [f"{name}={value}" for name, value in values.items() if not _is_default(value, defaults[name].default)]
+    return ", ".join([*shown, "bias=False"] if isinstance(module, _WITH_BIAS) and module.bias is None else shown)
+
+
+def _is_default(value: object, default: object) -> bool:
+    return value == default or (isinstance(value, tuple) and set(value) == {default})
 
 
 def _plain(value: object) -> object:
@@ -179,7 +223,7 @@ def _plain(value: object) -> object:
 
 
 def _restored(value: object) -> object:
-    """Return what ``_plain`` was given, but for tuples, which are lists in JSON."""
+    """Undo ``_plain``, except that tuples stay lists."""
     if isinstance(value, (tuple, list)):
         return type(value)(_restored(part) for part in value)
     return float(str(value["float"])) if isinstance(value, Mapping) and set(value) == {"float"} else value

@@ -3,15 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seenn_convert.errors import ArtifactError, InputError
-
-ScoreName = Literal["confidence", "entropy", "margin", "gap", "energy", "patience"]
-SCORE_NAMES: tuple[ScoreName, ...] = get_args(ScoreName)
 
 RESERVED = ("fixed", "planned")
 """Names that mean another kind of exit policy in an artifact."""

@@ -29,12 +29,13 @@ class Neuron(nn.Module):
     """A layer of integrate-and-fire neurons; ``v_threshold`` and ``v_initial`` broadcast against one row ``(*F)``.
 
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
-    at zero. ``alphabet`` lists what a spike may be, in units of the threshold, ascending; None where it is any whole
-    number.
-    Where ``reads_clock`` holds, the neuron takes the clock behind its current.
+    at zero. ``alphabet`` lists the possible spikes in units of the threshold, ascending; None if a spike is any whole
+    number. A neuron with ``reads_clock`` takes the clock after its current. ``options`` lists the other
+    arguments of the constructor, each also an attribute: with them a loaded artifact makes the layer again.
     """
 
     state_names: ClassVar[tuple[str, ...]]
+    options: ClassVar[tuple[str, ...]] = ()
     alphabet: tuple[int, ...] | None
     reads_clock: ClassVar[bool] = False
     v_threshold: Tensor
@@ -47,7 +48,7 @@ class Neuron(nn.Module):
 
     @property
     def bits_per_spike(self) -> int | None:
-        """How many bits tell one spike of the alphabet from the others; None where a spike is any whole number."""
+        """Bits needed to encode one spike of the alphabet; None if a spike is any whole number."""
         return None if self.alphabet is None else (len(self.alphabet) - 1).bit_length()
 
     def spike_counts(self, output: Tensor) -> Tensor:
@@ -88,6 +89,8 @@ class _MultiLevel(Neuron):
     Raises:
         ValueError: ``levels`` is not a whole number from 1 to ``MOST_LEVELS``.
     """
+
+    options = ("levels",)
 
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, levels: int) -> None:
         super().__init__(v_threshold, v_initial)
@@ -131,6 +134,8 @@ class _Group(Neuron):
         ValueError: ``members`` is not a whole number from 1 to ``MOST_MEMBERS``.
     """
 
+    options = ("members",)
+
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, members: int) -> None:
         super().__init__(v_threshold, v_initial)
         self.members = _whole("members", members, MOST_MEMBERS)
@@ -159,10 +164,11 @@ class GroupNeuron(_Group):
 class TrackingNeuron(Neuron):
     """Fires any whole number; its emitted sum is the rounded, rectified sum of its input at every timestep.
 
-    ``maximum`` is where the activation it stands for is clipped, infinity where it is not.
+    ``maximum`` is where the activation it stands for is clipped, infinity if it is not.
     """
 
     state_names = ("v", "emitted")
+    options = ("maximum",)
     alphabet = None
     reads_clock = True
 
@@ -221,7 +227,7 @@ class TrackingEncoder(Neuron):
 
 
 def _whole(name: str, value: int, most: int) -> int:
-    """Return ``value``; raises ValueError where it is not a whole number from 1 to ``most``."""
+    """Return ``value``; raises ValueError if it is not a whole number from 1 to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
     return value

@@ -1,13 +1,14 @@
 """The neuron types to choose from; each makes the layers that replace a network's activations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from seenn_convert.choices import NEURON_NAMES
 from seenn_convert.errors import InputError
 from seenn_convert.neurons.law import initial_membrane
 from seenn_convert.neurons.layers import (
@@ -27,8 +28,9 @@ from seenn_convert.neurons.layers import (
 )
 
 
+@runtime_checkable
 class NeuronType(Protocol):
-    """Makes layers of neurons of one type."""
+    """Makes layers of neurons of one type; a user's own is given as ``Options(neuron=MyType())``."""
 
     @property
     def name(self) -> str:
@@ -105,7 +107,7 @@ class Tracking:
     name: str = "tracking"
 
     def __post_init__(self) -> None:
-        """Refuse a neuron without levels."""
+        """Check the number of levels."""
         if self.levels < 1:
             raise InputError(f"a tracking neuron has at least 1 level, got {self.levels}")
 
@@ -128,7 +130,7 @@ class _PowersOfTwo:
     levels: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what has no levels, or too many."""
+        """Check the number of levels."""
         if not 1 <= self.levels <= MOST_LEVELS:
             raise InputError(f"a multi-level neuron has 1 to {MOST_LEVELS} levels, got {self.levels}")
 
@@ -181,7 +183,7 @@ class Group:
     name: str = "group"
 
     def __post_init__(self) -> None:
-        """Refuse an empty group, and one too large."""
+        """Check the number of members."""
         if not 1 <= self.members <= MOST_MEMBERS:
             raise InputError(f"a group has 1 to {MOST_MEMBERS} members, got {self.members}")
 
@@ -205,9 +207,9 @@ class Group:
         return _at_half(partial(GroupEncoder, members=self.members), v_threshold / self.members)
 
 
-NEURON_TYPES: dict[str, NeuronType] = {
-    one.name: one for one in (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group())
-}
+NEURON_TYPES: Mapping[str, NeuronType] = dict(
+    zip(NEURON_NAMES, (Signed(), Binary(), Tracking(), MultiLevel(), UnsignedMultiLevel(), Group()), strict=True)
+)
 
 WITH_LEVELS: dict[str, Callable[[int], NeuronType]] = {
     "tracking": Tracking,

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.choices import Reads
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import Concatenate
 from seenn_convert.ir.program import IMAGE, Program, Stage
 from seenn_convert.passes.base import Pass
-
-Reads = Literal["drive", "image"]
-READS_NAMES: tuple[Reads, ...] = ("drive", "image")
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,14 @@ class Pass(ABC):
         return type(self).__name__
 
     def requires(self, program: Program) -> None:  # noqa: B027  # nothing more, unless a pass says so
-        """Raise PreconditionError where ``program`` is not what this pass can work on."""
+        """Raise PreconditionError if ``program`` is not what this pass can work on."""
 
     @abstractmethod
     def rewrite(self, draft: Draft) -> None:
         """Change the draft."""
 
     def ensures(self, program: Program) -> None:  # noqa: B027  # nothing more, unless a pass says so
-        """Raise PostconditionError where the new program is not what this pass promises."""
+        """Raise PostconditionError if the new program is not what this pass promises."""
 
     def __call__(self, program: Program) -> Program:
         """Return the rewritten program."""
@@ -104,7 +104,7 @@ def check_same(
         where = _first_difference(before, after, image, tolerance)
         raise PostconditionError(
             f"{record.name} changed the outputs by {error:.2g} relative (at most {tolerance:g} is allowed); "
-            f"first node that differs: {where}\n{format_program(after)}"
+            f"the first node that differs is {where}\n{format_program(after)}"
         )
     if image.dtype is not outputs.dtype:
         del before, after
@@ -145,7 +145,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 
 
 def _first_difference(before: Program, after: Program, image: Tensor, tolerance: float) -> str:
-    """Return the first node of ``after``, untouched by the pass, whose result is not what it was."""
+    """Return the first node of ``after``, untouched by the pass, whose result changed."""
     old, new = (read_results(one.graph_module, [image], lambda name, result: result) for one in (before, after))
     for name, value in new.items():
         known = name in old and name not in after.history[-1].changed

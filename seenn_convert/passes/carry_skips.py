@@ -1,4 +1,4 @@
-"""Let skip connections carry graded values past the neurons, where no weights multiply them; or take that back."""
+"""Let skip connections without weights carry graded values past the neurons, or undo that."""
 
 import math
 
@@ -57,7 +57,7 @@ class CarrySkips(Pass):
                 alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
                 original = next((one for one in alike if _maximum(draft.module_at(one)) == module.maximum), None)
                 if original is None:
-                    draft.decline(node, "no activation reads what it reads and is clipped where it is")
+                    draft.decline(node, "no activation with the same input is clipped at the same value")
                     continue
                 for user in list(node.users):
                     user.replace_input_with(node, original)
@@ -65,7 +65,7 @@ class CarrySkips(Pass):
 
 
 def _maximum(module: nn.Module | None) -> float | None:
-    """Return where an activation is clipped, infinity where it is not; None for what is no activation."""
+    """Return the value at which an activation is clipped, infinity if it is not; None if it is no activation."""
     if isinstance(module, ClippedReLU):
         return module.maximum
     return math.inf if isinstance(module, nn.ReLU) else None

@@ -31,7 +31,7 @@ class FoldBatchNorm(Pass):
                 draft.replace_module(source, _folded(layer, scale, shift))
                 draft.bypass(node)
                 continue
-            draft.decline(node, f"{reason}; it became a per-channel affine")
+            draft.decline(node, f"{reason}; it became a scale and shift per channel")
             row = (-1, *[1] * (axes - 1))
             draft.replace_module(node, Affine(scale.reshape(row), shift.reshape(row)))
 
@@ -52,7 +52,7 @@ def batch_norm_affine(bn: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _obstacle(layer: nn.Module | None, axes: int, users: int) -> str | None:
-    """Return why a batch norm over rows of ``axes`` axes cannot be folded into ``layer``, None where it can."""
+    """Return why a batch norm over rows of ``axes`` axes cannot be folded into ``layer``, None if it can."""
     if not isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
         return "its input is not a convolution or linear layer"
     if isinstance(layer, nn.Linear) and axes > 1:

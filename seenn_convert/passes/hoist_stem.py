@@ -1,4 +1,4 @@
-"""Move what is the same at every timestep out of the step: it runs once for an image."""
+"""Move everything that is the same at every timestep into the stem, which runs once per image."""
 
 from collections.abc import Collection
 

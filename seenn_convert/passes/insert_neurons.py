@@ -21,7 +21,7 @@ class InsertNeurons(Pass):
     The threshold of a clipped ReLU is never above its maximum, so the neuron clips where the activation does.
 
     Args:
-        v_thresholds: Activation's node name -> threshold, ``(C,)`` for one a channel or ``()`` for one a layer.
+        v_thresholds: Activation's node name -> threshold, ``(C,)`` with one per channel, or ``()`` with one per layer.
         neuron_type: Makes the neurons.
     """
 

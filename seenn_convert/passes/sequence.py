@@ -1,10 +1,10 @@
 """The passes in order, each with the reason for its place."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 from torch import Tensor
 
+from seenn_convert.choices import Encode, Skips
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
@@ -25,12 +25,6 @@ from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifferen
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
-
-Encode = Literal["auto", "always", "never"]
-ENCODE_NAMES: tuple[Encode, ...] = ("auto", "always", "never")
-
-Skips = Literal["graded", "spiking"]
-SKIPS_NAMES: tuple[Skips, ...] = ("graded", "spiking")
 
 ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # first: every later pass may assume one call a module

@@ -8,8 +8,9 @@ from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import SCORE_NAMES
 from seenn_convert.errors import ArtifactError, InputError
-from seenn_convert.ir.scores import SCORE_NAMES, ExitScore
+from seenn_convert.ir.scores import ExitScore
 
 
 class Readout(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import small_artifacts as small
 
@@ -27,7 +28,6 @@ def test_every_property_is_described() -> None:
 
 
 def test_what_is_written_is_valid(tmp_path: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     small.artifact().save(tmp_path / "net")
     for name in (MANIFEST, REPORT):
         schema = json.loads(schemas()[name.replace(".json", ".schema.json")])

@@ -137,7 +137,8 @@ def test_attach_policy_says_what_is_wrong(
 def test_inspect_names_every_call_site_of_model_and_artifact(
     capsys: pytest.CaptureFixture[str], artifact: Path
 ) -> None:
-    for path in (SAMPLE / "fashion_mnist.pt2", artifact):
+    exported = [] if torch.__version__.startswith("2.7.") else [SAMPLE / "fashion_mnist.pt2"]  # written by 2.13: 2.7 cannot read it
+    for path in (*exported, artifact):
         code, out, _ = run(capsys, "inspect", path, "--json")
         found = json.loads(out)
         assert code == 0
@@ -525,6 +526,6 @@ def test_the_help_of_calibrate_shows_no_default_that_it_does_not_apply(capsys: p
     for command in ("calibrate", "convert"):
         main([command, "--help"])
         text[command] = " ".join(capsys.readouterr().out.split())
-    assert text["calibrate"].count("[default: (as it was)") > 8
+    assert text["calibrate"].count("[default: (unchanged)") > 8
     assert "[default: signed]" in text["convert"] and "[default: signed]" not in text["calibrate"]
     assert "[default: 128;" in text["calibrate"]

@@ -9,8 +9,6 @@ from seenn_convert.artifact.schema.conversion import NeuronFacts
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.cli.console import conversion_text, policy_text
-from seenn_convert.cli.options import SCORES
-from seenn_convert.ir.scores import SCORE_NAMES
 
 
 @pytest.mark.parametrize(("neuron", "words"), [
@@ -37,7 +35,3 @@ def test_every_warning_is_a_line() -> None:
 
 def test_a_report_that_knows_nothing_gives_no_text() -> None:
     assert conversion_text(Report()) == policy_text(Report()) == ""
-
-
-def test_the_command_line_knows_every_score() -> None:
-    assert SCORES == SCORE_NAMES

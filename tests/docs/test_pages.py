@@ -7,7 +7,6 @@ import doc_pages
 import pytest
 
 OWN_TESTS = {"from_scratch.md", "python.md"}
-WAITING = {"neuron-type.md"}
 RUN = [
     page
     for page in (doc_pages.ROOT / "README.md", *doc_pages.PAGES)
@@ -17,7 +16,7 @@ RUN = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [
-    pytest.param(page, id=page.stem, marks=[pytest.mark.xfail(strict=False)] if page.name in WAITING else []) for page in RUN
+    pytest.param(page, id=page.stem) for page in RUN
 ])  # fmt: skip
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -139,9 +139,9 @@ def test_a_factory_with_weights(package: str, tmp_path: Path) -> None:
         (".factories:net", "cannot be imported"),
         ("seenn_test_broken:net", "cannot be imported .division by zero"),
         ("seenn_test_syntax:net", "cannot be imported .invalid syntax"),
-        ("seenn_test_factories:needs", "calling it without arguments fails .*'size'"),
-        ("seenn_test_factories:broken", "calling it without arguments fails .no disk"),
-        ("seenn_test_factories:number", "calling it without arguments fails"),
+        ("seenn_test_factories:needs", "calling it without arguments failed .*'size'"),
+        ("seenn_test_factories:broken", "calling it without arguments failed .no disk"),
+        ("seenn_test_factories:number", "calling it without arguments failed"),
         ("seenn_test_factories:text", "returns str, not an nn.Module"),
     ],
 )
@@ -171,7 +171,7 @@ def test_weights_are_for_factories(model: Any) -> None:
 
 
 def test_a_folder_is_called_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder, and neither a file nor an artifact; check the path"):
+    with pytest.raises(InputError, match="is a folder but not an artifact; check the path"):
         read_model(tmp_path)
 
 
@@ -184,7 +184,7 @@ def test_files_that_are_not_there(tmp_path: Path, name: str) -> None:
 def test_files_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "net.h5").write_bytes(b"")
 
-    with pytest.raises(InputError, match=r"net\.h5: not a model this program reads; give \.onnx, \.pt2 or"):
+    with pytest.raises(InputError, match=r"net\.h5: not a model format that can be read; give \.onnx, \.pt2 or"):
         read_model(tmp_path / "net.h5")
 
 

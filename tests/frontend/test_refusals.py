@@ -15,15 +15,15 @@ from seenn_convert.frontend.torch.read import from_exported, from_torch
 IMAGE = (4, 9, 9)
 BATCH = "it works along the batch axis, so rows would depend on each other"
 VIEW = "it reshapes the batch axis, so rows would depend on each other"
-NONE = "this operator has no conversion yet; replace it or convert the part before it"
+NONE = "this operator cannot be converted yet; replace it, or convert the part of the model before it"
 TYPE = "it changes the type of the numbers; convert the model in one floating-point type"
-INDEX = "it picks by more than one index, or by a computed one; only constant places can be converted"
+INDEX = "it indexes with several or computed indices; only one constant index can be converted"
 AXES = "its inputs hold the batch on different axes, so rows would depend on each other"
 WHOLE = "it works over the whole batch, so rows would depend on each other; name the axes"
-RESULT = "its result does not hold the batch axis its input has, so rows would depend on each other"
+RESULT = "its result lacks the batch axis of its input, so rows would depend on each other"
 ROWS = "its constant differs between the rows of the batch"
 MULTIPLIES = "it multiplies along the batch axis, so rows would depend on each other"
-TABLE = "it picks by a mask or a table of places, which has no conversion yet"
+TABLE = "it indexes with a mask or a table of positions, which cannot be converted yet"
 UNEQUAL = "it adds tensors of unequal rank, so rows would depend on each other; unsqueeze one of them"
 REFUSED: list[tuple[str, Body]] = [
     (WHOLE, lambda m, x: x.mean().reshape(1, 1)),
@@ -48,11 +48,11 @@ REFUSED: list[tuple[str, Body]] = [
     ("it joins tensors of unequal rank, so rows would depend on each other; unsqueeze one of them",
      lambda m, x: F.cosine_similarity(x, torch.ones(1, 1, 1, 9, 9), dim=-1)),
     ("its result is empty; leave it out", lambda m, x: torch.cat([x, x.topk(0, 1).values], 1)),
-    ("its picture is a constant, which has no conversion yet; read from an activation",
+    ("it samples a constant, which cannot be converted yet; sample an activation",
      lambda m, x: F.grid_sample(torch.ones(2, 1, 9, 9), x[:, :2].permute(0, 2, 3, 1), align_corners=False)),
-    ("its places are constants, which has no conversion yet; compute them from the image, or slice",
+    ("its sampling positions are constant, which cannot be converted yet; slice instead",
      lambda m, x: F.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)),
-    ("it uses a side product of a layer, as the places of the maxima, which has no conversion",
+    ("it uses the indices or another secondary output of a layer, which cannot be converted",
      lambda m, x: x * x.max(1, keepdim=True).indices),
     (BATCH, lambda m, x: x.cumsum(-4)),
     (BATCH, lambda m, x: x.roll(1, 0)),
@@ -92,9 +92,9 @@ REFUSED: list[tuple[str, Body]] = [
     ("it takes part of the batch", lambda m, x: x[:1]),
     ("it pads the batch axis", lambda m, x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))),
     ("it takes the batch axis for the rows of a matrix", lambda m, x: x.mean((2, 3)).tril()),
-    ("its argument 'min' differs between neurons, which has no conversion yet",
+    ("its argument 'min' differs between neurons, which cannot be converted yet",
      lambda m, x: torch.clamp(x, torch.zeros(9))),
-    ("its slopes are not one number a channel", lambda m, x: torch.ops.aten._prelu_kernel(x, torch.ones(9))),
+    ("its slopes are not one number per channel", lambda m, x: torch.ops.aten._prelu_kernel(x, torch.ones(9))),
     (TYPE, lambda m, x: x.double()),
     (TYPE, lambda m, x: x.long().float()),
     (TYPE, lambda m, x: x.bfloat16().float()),
@@ -109,14 +109,14 @@ REFUSED: list[tuple[str, Body]] = [
     (INDEX, lambda m, x: x[:, m.places, m.places]),
     (TABLE, lambda m, x: x[:, m.places.reshape(1, 2)]),
     (TABLE, lambda m, x: x[:, m.mask]),
-    ("it uses a side product of a layer, as the places of the maxima, which has no conversion",
+    ("it uses the indices or another secondary output of a layer, which cannot be converted",
      lambda m, x: F.max_pool2d_with_indices(x, 2)[1].float()),
     (NONE,
      lambda m, x: F.conv_transpose3d(x.unsqueeze(1), torch.ones(1, 1, 1, 1, 1))),
-    ("instance norm with running statistics has no conversion; use batch norm",
+    ("instance norm with running statistics cannot be converted; use batch norm",
      lambda m, x: F.instance_norm(x, torch.zeros(4), torch.ones(4), use_input_stats=False)),
     (NONE, lambda m, x: torch.linalg.cross(x[:, :3], x[:, 1:], dim=1)),
-    (NONE, lambda m, x: x.quantile(0.5, 1)),
+    (NONE, lambda m, x: x.logcumsumexp(1)),
     (NONE, lambda m, x: torch.rand_like(x) * x),
     (NONE, lambda m, x: torch.as_strided(x, (2, 4), (324, 1))),
     (NONE, lambda m, x: torch.cdist(x, x)),

@@ -18,7 +18,7 @@ from seenn_convert.ir.operators.step import (
     Tick,
     TimestepBias,
 )
-from seenn_convert.ir.schema import OPTIONS, build_module, describe_module
+from seenn_convert.ir.schema import OPTIONS, Extras, build_module, describe_module, options_text
 from seenn_convert.ir.scores import ENTROPY, PATIENCE, ExitScore
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
@@ -27,6 +27,7 @@ from seenn_convert.neurons.layers import (
     GroupNeuron,
     MultiLevelEncoder,
     MultiLevelNeuron,
+    Neuron,
     SignedNeuron,
     TrackingEncoder,
     TrackingNeuron,
@@ -209,6 +210,69 @@ def test_options_that_are_not_in_the_list_are_ignored() -> None:
     assert isinstance(module, nn.ReLU) and not module.inplace
 
 
+@pytest.mark.parametrize(("module", "text"), [
+    (nn.Linear(2, 3), "in_features=2, out_features=3"), (nn.Linear(2, 3, bias=False), "in_features=2, out_features=3, bias=False"),
+    (nn.Conv1d(2, 2, 3, padding=1, groups=2), "in_channels=2, out_channels=2, kernel_size=(3,), padding=(1,), groups=2"),
+    (nn.MaxPool2d(2), "kernel_size=2, stride=2"), (nn.BatchNorm2d(4), "num_features=4"), (nn.ReLU(), ""),
+    (nn.GroupNorm(2, 4, affine=False), "num_groups=2, num_channels=4, affine=False"), (nn.Softmax(1), "dim=1"),
+    (operators.Mean((2, 3), True), "dims=(2, 3), keepdim=True"),
+])  # fmt: skip
+def test_the_options_as_text_leave_out_defaults(module: nn.Module, text: str) -> None:
+    """The words are ours: those of PyTorch change between its versions."""
+    assert options_text(module) == text
+
+
+class LazyNeuron(Neuron):
+    """A user's own: it fires at a multiple of its threshold."""
+
+    state_names, options, alphabet = ("v",), ("patience",), (0, 1)
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, patience: int) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.patience = patience
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        v = v + current
+        output = (v >= self.patience * self.v_threshold).to(v.dtype) * self.v_threshold
+        return output, v - output
+
+
+class Scale(operators.CustomOperator):
+    """An operator of a user's own."""
+
+    options = ("factor",)
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+@pytest.mark.parametrize(("module", "inputs"), [
+    (LazyNeuron(THRESHOLD, THRESHOLD, 2), (torch.ones(1, 3), torch.ones(1, 3))), (Scale(3.0), (torch.ones(1, 3),)),
+])  # fmt: skip
+def test_a_class_of_the_users_own_comes_back_if_it_is_handed_in(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    description = json.loads(json.dumps(describe_module(module)))
+    back = build_module(description, tensors_of(module), Extras(modules=(LazyNeuron, Scale)))
+
+    assert type(back) is type(module)
+    for before, after in zip(module(*inputs), back(*inputs), strict=True):
+        assert torch.equal(before, after)
+    with pytest.raises(ValueError, match=f"{type(module).__name__}.* give extra_modules="):
+        build_module(description, tensors_of(module))
+
+
+def test_a_name_of_the_closed_list_is_never_another_class() -> None:
+    Impostor = type("BinaryNeuron", (LazyNeuron,), {})
+    with pytest.raises(TypeError, match="BinaryNeuron is not an operator"):
+        describe_module(Impostor(THRESHOLD, THRESHOLD, 1))
+    description = describe_module(BinaryNeuron(THRESHOLD, THRESHOLD))
+    tensors = {"v_threshold": THRESHOLD, "v_initial": THRESHOLD}
+    assert type(build_module(description, tensors, Extras(modules=(Impostor,)))) is BinaryNeuron
+
+
 def test_a_probe_computes_a_user_s_score_where_it_is_handed_in() -> None:
     """The description holds a name and no code."""
     own = ExitScore("lead", lambda seen: seen.logits[..., 0].sigmoid())
@@ -216,6 +280,6 @@ def test_a_probe_computes_a_user_s_score_where_it_is_handed_in() -> None:
     description = describe_module(ExitProbe(own, temperatures))
 
     assert description == {"operator": "ExitProbe", "options": {"score_name": "lead"}}
-    assert build_module(description, {"temperatures": temperatures}, (own,)).score is own
+    assert build_module(description, {"temperatures": temperatures}, Extras(scores=(own,))).score is own
     with pytest.raises(ArtifactError, match="'lead'"):
         build_module(description, {"temperatures": temperatures})

@@ -5,14 +5,13 @@ import math
 import pytest
 import torch
 
+from seenn_convert.choices import SCORE_NAMES, ScoreName
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.ir.scores import (
     GAP,
-    SCORE_NAMES,
     SCORES,
     Evidence,
     ExitScore,
-    ScoreName,
     confidence,
     energy,
     evidence_at,

@@ -54,9 +54,9 @@ def test_standing_batch_norms_become_affines_and_say_why(golden) -> None:
     golden.check("fold_batch_norm_standing.txt", format_program(program))
 
     assert dict(program.history[-1].declined) == {
-        "on_image": "its input is not a convolution or linear layer; it became a per-channel affine",
-        "pre": "its input is used elsewhere too; it became a per-channel affine",
-        "behind_sum": "its input is not a convolution or linear layer; it became a per-channel affine",
+        "on_image": "its input is not a convolution or linear layer; it became a scale and shift per channel",
+        "pre": "its input is used elsewhere too; it became a scale and shift per channel",
+        "behind_sum": "its input is not a convolution or linear layer; it became a scale and shift per channel",
     }
 
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from seenn_convert.choices import SCORE_NAMES
 from seenn_convert.errors import InputError
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.operators import Reshape
-from seenn_convert.ir.scores import SCORE_NAMES
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit

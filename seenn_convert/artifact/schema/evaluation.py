@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts
-from seenn_convert.exits.certificates.risk import Risk
+from seenn_convert.choices import Risk
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,18 +8,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 from torch import Tensor
 
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
 from seenn_convert.errors import CalibrationDataError, InputError
-from seenn_convert.exits.certificates.risk import (
-    BOUND_NAMES,
-    RISK_NAMES,
-    Bound,
-    Risk,
-    counted,
-    default_bound,
-    images_needed,
-    shows,
-    upper_risk,
-)
+from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Loss = Annotated[float, Meta(ge=-1, le=1)]

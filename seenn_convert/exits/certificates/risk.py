@@ -1,17 +1,11 @@
 """What leaving early may cost, image by image: another answer, or an answer that is no longer right."""
 
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import Bound, Risk
 from seenn_convert.exits.certificates import betting, bounds
-
-Risk = Literal["disagreement", "accuracy"]
-RISK_NAMES: tuple[Risk, ...] = ("disagreement", "accuracy")
-
-Bound = Literal["binomial", "betting"]
-BOUND_NAMES: tuple[Bound, ...] = ("binomial", "betting")
 
 
 def default_bound(risk: Risk, images: int, epsilon: float, delta: float) -> Bound:

@@ -46,7 +46,7 @@ _REMEDIES = {  # what usually brings an operator into an exported classifier
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a submodule: which values it reads and writes, and which nobody needs after it."""
+    """One call of a submodule: which values it reads and writes, and which are not needed afterwards."""
 
     module: str
     inputs: tuple[str, ...]
@@ -56,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The image a file takes; ``batch`` is the batch size it fixes, None where it leaves it open."""
+    """The image a file takes; ``batch`` is the batch size it fixes, None if it leaves it open."""
 
     name: str
     shape: tuple[int, ...]
@@ -65,7 +65,7 @@ class ImageInput:
 
 
 class Assembly:
-    """A network under construction: what is known of every value so far, and every problem met."""
+    """A network under construction: everything known about each value so far, and every problem met."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Assembly:
         self.read.update(value.name for value in model.graph.output)
 
     def add(self, proto: NodeProto) -> None:
-        """Fold or build one node; where that fails, note the problem and go on with what is inferred of its result."""
+        """Fold or build one node; if that fails, note the problem and go on with the inferred shape of its result."""
         node = self._node_of(proto)
         try:
             self._fold_or_build(proto, node)

@@ -32,7 +32,7 @@ def check_against_onnxruntime(
 
     Args:
         path: The ONNX file.
-        network: What was made of it; maps images to a tensor, or to a tuple where the file has several outputs.
+        network: What was made of it; maps images to a tensor, or to a tuple if the file has several outputs.
         images: ``(B, *F)``, any B, also where the file fixes the batch.
         tolerance: The largest relative error to accept.
         output_name: The output of the file that the network gives; None for all of them.

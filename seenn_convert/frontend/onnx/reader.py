@@ -85,7 +85,7 @@ def read_onnx(path: Path, output_name: str | None = None) -> OnnxNetwork:
 
 def _load(path: Path) -> ModelProto:
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give the path of an .onnx file")
+        raise InputError(f"{path}: no such file; give the path of an .onnx file")
     try:
         model = onnx.load(path)
         if model.functions:
@@ -125,7 +125,7 @@ def _image_of(graph: GraphProto, path: Path) -> ImageInput:
     inputs = [value for value in graph.input if value.name not in initialized]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        raise InputError(f"{path}: needs exactly one input, the image, but has {len(inputs)} ({names}); export it so")
+        raise InputError(f"{path}: must have one input, the image, but has {len(inputs)} ({names}); export it again")
     name, dims = inputs[0].name, inputs[0].type.tensor_type.shape.dim
     code = inputs[0].type.tensor_type.elem_type
     dtype = {1: torch.float32, 10: torch.float16, 11: torch.float64}.get(code)

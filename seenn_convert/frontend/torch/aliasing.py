@@ -66,7 +66,7 @@ class Aliases:
         names = [other for other in self.values if self._root(other) is root and other is not node]
         if any(other in self._views for other in names):
             if any(self._is_ahead(user, skipped) for other in names for user in other.users if user is not node):
-                raise Refusal("it writes in place into a tensor that is also seen through a view; use a copy")
+                raise Refusal("it writes in place into a tensor that a view shares; use a copy")
             return
         for other in names:
             self.values[other] = self.values[node]
@@ -79,7 +79,7 @@ class Aliases:
 
 
 def written(node: fx.Node) -> fx.Node | None:
-    """Return the tensor that a call writes into, None where it returns a new one."""
+    """Return the tensor that a call writes into, None if it returns a new one."""
     arguments = node.target._schema.arguments if isinstance(node.target, OpOverload) else []
     names = [a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write]
     value = Call(node, {}).value(names[0]) if names else None

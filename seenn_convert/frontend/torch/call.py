@@ -81,7 +81,7 @@ class Call:
         return self.arguments.get(name)
 
     def number(self, name: str) -> float | None:
-        """Return the number ``name``, None where it is not given."""
+        """Return the number ``name``, None if it is not given."""
         value = self.arguments.get(name)
         if value is None or isinstance(value, (int, float)):
             return value
@@ -149,7 +149,7 @@ class Call:
         return isinstance(value, fx.Node) and value not in self.constants
 
     def constant(self, name: str) -> Tensor | None:
-        """Return the value of the parameter or literal ``name``, None where it is not given."""
+        """Return the value of the parameter or literal ``name``, None if it is not given."""
         value = self.arguments.get(name)
         if value is None or isinstance(value, (int, float)):
             return None if value is None else torch.tensor(float(value), dtype=torch.float64)
@@ -178,7 +178,7 @@ def per_part(result: Result) -> Result:
 
 def _of_parts(lifted: Lifted) -> Lifted:
     if isinstance(lifted.module, ConstantRow):
-        raise Refusal("it joins a constant to parts of a row, which has no conversion yet")
+        raise Refusal("it concatenates a constant with parts of a row, which cannot be converted yet")
     inputs = tuple(_of_parts(source) if isinstance(source, Lifted) else source for source in lifted.inputs)
     module = lifted.module if isinstance(lifted.module, SPIKING_OPERATORS) else PerPart(lifted.module)
     return Lifted(module, inputs, lifted.layout)

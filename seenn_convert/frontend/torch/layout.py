@@ -52,7 +52,7 @@ class Layout:
         return (*sizes[: self.axis], *folded, *sizes[self.axis + 1 :])
 
     def row(self, constant: Tensor, rank: int) -> Tensor | None:
-        """Return ``constant`` so that it broadcasts against a row of the program; None where rows would differ.
+        """Return ``constant`` so that it broadcasts against a row of the program; None if rows would differ.
 
         Args:
             constant: Broadcasts against an exported value of ``rank`` axes that has this layout.
@@ -72,7 +72,7 @@ PLAIN = Layout()
 
 
 def after_view(layout: Layout, before: Sequence[int], after: Sequence[int], batch: int) -> Layout | None:
-    """Return the layout of a view, None where it takes rows apart.
+    """Return the layout of a view, None if it takes rows apart.
 
     A view keeps the order of the numbers, so as many of them lie in front of the batch, and behind it, as before. Where
     several axes may hold a batch of one row, it is the one with the least folded in front of the batch, and not the

@@ -153,7 +153,7 @@ class _Lifter:
             self._stand_in(node)
 
     def _stand_in(self, node: fx.Node) -> None:
-        """Let what comes behind a refused call be looked at too, where the batch is in front of its result."""
+        """Check the calls after a rejected one too, if the batch is the first axis of its result."""
         value, image = node.meta["val"], self.values[self.image]
         assert isinstance(image, fx.Node)
         first = value if isinstance(value, Tensor) else value[0]
@@ -174,13 +174,13 @@ class _Lifter:
         full_name = full_operator_name(node)
         own = self.extra.get(full_name)
         if own is None and not full_name.startswith(("aten::", "prims::")):
-            raise Refusal(f"{full_name} belongs to another library; say what it is (extra_operators)")
+            raise Refusal(f"{full_name} belongs to another library; define its conversion with extra_operators")
         handler = own.lift if own else HANDLERS.get(name, elementwise)
         first = next((layout_of(n) for n in node.all_input_nodes if n in self.values), PLAIN)
         aware = own.any_layout if own else name in AWARE or name not in HANDLERS
         in_parts = not first.is_plain and not aware
         if in_parts and not first.has_parts:
-            raise Refusal("the batch axis was moved behind another one before it; put the batch first")
+            raise Refusal("an earlier call moved the batch axis behind another one; put the batch first")
         result = handler(Call(node, self.constants, self.batch, self.is_open, in_parts))
         if in_parts:
             result = per_part(result)
@@ -253,7 +253,7 @@ class _Lifter:
         elif source in self.constants:
             self.constants[node] = self.constants[source][index]  # type: ignore[index]
         elif node.users:
-            raise Refusal("it uses a side product of a layer, as the places of the maxima, which has no conversion")
+            raise Refusal("it uses the indices or another secondary output of a layer, which cannot be converted")
 
     def _fold(self, node: fx.Node) -> None:
         """Evaluate a call that depends on parameters only, once."""
@@ -278,11 +278,11 @@ class _Lifter:
         if 0 in sizes:
             raise Refusal("its result is empty; leave it out")
         if len(sizes) <= layout.axis or sizes[layout.axis] != layout.outer * self.batch * layout.inner:
-            raise Refusal("its result does not hold the batch axis its input has, so rows would depend on each other")
+            raise Refusal("its result lacks the batch axis of its input, so rows would depend on each other")
 
 
 def _leaves(lifted: Lifted) -> list[fx.Node]:
-    """Return the exported nodes that a call and the calls before it read, but for those that state their own layout."""
+    """Return the exported nodes that a call and the calls before it read, except those that state their own layout."""
     if isinstance(lifted.module, ConstantRow):
         return []
     found = []

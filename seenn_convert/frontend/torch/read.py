@@ -64,12 +64,13 @@ def read_pt2(path: Path) -> ExportedProgram:
             return torch.export.load(path)
     except Exception as error:
         raise InputError(
-            f"{path}: not a readable torch.export file (truncated, or not written by torch.export.save?); export again"
+            f"{path}: not a readable torch.export file (truncated, of another format, or saved by a newer PyTorch?); "
+            "export it again"
         ) from error
 
 
 def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> str | None:
-    """Return why a module does not accept images of this shape, None where it does."""
+    """Return why a module does not accept images of this shape, None if it does."""
     try:
         with torch.no_grad():
             module(torch.zeros(2, *input_shape, dtype=dtype or _dtype_of(module)))
@@ -82,7 +83,7 @@ def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | 
 
 
 def _check_batch(module: nn.Module, images: Tensor, output_name: str | None) -> None:
-    """Raise InputError where a module that takes two images does not take these three."""
+    """Raise InputError if a module that takes two images does not take these three."""
     try:
         with torch.no_grad():
             rows = len(select(module(images), output_name))

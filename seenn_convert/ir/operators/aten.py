@@ -1,4 +1,4 @@
-"""One module for every operator that needs none of its own: a call of a functional ATen operator of a closed list."""
+"""One module for all operators without a class of their own: it calls a functional ATen operator of a closed list."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ _INPUT, _CONSTANT = re.compile(r"@\d+"), re.compile(r"#\d+")
 
 
 class AtenOperator(nn.Module):
-    """A call of one ATen operator of the closed list, with what it is given beside the activations.
+    """A call of one ATen operator of the closed list, with its other arguments.
 
     The list holds the names above, and every operator that PyTorch itself tags as elementwise. So a new elementwise
     operator needs no new code.
@@ -104,7 +104,7 @@ class AtenOperator(nn.Module):
         return first
 
     def extra_repr(self) -> str:
-        """Show the operator and what is not an activation."""
+        """Show the operator and its constant arguments."""
         shown = [self.operator.removesuffix(".default")]
         shown += [str(a) for a in self.arguments if not (isinstance(a, str) and _INPUT.fullmatch(a))]
         return ", ".join([*shown, *(f"{name}={value}" for name, value in self.keywords)])

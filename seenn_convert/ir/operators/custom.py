@@ -1,4 +1,4 @@
-"""The base of operators that a user brings along: they say themselves what a closed list would have to know."""
+"""Base class for a user's own operators; they declare what the closed list states for built-in ones."""
 
 from typing import ClassVar
 

@@ -49,7 +49,7 @@ HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.Ad
 
 
 def treatment_of(module: nn.Module) -> Treatment:
-    """Return how a call of ``module`` is converted; what is neither linear nor spiking is a temporal difference."""
+    """Return how a call of ``module`` is converted: by its temporal difference unless it is linear or spiking."""
     if isinstance(module, PerPart):
         return treatment_of(module.operator)
     if isinstance(module, SPIKING_OPERATORS):

@@ -1,8 +1,8 @@
 """What a certificate says, in sentences that a reader without statistics understands."""
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
+from seenn_convert.choices import Risk
 from seenn_convert.exits.certificates.certificate import Certificate
-from seenn_convert.exits.certificates.risk import Risk
 from seenn_convert.measure.certified import broken_words, observed_words
 from seenn_convert.report.numbers import number
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.choices import Reads
 from seenn_convert.ir.operators import Affine, Reshape
-from seenn_convert.passes.attach_policy import PolicyHead, Reads
+from seenn_convert.passes.attach_policy import PolicyHead
 
 FEATURES = 1024
 """Numbers that the pooled inputs of an image have at most: what training keeps of it."""

@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import RewardName
 from seenn_convert.errors import InputError
-
-RewardName = Literal["price", "paper"]
 
 LEAST_RATE = 0.01
 """Bound of the share of images that are right at once, away from 0 and from 1, where its odds are no weight."""

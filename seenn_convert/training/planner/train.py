@@ -5,13 +5,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Gradient = Literal["exact", "sampled"]
-GRADIENT_NAMES: tuple[Gradient, ...] = ("exact", "sampled")
+from seenn_convert.choices import Gradient
 
 IMAGES, WARM_UP = 256, 0.1
 """Images in an update, and the share of the updates in which the learning rate rises."""

@@ -1,20 +1,22 @@
 """What a user may choose about a policy head, checked when it is chosen."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from seenn_convert.choices import (
+    GRADIENT_NAMES,
+    PLANNING_NAMES,
+    READS_NAMES,
+    RIGHT_NAMES,
+    Gradient,
+    Planning,
+    Reads,
+    Right,
+)
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.passes.attach_policy import READS_NAMES, Reads
 from seenn_convert.training.planner.rewards import PaperReward, PricedReward
-from seenn_convert.training.planner.train import GRADIENT_NAMES, Gradient, Training
-
-Planning = Literal["planned", "planned+confidence"]
-PLANNING_NAMES: tuple[Planning, ...] = ("planned", "planned+confidence")
-
-Right = Literal["worth", "labels", "agreement"]
-RIGHT_NAMES: tuple[Right, ...] = ("worth", "labels", "agreement")
+from seenn_convert.training.planner.train import Training
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, TypeGuard
 
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule, rule_from_json, rule_to_json
+from seenn_convert.choices import (
+    CORRECTION_NAMES,
+    ENCODE_NAMES,
+    PRESET_NAMES,
+    SCORE_NAMES,
+    SEEDS,
+    SKIPS_NAMES,
+    Correction,
+    Encode,
+    Preset,
+    ScoreName,
+    Skips,
+)
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.ir.scores import SCORE_NAMES, ExitScore, ScoreName, score_named
+from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
-from seenn_convert.passes.sequence import ENCODE_NAMES, SKIPS_NAMES, Encode, Skips
 
-Preset = Literal["fast", "balanced", "deep"]
-PRESET_NAMES: tuple[Preset, ...] = ("fast", "balanced", "deep")
-
-Correction = Literal["none", "potential", "bias", "timestep"]
-CORRECTION_NAMES: tuple[Correction, ...] = ("none", "potential", "bias", "timestep")
-
-SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
 
 
@@ -31,7 +36,7 @@ class Options:
         timesteps: The longest run T.
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1), ``"multilevel"`` (powers of two of either sign),
             ``"multilevel-unsigned"`` (powers of two), ``"group"`` (several signed neurons with one membrane) or
-            ``"tracking"`` (graded spikes, the reference).
+            ``"tracking"`` (graded spikes, the reference); or a ``NeuronType``, such as ``Group(6)`` or your own.
         rule: From activation statistics to thresholds; ``AutoRule`` chooses one by the error left at the outputs.
         per_channel: One threshold a channel, else one a layer.
         calibration: ``"fast"``, thresholds for the horizon and one bias a channel; ``"balanced"``, thresholds chosen by
@@ -59,7 +64,7 @@ class Options:
     """
 
     timesteps: int = 16
-    neuron: str = "signed"
+    neuron: str | NeuronType = "signed"
     rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
     calibration: Preset = "balanced"
@@ -87,10 +92,7 @@ class Options:
                 problems.append(f"{name} must be at least 1, got {value}")
         if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
             problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
-        if self.neuron not in NEURON_TYPES:
-            problems.append(f"neuron must be one of {', '.join(NEURON_TYPES)}, got {self.neuron!r}")
-        elif self.neuron_levels is not None:
-            problems += _problems_of_levels(self.neuron, self.neuron_levels)
+        problems += _problems_of_neuron(self.neuron, self.neuron_levels)
         if self.calibration not in PRESET_NAMES:
             problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
         if self.correction is not None and self.correction not in CORRECTION_NAMES:
@@ -111,8 +113,8 @@ class Options:
 
     @property
     def neuron_type(self) -> NeuronType:
-        """What makes the neurons."""
-        return neuron_type(self.neuron, self.neuron_levels)
+        """The neuron type chosen by name or given as a value."""
+        return neuron_type(self.neuron, self.neuron_levels) if isinstance(self.neuron, str) else self.neuron
 
     @property
     def exit_score(self) -> ExitScore:
@@ -131,7 +133,7 @@ class Options:
         levels = self.neuron_type.levels
         return {
             "timesteps": self.timesteps,
-            "neuron": self.neuron,
+            "neuron": self.neuron_type.name,
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
             "skips": self.skips,
@@ -147,12 +149,13 @@ class Options:
         }
 
 
-def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | None = None) -> Options:
+def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | None = None, **own: Any) -> Options:
     """Return the options that ``to_json`` wrote; batch size and device are the defaults.
 
     Args:
         data: Plain data; what is missing has its default.
         rule: Used instead of the rule in ``data``.
+        own: Other options that replace those in ``data``, such as a neuron type or an exit score of your own.
 
     Raises:
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
@@ -169,12 +172,13 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
             )
         rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
     target, certify = data.get("target"), data.get("certify")
-    return Options(
-        **{name: data[name] for name in same if name in data},
-        rule=rule,
-        target=None if target is None else ExitTarget(**target),
-        certify=None if certify is None else Certify(**certify),
-    )
+    found: dict[str, Any] = {name: data[name] for name in same if name in data}
+    found |= {
+        "rule": rule,
+        "target": None if target is None else ExitTarget(**target),
+        "certify": None if certify is None else Certify(**certify),
+    }
+    return Options(**{**found, **own})
 
 
 def _problems_of_exit(target: object, certify: object, timesteps: object) -> list[str]:
@@ -201,8 +205,17 @@ def _problems_of_score(score: object) -> list[str]:
     return [f"score must be one of {', '.join(SCORE_NAMES)}, or an ExitScore, got {score!r}"]
 
 
-def _problems_of_levels(neuron: str, levels: int) -> list[str]:
-    """Return why ``neuron`` cannot have that many levels, nothing where it can."""
+def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
+    """Return what is wrong with the neuron type and its levels."""
+    if isinstance(neuron, NeuronType) and not isinstance(neuron, type):
+        own = NEURON_TYPES.get(neuron.name)
+        if own is not None and type(neuron) is not type(own):
+            return [f"the neuron type {type(neuron).__name__} needs a name of its own, {neuron.name!r} is taken"]
+        return [] if levels is None else ["neuron levels go with the name of a neuron type; a NeuronType has its own"]
+    if not isinstance(neuron, str) or neuron not in NEURON_TYPES:
+        return [f"neuron must be one of {', '.join(NEURON_TYPES)}, or a NeuronType, got {neuron!r}"]
+    if levels is None:
+        return []
     if not _is_whole(levels):
         return [f"neuron levels must be a whole number, got {levels!r}"]
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
@@ -15,6 +15,7 @@ from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOri
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
+from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import checked_labels, matched_classes
 from seenn_convert.data.preprocessing import Preprocessing
@@ -28,7 +29,7 @@ from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, facts_of, model_facts
 from seenn_convert.passes.base import Pass, run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, Encode, encoding_passes, last_passes, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model, read_inputs
@@ -133,7 +134,7 @@ def compile_ann(
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, split,
-        neuron=options.neuron, target=options.target, data=used.name, parity=parity,
+        neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
     )  # fmt: skip
     return Artifact(
         ann=ann,
@@ -171,10 +172,21 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     return Session(ann, data, split, options, progress)
 
 
-def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress: Progress = silent) -> Artifact:
+def recalibrate(
+    artifact: Artifact,
+    data: SampleData,
+    options: Options,
+    progress: Progress = silent,
+    extra_passes: Sequence[Pass] = (),
+) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
 
-    ``data`` is what ``convert`` takes; pixels go through the artifact's preprocessing.
+    Args:
+        artifact: What ``convert`` made.
+        data: What ``convert`` takes; pixels go through the artifact's preprocessing.
+        options: How to convert.
+        progress: Told about each stage.
+        extra_passes: Those of stage SNN that ``convert`` was given; the ANN has been through the others.
 
     Raises:
         InputError: The data does not fit the model.
@@ -183,20 +195,23 @@ def recalibrate(artifact: Artifact, data: SampleData, options: Options, progress
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
-    fresh = compile_ann(artifact.ann, data, options, artifact.provenance.model, artifact.facts.parity, progress)
+    model, parity = artifact.provenance.model, artifact.facts.parity
+    fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes)
     report, conversion = fresh.report, fresh.report.conversion
     if artifact.snn.policy_head is not None and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, HEAD_GONE)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
 
 
-def load(path: Path | str, scores: Sequence[ExitScore] = ()) -> SpikingModel:
-    """Return the spiking network of an artifact folder; needs no user code but exit ``scores`` of the user's own.
+def load(
+    path: Path | str, scores: Sequence[ExitScore] = (), extra_modules: Sequence[type[nn.Module]] = ()
+) -> SpikingModel:
+    """Return the spiking network of an artifact folder; needs no user code but what ``load_artifact`` takes.
 
     Raises:
         ArtifactError: The folder is missing, damaged, or of another version.
     """
-    return load_artifact(Path(path), scores).model()
+    return load_artifact(path, scores, extra_modules).model()
 
 
 def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:

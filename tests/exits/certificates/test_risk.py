@@ -3,10 +3,9 @@
 import pytest
 import torch
 
+from seenn_convert.choices import BOUND_NAMES, Bound
 from seenn_convert.exits.certificates import betting, bounds
 from seenn_convert.exits.certificates.risk import (
-    BOUND_NAMES,
-    Bound,
     counted,
     default_bound,
     exit_losses,

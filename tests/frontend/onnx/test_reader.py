@@ -249,12 +249,12 @@ def with_constant_output(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (missing, "there is no such file; give the path"),
+        (missing, "no such file; give the path"),
         (truncated, "not readable as an ONNX model"),
         (empty, "holds no ONNX graph"),
         (without_its_external_data, "apart from its external data"),
         (with_cut_external_data, "External data"),
-        (with_two_inputs, "exactly one input, the image, but has 2 (x, mask)"),
+        (with_two_inputs, "must have one input, the image, but has 2 (x, mask)"),
         (with_whole_numbers, "input 'x' has type INT64, not a float"),
         (with_open_height, "shape (batch, 3, height, 16)"),
         (with_old_opset, "has opset 6, supported are 7 to"),

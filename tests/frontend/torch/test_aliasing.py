@@ -164,7 +164,7 @@ def write_to_what_may_be_a_copy(m: Any, x: Tensor) -> Tensor:
     return (y + z).flatten(1)
 
 
-VIEW, NONE, CONSTANT = "also seen through a view", "no conversion yet", "parameter or buffer"
+VIEW, NONE, CONSTANT = "that a view shares", "cannot be converted yet", "parameter or buffer"
 
 
 def write_an_item(m: Any, x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Operators, passes and rules of a user's own go into a conversion as values, without a fork."""
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -8,16 +10,18 @@ import small_artifacts as small
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.calibration.statistics import ActivationStatistics
-from seenn_convert.errors import PostconditionError, UnsupportedOperatorError
+from seenn_convert.errors import ArtifactError, InputError, PostconditionError, UnsupportedOperatorError
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.call import Call, Lifted
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import CustomOperator
 from seenn_convert.ir.program import Stage
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.run import convert
+from seenn_convert.workflows.convert.run import convert, load, recalibrate
 
 
 @torch.library.custom_op("seenn_tests::soft_clip", mutates_args=())
@@ -96,11 +100,66 @@ def test_an_operator_given_as_a_value_is_converted_and_tends_to_the_ann() -> Non
     assert float((logits - wanted).norm() / wanted.norm()) < 0.02
 
 
+def test_an_artifact_names_a_users_module_and_loads_when_it_is_given(tmp_path: Path) -> None:
+    artifact = convert(network(), small.dataset(), Options(4, calibration="fast"), extra_operators=(SOFT_CLIP,))
+    artifact.save(tmp_path / "out")
+    with pytest.raises(ArtifactError, match="'SoftClip' is not a module that a program may hold.*extra_modules="):
+        load_artifact(tmp_path / "out")
+    images, _ = small.draw(16, 5)
+    found, wanted = load(tmp_path / "out", extra_modules=(SoftClip,))(images), artifact.model()(images)
+    assert torch.equal(found.logits, wanted.logits) and torch.equal(found.exit_step, wanted.exit_step)
+
+
 def test_a_rule_of_ones_own_makes_the_thresholds() -> None:
     own = convert(network(), small.dataset(), Options(4, rule=HalfOfMaximum()), extra_operators=(SOFT_CLIP,))
     largest = own.provenance.calibration.thresholds.layers["relu"].maximum
     assert max(own.provenance.calibration.thresholds.layers["relu"].v_threshold) == largest / 2
     assert own.provenance.options["threshold"] == "half of the maximum"
+
+
+class PatientNeuron(Neuron):
+    """A layer of a user's own: it fires only at a multiple of its threshold."""
+
+    state_names, options, alphabet = ("v",), ("patience",), (0, 1)
+
+    def __init__(self, v_threshold: Tensor, v_initial: Tensor, patience: float) -> None:
+        super().__init__(v_threshold, v_initial)
+        self.patience = patience
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        v = v + current
+        output = (v >= self.patience * self.v_threshold).to(v.dtype) * self.v_threshold
+        return output, v - output
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A neuron type of a user's own."""
+
+    patience: float
+    name: str = "patient"
+    levels: ClassVar[None] = None
+    resolution: ClassVar[int] = 1
+
+    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
+        return PatientNeuron(v_threshold.clamp(max=maximum), v_threshold / 2, self.patience)
+
+    def encoding(self, v_threshold: Tensor) -> Neuron:
+        raise InputError("patient neurons send no sign")
+
+
+def test_a_neuron_type_of_ones_own_spikes() -> None:
+    """At patience 1 it is the binary neuron; at patience 100 no neuron fires, and only the head's bias is left."""
+    def logits(options: Options) -> Tensor:
+        artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
+        assert artifact.report.conversion.neuron.kind == options.neuron_type.name
+        images, _ = small.draw(16, 5)
+        return artifact.model()(images).logits
+
+    plain = {"timesteps": 4, "calibration": "fast", "correction": "none"}
+    assert torch.equal(logits(Options(**plain, neuron=Patient(1.0))), logits(Options(**plain, neuron="if")))
+    silent = logits(Options(**plain, neuron=Patient(100.0)))
+    torch.testing.assert_close(silent, network().head.bias.detach().expand_as(silent))
 
 
 class ScaleHead(Pass):
@@ -141,6 +200,8 @@ def test_passes_given_as_values_run_at_their_stage_and_are_recorded() -> None:
     names = [record.name for record in artifact.snn.history]
     assert names.index("OrderChannelsLast") < names.index("SplitScale") < names.index("InsertNeurons")
     assert names.index("HoistStem") < names.index("NameSteps") < names.index("InsertExitProbe")
+    again = recalibrate(artifact, small.dataset(), Options(2, calibration="fast"), extra_passes=(NameSteps(),))
+    assert "NameSteps" in [record.name for record in again.snn.history]
 
 
 def test_a_pass_that_changes_the_outputs_is_stopped() -> None:

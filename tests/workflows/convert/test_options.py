@@ -1,6 +1,7 @@
 """Options are checked when they are chosen, and say what decides about the result."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, Percenti
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.neurons.types import Group, Signed
 from seenn_convert.workflows.convert.options import Options, options_from_json
 
 
@@ -22,7 +24,7 @@ def test_every_problem_is_listed() -> None:
     with pytest.raises(InputError, match=r"must be in \[0, 1\], got 50"):
         Options(require_spiking=50)
     for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
-                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, got 'lif'", "got 'certainty'"):  # fmt: skip
+                   "neuron must be one of signed, if, tracking, multilevel, multilevel-unsigned, group, or a NeuronType, got 'lif'", "got 'certainty'"):  # fmt: skip
         assert reason in str(caught.value)
 
 
@@ -125,3 +127,23 @@ def test_a_rule_that_an_older_version_did_not_record_exactly_is_asked_for() -> N
         options_from_json(old)
     assert options_from_json(old, MaxRule()).rule == MaxRule()
     assert options_from_json({**old, "threshold": "auto"}).rule == AutoRule()
+
+
+def test_a_neuron_type_is_a_name_or_a_value() -> None:
+    assert Options(neuron=Group(6)).neuron_type == Options(neuron="group", neuron_levels=6).neuron_type
+    assert Options(neuron=Group(6)).to_json() == Options(neuron="group", neuron_levels=6).to_json()
+
+
+def test_a_neuron_type_that_cannot_be_told_apart_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Other(Signed):
+        pass
+
+    for given, reason in (
+        ({"neuron": Other()}, "the neuron type Other needs a name of its own, 'signed' is taken"),
+        ({"neuron": Group(6), "neuron_levels": 6}, "neuron levels go with the name of a neuron type"),
+        ({"neuron": Signed}, "neuron must be one of signed, .*, or a NeuronType"),
+        ({"neuron": 3}, "neuron must be one of signed, .*, or a NeuronType, got 3"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            Options(**given)

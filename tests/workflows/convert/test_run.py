@@ -11,6 +11,7 @@ from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
+from seenn_convert.choices import CORRECTION_NAMES, SCORE_NAMES, Correction, ScoreName
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
@@ -19,14 +20,13 @@ from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Stage
-from seenn_convert.ir.scores import SCORE_NAMES, Evidence, ExitScore, ScoreName, scores_of
+from seenn_convert.ir.scores import Evidence, ExitScore, scores_of
 from seenn_convert.measure.compare import compare
 from seenn_convert.passes.base import Pass
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy, exit_steps
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
-from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Correction
 from seenn_convert.workflows.convert.run import Options, convert, load, recalibrate
 
 IMAGES = small.draw(100, 81)[0]

@@ -12,11 +12,12 @@ from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.output_error import LEAST_DIVERGENCE
 from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule
 from seenn_convert.calibration.threshold_choice import CONTENDERS
+from seenn_convert.choices import CORRECTION_NAMES
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.operators.step import TimestepBias
 from seenn_convert.ir.program import Program
-from seenn_convert.workflows.convert.options import CORRECTION_NAMES, Options
+from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS, Session
 from seenn_convert.workflows.convert.stages import weights
 from seenn_convert.workflows.convert.stages.biases import BIAS_PASSES, correct, fit_bias

@@ -75,7 +75,7 @@ Value = Activation | Array | BatchValue
 class Layer:
     """What a builder returns: the module, and which inputs of the ONNX node it is called with.
 
-    ``outer`` is that of the result, where the module moves the batch to another axis; else it is that of the input.
+    ``outer`` is the layout of the result if the module moves the batch to another axis, else that of the input.
     """
 
     module: nn.Module
@@ -87,7 +87,7 @@ class Layer:
 class OnnxNode:
     """One ONNX node with its attributes decoded and its inputs known as far as a file can tell.
 
-    ``file_batch`` is the batch size the file fixes, None where it leaves it open; ``used_outputs`` are the positions
+    ``file_batch`` is the batch size the file fixes, None if it leaves it open; ``used_outputs`` are the positions
     of the outputs that something reads, of ``output_count`` that the node has.
     """
 
@@ -146,7 +146,7 @@ class OnnxNode:
         return self.constant(position) if self.has(position) else None
 
     def integers(self, attribute: str, position: int | None = None) -> list[int] | None:
-        """Return a list of integers, an attribute in old opsets and an input in new ones; None where absent."""
+        """Return a list of integers, an attribute in old opsets and an input in new ones; None if absent."""
         if attribute in self.attributes:
             return [int(number) for number in self.attributes[attribute]]
         found = self.optional_constant(position) if position is not None else None

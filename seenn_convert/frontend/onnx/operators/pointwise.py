@@ -121,7 +121,7 @@ def thresholded_relu(node: OnnxNode) -> Layer:
 
 
 def shrink(node: OnnxNode) -> Layer:
-    """Shrink: zero within lambda of zero; what is outside moves towards zero by the bias."""
+    """Shrink: zero within lambda of zero; values outside move towards zero by the bias."""
     lambd, bias = node.number("lambd", 0.5), node.number("bias", 0.0)
     return Layer(Compute(partial(_shrink, lambd=lambd, bias=bias)))
 
@@ -203,7 +203,7 @@ def _bounded(
 
 
 def where(node: OnnxNode) -> Layer:
-    """Where: the condition is a constant; what it picks from may be."""
+    """Where: the condition is a constant; the branches may be."""
     if not isinstance(node.inputs[0], np.ndarray):
         raise node.refuse(
             "its condition is computed from the image or the batch size", "write it as a ReLU, a clamp or a product"
@@ -242,7 +242,7 @@ def _held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
 
 
 def cast(node: OnnxNode) -> Layer:
-    """Cast: nothing where the type stays, else a conversion between floating point types."""
+    """Cast: nothing if the type stays, else a conversion between floating point types."""
     return _cast_to(node, _CAST_TYPES.get(node.integer("to", 0)))
 
 

@@ -130,7 +130,7 @@ def pad(node: OnnxNode) -> Layer:
 
 
 def _padded_by_places(node: OnnxNode, begin: Sequence[int], end: Sequence[int], mode: str) -> nn.Module:
-    """Return a padding as what it is: some places of an axis several times, or not at all, one axis after the other."""
+    """Return a padding as a selection of positions, one axis after the other; a position may repeat or be absent."""
     steps = []
     for axis, (before, behind) in enumerate(zip(begin, end, strict=True)):
         if before or behind:

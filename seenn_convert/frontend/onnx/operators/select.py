@@ -71,7 +71,7 @@ def gather(node: OnnxNode) -> Layer:
 
 
 def _table_within_rows(node: OnnxNode) -> Array | None:
-    """Return the places in one row, where a Gather along the batch takes the same places of every row, in order.
+    """Return the positions in one row if a Gather along the batch takes the same positions of every row, in order.
 
     That is how the exporter of PyTorch 2 writes a tensor's strides: rows joined into one axis, and a table of places.
     """

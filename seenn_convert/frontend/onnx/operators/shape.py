@@ -146,7 +146,7 @@ def transpose(node: OnnxNode) -> Layer:
 
 
 class Join(nn.Module):
-    """A concatenation in which constants, where there are any, are repeated for every image."""
+    """A concatenation in which constants, if there are any, are repeated for every image."""
 
     def __init__(self, constants: Sequence[Tensor | None], axis: int, batch_source: int) -> None:
         super().__init__()

@@ -65,11 +65,11 @@ def prelu(call: Call) -> Result:
     """PReLU: a slope for each channel, or one for all."""
     weight, source = call.weight("weight").flatten(), call.tensor("self")
     if call.per_part:
-        raise Refusal("its channels are those of parts of a row, which has no conversion yet")
+        raise Refusal("its channels belong to parts of a row, which cannot be converted yet")
     if weight.numel() == 1:
         return Lifted(nn.LeakyReLU(float(weight)), (source,))
     if rank_of(source) < 2 or call.sizes(source)[1] != weight.numel():
-        raise Refusal("its slopes are not one number a channel")
+        raise Refusal("its slopes are not one number per channel")
     layer = nn.PReLU(weight.numel(), device="meta")
     layer.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     return Lifted(layer, (source,))
@@ -89,5 +89,5 @@ def _scalar(call: Call, name: str) -> float | None:
     """Return the number ``name``, also where it is given as a constant tensor of one element."""
     constant: Tensor | None = call.constant(name)
     if constant is not None and constant.numel() != 1:
-        raise Refusal(f"its argument '{name}' differs between neurons, which has no conversion yet")
+        raise Refusal(f"its argument '{name}' differs between neurons, which cannot be converted yet")
     return None if constant is None else float(constant)

@@ -33,7 +33,7 @@ def as_it_stands(call: Call, **replaced: object) -> Lifted:
 def elementwise(call: Call) -> Lifted:
     """Return an operator that works on each element, whichever it is."""
     if not is_elementwise(_functional(call)) and operator_of(call) != "where":  # not every form of it has the tag
-        raise Refusal("this operator has no conversion yet; replace it or convert the part before it")
+        raise Refusal("this operator cannot be converted yet; replace it, or convert the part of the model before it")
     rank = rank_of(call.node)
     for node in call.node.all_input_nodes:
         if node not in call.constants and rank_of(node) != rank:
@@ -71,7 +71,7 @@ class _Arguments:
             )
             return self._constant(self._aligned(self.call.constants[node], source))
         if not isinstance(node.meta.get("val"), Tensor):
-            raise Refusal("an argument of it is computed, not a number; make it a constant")
+            raise Refusal("one of its arguments is computed, not a number; make it a constant")
         if node not in self.inputs:
             self.inputs.append(node)
         return f"@{self.inputs.index(node)}"

@@ -32,13 +32,13 @@ def convolution(call: Call) -> Result:
     if call.layout(source).has_parts:
         return per_part(convolution(replace(call, per_part=True)))
     if not call.layout(source).is_plain:
-        raise Refusal("the batch axis was moved behind another one before it; put the batch first")
+        raise Refusal("an earlier call moved the batch axis behind another one; put the batch first")
     weight, bias = call.weight("weight"), call.constant("bias")
     name = str(call.node.target)
     transposed = call.flag("transposed") or "transpose" in name
     dimensions = weight.dim() - 2
     if (dimensions, transposed) not in _CONVOLUTIONS:
-        raise Refusal(f"{'transposed ' if transposed else ''}convolution over {dimensions} axes has no conversion yet")
+        raise Refusal(f"{'transposed ' if transposed else ''}convolution over {dimensions} axes cannot be converted")
     if rank_of(call.tensor("input")) != weight.dim():
         raise Refusal("it takes the batch axis for channels; give it an input with a batch axis")
     padding, groups = call.value("padding"), call.integer("groups")
@@ -66,7 +66,7 @@ def _row_convolution(call: Call) -> Lifted:
     folded = (image.axis, image.outer, kernel.axis, kernel.outer) == (1, 1, 0, 1) and call.sizes(source)[0] == 1
     dimensions = rank_of(weight) - 2
     if not folded or "transpose" in name or dimensions not in (1, 2) or call.value("bias") is not None:
-        raise Refusal("its weights are computed from the image in a way that has no conversion")
+        raise Refusal("its weights are computed from the image in a way that cannot be converted")
     groups = channels // call.sizes(weight)[1]
     stride, padding, dilation = (
         _spread(call.integers(option), dimensions) for option in ("stride", "padding", "dilation")
@@ -94,7 +94,7 @@ def decomposed_linear(call: Call) -> Result:
     name = "mat1" if "mat1" in call.arguments else "self"
     bias = call.constant("self") if name == "mat1" else None
     if {call.number("alpha"), call.number("beta")} - {None, 1}:
-        raise Refusal("a scaled matrix product has no conversion; scale the weight instead")
+        raise Refusal("a scaled matrix product cannot be converted; scale the weight instead")
     if bias is not None and bias.dim() != 1:
         raise Refusal("its bias differs between the rows of the batch")
     return linear_of(call, name, call.weight("mat2"), bias)
@@ -156,7 +156,7 @@ def group_norm(call: Call) -> Result:
     else:
         groups = channels
         if not call.flag("use_input_stats"):
-            raise Refusal("instance norm with running statistics has no conversion; use batch norm")
+            raise Refusal("instance norm with running statistics cannot be converted; use batch norm")
     weight, bias = call.constant("weight"), call.constant("bias")
     like = next((t for t in (weight, bias) if t is not None), None)
     layer = nn.GroupNorm(groups, channels, eps=call.number("eps") or 0.0, affine=like is not None, device="meta")
@@ -176,7 +176,7 @@ def rms_norm(call: Call) -> Result:
 
 
 def _as_affine(mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float, rank: int) -> Affine:
-    """Return batch norm over an unusual number of axes as what it is: a scale and a shift for each channel."""
+    """Return batch norm over an unusual number of axes as a scale and a shift per channel."""
     scale = weight.double() / torch.sqrt(variance.double() + eps)
     shift, row = bias.double() - mean.double() * scale, (-1, *[1] * (rank - 2))
     return Affine(scale.to(mean.dtype).reshape(row), shift.to(mean.dtype).reshape(row))

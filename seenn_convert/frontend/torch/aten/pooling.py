@@ -84,9 +84,9 @@ def as_given(call: Call) -> Result:
 def grid_sampler(call: Call) -> Result:
     """Read pictures at places that are computed, as a spatial transformer does."""
     if not call.is_activation("input"):
-        raise Refusal("its picture is a constant, which has no conversion yet; read from an activation")
+        raise Refusal("it samples a constant, which cannot be converted yet; sample an activation")
     if not call.is_activation("grid"):
-        raise Refusal("its places are constants, which has no conversion yet; compute them from the image, or slice")
+        raise Refusal("its sampling positions are constant, which cannot be converted yet; slice instead")
     return as_it_stands(call)
 
 
@@ -95,7 +95,7 @@ def affine_grid(call: Call) -> Result:
     """The places to read at for an affine map ``(B, 2, 3)`` of pictures: linear in the map, one for each row."""
     theta, sizes = call.tensor("theta"), call.sizes(call.node)
     if len(sizes) != 4:
-        raise Refusal("its pictures are not flat; only maps of two dimensions can be converted")
+        raise Refusal("its input is not two-dimensional; only 2-D feature maps can be converted")
     _, height, width, _ = sizes
     dtype = theta.meta["val"].dtype
     unit = torch.eye(2, 3, dtype=dtype).unsqueeze(0)

@@ -16,7 +16,7 @@ class Operator:
     Attributes:
         name: As the exported graph calls it, ``"mylib::swish"``; its overloads share the name.
         lift: From a call to what stands for it, such as ``Lifted(MyModule(...), (call.tensor("x"),))``.
-        any_layout: The function returns what is right wherever the batch axis is.
+        any_layout: The function is correct wherever the batch axis is.
     """
 
     name: str
@@ -35,7 +35,7 @@ def handles(*names: str, any_layout: bool = False) -> Callable[[Handler], Handle
 
     Args:
         names: Operators.
-        any_layout: The handler returns what is right wherever the batch axis is.
+        any_layout: The handler is correct wherever the batch axis is.
     """
 
     def enter(handler: Handler) -> Handler:

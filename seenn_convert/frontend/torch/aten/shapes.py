@@ -151,7 +151,7 @@ def index(call: Call) -> Result:
     assert isinstance(indices, (list, tuple))
     named = [(dim, node) for dim, node in enumerate(indices) if node is not None]
     if len(named) != 1 or named[0][1] not in call.constants:
-        raise Refusal("it picks by more than one index, or by a computed one; only constant places can be converted")
+        raise Refusal("it indexes with several or computed indices; only one constant index can be converted")
     dim, node = named[0]
     return _places(call, source, dim, call.constants[node])
 
@@ -198,7 +198,7 @@ def _selected(call: Call, source: fx.Node, dim: int, index: int) -> Lifted:
 
 def _places(call: Call, source: fx.Node, dim: int, places: torch.Tensor) -> Lifted:
     if places.dim() != 1 or places.dtype == torch.bool:
-        raise Refusal("it picks by a mask or a table of places, which has no conversion yet")
+        raise Refusal("it indexes with a mask or a table of positions, which cannot be converted yet")
     axis, size = call.axis(dim, source), call.sizes(source)[dim]
     places = torch.where(places < 0, places + size, places)  # counted from the end
     return Lifted(AtenOperator("index_select.default", ("@0", axis, "#0"), (), (places,)), (source,))

@@ -1,0 +1,31 @@
+"""The groups in which ``--help`` lists the options of a command."""
+
+import click
+
+GROUPS = {
+    "Main options": "data calibration-data output timesteps calibration target-drop format policy",
+    "Model": "weights input-shape output-name against",
+    "Data": "preprocessing mean std resize interpolation crop class-names limit images calibration-images",
+    "Network": "neuron neuron-levels encode skips require-spiking",
+    "Calibration": "threshold levels percentile per-layer correction",
+    "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
+    "Policy head": "reads reward price beta right gradient epochs",
+    "Run": "batch-size device seed report figures json help",
+}
+"""Group -> its options, in the order in which they are listed; an option that is in none is listed last."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of each group that has any."""
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = {option.opts[-1].removeprefix("--"): option.get_help_record(ctx) for option in options}
+        groups = {title: names.split() for title, names in GROUPS.items()}
+        grouped = {name for names in groups.values() for name in names}
+        for title, names in {**groups, "Other": [name for name in records if name not in grouped]}.items():
+            shown = [record for name in names if (record := records.get(name)) is not None]
+            if shown:
+                with formatter.section(title):
+                    formatter.write_dl(shown)

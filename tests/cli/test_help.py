@@ -1,0 +1,47 @@
+"""Help lists every option once, in groups, the most needed first."""
+
+import re
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from seenn_convert.cli.help import GROUPS, GroupedCommand
+from seenn_convert.cli.main import cli
+
+GROUPED = {name for names in GROUPS.values() for name in names.split()}
+
+
+def help_of(command: click.Command) -> str:
+    return CliRunner().invoke(command, ["--help"]).output
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_option_is_in_a_group_and_listed_once(name: str) -> None:
+    command, text = cli.commands[name], help_of(cli.commands[name])
+    assert isinstance(command, GroupedCommand) and "Other:" not in text
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.opts[-1].removeprefix("--") in GROUPED
+            assert len(re.findall(rf"^  (-\w, )?{option.opts[-1]}\b(?!-)", text, flags=re.MULTILINE)) == 1
+    assert "\x1b" not in text
+
+
+def test_convert_begins_with_the_five_options_that_most_people_need() -> None:
+    text = help_of(cli.commands["convert"])
+    titles = [line.removesuffix(":") for line in text.splitlines() if re.fullmatch(r"[A-Z][\w ]+:", line)]
+    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Run"]
+    main = text.split("Main options:")[1].split("Model:")[0]
+    assert re.findall(r"^  .*?(--[\w-]+)", main, flags=re.MULTILINE) == [
+        "--calibration-data", "--output", "--timesteps", "--calibration", "--target-drop",
+    ]  # fmt: skip
+
+
+def test_an_option_that_no_group_names_is_listed_last() -> None:
+    @click.command(cls=GroupedCommand)
+    @click.option("--new", help="It is new.")
+    @click.option("--seed", help="It is known.")
+    def command(new: str, seed: str) -> None: ...
+
+    text = help_of(command)
+    assert text.index("Run:") < text.index("--seed") < text.index("Other:") < text.index("--new")
