@@ -3,11 +3,12 @@
 from functools import cache
 
 import torch
+from calibrating import calibrate
 from torch import Tensor, nn
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.calibration.calibration import Calibration, calibrate
+from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing

@@ -1,16 +1,14 @@
 """The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.rules import ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.ir.program import Program
 
 
 @dataclass(frozen=True)
@@ -69,24 +67,6 @@ class Calibration:
         return replace(
             self, layers={name: _with(v_thresholds[name].reshape(-1), statistics[name]) for name in self.layers}
         )
-
-
-def calibrate(
-    program: Program, batches: Iterable[Tensor], rule: ThresholdRule, per_channel: bool = True
-) -> Calibration:
-    """Run sample images through the ANN and choose a threshold for every activation.
-
-    Args:
-        program: Of stage ANN, in the form in which neurons will be inserted.
-        batches: Images ``(B, *input_shape)``, never the test set.
-        rule: From statistics to thresholds.
-        per_channel: One threshold a channel, else one a layer.
-
-    Raises:
-        CalibrationDataError: Data empty, mis-shaped or not finite; or no activation ever fires, all listed.
-    """
-    statistics, images = observe(program, batches)
-    return from_statistics(statistics, images, rule, per_channel)
 
 
 def from_statistics(

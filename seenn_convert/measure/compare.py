@@ -49,7 +49,6 @@ from seenn_convert.measure.intervals import points_lost, wilson_interval
 from seenn_convert.measure.reliability import auroc, calibration_error, reliability_bins
 from seenn_convert.measure.timing import Prices, time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.priced_plan import PricedPlan
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 FINEST, MOST_BUDGETS = 0.25, 64
@@ -256,8 +255,8 @@ def _measured(
     counter, found = Counter(progress, "timing", len(run)), []
     for name, setting in run:
         planned = setting.head is not None
-        network = PricedPlan(model, setting.price) if planned else model
-        average, milliseconds = time_early_exit(network, batches, setting.policy(probe.score_name))
+        policy, price = setting.policy(probe.score_name), setting.price if planned else None
+        average, milliseconds = time_early_exit(model, batches, policy, price=price)
         point = MeasuredPoint(
             way=name,
             average_timesteps=average,

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from seenn_convert.rows import pad_rows
-from seenn_convert.runtime.policies import planned_timesteps
+from seenn_convert.runtime.engine import Drives, Results, State
+from seenn_convert.runtime.policies import ExitPolicy, planned_timesteps
 
 WINDOW_ROWS = 4
 """How many times the capacity of the loop are sorted by their plan together."""
@@ -17,26 +18,31 @@ WINDOW_NUMBERS = 2**26
 """Numbers of drives that wait at most, unless a single batch has more: 256 MB in single precision."""
 
 
-class Drivable(Protocol):
-    """What a source of rows needs of a model."""
+class Steppable(Protocol):
+    """What running with early exit needs of a model."""
+
+    timesteps: int
+    policy: ExitPolicy
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the drives of a batch."""
-        ...
 
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
         """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
-        ...
+
+    def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
+        """Advance one timestep: mean logits, exit score and the next state."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state of fresh rows."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        ...
 
     @property
     def dtype(self) -> torch.dtype:
         """Its floating-point type."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,19 @@ class FreshRows:
         row_floor: Fewest rows in a batch.
         planned: Whether to plan; then the model has a policy head.
         capacity: Rows that run together.
+        price: Of a timestep, where the plan is priced.
     """
 
     def __init__(
-        self, model: Drivable, batches: Iterable[Tensor], row_floor: int, planned: bool, capacity: int
+        self,
+        model: Steppable,
+        batches: Iterable[Tensor],
+        row_floor: int,
+        planned: bool,
+        capacity: int,
+        price: float | None = None,
     ) -> None:
-        self.model, self.row_floor, self.planned = model, row_floor, planned
+        self.model, self.row_floor, self.planned, self.price = model, row_floor, planned, price
         self.window = WINDOW_ROWS * capacity if planned else 1
         self.batches: Iterator[Tensor] = iter(batches)
         self.waiting: Fresh | None = None
@@ -116,7 +129,7 @@ class FreshRows:
         image = image.to(self.model.device, self.model.dtype)
         count, padded = len(image), pad_rows(image, self.row_floor)
         drives = self.model.drive(padded)
-        planned = planned_timesteps(self.model.plan(padded, drives))[:count] if self.planned else None
+        planned = planned_timesteps(self.model.plan(padded, drives), self.price)[:count] if self.planned else None
         index = torch.arange(self.served, self.served + count, device=self.model.device)
         self.served += count
         return Fresh([drive[:count] for drive in drives], index, planned)

@@ -34,7 +34,6 @@ class ExitPolicy(Protocol):
     @property
     def score_name(self) -> str | None:
         """The score it reads, None where it reads none."""
-        ...
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the mask ``(B,)`` of rows that leave.
@@ -42,11 +41,9 @@ class ExitPolicy(Protocol):
         ``t`` ``(B,)`` counts the timesteps each row has done, 1 after the first; ``index`` ``(B,)`` is the number of
         the sample in the data, for policies that planned ahead.
         """
-        ...
 
     def to_json(self) -> dict[str, object]:
         """Return the policy as plain data."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,14 @@ def reads_plan(policy: ExitPolicy) -> bool:
     return bool(getattr(policy, "reads_plan", False))
 
 
-def planned_timesteps(plan: Tensor) -> Tensor:
-    """Return the timesteps ``(B,)``, 1-based, that a policy head with the logits ``(B, T)`` chooses: the likeliest."""
+def planned_timesteps(plan: Tensor, price: float | None = None) -> Tensor:
+    """Return the timesteps ``(B,)``, 1-based, that a policy head with the logits ``(B, T)`` chooses: the likeliest.
+
+    A ``price`` is taken off for each timestep. A higher one plans earlier exits, so one head gives a curve.
+    """
+    if price is not None:
+        plan = plan.float()
+        plan = plan - price * torch.arange(plan.shape[-1], dtype=plan.dtype, device=plan.device)
     return plan.argmax(dim=-1) + 1
 
 

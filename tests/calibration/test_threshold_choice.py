@@ -2,8 +2,9 @@
 
 import pytest
 import small_artifacts as small
+from calibrating import calibrate
 
-from seenn_convert.calibration.calibration import Calibration, calibrate
+from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.calibration.threshold_choice import CLOSE, CONTENDERS, choose_thresholds

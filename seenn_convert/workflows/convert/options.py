@@ -25,8 +25,6 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 
-"""Smallest and largest seed of PyTorch's generator."""
-
 
 @dataclass(frozen=True)
 class Options:
