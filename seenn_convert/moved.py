@@ -30,7 +30,6 @@ MODULES = {
     "report.evaluate": "measure.evaluate",
     "report.compare": "measure.compare",
     "runtime.all_timesteps": "exits.readouts",
-    "runtime.plan_logits": "runtime.priced_plan",
     "tuning": "exits",
     "tuning.certificate": "exits.certificates.certificate",
     "tuning.exit_threshold": "exits.thresholds",

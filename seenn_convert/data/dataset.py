@@ -125,18 +125,16 @@ class Dataset:
             )
         return replace(self, class_order=tuple(names))
 
-    def limit(self, count: int) -> "Dataset":
-        """Return the first ``count`` images, or all if there are fewer; of a class folder those are one class first."""
-        return self.subset(range(min(_positive(count), len(self))))
-
     def take(self, count: int, seed: int = 0) -> "Dataset":
         """Draw ``count`` images at random, or all if there are fewer, each class by its share; the order is kept.
 
         Systematic sampling of the images shuffled within their classes: each image is drawn with the same probability,
         none twice, and a class with a share of s images gets either the whole number below s or the one above.
         """
+        if count < 1:
+            raise InputError(f"the number of images must be at least 1, got {count}")
         size = len(self)
-        if _positive(count) >= size:
+        if count >= size:
             return self
         generator = torch.Generator().manual_seed(seed)
         shuffled = torch.randperm(size, generator=generator)
@@ -200,12 +198,6 @@ class Dataset:
                 raise InputError(_difference(self.source, index, tuple(output.shape[1:]), self.image_shape))
             outputs.append(output)
         return outputs[0] if together else torch.cat(outputs)
-
-
-def _positive(count: int) -> int:
-    if count < 1:
-        raise InputError(f"the number of images must be at least 1, got {count}")
-    return count
 
 
 def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
-from seenn_convert.choices import SCORE_NAMES
+from seenn_convert.choices import SCORE_NAMES, is_whole
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.ir.scores import ExitScore
 
@@ -138,7 +138,7 @@ def policy_from_json(data: Mapping[str, object], scores: Sequence[ExitScore] = (
         ArtifactError: The data names no known policy, or lacks its number, or that makes no sense.
     """
     kind, timesteps, thresholds = data.get("policy"), data.get("timesteps"), data.get("thresholds")
-    if kind == "fixed" and isinstance(timesteps, int) and not isinstance(timesteps, bool) and timesteps >= 1:
+    if kind == "fixed" and is_whole(timesteps) and timesteps >= 1:
         return FixedPolicy(timesteps)
     if kind == PLANNED:
         return PlannedPolicy()

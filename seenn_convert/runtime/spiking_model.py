@@ -57,9 +57,6 @@ class SpikingModel(nn.Module):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
         if reads_plan(policy) and program.policy_head is None:
             raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
-        self.drives = sum(
-            node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes
-        )
         self.eval().requires_grad_(False)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:

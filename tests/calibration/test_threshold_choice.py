@@ -22,7 +22,11 @@ def choose(found: list[Calibration], correction: Form | None, told: list[tuple[s
     def progress(*what: object) -> None:
         told.append(what)  # type: ignore[arg-type]
 
-    return choose_thresholds(small.ann_program(), found, Signed(), 4, IMAGES, correction, progress)
+    def error(one: Calibration, form: Form | None) -> float:
+        ann = small.ann_program()
+        return overall(output_errors(ann, ann, one.v_thresholds(), Signed(), 4, IMAGES, form))
+
+    return choose_thresholds(found, error, correction, progress)
 
 
 def test_without_a_correction_the_least_error_wins() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 from torch import Tensor
 
-from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk, unknown
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
@@ -46,20 +46,15 @@ class Certify:
             for name, value in (("epsilon", self.epsilon), ("delta", self.delta))
             if not _is_number(value) or not 0 < value < 1
         ]
-        if self.risk not in RISK_NAMES:
-            problems.append(f"the risk to certify must be one of {', '.join(RISK_NAMES)}, got {self.risk!r}")
-        if self.bound is not None and self.bound not in BOUND_NAMES:
-            problems.append(f"the bound of a certificate must be one of {', '.join(BOUND_NAMES)}, got {self.bound!r}")
+        problems += unknown("the risk to certify", self.risk, RISK_NAMES)
+        if self.bound is not None:
+            problems += unknown("the bound of a certificate", self.bound, BOUND_NAMES)
         if problems:
             raise InputError("; ".join(problems))
 
     def bound_for(self, images: int) -> Bound:
         """Return the bound asked for, or the one that suits the risk and so many images."""
         return self.bound or default_bound(self.risk, images, self.epsilon, self.delta)
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return {"epsilon": self.epsilon, "delta": self.delta, "risk": self.risk, "bound": self.bound}
 
 
 @dataclass(frozen=True)
