@@ -8,6 +8,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from seenn_convert import choices
+
 PACKAGE = "seenn_convert."
 MODULES = {
     "compiler": "workflows.convert.run",
@@ -51,9 +53,6 @@ NAMES = {
 }
 """Old name in one of these modules -> new one."""
 
-ELSEWHERE = {"ScoreName": "choices", "SCORE_NAMES": "choices"}
-"""Name -> the module it has gone to by itself."""
-
 
 class _Moved(ModuleType):
     """A module at its old place: what is asked of it comes from the new one."""
@@ -63,8 +62,8 @@ class _Moved(ModuleType):
         self.__path__, self._is_now = [], target
 
     def __getattr__(self, name: str) -> Any:
-        if name in ELSEWHERE and not hasattr(self._is_now, name):
-            return getattr(importlib.import_module(PACKAGE + ELSEWHERE[name]), name)
+        if name in vars(choices) and not hasattr(self._is_now, name):  # these words have a module of their own now
+            return getattr(choices, name)
         return getattr(self._is_now, NAMES.get(name, name))
 
 
