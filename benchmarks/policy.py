@@ -23,7 +23,6 @@ from seenn_convert.exits.plan_choice import decide
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
@@ -122,9 +121,9 @@ def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Pr
     """
     batches = list(images_of(images, BATCH))
     models = []
+    score = artifact.model().probe.score_name
     for point in points:
         choice = point.pop("choice")
-        score = next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
         snn = programs[0] if choice.head is None else programs[choice.head]
         models.append(replace(artifact, snn=snn, policy=choice.policy(score)).model())
     seconds: list[list[float]] = [[] for _ in models]

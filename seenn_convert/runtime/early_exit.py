@@ -73,10 +73,10 @@ def run_early_exit(
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
     source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity, price)
     fresh = source.take(capacity)
-    rows = _Rows(model, policy, source, fresh, row_floor, progress)
+    padded = fresh.each(lambda rows: pad_rows(rows, row_floor))
+    rows = _Rows(model, policy, source, padded, len(fresh.index), row_floor, progress)
     if len(fresh.index):
-        drives = [pad_rows(drive, row_floor) for drive in fresh.drives]
-        unroll(model.step, drives, model.initial_state(len(rows.index)), None, scheduler=rows)
+        unroll(model.step, padded.drives, model.initial_state(len(rows.index)), None, scheduler=rows)
     return _trace(rows.finished)
 
 
@@ -93,13 +93,13 @@ class _Rows:
         policy: ExitPolicy,
         source: FreshRows,
         fresh: Fresh,
+        count: int,
         row_floor: int,
         progress: Callable[[int], None] | None,
     ) -> None:
         self.model, self.policy, self.source, self.row_floor, self.progress = model, policy, source, row_floor, progress
-        self.index = pad_rows(fresh.index, row_floor)
-        self.planned = None if fresh.planned is None else pad_rows(fresh.planned, row_floor)
-        self.alive = torch.arange(len(self.index), device=model.device) < len(fresh.index)
+        self.index, self.planned = fresh.index, fresh.planned
+        self.alive = torch.arange(len(self.index), device=model.device) < count
         self.t = torch.zeros_like(self.index)
         self.finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 

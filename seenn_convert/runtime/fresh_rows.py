@@ -1,7 +1,8 @@
 """Fresh rows for the early-exit loop: the stem runs on whole batches, and rows of one plan come together."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol
 
 import torch
@@ -53,6 +54,11 @@ class Fresh:
     index: Tensor
     planned: Tensor | None
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Fresh":
+        """Return the rows with ``change`` made to every tensor."""
+        planned = None if self.planned is None else change(self.planned)
+        return Fresh([change(drive) for drive in self.drives], change(self.index), planned)
+
 
 class FreshRows:
     """Hands out fresh rows, in the order of the data, or the rows of a window of it with the longest plans first.
@@ -90,15 +96,14 @@ class FreshRows:
         parts: list[Fresh] = []
         taken = 0
         while taken < count and (waiting := self._ready()) is not None:
-            chosen = slice(self.position, self.position + count - taken)
-            part = _rows(waiting, chosen)
-            parts.append(part)
-            self.position += len(part.index)
-            taken += len(part.index)
+            parts.append(waiting.each(itemgetter(slice(self.position, self.position + count - taken))))
+            self.position += len(parts[-1].index)
+            taken += len(parts[-1].index)
         if not parts:
             return Fresh([], torch.zeros(0, dtype=torch.int64, device=self.model.device), None)
-        fresh = _joined(parts)
-        return fresh if self.planned or len(parts) > 1 else _own(fresh)
+        if self.planned or len(parts) > 1:
+            return _joined(parts)
+        return parts[0].each(torch.clone)  # the loop writes into them, and a drive may be the user's image itself
 
     def _ready(self) -> Fresh | None:
         """Return the rows that wait, a new window where those of the last are gone; None at the end of the data."""
@@ -122,8 +127,7 @@ class FreshRows:
         window = _joined(parts)
         if window.planned is None:
             return window
-        order = torch.argsort(window.planned, descending=True, stable=True)
-        return Fresh([drive[order] for drive in window.drives], window.index[order], window.planned[order])
+        return window.each(itemgetter(torch.argsort(window.planned, descending=True, stable=True)))
 
     def _read(self, image: Tensor) -> Fresh:
         image = image.to(self.model.device, self.model.dtype)
@@ -133,16 +137,6 @@ class FreshRows:
         index = torch.arange(self.served, self.served + count, device=self.model.device)
         self.served += count
         return Fresh([drive[:count] for drive in drives], index, planned)
-
-
-def _rows(fresh: Fresh, chosen: slice) -> Fresh:
-    planned = None if fresh.planned is None else fresh.planned[chosen]
-    return Fresh([drive[chosen] for drive in fresh.drives], fresh.index[chosen], planned)
-
-
-def _own(fresh: Fresh) -> Fresh:
-    """Return the rows in memory of their own: the loop writes into it, and a drive may be the user's image itself."""
-    return replace(fresh, drives=[drive.clone() for drive in fresh.drives])
 
 
 def _joined(parts: list[Fresh]) -> Fresh:

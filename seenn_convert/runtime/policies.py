@@ -128,11 +128,7 @@ PLANNED = "planned"
 
 
 def policy_from_json(data: Mapping[str, object], scores: Sequence[ExitScore] = ()) -> ExitPolicy:
-    """Return the policy that ``to_json`` wrote.
-
-    Args:
-        data: Plain data.
-        scores: Exit scores that it may read beside those of this package.
+    """Return the policy that ``to_json`` wrote; it may read ``scores`` beside those of this package.
 
     Raises:
         ArtifactError: The data names no known policy, or lacks its number, or that makes no sense.
@@ -170,11 +166,7 @@ def exit_steps(
 ) -> Tensor:
     """Return the exit step ``(N,)``, 1-based, that ``policy`` would choose from the readouts of all timesteps.
 
-    Args:
-        policy: Who leaves when.
-        scores: ``(T, N)``, the exit score at every timestep.
-        logits: ``(T, N, K)`` where the policy reads them.
-        planned: ``(N,)`` timesteps that the policy head chose, where the policy reads them.
+    Shapes: ``scores`` ``(T, N)``; where the policy reads them, ``logits`` ``(T, N, K)`` and ``planned`` ``(N,)``.
     """
     timesteps, samples = scores.shape
     index = torch.arange(samples, device=scores.device)

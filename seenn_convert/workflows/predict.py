@@ -12,7 +12,6 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.scores import confidence
 from seenn_convert.ir.state import rows_together
 from seenn_convert.progress import Counter, Progress, silent
@@ -77,8 +76,8 @@ def predict(
             row_floor=1 if len(data) == 1 else ROW_FLOOR,
             progress=counter.add,
         )
-    probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
-    temperatures = probe.temperatures.cpu()[(trace.exit_step.cpu() - 1).clamp(max=len(probe.temperatures) - 1)]
+    temperatures = model.probe.temperatures.cpu()
+    temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
     assert data.paths is not None
     found = zip(data.paths, trace.predictions.tolist(), sure, trace.exit_step.tolist(), strict=True)

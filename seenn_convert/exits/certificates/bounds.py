@@ -9,13 +9,9 @@ _HALVINGS = 60
 
 
 def binomial_tails(images: int, share: float) -> Tensor:
-    """Return ``(images + 1,)`` float64: the probability of at most 0, 1, ..., ``images`` failures.
+    """Return ``(images + 1,)`` float64: the probability of at most 0, 1, ..., ``images`` failures of so many trials.
 
     Summed in logarithms, so that neither the binomial coefficients nor the powers leave the range of a float.
-
-    Args:
-        images: Independent trials n.
-        share: Probability of a failure, in (0, 1).
     """
     k = torch.arange(images + 1, dtype=torch.float64)
     choose = math.lgamma(images + 1) - torch.lgamma(k + 1) - torch.lgamma(images - k + 1)
@@ -24,13 +20,7 @@ def binomial_tails(images: int, share: float) -> Tensor:
 
 
 def binomial_p_values(failures: Tensor, images: int, epsilon: float) -> Tensor:
-    """Return how likely so few failures are where the true share is ``epsilon``: p-values against "it is larger".
-
-    Args:
-        failures: Whole numbers of any shape, each out of ``images``.
-        images: How many were looked at.
-        epsilon: The share to stay below, in (0, 1).
-    """
+    """Return how likely so few failures are where the true share is ``epsilon``: p-values against "it is larger"."""
     return binomial_tails(images, epsilon)[failures]
 
 

@@ -129,15 +129,9 @@ def make_certificate(
     full_run: bool,
     policy: Mapping[str, object],
 ) -> Certificate:
-    """Return the certificate of the chosen point.
+    """Return the certificate of the chosen point, whose ``losses`` are ``(images,)``; the walk has reached it.
 
-    Args:
-        request: What was asked for.
-        losses: ``(images,)`` of the chosen point; the walk has reached it.
-        average_timesteps: Of the chosen point, on the same images.
-        fastest_timesteps: Of the last point that the walk has reached.
-        full_run: Whether the chosen point lets nobody leave early.
-        policy: The exit policy of the chosen point.
+    ``fastest_timesteps`` are those of the last point that the walk has reached, all else is of the chosen one.
     """
     gains, _, failures = counted(losses).tolist()
     bound = request.bound_for(len(losses))
@@ -161,11 +155,7 @@ def make_certificate(
 def check_certifiable(request: Certify, images: int, held_out: int, labelled: bool) -> None:
     """Raise CalibrationDataError where the calibration set cannot give the certificate, whatever the network does.
 
-    Args:
-        request: What to certify.
-        images: The whole calibration set.
-        held_out: The part of it to which nothing is fitted.
-        labelled: Whether it has labels.
+    Nothing is fitted to ``held_out`` of its ``images``.
     """
     if request.risk == "accuracy" and not labelled:
         raise CalibrationDataError(

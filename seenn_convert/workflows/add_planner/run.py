@@ -18,7 +18,6 @@ from seenn_convert.exits.plan_choice import decide
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, split_calibration
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
@@ -77,7 +76,7 @@ def attach_policy(
     fresh = replace(
         artifact,
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
-        policy=choice.policy(_score_of(artifact)),
+        policy=choice.policy(model.probe.score_name),
     )
     planning = Planning(
         decision=decision,
@@ -162,8 +161,3 @@ def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -
     held_out = readouts.select(split.held_out)
     planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
     return held_out.shares_right(choice.exit_steps(held_out.scores, planned))
-
-
-def _score_of(artifact: Artifact) -> str:
-    """Return the name of the score that the artifact's network computes."""
-    return next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))

@@ -45,9 +45,7 @@ def thresholds_by(
 def observed(session: Session, ann: Program | None = None) -> tuple[dict[str, ActivationStatistics], int]:
     """Return the statistics of the activations on the fitting part, and its number of images.
 
-    Args:
-        session: Whose data is read.
-        ann: Another program than the session's, with the same activations.
+    They are those of the session's ANN or of another program ``ann`` with the same activations.
     """
     program, fitting = ann or session.ann, session.split.fitting
     counter = session.counter("calibrating", len(fitting))
