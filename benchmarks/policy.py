@@ -30,7 +30,7 @@ from seenn_convert.progress import silent
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.workflows.add_planner.run import HELD_OUT_SHARE, bare_network, untrained_head
-from seenn_convert.workflows.add_planner.stages import Heads, collect, planned_by, train
+from seenn_convert.workflows.add_planner.stages import collect, planned_by, train
 
 WAYS = ("fixed", "score", "planned", "both")
 BATCH, REPEATS, LOOKED_AT = 32, 3, 64
@@ -79,7 +79,8 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
             choice = choose(choices, ExitTarget(timesteps=average))
             points.append({"average": average, "way": way, **_judge(choice, judged, planned)})
             points[-1]["choice"] = choice
-    programs = [_with_head(artifact.snn, heads, number, artifact.timesteps) for number in range(len(heads.heads))]
+    bare = replace(artifact.snn, policy_head=None)
+    programs = [run_passes(bare, [AttachPolicy(head, artifact.timesteps)]) for head in heads.heads]
     _time(points, artifact, programs, test.take(given["timed_images"]))
     step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
     return {
@@ -108,10 +109,6 @@ def _judge(choice: Setting, judged: Readouts, planned: Tensor) -> dict[str, Any]
         "timesteps": float(step.double().mean()),
         "used": used,
     }
-
-
-def _with_head(snn: Program, heads: Heads, number: int, timesteps: int) -> Program:
-    return run_passes(replace(snn, policy_head=None), [AttachPolicy(heads.heads[number], timesteps)])
 
 
 def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:

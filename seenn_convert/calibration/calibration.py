@@ -86,14 +86,10 @@ def from_statistics(
         )
     layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items() if name not in dead}
     usual = float(torch.tensor([max(layer.v_threshold) for layer in layers.values()]).median()) if dead else 0.0
-    layers |= {name: _dead_layer(statistics[name], usual, per_channel) for name in dead}
+    for name in dead:  # any threshold is right for what was seen of these
+        found = statistics[name]
+        layers[name] = _with(torch.full((found.channels if per_channel else 1,), usual), found)
     return Calibration(rule.name, per_channel, images, {name: layers[name] for name in statistics})
-
-
-def _dead_layer(found: ActivationStatistics, v_threshold: float, per_channel: bool) -> LayerCalibration:
-    """Return the calibration of a layer in which nothing was positive: any threshold is right for what was seen."""
-    thresholds = (v_threshold,) * (found.channels if per_channel else 1)
-    return LayerCalibration(thresholds, maximum=0.0, firing_share=0.0, dead_channels=tuple(range(found.channels)))
 
 
 def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:

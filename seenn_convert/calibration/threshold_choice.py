@@ -22,11 +22,8 @@ def choose_thresholds(
     Biases for each timestep mend most of what small thresholds are good for, the unevenness of early timesteps, and
     nothing of what they clip. So the best rules are tried again with a first correction, and that decides.
 
-    Args:
-        found: One calibration a rule.
-        error: What a calibration leaves at the outputs, with biases of a form or without.
-        correction: Form of the biases that the network will have, None where it has none.
-        progress: Told about each rule tried.
+    There is one calibration a rule in ``found``. ``error`` tells what it leaves, with biases of a form or without;
+    ``correction`` is the form that the network will have, if any.
     """
 
     def errors(stage: str, among: Sequence[Calibration], form: Form | None = None) -> dict[str, float]:

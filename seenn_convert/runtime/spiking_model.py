@@ -68,9 +68,7 @@ class SpikingModel(nn.Module):
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
         """Return the plan logits ``(B, T)`` of the policy head: which exit step it would choose before the run.
 
-        Args:
-            image: ``(B, *input_shape)``.
-            drives: What ``drive`` returned for it.
+        The ``drives`` are those of the ``image`` ``(B, *input_shape)``.
 
         Raises:
             InputError: The network has no policy head.

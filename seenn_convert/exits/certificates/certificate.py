@@ -104,11 +104,7 @@ def last_certified(losses: Tensor, request: Certify) -> int:
     Learn, then test: the points were fixed without these images. They are tested in their order, each at the whole
     ``delta``, until the first that cannot be certified: the one before it is the last. So all points up to there
     have a risk of at most ``epsilon`` together, with probability at least ``1 - delta``, and whatever chooses among
-    them keeps that.
-
-    Args:
-        losses: ``(points, images)`` in -1, 0, 1; the first point should be the full run, whose losses are 0.
-        request: What to certify.
+    them keeps that. The ``losses`` ``(points, images)`` are -1, 0 or 1; those of the first point, the full run, are 0.
 
     Source: fixed-sequence testing in Angelopoulos et al. 2021 (Learn then Test).
     """
