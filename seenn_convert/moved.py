@@ -8,8 +8,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from seenn_convert import choices
-
 PACKAGE = "seenn_convert."
 MODULES = {
     "compiler": "workflows.convert.run",
@@ -62,9 +60,9 @@ class _Moved(ModuleType):
         self.__path__, self._is_now = [], target
 
     def __getattr__(self, name: str) -> Any:
-        if name in vars(choices) and not hasattr(self._is_now, name):  # these words have a module of their own now
-            return getattr(choices, name)
-        return getattr(self._is_now, NAMES.get(name, name))
+        choices = importlib.import_module(f"{PACKAGE}choices")  # which the words of options have to themselves now
+        known = choices if name in vars(choices) and not hasattr(self._is_now, name) else self._is_now
+        return getattr(known, NAMES.get(name, name))
 
 
 class _Finder(MetaPathFinder, Loader):

@@ -144,7 +144,8 @@ class _Columns:
         """Return what a Hugging Face data set says in its features, or a torchvision one in its ``classes``."""
         features = getattr(data, "features", None)
         if isinstance(features, Mapping):
-            images, labels = (_columns_of(features, kind) for kind in ("Image", "ClassLabel"))
+            kinds = {column: type(feature).__name__ for column, feature in features.items()}
+            images, labels = ([one for one in kinds if kinds[one] == kind] for kind in ("Image", "ClassLabel"))
             for what, found in (("images", images), ("labels", labels)):
                 if len(found) > 1:
                     raise InputError(f"{name}: several columns hold {what}, {', '.join(found)}; remove all but one")
@@ -167,10 +168,6 @@ class _Columns:
         if len(item) not in (1, 2):
             raise InputError(f"{self.name}: an item has {len(item)} parts; give image and label, or the image alone")
         return item[0], item[1] if len(item) == 2 else None
-
-
-def _columns_of(features: Mapping[str, Any], kind: str) -> list[str]:
-    return [column for column, feature in features.items() if type(feature).__name__ == kind]
 
 
 def _innermost(data: Any) -> Any:

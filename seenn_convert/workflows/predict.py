@@ -80,8 +80,11 @@ def predict(
     temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
     assert data.paths is not None
-    found = zip(data.paths, trace.predictions.tolist(), sure, trace.exit_step.tolist(), strict=True)
-    return [Prediction(_text(path), label, _name(artifact, label), p, t) for path, label, p, t in found]
+    texts = (os.fsencode(path).decode("utf-8", "replace") for path in data.paths)
+    labels, names = trace.predictions.tolist(), artifact.class_names
+    said = [None if names is None else names[label] for label in labels]
+    found = zip(texts, labels, said, sure, trace.exit_step.tolist(), strict=True)
+    return [Prediction(*facts) for facts in found]
 
 
 def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
@@ -98,11 +101,3 @@ def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
             f"{' x '.join(map(str, shape[1:]))}; give --resize and --crop to 'convert', or images of that size"
         )
     return data
-
-
-def _name(artifact: Artifact, label: int) -> str | None:
-    return None if artifact.class_names is None else artifact.class_names[label]
-
-
-def _text(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")

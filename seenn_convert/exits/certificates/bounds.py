@@ -34,7 +34,7 @@ def upper_share(failures: int, images: int, delta: float) -> float:
     low, high = failures / images, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = 0 < middle < 1 and _at_most(failures, images, middle) <= delta
+        above = 0 < middle < 1 and float(binomial_tails(images, middle)[failures]) <= delta
         low, high = (low, middle) if above else (middle, high)
     return high
 
@@ -47,7 +47,3 @@ def lower_share(failures: int, images: int, delta: float) -> float:
 def images_needed(epsilon: float, delta: float) -> int:
     """Return the fewest images without any failure that show a share of at most ``epsilon``, ``1 - delta`` sure."""
     return math.ceil(math.log(delta) / math.log1p(-epsilon) - 1e-9)
-
-
-def _at_most(failures: int, images: int, share: float) -> float:
-    return float(binomial_tails(images, share)[failures])

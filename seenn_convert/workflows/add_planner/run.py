@@ -19,7 +19,7 @@ from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
-from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
@@ -72,7 +72,8 @@ def attach_policy(
     heads = train(plan, readouts, split, options, progress)
     decision = decide(readouts, heads.planned, split, options.policy != "planned", target)
     choice = decision.choice
-    head = _in_type_of(artifact, heads.heads[decision.head])
+    head = heads.heads[decision.head]
+    head = replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
     fresh = replace(
         artifact,
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
@@ -149,11 +150,6 @@ def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
         shapes = [tuple(drive.shape[1:]) for drive in drives]
     step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
     return plan_head(options.reads, shapes, artifact.timesteps, MOST_OF_A_TIMESTEP * step, options.seed)
-
-
-def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
-    """Return the head with its weights in the type in which the network computes."""
-    return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
 
 
 def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -> Mapping[str, float]:
