@@ -12,7 +12,7 @@ from torch import Tensor
 
 import seenn_convert as sc
 from seenn_convert.artifact.provenance import environment
-from seenn_convert.cli.options import Numbers
+from seenn_convert.cli.options import NUMBERS
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.measure.ann import run_ann
 
@@ -24,8 +24,8 @@ output_option = click.option("--output", type=click.Path(path_type=Path), requir
 def data_options(function: F) -> F:
     """Add the options that say which images calibrate and which test."""
     for option in (
-        click.option("--std", type=Numbers()),
-        click.option("--mean", type=Numbers()),
+        click.option("--std", type=NUMBERS),
+        click.option("--mean", type=NUMBERS),
         click.option("--test-images", type=int, default=5000, show_default=True),
         click.option("--test-data", type=click.Path(path_type=Path), required=True),
         click.option("--calibration-images", type=int, default=1000, show_default=True),

@@ -32,10 +32,11 @@ from seenn_convert.calibration.rules import AutoRule, PercentileRule
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias, without_bias_behind
 from seenn_convert.errors import SeennConvertError
 from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.types import Signed, Tracking
-from seenn_convert.passes.base import in_double, relative_error, run_passes
+from seenn_convert.passes.base import in_double, run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
 from seenn_convert.runtime.memory import keep_pages

@@ -12,13 +12,13 @@ from torch import Tensor, fx, nn
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.interpreter import Interpreter
+from seenn_convert.ir.interpreter import Interpreter, relative_error
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import NeuronType, Signed
-from seenn_convert.passes.base import Pass, relative_error, run_passes
+from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, last_passes, probe_pass, spiking_passes
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel

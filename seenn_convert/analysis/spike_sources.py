@@ -23,13 +23,22 @@ def sources(node: fx.Node, module_of: ModuleOf) -> list[fx.Node]:
         node: Where the value is read.
         module_of: The module that a node calls, None for any other node; an item belongs to the call it is taken from.
     """
+
+    def is_source(found: fx.Node) -> bool:
+        module = module_of(found)
+        linear = module is not None and treatment_of(module) is Treatment.LINEAR and not is_weighted(module)
+        return found.op != "call_function" and not linear
+
+    return reached(node, is_source)
+
+
+def reached(node: fx.Node, ends: Callable[[fx.Node], bool]) -> list[fx.Node]:
+    """Return the nodes where walks against the flow, from ``node`` on, end by the word of ``ends``."""
     found: dict[fx.Node, None] = {}
     seen, open_nodes = {node}, [node]
     while open_nodes:
         current = open_nodes.pop()
-        module = module_of(current)
-        is_item = current.op == "call_function"
-        if not is_item and (module is None or treatment_of(module) is not Treatment.LINEAR or is_weighted(module)):
+        if ends(current):
             found[current] = None
             continue
         for source in current.all_input_nodes:

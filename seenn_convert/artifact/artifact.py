@@ -96,22 +96,19 @@ class Artifact:
             write_json(folder / PROGRAM, _program_to_json(self, store))
             save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
             (folder / WEIGHTS).chmod((folder / PROGRAM).stat().st_mode)  # safetensors writes for the owner alone
-            manifest = self._manifest({name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)})
+            manifest = Manifest(
+                timesteps=self.timesteps,
+                policy=self.policy.to_json(),
+                preprocessing=self.preprocessing.to_json(),
+                class_names=self.class_names,
+                certificate=self.certificate,
+                provenance=self.provenance,
+                conversion=self.facts,
+                files={name: sha256_of(folder / name) for name in (PROGRAM, WEIGHTS)},
+            )
             write_json(folder / MANIFEST, replace(manifest, checksum=_checksum(to_plain(manifest))))
             if self.report != Report():
                 write_json(folder / REPORT, self.report)
-
-    def _manifest(self, files: Mapping[str, str]) -> Manifest:
-        return Manifest(
-            timesteps=self.timesteps,
-            policy=self.policy.to_json(),
-            preprocessing=self.preprocessing.to_json(),
-            class_names=self.class_names,
-            certificate=self.certificate,
-            provenance=self.provenance,
-            conversion=self.facts,
-            files=files,
-        )
 
 
 def load_artifact(
@@ -138,7 +135,7 @@ def load_artifact(
             manifest = replace(manifest, conversion=ConversionFacts.of_report(report))
         for name in (PROGRAM, WEIGHTS):
             _check_file(path / name, manifest.files[name])
-        program, store = _read_program(path / PROGRAM), load_file(path / WEIGHTS)
+        program, store = _versioned(path / PROGRAM, read_json(path / PROGRAM)), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, extras)
         check_runs(*shapes, manifest.timesteps)
         ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, extras)
@@ -163,7 +160,7 @@ def _read_manifest(path: Path) -> Manifest:
     data = read_json(path / MANIFEST)
     if data.get("format") != FORMAT:
         raise ArtifactError(f"{path / MANIFEST} is not the manifest of an artifact; convert the model again")
-    _check_version(path / MANIFEST, data)
+    _versioned(path / MANIFEST, data)
     if data.get("checksum") != _checksum(data):
         raise ArtifactError(f"{path / MANIFEST} was changed or damaged (checksum); convert the model again")
     manifest = from_plain(data, Manifest, path / MANIFEST)
@@ -176,27 +173,22 @@ def _checksum(manifest: Mapping[str, object]) -> str:
     return sha256_of_json({name: value for name, value in manifest.items() if name != "checksum"})
 
 
-def _read_program(path: Path) -> dict[str, Any]:
-    program = read_json(path)
-    _check_version(path, program)
-    return program
-
-
-def _check_version(path: Path, data: Mapping[str, Any]) -> None:
+def _versioned(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the document read from ``path`` if its version is one that this program reads."""
     readable, found = READABLE[path.name], data.get("schema_version")
     if type(found) is not int or found not in readable:
         raise ArtifactError(
             f"{path} has schema version {found!r}, this program reads {' and '.join(map(str, readable))}; "
             "convert the model again or use the version that wrote it"
         )
+    return data
 
 
 def _read_report(path: Path) -> Report:
     """Return the report; a network runs without one, so it may be missing, but what is there must be a report."""
     if not path.exists():
         return Report()
-    data = {"schema_version": 1, **read_json(path)}
-    _check_version(path, data)
+    data = _versioned(path, {"schema_version": 1, **read_json(path)})
     return from_plain(migrated(data), Report, path, "remove it, or convert the model again")
 
 

@@ -14,9 +14,9 @@ def check_runs(ann: Program, snn: Program, timesteps: int | None = None) -> None
     There tensors have shapes and no numbers.
 
     Args:
-        ann: At stage ANN, with its tensors on the meta device.
-        snn: At stage SNN with its stem, likewise.
-        timesteps: The longest run T, as many as a policy head can choose from; not checked where None.
+        ann: With its tensors on the meta device.
+        snn: With its stem, likewise.
+        timesteps: As many as a policy head can choose from; not checked where None.
 
     Raises:
         ValueError: A result or a state has another shape or name than the program says.

@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,12 +118,12 @@ def _beside(path: Path, purpose: str) -> Path:
     return path.with_name(f".{path.name}.{purpose}-{os.getpid()}")
 
 
-def check_writable(path: Path) -> None:
-    """Raise InputError where the file ``path`` could not be written: said before the work, not after it."""
-    check_no_folders(path.parent, (path.name,))
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent}: no such folder to write into; make it first")
-    with written_to(path), tempfile.TemporaryFile(dir=path.parent):
+def check_writable(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError where files of these names could not be written: said before the work, not after it."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder to write into; make it first")
+    check_no_folders(folder, names)
+    with written_to(folder / names[0] if len(names) == 1 else folder), tempfile.TemporaryFile(dir=folder):
         pass
 
 

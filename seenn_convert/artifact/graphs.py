@@ -14,12 +14,7 @@ Json = dict[str, object]
 def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner: str) -> Json:
     """Return the nodes and modules of a graph as plain data, and put its tensors into ``store``.
 
-    A tensor that ``store`` holds already (the same memory) is referred to, not stored again.
-
-    Args:
-        graph_module: The graph.
-        store: Key -> tensor, extended here.
-        owner: Prefix of the keys of tensors that are new.
+    The keys of new tensors begin with ``owner``; one that ``store`` holds already (the same memory) is referred to.
     """
     nodes: list[Json] = []
     modules: dict[str, Json] = {}
@@ -28,7 +23,8 @@ def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner:
         target = str(node.target)
         if node.op == "call_module" and target not in modules:
             module = graph_module.get_submodule(target)
-            tensors = {name: _key(store, value, f"{owner}.{target}.{name}") for name, value in _tensors(module)}
+            named = (*module.named_parameters(), *module.named_buffers())
+            tensors = {name: _key(store, value, f"{owner}.{target}.{name}") for name, value in named}
             modules[target] = {**describe_module(module), "tensors": tensors}
     return {"nodes": nodes, "modules": modules}
 
@@ -36,12 +32,7 @@ def graph_to_json(graph_module: fx.GraphModule, store: dict[str, Tensor], owner:
 def graph_from_json(
     data: Mapping[str, object], store: Mapping[str, Tensor], extras: Extras = Extras()
 ) -> fx.GraphModule:
-    """Return the graph that ``graph_to_json`` wrote.
-
-    Args:
-        data: Plain data.
-        store: Key -> tensor.
-        extras: What it may hold beside the closed list.
+    """Return the graph that ``graph_to_json`` wrote; it may hold ``extras`` beside the closed list.
 
     Raises:
         ArtifactError: Its probe computes another one.
@@ -69,7 +60,6 @@ def graph_from_json(
 
 
 def _node_to_json(node: fx.Node) -> Json:
-    names = [source.name for source in node.all_input_nodes]
     match node.op:
         case "placeholder":
             return {"op": "input", "name": node.name}
@@ -77,7 +67,7 @@ def _node_to_json(node: fx.Node) -> Json:
             inputs = [_name(argument) for argument in node.args]
             return {"op": "call", "name": node.name, "module": str(node.target), "inputs": inputs}
         case "call_function":
-            return {"op": "item", "name": node.name, "inputs": names, "index": node.args[1]}
+            return {"op": "item", "name": node.name, "inputs": [_name(node.args[0])], "index": node.args[1]}
         case _:
             outputs = node.args[0]
             single = isinstance(outputs, fx.Node)
@@ -103,10 +93,6 @@ def _node_from_json(graph: fx.Graph, node: Json, values: dict[str, fx.Node], mod
         raise ValueError(f"{name} is of unknown kind")
     output: fx.Node = graph.output(inputs[0] if node["single"] else inputs)
     return output
-
-
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [*module.named_parameters(), *module.named_buffers()]
 
 
 def _key(store: dict[str, Tensor], value: Tensor, name: str) -> str:

@@ -30,11 +30,7 @@ def data_facts(data: Samples) -> DataFacts:
 def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Samples, fingerprint: str) -> list[Caution]:
     """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
 
-    Args:
-        calibration: The calibration images, if they are known.
-        policy: The images of the policy head, if there is one.
-        data: Images that are to judge.
-        fingerprint: Of ``data``.
+    They may have been the ``calibration`` images, or those of a ``policy`` head, as far as these are known.
     """
     warnings = []
     uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (

@@ -8,7 +8,7 @@ import click
 from seenn_convert.choices import GRADIENT_NAMES, PLANNING_NAMES, READS_NAMES, REWARD_NAMES, RIGHT_NAMES
 from seenn_convert.cli.console import policy_text, progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
-from seenn_convert.cli.options import SEED, Numbers, batch_size_option, device_option, existing, json_option
+from seenn_convert.cli.options import NUMBERS, SEED, batch_size_option, device_option, existing, json_option
 
 if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.options import PolicyOptions
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
               help="Input of the head: the output of the stem, or the image.")  # fmt: skip
 @click.option("--reward", type=click.Choice(REWARD_NAMES), default="price", show_default=True,
               help="Reward: a right answer minus a price per timestep, or that of the SEENN paper.")  # fmt: skip
-@click.option("--price", type=Numbers(), help="Prices per timestep to choose from, for --reward price [a sweep].")
-@click.option("--beta", type=Numbers(), help="Costs of a wrong answer to choose from, for --reward paper [a sweep].")
+@click.option("--price", type=NUMBERS, help="Prices per timestep to choose from, for --reward price [a sweep].")
+@click.option("--beta", type=NUMBERS, help="Costs of a wrong answer to choose from, for --reward paper [a sweep].")
 @click.option("--right", type=click.Choice(RIGHT_NAMES), default="worth", show_default=True,
               help="What counts as right: the ANN's probability, the labels, or the ANN's prediction.")  # fmt: skip
 @click.option("--gradient", type=click.Choice(GRADIENT_NAMES), default="exact", show_default=True,

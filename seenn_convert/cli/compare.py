@@ -36,16 +36,17 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
+    from seenn_convert.artifact.files import check_writable
     from seenn_convert.data import open_dataset
     from seenn_convert.measure import compare as comparing
     from seenn_convert.report.figures import check_figures, figures_words, write_figures
-    from seenn_convert.report.write import check_comparison, write_comparison
+    from seenn_convert.report.write import COMPARISON_FILES, write_comparison
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
     network = load_artifact(artifact)
     output = output or artifact
-    check_comparison(output)
+    check_writable(output, COMPARISON_FILES)
     if figures is not None:
         check_figures(figures)
     judged, known = (

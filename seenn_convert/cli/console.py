@@ -100,7 +100,7 @@ def policy_text(report: "Report") -> str:
         f"policy head: {head.macs:,} multiply-accumulates, {head.share_of_timestep:.2%} of a timestep's; "
         f"it reads the {head.reads}",
         f"the network ran once for {head.data.images:,} images ({seconds.readouts:.0f} s); training from that "
-        f"took {seconds.training:.1f} s; with the network in every epoch it would take "
+        f"took {seconds.training:.1f} s; running the network in every epoch would take "
         f"{seconds.training_without_cache / max(seconds.training, 1e-9):.0f} times as long",
         f"held-out images: {held_out.average_timesteps:.2f} timesteps on average, {_expected(conversion.exit)}",
     ]

@@ -9,7 +9,7 @@ from seenn_convert.cli.class_names import read_class_names
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
-    Shape,
+    SHAPE,
     calibration_options,
     existing,
     make_options,
@@ -26,7 +26,7 @@ from seenn_convert.cli.options import (
               help="Sample images, never the test set: .npz, a folder of class folders, or IDX files.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
 @weights_option
-@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory [found by trying].")
+@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory [found by trying].")
 @click.option("--class-names", type=click.Path(path_type=Path), help="Text file that names the classes, one per line.")
 @output_name_option
 @preprocessing_options

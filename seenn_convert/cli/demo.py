@@ -32,7 +32,7 @@ def demo(output: Path) -> None:
     preprocessing = Preprocessing(mean=sample.MEAN, std=sample.STD)
     options = Options(target=ExitTarget(timesteps=TARGET_TIMESTEPS))
     with progress_bars() as progress:
-        click.echo(f"converting {sample.MODEL.name}, calibrated on 1,000 training images")
+        click.echo(f"converting {sample.MODEL.name}, calibrated on 1,000 images kept out of training")
         data = open_dataset(sample.CALIBRATION, preprocessing)
         artifact = compiler.convert(sample.MODEL, data, options, progress=progress, class_names=sample.CLASS_NAMES)
         click.echo(conversion_text(artifact.report))

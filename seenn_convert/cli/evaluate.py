@@ -39,10 +39,11 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
     from seenn_convert.artifact.artifact import load_artifact
+    from seenn_convert.artifact.files import check_writable
     from seenn_convert.data import open_dataset
     from seenn_convert.devices import check_device
     from seenn_convert.report.figures import check_figures, figures_words, write_figures
-    from seenn_convert.report.write import check_report, write_report
+    from seenn_convert.report.write import REPORT_FILES, write_report
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows import evaluate as judging
 
@@ -50,7 +51,7 @@ def evaluate(
     check_device(device)
     loaded = load_artifact(artifact)
     if report:
-        check_report(artifact)
+        check_writable(artifact, REPORT_FILES)
     if figures is not None:
         check_figures(figures)
     dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])

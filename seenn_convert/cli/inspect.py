@@ -9,7 +9,7 @@ import click
 from seenn_convert.cli.console import certificate_lines, columns_text, say_json
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
 from seenn_convert.cli.help import GroupedCommand
-from seenn_convert.cli.options import Shape, json_option, output_name_option, weights_option
+from seenn_convert.cli.options import SHAPE, json_option, output_name_option, weights_option
 
 if TYPE_CHECKING:
     from seenn_convert.analysis.coverage import CallSite
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(cls=GroupedCommand)
 @click.argument("model_or_artifact")
 @weights_option
-@click.option("--input-shape", type=Shape(), help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
 @output_name_option
 @json_option
 def inspect(

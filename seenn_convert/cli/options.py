@@ -31,87 +31,61 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Comma-separated numbers, one a channel or one for all."""
+class Parsed(click.ParamType[Any]):
+    """A value that ``parse`` makes of text; ``problem`` says what text is that raises ValueError."""
 
-    name = "a,b,c"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Return the numbers of ``value``."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 0.5,0.5,0.5", param, ctx)
-
-
-class Shape(click.ParamType[tuple[int, ...]]):
-    """Comma-separated sizes of one image."""
-
-    name = "c,h,w"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the sizes of ``value``."""
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).split(",")
-        if not all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts):
-            self.fail(f"{value!r} is not a shape like 3,32,32", param, ctx)
-        return tuple(int(part) for part in parts)
-
-
-class EpsilonDelta(click.ParamType[tuple[float, float] | None]):
-    """Two numbers above 0 and below 1, or none."""
-
-    name = "epsilon,delta"
+    def __init__(self, name: str, parse: Callable[[str], object], problem: str) -> None:
+        self.name, self.parse, self.problem = name, parse, problem
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the two numbers of ``value``."""
-        if isinstance(value, tuple) or value == "none":
-            return value if value != "none" else None
+        """Return what ``value`` says."""
         try:
-            epsilon, delta = (float(part) for part in str(value).split(","))
+            return value if isinstance(value, tuple) else self.parse(str(value))
         except ValueError:
-            self.fail(f"{value!r} is neither a pair of numbers like 0.01,0.05 nor none", param, ctx)
-        return epsilon, delta
+            self.fail(f"{value!r} is {self.problem}", param, ctx)
 
 
-def output_name_option(function: F) -> F:
-    """Add the option that chooses among several outputs of a model."""
-    help_text = "Name or position of the output that holds the logits, if the model has several."
-    return click.option("--output-name", help=help_text)(function)
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 0 < int(part) < 2**31 for part in parts):
+        raise ValueError
+    return tuple(int(part) for part in parts)
+
+
+def _pair(text: str) -> tuple[float, float] | None:
+    if text == "none":
+        return None
+    epsilon, delta = _numbers(text)
+    return epsilon, delta
+
+
+NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
+SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
+EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
+PATH = click.Path(path_type=Path)
 SEED = click.IntRange(*SEEDS)
 
-
-def figures_option(function: F) -> F:
-    """Add the option that also writes the plots as files."""
-    help_text = "Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
-    return click.option("--figures", type=click.Path(path_type=Path), help=help_text)(function)
+output_name_option = click.option(
+    "--output-name", help="Name or position of the output that holds the logits, if the model has several."
+)
+figures_option = click.option(
+    "--figures", type=PATH, help="Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
+)
+device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+weights_option = click.option(
+    "--weights", type=PATH, help="Weights (.safetensors) to load into the module that the factory returns."
+)
 
 
 def batch_size_option(default: int) -> Callable[[F], F]:
     """Add the number of images that run together."""
     return click.option("--batch-size", type=click.IntRange(min=1), default=default, show_default=True,
                         help="Images per batch.")  # fmt: skip
-
-
-def device_option(function: F) -> F:
-    """Add the device to run on."""
-    return click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")(function)
-
-
-def json_option(function: F) -> F:
-    """Add the flag for output that programs read."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(function)
-
-
-def weights_option(function: F) -> F:
-    """Add the file with the weights of a factory's module."""
-    help_text = "Weights (.safetensors) to load into the module that the factory returns."
-    return click.option("--weights", type=click.Path(path_type=Path), help=help_text)(function)
 
 
 def preprocessing_options(function: F) -> F:
@@ -121,8 +95,8 @@ def preprocessing_options(function: F) -> F:
         click.option("--interpolation", type=click.Choice(["bilinear", "bicubic", "nearest"]),
                      help="Filter of --resize [bilinear]."),
         click.option("--resize", type=click.IntRange(min=1), help="Resize the shorter side to N pixels, then crop."),
-        click.option("--std", type=Numbers(), help="Standard deviation per channel, for pixels in [0, 1]."),
-        click.option("--mean", type=Numbers(), help="Mean per channel, for pixels in [0, 1]."),
+        click.option("--std", type=NUMBERS, help="Standard deviation per channel, for pixels in [0, 1]."),
+        click.option("--mean", type=NUMBERS, help="Mean per channel, for pixels in [0, 1]."),
         click.option("--preprocessing", metavar="LIBRARY:NAME",
                      help="Preprocessing of known weights instead of the options below: timm:resnet18.a1_in1k or "
                           "torchvision:ResNet18_Weights.IMAGENET1K_V1; the library must be installed."),
@@ -147,7 +121,7 @@ def calibration_options(function: F) -> F:
         click.option("--certify-risk", type=click.Choice(RISK_NAMES), default="disagreement", show_default=True,
                      help="What is certified: predictions that differ from the full run's, or lost accuracy (needs "
                           "labels)."),
-        click.option("--certify", type=EpsilonDelta(),
+        click.option("--certify", type=EPSILON_DELTA,
                      help="Certify that early exit changes at most EPSILON of predictions, with probability "
                           "1 - DELTA."),
         click.option("--target-ms", type=float, help="Average milliseconds per image on this machine to aim for."),

@@ -40,7 +40,7 @@ def predict(
 
     keep_pages()
     if output is not None:
-        check_writable(output)
+        check_writable(output.parent, (output.name,))
     network = load_artifact(artifact)
     with progress_bars() as progress:
         found = prediction.predict(network, images, batch_size, device, progress)

@@ -17,6 +17,7 @@ from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.frontend.torch.versions import runnable
+from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
 
 TORCH_TOLERANCE = 1e-5
@@ -58,7 +59,7 @@ class Source:
         images = images.to(self.program.input_dtype)
         with torch.no_grad():
             expected = self._run_reference(self.reference, images)
-            error = _relative_error(self.program(images), expected)
+            error = relative_error(self.program(images), expected)
         if not error <= TORCH_TOLERANCE:
             raise PostconditionError(
                 f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
@@ -245,8 +246,3 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is a folder but not an artifact; check the path")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-
-
-def _relative_error(actual: Tensor, expected: Tensor) -> float:
-    scale = expected.abs().max().clamp(min=1e-12)
-    return float((actual - expected).abs().max() / scale) if actual.shape == expected.shape else float("inf")

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import fx, nn
@@ -82,6 +83,15 @@ class Draft:
             items.append(position)
         return items
 
+    def carry_on(self, call: fx.Node, items: Sequence[str], state: Sequence[fx.Node]) -> None:
+        """Let the users of ``call`` read the first item of its result; the others are what ``state`` is next."""
+        users = list(call.users)
+        output, *following = self.insert_items(call, items)
+        for user in users:
+            user.replace_input_with(call, output)
+        for placeholder, successor in zip(state, following, strict=True):
+            self.set_next(placeholder, successor)
+
     def add_state(self, name: str, shape: Sequence[int], initial: str | None = None) -> fx.Node:
         """Add a tensor of state and return the placeholder that carries it; give its successor to ``set_next``."""
         inputs = [node for node in self.graph.nodes if node.op == "placeholder"]
@@ -137,18 +147,16 @@ class Draft:
         self.graph.lint()
         self.graph_module.recompile()
         record = PassRecord(pass_name, tuple(dict.fromkeys(self._changed)), tuple(self._declined))
-        old = self.program
-        return Program(
+        return replace(
+            self.program,
             graph_module=self.graph_module.eval(),
             stage=self.stage,
-            input_shape=old.input_shape,
-            input_dtype=old.input_dtype,
             results=self.results,
             states=tuple(self.states) if self.stage is Stage.SNN else (),
             stem=self.stem,
             policy_head=self.policy_head,
             sources=tuple(self.sources.items()),
-            history=(*old.history, record),
+            history=(*self.program.history, record),
         )
 
     def _own_target(self, node: fx.Node) -> str:

@@ -64,6 +64,14 @@ def result_shapes(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, tu
     return read_results(graph_module, inputs, lambda name, result: tuple(result.shape[1:]))
 
 
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest absolute difference, as a share of the largest expected magnitude."""
+    if actual.shape != expected.shape:
+        return float("inf")
+    scale = expected.abs().max().clamp(min=1e-12)
+    return float((actual - expected).abs().max() / scale)
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Return the device of the module's first parameter or buffer, the CPU where it has none."""
     for tensor in [*module.parameters(), *module.buffers()]:

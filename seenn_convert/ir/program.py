@@ -1,6 +1,6 @@
 """A program: the graph a pass reads and returns, what it knows about itself, and how it is printed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -100,6 +100,16 @@ def plans_from_image(program: Program) -> bool:
     if program.policy_head is None:
         return False
     return any(node.op == "placeholder" and node.name == IMAGE for node in program.policy_head.graph.nodes)
+
+
+def ancestors(nodes: Sequence[fx.Node]) -> set[fx.Node]:
+    """Return ``nodes`` and all that they depend on."""
+    found, open_nodes = set(nodes), list(nodes)
+    while open_nodes:
+        fresh = set(open_nodes.pop().all_input_nodes) - found
+        found |= fresh
+        open_nodes += fresh
+    return found
 
 
 def format_graph(graph_module: fx.GraphModule) -> str:

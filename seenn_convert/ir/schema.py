@@ -38,6 +38,12 @@ _NEURONS: tuple[type[Neuron], ...] = (
     BinaryNeuron, SignedNeuron, TrackingNeuron, MultiLevelNeuron, UnsignedMultiLevelNeuron, GroupNeuron,
     EncodingNeuron, TrackingEncoder, MultiLevelEncoder, GroupEncoder,
 )  # fmt: skip
+_OPERATORS: tuple[type[operators.Operator], ...] = (
+    operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
+    operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
+    operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, TemporalDifference,
+    RectifiedDifference, MeanDifference, Tick,
+)  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Conv1d: _CONVOLUTION,
@@ -63,31 +69,13 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.AdaptiveMaxPool2d: ("output_size",),
     nn.Dropout: ("p",),
     nn.Identity: (),
-    operators.Add: (),
-    operators.Subtract: (),
-    operators.Concatenate: ("dim",),
-    operators.Mean: ("dims", "keepdim"),
-    operators.Reshape: ("shape",),
-    operators.Permute: ("dims",),
-    operators.Slice: ("dim", "start", "end", "step"),
-    operators.Expand: ("shape",),
     operators.PaddedLinear: ("in_features", "out_features"),
-    operators.Pad: ("amounts", "value", "mode"),
-    operators.PaddedMaxPool: ("amounts",),
-    operators.RowConvolution: ("stride", "padding", "dilation", "groups"),
     operators.ConstantRow: (),
-    operators.PerPart: (),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
-    operators.Encode: (),
-    operators.GradedReLU: ("maximum",),
     operators.Affine: (),
-    operators.ClippedReLU: ("maximum",),
+    **{operator: operator.options() for operator in _OPERATORS},
     **{neuron: neuron.options for neuron in _NEURONS},
-    TemporalDifference: (),
-    RectifiedDifference: (),
-    MeanDifference: ("varying",),
     TimestepBias: (),
-    Tick: (),
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
-from seenn_convert.calibration.calibration import Calibration, LayerCalibration
+from seenn_convert.calibration.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,14 @@ class CalibratedLayer:
 
 def calibrated_layers(calibration: Calibration) -> tuple[CalibratedLayer, ...]:
     """Return a row for each layer of neurons."""
-    return tuple(_row(name, layer, calibration.per_channel) for name, layer in calibration.layers.items())
-
-
-def _row(name: str, layer: LayerCalibration, per_channel: bool) -> CalibratedLayer:
-    thresholds = layer.v_threshold
-    return CalibratedLayer(
-        name=name,
-        v_threshold=(min(thresholds), median(thresholds), max(thresholds)),
-        maximum=layer.maximum,
-        clipped_share=layer.clipped_share,
-        channels=len(thresholds) if per_channel else None,
-        dead_channels=len(layer.dead_channels),
+    return tuple(
+        CalibratedLayer(
+            name=name,
+            v_threshold=(min(layer.v_threshold), median(layer.v_threshold), max(layer.v_threshold)),
+            maximum=layer.maximum,
+            clipped_share=layer.clipped_share,
+            channels=len(layer.v_threshold) if calibration.per_channel else None,
+            dead_channels=len(layer.dead_channels),
+        )
+        for name, layer in calibration.layers.items()
     )

@@ -10,11 +10,7 @@ from seenn_convert.exits.certificates.risk import exit_losses, risk_interval
 def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, labels: Tensor) -> CertificateCheck:
     """Return the risk on other images; ``holds`` is False only where chance does not explain it.
 
-    Args:
-        certificate: What was certified.
-        answers: ``(N,)`` class at the exit.
-        full: ``(N,)`` class after all timesteps.
-        labels: ``(N,)`` true classes.
+    Classes are ``(N,)``: ``answers`` at the exit, ``full`` after all timesteps, and the true ``labels``.
     """
     losses = exit_losses(certificate.risk, answers, full, labels)
     low, high = risk_interval(certificate.risk, losses)

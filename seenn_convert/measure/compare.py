@@ -1,9 +1,8 @@
 """Compare exit strategies on labelled data, each chosen on calibration data: accuracy against what it costs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,9 +16,7 @@ from seenn_convert.artifact.schema.comparison import (
     Comparison,
     Ideal,
     MeasuredPoint,
-    Point,
     PriceFacts,
-    ReliabilityRow,
     Strategy,
 )
 from seenn_convert.artifact.schema.shared import Caution
@@ -41,14 +38,16 @@ from seenn_convert.exits.strategies.basic import (
 from seenn_convert.exits.strategies.planned import planned_strategies
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.ir.operators.step import ExitProbe
-from seenn_convert.ir.scores import SCORES, ExitScore, confidence, scores_of
+from seenn_convert.ir.scores import SCORES
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
-from seenn_convert.measure.costs import Counts, run_counted
-from seenn_convert.measure.intervals import points_lost, wilson_interval
-from seenn_convert.measure.reliability import auroc, calibration_error, reliability_bins
-from seenn_convert.measure.timing import Prices, time_early_exit, time_plan, time_stem_and_step
+from seenn_convert.measure.costs import Tally
+from seenn_convert.measure.judge import Judge
+from seenn_convert.measure.reliability import auroc, reliability_rows
+from seenn_convert.measure.timing import time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.progress import Counter, Progress, silent
+from seenn_convert.runtime.engine import Observer
+from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 FINEST, MOST_BUDGETS = 0.25, 64
@@ -99,14 +98,25 @@ def compare(
     model = artifact.model().to(device)
     artifact.ann.graph_module.to(device)
     rows = rows_together(artifact.snn, batch_size)
+    tally, with_head = Tally(model), artifact.snn.policy_head is not None
     with torch.no_grad():
-        grounds = _grounds(artifact, model, calibration_data, known, rows, seed, progress)
-        readouts, counts = _judging(artifact, model, data, labels, rows, progress)
+        shown = _readouts(artifact, model, calibration_data, known, rows, progress, "calibration data")
+        grounds = Grounds(shown, split_calibration(len(calibration_data), seed), budgets(artifact.timesteps))
+        readouts = _readouts(artifact, tally.model, data, labels, rows, progress, "all timesteps", (tally.add,))
         timed = [image for image, _ in data.take(TIMED_IMAGES).batches(rows)]
-        prices, head = time_stem_and_step(model, timed), _head(artifact, model, timed)
-    judge, score = _Judge(readouts, counts, prices, head), _probe(model).score
+    stem, step = time_stem_and_step(model, timed)
+    prices = PriceFacts(
+        stem=stem,
+        step=step,
+        plan=time_plan(model, timed) if with_head else None,
+        images=sum(map(len, timed)),
+        batch_size=rows,
+        threads=torch.get_num_threads(),
+    )
+    judge, score = Judge(readouts, tally.counts(), prices, policy_macs(artifact.snn)), _probe(model).score
     own = () if score in SCORES else (ScoreStrategy(score),)
-    strategies = (*strategies, *own, *(() if head is None else planned_strategies(score)))
+    strategies = (*strategies, *own, *(planned_strategies(score) if with_head else ()))
+    temperatures = grounds.temperatures
     chosen = [(strategy, strategy.settings(grounds)) for strategy in strategies]
     return Comparison(
         model=artifact.provenance.model.name,
@@ -123,105 +133,37 @@ def compare(
         ann_accuracy=float(judge.ann_right.double().mean()),
         accuracy_at=tuple(float(right.double().mean()) for right in readouts.right),
         stem_macs=sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
-        policy_macs=None if head is None else head.macs,
-        prices=PriceFacts(
-            **prices._asdict(),
-            plan=None if head is None else head.milliseconds,
-            images=sum(map(len, timed)),
-            batch_size=rows,
-            threads=torch.get_num_threads(),
-        ),
+        policy_macs=judge.head_macs if with_head else None,
+        prices=prices,
         ways=tuple(_strategy(strategy, settings, grounds, judge) for strategy, settings in chosen),
         ideal=Ideal(
             **vars(judge.point(first_right(readouts), right=readouts.right.any(dim=0))),
             exit_time_of_accuracies=ideal_exit_time(readouts.right),
         ),
         measured=_measured(model, grounds, judge, chosen, timed, progress),
-        auroc={one.name: _aurocs(one, grounds, readouts) for one in SCORES},
-        reliability=_reliability(grounds, readouts),
+        auroc={
+            score.name: tuple(map(auroc, readouts.scored(score, temperatures).scores, readouts.right))
+            for score in SCORES
+        },
+        reliability=tuple(reliability_rows(readouts, temperatures)),
         warnings=tuple(_warnings(artifact, data, calibration_data)),
         environment=environment(),
     )
 
 
-class _Head(NamedTuple):
-    """What the policy head costs for one image."""
-
-    macs: int
-    milliseconds: float
-
-
-class _Judge:
-    """What the judging data showed, and what a choice of exit steps comes to on it."""
-
-    def __init__(self, readouts: Readouts, counts: Counts, prices: Prices, head: _Head | None) -> None:
-        self.readouts, self.counts, self.prices, self.head = readouts, counts, prices, head
-        self.ann_right = readouts.ann_answers == readouts.truth
-
-    def point(self, exit_step: Tensor, right: Tensor | None = None, planned: bool = False) -> Point:
-        """Return averages over the images, with the costs of the policy head where ``planned``.
-
-        ``right`` ``(N,)`` is given where it is not that of the answer at the exit.
-        """
-        macs = self.head.macs if planned and self.head else 0
-        at = exit_step.unsqueeze(0) - 1
-        right = self.readouts.right.gather(0, at).squeeze(0) if right is None else right
-        average, share = float(exit_step.double().mean()), float(right.double().mean())
-        lost, half = points_lost(self.ann_right, right)
-        lost_to_full, half_to_full = points_lost(self.readouts.right[-1], right)
-        return Point(
-            average_timesteps=average,
-            accuracy=share,
-            interval95=wilson_interval(int(right.sum()), len(right)),
-            points_lost=lost,
-            points_lost_interval95=(lost - half, lost + half),
-            points_lost_to_full_run=lost_to_full,
-            points_lost_to_full_run_interval95=(lost_to_full - half_to_full, lost_to_full + half_to_full),
-            synaptic_operations=macs + float(self.counts.accumulates.gather(0, at).mean()),
-            milliseconds=self.milliseconds(average, planned),
-        )
-
-    def milliseconds(self, average: float, planned: bool) -> float:
-        """Return the computed time of an image at ``average`` timesteps."""
-        head = self.head.milliseconds if planned and self.head else 0.0
-        return self.prices.stem + head + average * self.prices.step
-
-
-def _head(artifact: Artifact, model: SpikingModel, images: Sequence[Tensor]) -> _Head | None:
-    if artifact.snn.policy_head is None:
-        return None
-    return _Head(policy_macs(artifact.snn), time_plan(model, images))
-
-
-def _grounds(
-    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor | None, rows: int, seed: int,
-    progress: Progress,
-) -> Grounds:  # fmt: skip
-    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
-    counter = Counter(progress, "calibration data", len(data))
-    readouts = collect_readouts(
-        model, (image for image, _ in data.batches(rows)), ann_logits, labels,
-        keep_logits=True, keep_plan=model.policy_head is not None, progress=counter.add,
-    )  # fmt: skip
-    return Grounds(_single(readouts), split_calibration(len(data), seed), budgets(artifact.timesteps))
-
-
-def _judging(
-    artifact: Artifact, model: SpikingModel, data: Samples, labels: Tensor, rows: int, progress: Progress
-) -> tuple[Readouts, Counts]:
-    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
-    counter = Counter(progress, "all timesteps", len(data))
-    readouts, counts = run_counted(
-        model, (image for image, _ in data.batches(rows)), counter.add, ann_logits, labels,
-        keep_logits=True, keep_plan=model.policy_head is not None,
-    )  # fmt: skip
-    return _single(readouts), counts
-
-
-def _single(readouts: Readouts) -> Readouts:
+def _readouts(
+    artifact: Artifact, model: Steppable, data: Samples, labels: Tensor | None, rows: int, progress: Progress,
+    stage: str, observers: Sequence[Observer] = (),
+) -> Readouts:  # fmt: skip
     """Return the readouts in single precision, whatever the network computes in; strategies compute the scores."""
-    assert readouts.logits is not None and readouts.ann_logits is not None
-    return from_logits(readouts.logits.float(), readouts.ann_logits.float(), readouts.labels, readouts.plan)
+    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
+    counter = Counter(progress, stage, len(data))
+    readouts = collect_readouts(
+        model, (image for image, _ in data.batches(rows)), keep_logits=True,
+        keep_plan=artifact.snn.policy_head is not None, progress=counter.add, observers=observers,
+    )  # fmt: skip
+    assert readouts.logits is not None
+    return from_logits(readouts.logits.float(), ann_logits.float(), labels, readouts.plan)
 
 
 def budgets(timesteps: int) -> tuple[float, ...]:
@@ -230,7 +172,7 @@ def budgets(timesteps: int) -> tuple[float, ...]:
     return tuple(1 + step * i for i in range(math.floor((timesteps - 1) / step + 1e-9) + 1))
 
 
-def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grounds, judge: _Judge) -> Strategy:
+def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grounds, judge: Judge) -> Strategy:
     points = [
         replace(
             judge.point(exit_step, planned=setting.head is not None),
@@ -244,7 +186,7 @@ def _strategy(strategy: ExitStrategy, settings: Sequence[Setting], grounds: Grou
 
 
 def _measured(
-    model: SpikingModel, grounds: Grounds, judge: _Judge, chosen: Sequence[tuple[ExitStrategy, Sequence[Setting]]],
+    model: SpikingModel, grounds: Grounds, judge: Judge, chosen: Sequence[tuple[ExitStrategy, Sequence[Setting]]],
     batches: Sequence[Tensor], progress: Progress,
 ) -> tuple[MeasuredPoint, ...]:  # fmt: skip
     """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
@@ -278,42 +220,13 @@ def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _aurocs(score: ExitScore, grounds: Grounds, readouts: Readouts) -> tuple[float | None, ...]:
-    assert readouts.logits is not None
-    scores = scores_of(score, readouts.logits, grounds.temperatures)
-    return tuple(auroc(values, right) for values, right in zip(scores, readouts.right, strict=True))
-
-
-def _reliability(grounds: Grounds, readouts: Readouts) -> tuple[ReliabilityRow, ...]:
-    """Return, for each timestep, how far confidence is from accuracy before and after its temperature."""
-    assert readouts.logits is not None
-    rows = []
-    for t, (logits, right) in enumerate(zip(readouts.logits, readouts.right, strict=True), 1):
-        temperature = float(grounds.temperatures[t - 1])
-        before, after = confidence(logits), confidence(logits, temperature)
-        row = ReliabilityRow(
-            t=t,
-            temperature=temperature,
-            accuracy=float(right.double().mean()),
-            confidence_before=float(before.double().mean()),
-            confidence_after=float(after.double().mean()),
-            error_before=calibration_error(before, right),
-            error_after=calibration_error(after, right),
-            bins_before=reliability_bins(before, right),
-            bins_after=reliability_bins(after, right),
-        )
-        rows.append(row)
-    return tuple(rows)
-
-
-def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> list[Caution]:
+def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> Iterator[Caution]:
     judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
     known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
-    warnings = reused(known, head, data, judging)
+    yield from reused(known, head, data, judging)
     if head is not None and head.fingerprint != judging and is_among(calibration_data, choosing.fingerprint, head):
-        words = (
+        yield Caution(
+            "policy_images_choose",
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "
-            "give other --calibration-data"
+            "give other --calibration-data",
         )
-        warnings.append(Caution("policy_images_choose", words))
-    return warnings

@@ -1,6 +1,6 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
@@ -15,14 +15,14 @@ from seenn_convert.artifact.schema.conversion import (
     PassFacts,
     WeightTuning,
 )
-from seenn_convert.artifact.schema.manifest import ConversionFacts, HeldOutExits
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
+from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split
-from seenn_convert.ir.program import PassRecord, Program
+from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
 
 ABOVE_CHANCE = 0.1
@@ -53,16 +53,8 @@ def conversion_report(
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
-    Args:
-        ann: The program in which neurons were inserted.
-        snn: The spiking program.
-        calibration: Thresholds.
-        tuning: The exit decision.
-        split: Which calibration images served which purpose.
-        neuron: Name of the neuron type.
-        target: What the exits had to reach.
-        data: Name of the calibration set.
-        parity: Relative error against the original, None where it is not known.
+    Neurons were inserted in ``ann``; ``neuron`` and ``data`` are the names of their type and of the calibration set,
+    and ``parity`` is the relative error against the original, None where it is not known.
     """
     sites = call_sites(ann)
     return Conversion(
@@ -91,23 +83,24 @@ def conversion_report(
     )
 
 
-def facts_of(tuning: ExitTuning, parity: float | None) -> ConversionFacts:
-    """Return what later commands need to know of a conversion."""
-    exits = HeldOutExits(policy=PolicyFacts.of(tuning.policy.to_json()), counts=_exit_counts(tuning))
-    time = tuning.step_time
-    return ConversionFacts(
-        parity=parity, held_out_exits=exits, target_timesteps=None if time is None else time.timesteps
+def passes_of(program: Program) -> tuple[PassFacts, ...]:
+    """Return what each pass did to a program."""
+    return tuple(
+        PassFacts(name=record.name, changed=len(record.changed), declined=record.declined) for record in program.history
     )
 
 
-def passes_of(program: Program) -> tuple[PassFacts, ...]:
-    """Return what each pass did to a program."""
-    return tuple(map(pass_facts, program.history))
-
-
-def pass_facts(record: PassRecord) -> PassFacts:
-    """Return what one pass did."""
-    return PassFacts(name=record.name, changed=len(record.changed), declined=tuple(record.declined))
+def held_out_facts(
+    choice: Setting, measured: Mapping[str, float], exit_counts: Mapping[int, int] | None = None
+) -> HeldOut:
+    """Return what the choice came to on the held-out images; ``measured`` are shares right."""
+    return HeldOut(
+        **measured,
+        expected_drop=choice.expected_drop,
+        average_timesteps=choice.average_timesteps,
+        reached=choice.reached,
+        exit_counts=exit_counts,
+    )
 
 
 def _neuron(snn: Program, kind: str) -> NeuronFacts:
@@ -121,58 +114,50 @@ def _exit(tuning: ExitTuning, target: ExitTarget | None) -> ExitFacts:
         policy=PolicyFacts.of(tuning.policy.to_json()),
         target=target,
         temperatures=tuple(tuning.temperatures.tolist()),
-        held_out=HeldOut(
-            **tuning.held_out,
-            expected_drop=tuning.choice.expected_drop,
-            average_timesteps=tuning.choice.average_timesteps,
-            reached=tuning.choice.reached,
-            exit_counts=_exit_counts(tuning),
-        ),
+        held_out=held_out_facts(tuning.choice, tuning.held_out, dict(enumerate(tuning.exit_counts, 1))),
         step_time=tuning.step_time,
     )
 
 
-def _exit_counts(tuning: ExitTuning) -> dict[int, int]:
-    return dict(enumerate(tuning.exit_counts, 1))
-
-
-def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> list[Caution]:
-    warnings = []
+def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> Iterator[Caution]:
     right, chance = tuning.held_out["reference"], 1 / classes
     if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
-        words = (
+        yield Caution(
+            "ann_near_chance",
             f"the ANN is right on only {right:.1%} of the held-out calibration images, little more than chance; check "
-            "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained ones"
+            "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained "
+            "ones",
         )
-        warnings.append(Caution("ann_near_chance", words))
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
         if tuning.certificate is not None:
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
-        words = f"the exit target was not reached on the held-out calibration images; {remedy}"
-        warnings.append(Caution("target_not_reached", words))
+        yield Caution(
+            "target_not_reached", f"the exit target was not reached on the held-out calibration images; {remedy}"
+        )
     if len(split.held_out) < 100:
-        words = f"the exit thresholds were chosen on only {len(split.held_out)} held-out images; give some hundreds"
-        warnings.append(Caution("few_held_out", words))
+        yield Caution(
+            "few_held_out",
+            f"the exit thresholds were chosen on only {len(split.held_out)} held-out images; give some hundreds",
+        )
     if not tuning.labelled:
-        words = "the calibration data has no labels: the ANN's answers stood in for them"
-        warnings.append(Caution("no_labels", words))
-    return warnings + _channel_warnings(calibration)
+        yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
+    yield from _channel_warnings(calibration)
 
 
-def _channel_warnings(calibration: Calibration) -> list[Caution]:
-    warnings = []
+def _channel_warnings(calibration: Calibration) -> Iterator[Caution]:
     silent = [name for name, layer in calibration.layers.items() if layer.maximum <= 0]
     if 2 * len(silent) > len(calibration.layers):
-        words = (
+        yield Caution(
+            "silent_layers",
             f"{len(silent)} of {len(calibration.layers)} activations never fire on the calibration images; check the "
-            "preprocessing (mean, std, resize) and that these images are the model's kind"
+            "preprocessing (mean, std, resize) and that these images are the model's kind",
         )
-        warnings.append(Caution("silent_layers", words))
     firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
     dead = {name: len(layer.dead_channels) for name, layer in firing.items() if layer.dead_channels}
     if dead:
         listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
-        words = f"channels that no calibration image activated carry their layer's largest threshold: {listed}"
-        warnings.append(Caution("dead_channels", words))
-    return warnings
+        yield Caution(
+            "dead_channels",
+            f"channels that no calibration image activated carry their layer's largest threshold: {listed}",
+        )

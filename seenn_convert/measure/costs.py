@@ -1,13 +1,15 @@
 """What an answer costs: spikes, synaptic operations and energy, counted image by image and layer by layer."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.spike_sources import reached
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
 from seenn_convert.exits.readouts import Readouts, collect_readouts
@@ -15,7 +17,7 @@ from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import GradedReLU
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
-from seenn_convert.measure.energy import ASSUMPTIONS, Operations
+from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Results, State
@@ -42,41 +44,37 @@ class Counts:
     by_layer: Mapping[str, float]
 
 
+class Tally:
+    """An observer that counts, image by image, what a run of all timesteps does; ``model`` is what to run."""
+
+    def __init__(self, model: SpikingModel) -> None:
+        self.model, self.skips = CountingModel(model), graded_additions(model.program)
+        self.found: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
+        self.by_layer: dict[str, float] = defaultdict(float)
+
+    def add(self, t: int, results: Results, state: State) -> None:
+        """Count what the images of a batch did at timestep ``t``: spikes, operations, and multiplications of these."""
+        count, operations = len(results[0]), self.model.operations
+        graded = {name: values for name, values in operations.items() if name in self.model.graded}
+        sums = (_sum(self.model.spikes, count), _sum(operations, count) + self.skips, _sum(graded, count))
+        self.found[t - 1].append(torch.stack(sums))
+        for name, values in operations.items():
+            self.by_layer[name] += float(values[:count].sum())
+
+    def counts(self) -> Counts:
+        """Return what all batches together did."""
+        spikes, accumulates, multiplies = torch.stack([torch.cat(parts, dim=1) for parts in self.found], 1).cumsum(1)
+        by_layer = {name: total / spikes.shape[1] for name, total in self.by_layer.items()}
+        return Counts(spikes, accumulates, multiplies, by_layer)
+
+
 def run_counted(
-    model: SpikingModel,
-    batches: Iterable[Tensor],
-    progress: Callable[[int], None],
-    ann_logits: Tensor | None = None,
-    labels: Tensor | None = None,
-    keep_logits: bool = False,
-    keep_plan: bool = False,
+    model: SpikingModel, batches: Iterable[Tensor], progress: Callable[[int], None], keep_plan: bool = False
 ) -> tuple[Readouts, Counts]:
     """Run all timesteps, as ``collect_readouts`` does, and count spikes and accumulates up to each of them."""
-    counting, skips = CountingModel(model), graded_additions(model.program)
-    spikes: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
-    accumulates: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
-    multiplies: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
-    by_layer: dict[str, float] = {}
-
-    def observe(t: int, results: Results, state: State) -> None:
-        count = len(results[0])
-        spikes[t - 1].append(_sum(counting.spikes, count))
-        accumulates[t - 1].append(_sum(counting.operations, count) + skips)
-        graded = {name: values for name, values in counting.operations.items() if name in counting.graded}
-        multiplies[t - 1].append(_sum(graded, count))
-        for name, values in counting.operations.items():
-            by_layer[name] = by_layer.get(name, 0.0) + float(values[:count].sum())
-
-    readouts = collect_readouts(
-        counting, batches, ann_logits, labels, keep_logits=keep_logits, keep_plan=keep_plan, progress=progress,
-        observers=(observe,),
-    )  # fmt: skip
-    totals = [
-        torch.stack([torch.cat(parts) for parts in steps]).cumsum(dim=0) for steps in (spikes, accumulates, multiplies)
-    ]
-    images = totals[0].shape[1]
-    spiked, operations, multiplied = totals
-    return readouts, Counts(spiked, operations, multiplied, {name: total / images for name, total in by_layer.items()})
+    tally = Tally(model)
+    readouts = collect_readouts(tally.model, batches, keep_plan=keep_plan, progress=progress, observers=(tally.add,))
+    return readouts, tally.counts()
 
 
 def graded_additions(snn: Program) -> int:
@@ -93,26 +91,22 @@ def graded_additions(snn: Program) -> int:
 
 def _still_additions(snn: Program) -> int:
     """Return the additions of graded values that the stem computes: the same at every timestep, added at each."""
-    copies = [node for node in snn.stem.graph.nodes if _is_copy(snn.stem, node)] if snn.stem is not None else []
-    if snn.stem is None or not copies:
+    if snn.stem is None:
+        return 0
+    calls = replace(snn, graph_module=snn.stem).calls()
+    copies = [node.name for node, module in calls if isinstance(module, GradedReLU)]
+    if not copies:
         return 0
     image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module))
     shapes = result_shapes(snn.stem, image)
-    return sum(math.prod(shapes[node.name]) for node in copies)
-
-
-def _is_copy(graph_module: fx.GraphModule, node: fx.Node) -> bool:
-    return node.op == "call_module" and isinstance(graph_module.get_submodule(str(node.target)), GradedReLU)
+    return sum(math.prod(shapes[name]) for name in copies)
 
 
 def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
     """Return operations and energy per image.
 
-    Args:
-        ann: The ANN, for its multiply-accumulates.
-        counts: Of all timesteps.
-        exit_step: ``(N,)``, 1-based.
-        policy_macs: Multiply-accumulates of the policy head where early exit runs it, once for an image.
+    Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once for an image, it takes
+    ``policy_macs`` multiply-accumulates.
     """
     sites = call_sites(ann)
     total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
@@ -131,16 +125,11 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
     )
     summed, graded = operations.synaptic_operations, operations.graded_operations
     energy = ThreeRuns(
-        ann=Operations(total).nanojoule,
-        all_timesteps=_operations(stem, summed.all_timesteps, graded.all_timesteps).nanojoule,
-        early_exit=_operations(stem + policy_macs, summed.early_exit, graded.early_exit).nanojoule,
+        ann=nanojoule(total),
+        all_timesteps=nanojoule(stem + graded.all_timesteps, summed.all_timesteps - graded.all_timesteps),
+        early_exit=nanojoule(stem + policy_macs + graded.early_exit, summed.early_exit - graded.early_exit),
     )
     return operations, Energy(assumptions=ASSUMPTIONS, nanojoule_per_image=energy)
-
-
-def _operations(once: int, operations: float, graded: float) -> Operations:
-    """Return the operations for an image on average: multiplications where values are graded, additions elsewhere."""
-    return Operations(once + graded, operations - graded)
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
@@ -149,13 +138,14 @@ def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
     A weight layer that several neuron layers feed is split between them evenly; what no neuron feeds is ``INPUT``.
     """
     total = max(sum(counts.by_layer.values()), 1e-12)
-    caused: dict[str, float] = {}
+    caused: dict[str, float] = defaultdict(float)
     neurons = {node for node, module in artifact.snn.calls() if isinstance(module, Neuron)}
     for node in artifact.snn.graph_module.graph.nodes:
         if node.name in counts.by_layer:
-            sources = _neurons_before(node, neurons)
+            before = (found for one in node.all_input_nodes for found in reached(one, neurons.__contains__))
+            sources = list(dict.fromkeys(found.name for found in before)) or [INPUT]
             for source in sources:
-                caused[source] = caused.get(source, 0.0) + counts.by_layer[node.name] / len(sources) / total
+                caused[source] += counts.by_layer[node.name] / len(sources) / total
     return caused
 
 
@@ -165,18 +155,3 @@ def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
     for values in counts.values():
         total += values[:count].cpu()
     return total
-
-
-def _neurons_before(node: fx.Node, neurons: set[fx.Node]) -> list[str]:
-    """Return the neuron layers whose spikes reach ``node`` without passing other neurons."""
-    found: dict[str, None] = {}
-    seen: set[fx.Node] = set()
-    open_nodes = list(node.all_input_nodes)
-    while open_nodes:
-        current = open_nodes.pop()
-        if current in neurons:
-            found[current.name] = None
-        elif current not in seen:
-            seen.add(current)
-            open_nodes.extend(current.all_input_nodes)
-    return list(found) or [INPUT]

@@ -19,25 +19,17 @@ MOSTLY_DEAD = 0.5
 
 
 def diagnose(layers: Iterable[LayerRow], settings: Settings) -> Diagnosis:
-    """Return what is wrong with the layers of a network.
-
-    Args:
-        layers: In graph order; what was not measured may be missing.
-        settings: How the network was converted.
-    """
+    """Return what is wrong with the layers of a network, in graph order; what was not measured may be missing."""
     found = tuple(_layer(row) for row in layers)
     broken = first_that_breaks(found)
-    if broken is not None and _mostly_dead([broken]):
-        return _diagnosis(found, broken, "dead", dead_remedy([broken.name], *_dead([broken])))
-    if _mostly_dead(found):
-        return _diagnosis(found, broken, "dead", dead_remedy([], *_dead(found)))
-    if broken is None:
-        return Diagnosis(layers=found)
-    part = largest(broken.own_parts)
-    if part is None or broken.own_error is None:
-        return _diagnosis(found, broken, part, None)
-    remedy = remedy_for(part, min(broken.own_parts[part], broken.own_error), broken.name, settings)
-    return _diagnosis(found, broken, part, remedy)
+    part, remedy = _blamed(found, broken, settings)
+    return Diagnosis(
+        layers=found,
+        breaks=None if broken is None else broken.name,
+        part=part,
+        option=remedy.option,
+        suggestion=remedy.sentence,
+    )
 
 
 def first_that_breaks(layers: Iterable[LayerDiagnosis]) -> LayerDiagnosis | None:
@@ -79,6 +71,20 @@ def largest(parts: Mapping[str, float]) -> str | None:
     return name if name is not None and parts[name] > 0 else None
 
 
+def _blamed(
+    layers: Sequence[LayerDiagnosis], broken: LayerDiagnosis | None, settings: Settings
+) -> tuple[str | None, Remedy]:
+    """Return the part that is to blame, None if nothing is known to be, and what helps against it."""
+    for name, suspects in ((broken.name, [broken]) if broken else (None, []), (None, layers)):
+        dead, channels = _dead(suspects)
+        if dead > MOSTLY_DEAD * channels:
+            return "dead", dead_remedy(name, dead, channels)
+    part = None if broken is None else largest(broken.own_parts)
+    if broken is None or part is None or broken.own_error is None:
+        return part, Remedy()
+    return part, remedy_for(part, min(broken.own_parts[part], broken.own_error), broken.name, settings)
+
+
 def _layer(row: LayerRow) -> LayerDiagnosis:
     parts = {name: row.error_parts[name] for name in PARTS if name in row.error_parts}
     input_error = row.rate_error if row.input_error is None else row.input_error
@@ -100,20 +106,3 @@ def _dead(layers: Sequence[LayerDiagnosis]) -> tuple[int, int]:
     """Return dead channels and channels of those layers of which both are known."""
     known = [(x.dead_channels, x.channels) for x in layers if x.dead_channels is not None and x.channels is not None]
     return sum(dead for dead, _ in known), sum(channels for _, channels in known)
-
-
-def _mostly_dead(layers: Sequence[LayerDiagnosis]) -> bool:
-    dead, channels = _dead(layers)
-    return dead > MOSTLY_DEAD * channels
-
-
-def _diagnosis(
-    layers: tuple[LayerDiagnosis, ...], broken: LayerDiagnosis | None, part: str | None, remedy: Remedy | None
-) -> Diagnosis:
-    return Diagnosis(
-        layers=layers,
-        breaks=None if broken is None else broken.name,
-        part=part,
-        option=None if remedy is None else remedy.option,
-        suggestion=None if remedy is None else remedy.sentence,
-    )

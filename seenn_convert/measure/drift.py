@@ -19,9 +19,7 @@ FEWEST = 5.0
 def exit_drift(before: Mapping[int, int] | None, after: Mapping[int, int]) -> ExitDrift | None:
     """Compare the exit steps of new images with those of the held-out calibration images; None without the latter.
 
-    Args:
-        before: Timestep -> held-out calibration images that left there.
-        after: The same of the new images.
+    Both map a timestep to the images that left there: ``before`` of the calibration images, ``after`` of the new ones.
     """
     if not before or not sum(before.values()) or not sum(after.values()):
         return None
@@ -40,11 +38,7 @@ def exit_drift(before: Mapping[int, int] | None, after: Mapping[int, int]) -> Ex
 
 
 def homogeneity(first: Sequence[int], second: Sequence[int]) -> tuple[float, float, int]:
-    """Return p-value, total variation distance and number of bins of the chi-square test that both are alike.
-
-    Args:
-        first: Counts of one sample, a bin each.
-        second: Counts of the other one, in the same bins.
+    """Return p-value, total variation distance and number of bins of the chi-square test that both counts are alike.
 
     Source: Pearson 1900; the tail is the regularised incomplete gamma function.
     """

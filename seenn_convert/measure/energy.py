@@ -1,7 +1,5 @@
 """An energy estimate from operation counts, with its assumptions spelled out."""
 
-from dataclasses import dataclass
-
 MULTIPLY_ACCUMULATE_PJ = 4.6
 ACCUMULATE_PJ = 0.9
 
@@ -20,19 +18,11 @@ ASSUMPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Operations:
-    """Operations for one image, on average.
+def nanojoule(macs: float, accumulates: float = 0.0) -> float:
+    """Return the estimated energy for one image in nJ, under ``ASSUMPTIONS``.
 
-    Attributes:
+    Args:
         macs: Multiply-accumulates: of the whole ANN, or of a spiking network's stem and what graded values cause.
         accumulates: Synaptic operations caused by spikes, 0 for the ANN.
     """
-
-    macs: float
-    accumulates: float = 0.0
-
-    @property
-    def nanojoule(self) -> float:
-        """Estimated energy for one image in nJ, under ``ASSUMPTIONS``."""
-        return (self.macs * MULTIPLY_ACCUMULATE_PJ + self.accumulates * ACCUMULATE_PJ) / 1000
+    return (macs * MULTIPLY_ACCUMULATE_PJ + accumulates * ACCUMULATE_PJ) / 1000

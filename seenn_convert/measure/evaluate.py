@@ -61,7 +61,7 @@ def measure(
 
     Args:
         artifact: What ``convert`` made.
-        data: Labelled images as ``convert`` takes them, that were used for nothing else.
+        data: Labelled images that were used for nothing else.
         batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.
@@ -85,7 +85,8 @@ def measure(
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
-        run, counts = run_counted(model, _images(data, batch_size), counter.add, labels=labels, keep_plan=plans)
+        run, counts = run_counted(model, _images(data, batch_size), counter.add, keep_plan=plans)
+        run = replace(run, labels=labels)
         timed = data.take(_timed_images((perf_counter() - start) / len(data)))
         trace = _run_early_exit(model, data, batch_size, progress)
         exact = model.device.type == "cpu" and model.dtype is torch.float32
@@ -95,23 +96,24 @@ def measure(
         planning = policy_macs(artifact.snn) if plans else 0
     early = _early_exit(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
-    certificate = artifact.certificate
+    certificate, full = artifact.certificate, run.predictions[-1]
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
         ann_accuracy=float((ann_predictions == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
-        certificate=None
-        if certificate is None
-        else check_certificate(certificate, trace.predictions, run.predictions[-1], labels),
+        certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
         differs_from_hindsight=differing,
         milliseconds_per_image=time,
         timing=Timing(images=len(timed), batch_size=batch_size, threads=torch.get_num_threads()),
         operations=operations,
         energy=energy,
-        trade_off=_trade_off(run),
+        trade_off=tuple(
+            TradeOffPoint(threshold=threshold, accuracy=accuracy, average_timesteps=average)
+            for threshold, accuracy, average in trade_off(run.scores, run.right)
+        ),
         layers=layers,
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
@@ -119,20 +121,18 @@ def measure(
     return replace(found, warnings=tuple(_warnings(artifact, data, found)))
 
 
-def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> list[Caution]:
-    warnings = []
+def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[Caution]:
     if found.differs_from_hindsight:
-        words = (
+        yield Caution(
+            "differs_from_hindsight",
             f"{found.differs_from_hindsight} images left at another step than hindsight says: this machine's "
-            "kernels round differently for batches of different size"
+            "kernels round differently for batches of different size",
         )
-        warnings.append(Caution("differs_from_hindsight", words))
-    warnings += reused(artifact.provenance.calibration, artifact.provenance.policy, data, found.data.fingerprint)
+    yield from reused(artifact.provenance.calibration, artifact.provenance.policy, data, found.data.fingerprint)
     if found.exit_drift is not None and found.exit_drift.drifted:
-        warnings.append(Caution("exit_drift", drift_words(found.exit_drift)))
+        yield Caution("exit_drift", drift_words(found.exit_drift))
     if found.certificate is not None and not found.certificate.holds:
-        warnings.append(Caution("certificate_fails", broken_words(found.certificate)))
-    return warnings
+        yield Caution("certificate_fails", broken_words(found.certificate))
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
@@ -178,14 +178,6 @@ def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
     """Return how many held-out calibration images left at each timestep, None if the artifact does not know."""
     known = artifact.facts.held_out_exits
     return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
-
-
-def _trade_off(run: Readouts) -> tuple[TradeOffPoint, ...]:
-    """Return the curve of single thresholds on this data: for looking at, nothing is chosen from it."""
-    return tuple(
-        TradeOffPoint(threshold=threshold, accuracy=accuracy, average_timesteps=average)
-        for threshold, accuracy, average in trade_off(run.scores, run.right)
-    )
 
 
 def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> tuple[LayerRow, ...]:

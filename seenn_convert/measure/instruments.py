@@ -9,6 +9,7 @@ from seenn_convert.analysis.coverage import macs_of
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators.step import MeanDifference
+from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import program_step
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -33,8 +34,14 @@ class CountingModel:
         self.operations: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
         self.currents: dict[str, Tensor] = {}
-        self.graded = _graded_layers(model.step_graph)
-        self.drivers = _drivers(model.step_graph)
+        origins, calls = _origins(model.program), model.program.calls()
+        self.drivers = {
+            layer: tuple(name for name, module in found if isinstance(module, Neuron))
+            for layer, found in origins.items()
+        }
+        self.graded = frozenset(node.name for node, module in calls if isinstance(module, MeanDifference)) | {
+            layer for layer, found in origins.items() if not all(_spikes(module) for _, module in found)
+        }
         self.device, self.dtype = model.device, model.dtype
         self.drive, self.plan, self.initial_state = model.drive, model.plan, model.initial_state
         self.step = program_step(model.program, Interpreter(model.step_graph, self._count).run)
@@ -66,34 +73,19 @@ class CountingModel:
         return torch.where(outputs > 0, spikes / outputs.clamp(min=1), 1.0)
 
 
-def _modules(step: fx.GraphModule) -> dict[fx.Node, nn.Module]:
-    return {n: step.get_submodule(str(n.target)) for n in step.graph.nodes if n.op == "call_module"}
-
-
-def _graded_layers(step: fx.GraphModule) -> frozenset[str]:
-    """Return the layers that read something else than spikes of one size: their operations are multiplications."""
-    modules = _modules(step)
-    found = [node.name for node, module in modules.items() if isinstance(module, MeanDifference)]
-    for node, module in modules.items():
-        if is_weighted(module):
-            origins = [modules.get(origin) for origin in sources(node.all_input_nodes[0], modules.get)]
-            if not all(isinstance(origin, Neuron) and origin.alphabet is not None for origin in origins):
-                found.append(node.name)
-    return frozenset(found)
-
-
-def _drivers(step: fx.GraphModule) -> dict[str, tuple[str, ...]]:
-    """Return the layers with weights, each with the neuron layers whose outputs reach it."""
-    modules = _modules(step)
+def _origins(program: Program) -> dict[str, list[tuple[str, nn.Module | None]]]:
+    """Return the layers with weights, each with the calls and inputs whose values reach it: name and module."""
+    modules: dict[fx.Node, nn.Module] = dict(program.calls())
     return {
-        node.name: tuple(
-            origin.name
-            for origin in sources(node.all_input_nodes[0], modules.get)
-            if isinstance(modules.get(origin), Neuron)
-        )
+        node.name: [(origin.name, modules.get(origin)) for origin in sources(node.all_input_nodes[0], modules.get)]
         for node, module in modules.items()
         if is_weighted(module)
     }
+
+
+def _spikes(module: nn.Module | None) -> bool:
+    """Return whether a module sends spikes of a few sizes: anything else makes operations multiplications."""
+    return isinstance(module, Neuron) and module.alphabet is not None
 
 
 def _row(values: Tensor) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The table of neuron layers: what each does, and how far its mean output is from the ANN's activation."""
 
 import statistics
+from collections import defaultdict
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +37,8 @@ class _Sums:
 
     def __init__(self, counting: CountingModel) -> None:
         self.counting = counting
-        self.outputs: dict[str, Tensor] = {}
-        self.currents: dict[str, Tensor] = {}
-        self.late: dict[str, Tensor] = {}
-        self.spikes: dict[str, float] = {}
+        self.outputs, self.currents, self.late = (defaultdict[str, Tensor](lambda: torch.zeros(())) for _ in range(3))
+        self.spikes: dict[str, float] = defaultdict(float)
         self.late_steps = 0
 
     def add(self, t: int, results: Results, state: State) -> None:
@@ -47,16 +46,11 @@ class _Sums:
         counting, late = self.counting, 2 * (t - 1) >= self.counting.timesteps - 1
         self.late_steps += late
         for name, output in counting.outputs.items():
-            current = counting.currents[name]
-            _add(self.outputs, name, output)
-            _add(self.currents, name, current)
+            self.outputs[name] = self.outputs[name] + output
+            self.currents[name] = self.currents[name] + counting.currents[name]
             if late:
-                _add(self.late, name, current)
-            self.spikes[name] = self.spikes.get(name, 0.0) + float(counting.spikes[name].mean())
-
-
-def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
-    sums[name] = value if name not in sums else sums[name] + value
+                self.late[name] = self.late[name] + counting.currents[name]
+            self.spikes[name] += float(counting.spikes[name].mean())
 
 
 def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, timesteps: int) -> LayerRow:
@@ -83,10 +77,7 @@ def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, t
 def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | None:
     """Return how many channels send the most they can too often, None where there is no most.
 
-    Args:
-        neuron: The layer.
-        output: ``(B, C, *)``, mean output.
-        timesteps: Length of the run.
+    Shapes: ``output``, averaged over the timesteps, is ``(B, C, *)``.
     """
     if neuron.alphabet is None:
         return None

@@ -1,14 +1,13 @@
 """What the report says about a policy head: what it costs, what it was trained on, and what was chosen."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, environment
-from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds, HeldOut
+from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts, WarningCode
@@ -16,7 +15,7 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.exits.plan_choice import PlanDecision, drop_at, frontier
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split
-from seenn_convert.measure.conversion import pass_facts
+from seenn_convert.measure.conversion import held_out_facts, passes_of
 
 FEW_HELD_OUT = 500
 
@@ -27,95 +26,74 @@ ABOUT_EXIT: tuple[WarningCode, ...] = (
 """Warnings about an exit that is chosen again when a policy head is attached."""
 
 
-@dataclass(frozen=True)
-class Planning:
-    """How a policy head came about.
-
-    Attributes:
-        decision: What was chosen on the held-out images.
-        target: What it had to reach.
-        split: Which images served which purpose.
-        measured: Shares right on the held-out images.
-        setting: The price or beta of the head that was attached.
-        options: As plain data.
-        seconds_seen: Running the network once for all images.
-        seconds_training: Training from what was kept of it.
-        labelled: Whether the data has labels.
-    """
-
-    decision: PlanDecision
-    target: ExitTarget
-    split: Split
-    measured: Mapping[str, float]
-    setting: float
-    options: Mapping[str, Any]
-    seconds_seen: float
-    seconds_training: float
-    labelled: bool
-
-
 def policy_provenance(data: Samples, options: Mapping[str, Any]) -> PolicyOrigin:
     """Return the ``policy`` part of an artifact's provenance."""
     return PolicyOrigin(**vars(data_facts(data)), options=options, environment=environment())
 
 
-def with_plan(before: Artifact, after: Artifact, planning: Planning, data: Samples) -> Report:
+def with_plan(
+    before: Artifact, after: Artifact, decision: PlanDecision, target: ExitTarget, measured: Mapping[str, float],
+    head: HeadFacts,
+) -> Report:  # fmt: skip
     """Return the report of ``before`` with the exit of ``after``, and without its evaluation, which is of another exit.
 
     Args:
         before: The artifact as it was.
         after: The artifact with its policy head.
-        planning: How the head came about.
-        data: What it was trained and chosen on.
+        decision: What was chosen on the held-out images.
+        target: What it had to reach.
+        measured: Shares right on the held-out images.
+        head: The policy head and how it came about.
     """
-    old, choice = before.report.conversion, planning.decision.choice
+    old = before.report.conversion
+    report = replace(before.report, evaluation=None, environment=environment())
     if old is None:
-        return replace(before.report, evaluation=None, environment=environment())
-    head = pass_facts(after.snn.history[-1])
-    held_out = HeldOut(
-        **planning.measured,
-        expected_drop=choice.expected_drop,
-        average_timesteps=choice.average_timesteps,
-        reached=choice.reached,
-        exit_counts=None,
-    )
+        return report
+    attached = passes_of(after.snn)[-1]
     conversion = replace(
         old,
-        passes=(*(one for one in old.passes if one.name != head.name), head),
+        passes=(*(one for one in old.passes if one.name != attached.name), attached),
         exit=replace(
             old.exit,
             policy=PolicyFacts.of(after.policy.to_json()),
-            target=planning.target,
-            held_out=held_out,
-            head=_head(after, planning, data),
+            target=target,
+            held_out=held_out_facts(decision.choice, measured),
+            head=head,
         ),
         certificate=after.certificate,
         warnings=(
             *(one for one in old.warnings if one.code not in ABOUT_EXIT),
             *_certificate_gone(before, after),
-            *_warnings(planning),
+            *_warnings(decision, head.held_out_images),
         ),
     )
-    return replace(before.report, conversion=conversion, evaluation=None, environment=environment())
+    return replace(report, conversion=conversion)
 
 
-def _head(artifact: Artifact, planning: Planning, data: Samples) -> HeadFacts:
+def head_facts(
+    artifact: Artifact, decision: PlanDecision, split: Split, options: Mapping[str, Any], *,
+    setting: float, data: HeadData, seconds_seen: float, seconds_training: float,
+) -> HeadFacts:  # fmt: skip
+    """Return the costs of a policy head, what it was trained on, and what was chosen.
+
+    ``setting`` is its price or beta; ``seconds_seen`` were spent on running the network once for all images,
+    ``seconds_training`` on training from what was kept of it.
+    """
     sites, macs = call_sites(artifact.ann), policy_macs(artifact.snn)
     step = sum(site.macs for site in sites if site.treatment != "stem")
-    decision, epochs = planning.decision, planning.options["epochs"]
     return HeadFacts(
-        **{**planning.options, "settings": tuple(planning.options["settings"])},
+        **{**options, "settings": tuple(options["settings"])},
         used=decision.choice.head is not None,
-        setting=planning.setting,
+        setting=setting,
         macs=macs,
         share_of_timestep=macs / max(step, 1),
-        data=HeadData(name=Path(data.name).name, images=len(data), labelled=planning.labelled),
-        fitting_images=len(planning.split.fitting),
-        held_out_images=len(planning.split.held_out),
+        data=data,
+        fitting_images=len(split.fitting),
+        held_out_images=len(split.held_out),
         seconds=HeadSeconds(
-            readouts=planning.seconds_seen,
-            training=planning.seconds_training,
-            training_without_cache=epochs * planning.seconds_seen + planning.seconds_training,
+            readouts=seconds_seen,
+            training=seconds_training,
+            training_without_cache=options["epochs"] * seconds_seen + seconds_training,
         ),
         frontier={
             way: tuple(
@@ -145,26 +123,27 @@ def _certificate_gone(before: Artifact, after: Artifact) -> list[Caution]:
     return [Caution("certificate_gone", words)]
 
 
-def _warnings(planning: Planning) -> list[Caution]:
-    warnings, choice = [], planning.decision.choice
+def _warnings(decision: PlanDecision, held_out: int) -> Iterator[Caution]:
+    choice = decision.choice
     if not choice.reached:
-        words = (
+        yield Caution(
+            "target_not_reached",
             "the exit target was not reached on the held-out images of the policy; accept a larger drop, or convert "
-            "with a longer run (-T)"
+            "with a longer run (-T)",
         )
-        warnings.append(Caution("target_not_reached", words))
     if choice.head is None:
-        words = "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well"
-        warnings.append(Caution("policy_head_unused", words))
-    elif not _is_better_than_fixed(planning.decision):
-        words = (
+        yield Caution(
+            "policy_head_unused",
+            "the policy head is not used: on the held-out images the exit thresholds alone reach the target as well",
+        )
+    elif not _is_better_than_fixed(decision):
+        yield Caution(
+            "plan_no_better",
             "the plan is no better than the same number of timesteps for all images, on held-out images: what the head "
-            "reads does not tell easy images from hard ones"
+            "reads does not tell easy images from hard ones",
         )
-        warnings.append(Caution("plan_no_better", words))
-    if len(planning.split.held_out) < FEW_HELD_OUT:
-        words = (
-            f"the policy head was chosen on only {len(planning.split.held_out)} held-out images; give some thousands"
+    if held_out < FEW_HELD_OUT:
+        yield Caution(
+            "few_policy_images",
+            f"the policy head was chosen on only {held_out} held-out images; give some thousands",
         )
-        warnings.append(Caution("few_policy_images", words))
-    return warnings

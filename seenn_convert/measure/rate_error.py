@@ -24,14 +24,8 @@ def split_error(
     - ``quantisation``: rounding to a whole number of spikes.
     - ``unevenness``: spikes that the order of arrival added, or that did not leave in time.
 
-    Args:
-        neuron: The layer.
-        activation: What it stands for.
-        output: ``(B, *F)``, mean output.
-        current: ``(B, *F)``, mean current.
-        late: ``(B, *F)``, mean current of the second half of the run.
-        wanted: ``(B, *F)``, the ANN's activation.
-        timesteps: Length of the run.
+    Shapes: mean ``output`` and ``current``, ``late``, the mean current of the second half of the run, and ``wanted``,
+    the ANN's activation, are ``(B, *F)``.
     """
     now, settled = apply(activation, current), apply(activation, late)
     v_threshold = neuron.v_threshold

@@ -7,10 +7,27 @@ from seenn_convert.artifact.artifact import Artifact
 
 
 class Remedy(NamedTuple):
-    """An option of ``convert``, None where no option helps, and a sentence with the option and the reason for it."""
+    """An option of ``convert``, and a sentence with the option and the reason for it; None where nothing helps."""
 
-    option: str | None
-    sentence: str
+    option: str | None = None
+    sentence: str | None = None
+
+
+CAUSES = {
+    "startup": "input that came late makes an error of {figure:.1%} of the activation of {layer}",
+    "clipping": "clipping takes {figure:.1%} of the activation of {layer}",
+    "quantisation": "rounding to whole spikes makes an error of {figure:.1%} of the activation of {layer}",
+    "unevenness": "the order in which input arrives makes an error of {figure:.1%} of the activation of {layer}",
+}
+"""What each part does."""
+
+MORE_TIMESTEPS = {
+    "startup": "leave the start behind",
+    "clipping": "can afford the larger thresholds that round too coarsely now",
+    "quantisation": "round less",
+    "unevenness": "leave the start behind",
+}
+"""What more timesteps do against each part."""
 
 
 @dataclass(frozen=True)
@@ -48,69 +65,35 @@ class Settings:
 def remedy_for(part: str, figure: float, layer: str, settings: Settings) -> Remedy:
     """Return what helps against a part of the rate error of ``layer``.
 
-    Args:
-        part: One of ``rate_error.PARTS`` that arises in the layer itself.
-        figure: Its norm over the norm of the activation.
-        layer: Node name.
-        settings: How the network was converted.
+    ``part`` is one of ``rate_error.PARTS`` that arises in the layer itself, ``figure`` its norm over that of the
+    activation.
     """
-    if part == "clipping":
-        return _against_clipping(figure, layer, settings)
-    if part == "quantisation":
-        return _against_quantisation(figure, layer, settings)
-    return _against_arrival(part, figure, layer, settings)
+    why = CAUSES[part].format(figure=figure, layer=layer)
+    match part:
+        case "clipping" if layer in settings.unclipped:
+            more = "Give more calibration images, or more varied ones"
+            return Remedy(None, f"{more}: {why}, although in calibration its thresholds clipped nothing.")
+        case "clipping" if not settings.chosen or settings.timesteps is None:
+            option, reason = "--threshold max", "its thresholds are too small"
+        case "quantisation" if settings.neuron in ("signed", "if"):
+            option, reason = "--neuron multilevel", "more levels round less"
+        case "startup" | "unevenness" if settings.neuron == "if":
+            option, reason = "--neuron signed", "and binary neurons cannot take back a spike"
+        case "startup" | "unevenness" if settings.correction != "timestep":
+            option, reason = "--correction timestep", "and nothing corrects it timestep by timestep"
+        case _ if settings.timesteps is None:
+            return Remedy("-T", f"Convert with a larger -T: {why}, more timesteps {MORE_TIMESTEPS[part]}.")
+        case _:
+            option, instead = f"-T {2 * settings.timesteps}", f"instead of {settings.timesteps}"
+            return Remedy(option, f"Convert with {option} {instead}: {why}, more timesteps {MORE_TIMESTEPS[part]}.")
+    return Remedy(option, f"Convert with {option}: {why}, {reason}.")
 
 
-def dead_remedy(layers: list[str], dead: int, channels: int) -> Remedy:
-    """Return what to do where most channels, of ``layers`` or of all, were positive for no calibration image."""
-    where = f" of {', '.join(layers)}" if layers else ""
+def dead_remedy(layer: str | None, dead: int, channels: int) -> Remedy:
+    """Return what to do where most channels, of ``layer`` or of all, were positive for no calibration image."""
+    where = f" of {layer}" if layer else ""
     return Remedy(
         None,
         f"Check the preprocessing (--mean, --std, --resize, --crop) and that the calibration images are the model's "
         f"kind: {dead} of {channels} channels{where} were positive for none of them.",
     )
-
-
-def _against_clipping(figure: float, layer: str, settings: Settings) -> Remedy:
-    why = f"clipping takes {figure:.1%} of the activation of {layer}"
-    if layer in settings.unclipped:
-        return Remedy(
-            None,
-            f"Give more calibration images, or more varied ones: {why}, although in calibration "
-            "its thresholds clipped nothing.",
-        )
-    if settings.chosen and settings.timesteps is not None:
-        at_more = "can afford the larger thresholds that round too coarsely now"
-        return _more_timesteps(why, at_more, settings)
-    option = "--threshold max"
-    return Remedy(option, f"Convert with {option}: {why}, its thresholds are too small.")
-
-
-def _against_quantisation(figure: float, layer: str, settings: Settings) -> Remedy:
-    why = f"rounding to whole spikes makes an error of {figure:.1%} of the activation of {layer}"
-    if settings.neuron in ("signed", "if"):
-        option = "--neuron multilevel"
-        return Remedy(option, f"Convert with {option}: {why}, more levels round less.")
-    return _more_timesteps(why, "round less", settings)
-
-
-def _against_arrival(part: str, figure: float, layer: str, settings: Settings) -> Remedy:
-    causes = {
-        "startup": f"input that came late makes an error of {figure:.1%} of the activation of {layer}",
-        "unevenness": f"the order in which input arrives makes an error of {figure:.1%} of the activation of {layer}",
-    }
-    why = causes[part]
-    if settings.neuron == "if":
-        option = "--neuron signed"
-        return Remedy(option, f"Convert with {option}: {why}, and binary neurons cannot take back a spike.")
-    if settings.correction != "timestep":
-        option = "--correction timestep"
-        return Remedy(option, f"Convert with {option}: {why}, and nothing corrects it timestep by timestep.")
-    return _more_timesteps(why, "leave the start behind", settings)
-
-
-def _more_timesteps(why: str, how: str, settings: Settings) -> Remedy:
-    if settings.timesteps is None:
-        return Remedy("-T", f"Convert with a larger -T: {why}, more timesteps {how}.")
-    option = f"-T {2 * settings.timesteps}"
-    return Remedy(option, f"Convert with {option} instead of {settings.timesteps}: {why}, more timesteps {how}.")

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +17,9 @@ from seenn_convert.runtime.stopwatch import timed
 
 REPEATS = 3
 
+Way = Callable[[Sequence[Tensor]], object]
+"""Answers, in one way or another, for batches of images."""
+
 
 def time_three_ways(
     ann: Program,
@@ -29,63 +31,30 @@ def time_three_ways(
     """Return milliseconds per image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
 
     The three are run in turn, so that a change of the machine's speed meets all of them; one short run warms up.
-
-    Args:
-        ann: The ANN.
-        model: Its spiking network.
-        batches: Images already in memory.
-        repeats: Runs of each.
-        progress: Told after each run.
     """
-    images = sum(len(batch) for batch in batches)
     capacity = max(len(batch) for batch in batches)
-    ways: dict[str, Callable[[Sequence[Tensor]], object]] = {
+    ways: dict[str, Way] = {
         "ann": lambda data: [ann(batch.to(model.device, model.dtype)) for batch in data],
         "all_timesteps": lambda data: collect_readouts(model, data),
         "early_exit": lambda data: run_early_exit(model, data, capacity),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    counter = Counter(progress, "timing", repeats * len(ways))
-    with torch.no_grad():
-        for way in ways.values():
-            way([batches[0][:1]])
-        for _ in range(repeats):
-            for name, way in ways.items():
-                seconds[name].append(_seconds(way, batches, model.device))
-                counter.add(1)
-    return ThreeRuns(**{name: 1000 * statistics.median(values) / images for name, values in seconds.items()})
+    found = _in_turn(list(ways.values()), batches, model.device, repeats, progress)
+    return ThreeRuns(**{name: _per_image(seconds, batches) for name, seconds in zip(ways, found, strict=True)})
 
 
-class Prices(NamedTuple):
-    """Milliseconds an image of the stem, and of one timestep, when whole batches run."""
-
-    stem: float
-    step: float
-
-
-def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> Prices:
-    """Return what the stem and a timestep cost, each a median over ``repeats`` runs of all ``batches``.
-
-    Args:
-        model: A spiking network.
-        batches: Images already in memory.
-        repeats: Runs.
-    """
-    found: list[Prices] = []
-    with torch.no_grad():
-        collect_readouts(model, [batches[0][:1]])
-        for _ in range(repeats):
-            stem = _seconds(
-                lambda data: [model.drive(b.to(model.device, model.dtype)) for b in data], batches, model.device
-            )
-            whole = _seconds(lambda data: collect_readouts(model, data), batches, model.device)
-            found.append(Prices(stem, max(whole - stem, 0.0) / model.timesteps))
-    images = sum(len(batch) for batch in batches)
-    return Prices(*(1000 * statistics.median(values) / images for values in zip(*found, strict=True)))
+def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> tuple[float, float]:
+    """Return milliseconds per image of the stem and of one timestep, medians of ``repeats`` runs over ``batches``."""
+    ways: list[Way] = [
+        lambda data: [model.drive(batch.to(model.device, model.dtype)) for batch in data],
+        lambda data: collect_readouts(model, data),
+    ]
+    stems, wholes = _in_turn(ways, batches, model.device, repeats)
+    steps = [max(whole - stem, 0.0) / model.timesteps for stem, whole in zip(stems, wholes, strict=True)]
+    return _per_image(stems, batches), _per_image(steps, batches)
 
 
 def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> float:
-    """Return milliseconds an image of the policy head alone, a median over ``repeats`` runs of all ``batches``."""
+    """Return milliseconds per image of the policy head alone, a median over ``repeats`` runs of all ``batches``."""
     found = [0.0] * repeats
     with torch.no_grad():
         for batch in batches:
@@ -93,7 +62,7 @@ def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REP
             way([batch])
             for number in range(repeats):
                 found[number] += _seconds(way, [batch], model.device)
-    return 1000 * statistics.median(found) / sum(len(batch) for batch in batches)
+    return _per_image(found, batches)
 
 
 def time_early_exit(
@@ -103,28 +72,48 @@ def time_early_exit(
     repeats: int = REPEATS,
     price: float | None = None,
 ) -> tuple[float, float]:
-    """Return average timesteps and milliseconds an image, a median of ``repeats``, of early exit with ``policy``.
+    """Return average timesteps and milliseconds per image, a median of ``repeats``, of early exit with ``policy``.
 
     Where the policy reads a plan, ``price`` is the price of a timestep at which the policy head plans.
     """
-    images, capacity = sum(len(batch) for batch in batches), max(len(batch) for batch in batches)
+    capacity = max(len(batch) for batch in batches)
     averages: list[float] = []
 
     def run(data: Sequence[Tensor]) -> None:
         averages.append(run_early_exit(model, data, capacity, policy, price=price).average_timesteps)
 
+    (seconds,) = _in_turn([run], batches, model.device, repeats)
+    return averages[-1], _per_image(seconds, batches)
+
+
+def _in_turn(
+    ways: Sequence[Way], batches: Sequence[Tensor], device: torch.device, repeats: int, progress: Progress = silent
+) -> list[list[float]]:
+    """Return the seconds that each way takes for all ``batches``, after a short run of each that warms up."""
+    seconds: list[list[float]] = [[] for _ in ways]
+    counter = Counter(progress, "timing", repeats * len(ways))
     with torch.no_grad():
-        seconds = [_seconds(run, batches, model.device) for _ in range(repeats)]
-    return averages[0], 1000 * statistics.median(seconds) / images
+        for way in ways:
+            way([batches[0][:1]])
+        for _ in range(repeats):
+            for way, found in zip(ways, seconds, strict=True):
+                found.append(_seconds(way, batches, device))
+                counter.add(1)
+    return seconds
 
 
-def _planning(model: SpikingModel, image: Tensor) -> Callable[[Sequence[Tensor]], object]:
+def _per_image(seconds: Sequence[float], batches: Sequence[Tensor]) -> float:
+    """Return the median in milliseconds per image."""
+    return 1000 * statistics.median(seconds) / sum(len(batch) for batch in batches)
+
+
+def _planning(model: SpikingModel, image: Tensor) -> Way:
     """Return what plans for ``image``, whose drives are known beforehand."""
     drives = model.drive(image)
     return lambda _: model.plan(image, drives)
 
 
-def _seconds(way: Callable[[Sequence[Tensor]], object], batches: Sequence[Tensor], device: torch.device) -> float:
+def _seconds(way: Way, batches: Sequence[Tensor], device: torch.device) -> float:
     seconds: list[float] = []
     timed(way, device, seconds)(batches)
     return seconds[0]

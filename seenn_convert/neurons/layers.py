@@ -4,6 +4,8 @@ Each takes its input current and its state and returns its output and the next s
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -61,29 +63,33 @@ class Neuron(nn.Module):
         return f"v_threshold={low:.4g}" if low == high else f"v_threshold={low:.4g}..{high:.4g}"
 
 
-class BinaryNeuron(Neuron):
+class _ByLaw(Neuron):
+    """A neuron whose step is ``law(current, *state, v_threshold, *options)``."""
+
+    law: ClassVar[Callable[..., tuple[Tensor, ...]]]
+
+    def forward(self, current: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(output, *state_next)``, each ``(B, *F)``."""
+        return self.law(current, *state, self.v_threshold, *(getattr(self, option) for option in self.options))
+
+
+class BinaryNeuron(_ByLaw):
     """Fires 0 or +1."""
 
+    law = staticmethod(if_step)
     state_names = ("v",)
     alphabet = (0, 1)
 
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return if_step(current, v, self.v_threshold)
 
-
-class SignedNeuron(Neuron):
+class SignedNeuron(_ByLaw):
     """Fires -1, 0 or +1; -1 only takes back a spike it has sent."""
 
+    law = staticmethod(signed_step)
     state_names = ("v", "emitted")
     alphabet = (-1, 0, 1)
 
-    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
-        return signed_step(current, v, emitted, self.v_threshold)
 
-
-class _MultiLevel(Neuron):
+class _MultiLevel(_ByLaw):
     """A neuron whose spikes are 0 and powers of two up to ``2**(levels - 1)``, of either sign where it has both.
 
     Raises:
@@ -106,28 +112,22 @@ class _MultiLevel(Neuron):
 class MultiLevelNeuron(_MultiLevel):
     """Fires 0 or a power of two of either sign; a negative one only takes back what it has sent."""
 
+    law = staticmethod(multilevel_step)
     state_names = ("v", "emitted")
-
-    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
-        return multilevel_step(current, v, emitted, self.v_threshold, self.levels)
 
 
 class UnsignedMultiLevelNeuron(_MultiLevel):
     """Fires 0 or a power of two; it takes nothing back."""
 
+    law = staticmethod(unsigned_multilevel_step)
     state_names = ("v",)
 
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, levels: int) -> None:
         super().__init__(v_threshold, v_initial, levels)
         self.alphabet = (0, *(1 << level for level in range(levels)))
 
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return unsigned_multilevel_step(current, v, self.v_threshold, self.levels)
 
-
-class _Group(Neuron):
+class _Group(_ByLaw):
     """Neurons with one membrane: a spike is any whole number of either sign up to ``members``, one for each that fires.
 
     Raises:
@@ -154,11 +154,8 @@ class _Group(Neuron):
 class GroupNeuron(_Group):
     """Fires any whole number up to ``members``; a negative one only takes back what it has sent."""
 
+    law = staticmethod(group_step)
     state_names = ("v", "emitted")
-
-    def forward(self, current: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``."""
-        return group_step(current, v, emitted, self.v_threshold, self.members)
 
 
 class TrackingNeuron(Neuron):
@@ -184,46 +181,34 @@ class TrackingNeuron(Neuron):
         return tracking_step(current, v, emitted, self.v_threshold, most)
 
 
-class EncodingNeuron(Neuron):
+class EncodingNeuron(_ByLaw):
     """Sends a graded signal of either sign as spikes -1, 0 or +1; it rectifies nothing."""
 
+    law = staticmethod(encoding_step)
     state_names = ("v",)
     alphabet = (-1, 0, 1)
-
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return encoding_step(current, v, self.v_threshold)
 
 
 class MultiLevelEncoder(_MultiLevel):
     """Sends a graded signal of either sign as powers of two of either sign."""
 
+    law = staticmethod(multilevel_encoding_step)
     state_names = ("v",)
-
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return multilevel_encoding_step(current, v, self.v_threshold, self.levels)
 
 
 class GroupEncoder(_Group):
     """Sends a graded signal of either sign as up to ``members`` spikes at once, of either sign."""
 
+    law = staticmethod(encoding_step)
     state_names = ("v",)
 
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return encoding_step(current, v, self.v_threshold, most=self.members)
 
-
-class TrackingEncoder(Neuron):
+class TrackingEncoder(_ByLaw):
     """Sends a graded signal of either sign as whole numbers of spikes of either sign."""
 
+    law = staticmethod(partial(encoding_step, most=None))
     state_names = ("v",)
     alphabet = None
-
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``(output, v_next)``, each ``(B, *F)``."""
-        return encoding_step(current, v, self.v_threshold, most=None)
 
 
 def _whole(name: str, value: int, most: int) -> int:

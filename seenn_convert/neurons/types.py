@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -60,44 +59,75 @@ class NeuronType(Protocol):
         ...
 
 
+class _Shared:
+    """What the types of this package share: which layers they make; every neuron starts at half its threshold.
+
+    Attributes:
+        rectifier: The neurons for a ReLU.
+        encoder: The neurons for a graded signal of either sign; None where spikes have no sign.
+        unsigned: For the message about it: the words for such neurons, and the type to use instead.
+        most: The largest number of levels, and the sentence about it.
+    """
+
+    rectifier: ClassVar[type[Neuron]]
+    encoder: ClassVar[type[Neuron] | None] = None
+    unsigned: ClassVar[tuple[str, str]]
+    most: ClassVar[tuple[float, str]]
+
+    @property
+    def levels(self) -> int | None:
+        """Return the levels, if there are any."""
+        return None
+
+    @property
+    def resolution(self) -> int:
+        """Return the levels where each is one spike more, 1 without levels."""
+        return self.levels or 1
+
+    def __post_init__(self) -> None:
+        """Check the number of levels."""
+        if self.levels is not None and not 1 <= self.levels <= self.most[0]:
+            raise InputError(f"{self.most[1]}, got {self.levels}")
+
+    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
+        """Return neurons that cannot send more than ``maximum`` on average."""
+        return self._made(self.rectifier, v_threshold.clamp(max=maximum))
+
+    def encoding(self, v_threshold: Tensor) -> Neuron:
+        """Return neurons that spike with either sign; raises InputError where spikes have no sign."""
+        if self.encoder is None:
+            words, other = self.unsigned
+            raise InputError(
+                f"{words} neurons cannot send graded signals of either sign; use --neuron {other}, or --encode never"
+            )
+        return self._made(self.encoder, v_threshold)
+
+    def _made(self, kind: type[Neuron], v_threshold: Tensor, **options: float) -> Neuron:
+        unit = v_threshold / self.resolution
+        options = {name: getattr(self, name) for name in kind.options if name not in options} | options
+        return kind(unit, initial_membrane(unit, unit.shape), **options)
+
+
 @dataclass(frozen=True)
-class Signed:
+class Signed(_Shared):
     """Spikes -1, 0, +1; a ReLU's neuron only takes back what it has sent."""
 
     name: str = "signed"
-    levels: ClassVar[None] = None
-    resolution: ClassVar[int] = 1
-
-    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return signed neurons, which cannot send more than ``maximum`` on average."""
-        return _at_half(SignedNeuron, v_threshold.clamp(max=maximum))
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Return neurons that spike with either sign."""
-        return _at_half(EncodingNeuron, v_threshold)
+    rectifier = SignedNeuron
+    encoder = EncodingNeuron
 
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(_Shared):
     """Spikes 0, +1."""
 
     name: str = "if"
-    levels: ClassVar[None] = None
-    resolution: ClassVar[int] = 1
-
-    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return binary neurons, which cannot send more than ``maximum`` on average."""
-        return _at_half(BinaryNeuron, v_threshold.clamp(max=maximum))
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Raise InputError: a binary spike has no sign."""
-        raise InputError(
-            "binary neurons cannot send graded signals of either sign; use --neuron signed, or --encode never"
-        )
+    rectifier = BinaryNeuron
+    unsigned = ("binary", "signed")
 
 
 @dataclass(frozen=True)
-class Tracking:
+class Tracking(_Shared):
     """Graded spikes, any whole number of the ``levels``-th part of the calibrated threshold.
 
     The emitted sum is always the rounded, rectified input sum: the reference other types are judged against.
@@ -105,34 +135,24 @@ class Tracking:
 
     levels: int = 32
     name: str = "tracking"
-
-    def __post_init__(self) -> None:
-        """Check the number of levels."""
-        if self.levels < 1:
-            raise InputError(f"a tracking neuron has at least 1 level, got {self.levels}")
-
-    @property
-    def resolution(self) -> int:
-        """Return the levels: each is one spike more."""
-        return self.levels
+    rectifier = TrackingNeuron
+    encoder = TrackingEncoder
+    most = (math.inf, "a tracking neuron has at least 1 level")
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return tracking neurons."""
-        return _at_half(partial(TrackingNeuron, maximum=maximum), v_threshold / self.levels)
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Return neurons that send whole numbers of either sign."""
-        return _at_half(TrackingEncoder, v_threshold / self.levels)
+        """Return tracking neurons, which clip their sum and not their threshold."""
+        return self._made(TrackingNeuron, v_threshold, maximum=maximum)
 
 
 @dataclass(frozen=True)
-class _PowersOfTwo:
-    levels: int = 3
+class MultiLevel(_Shared):
+    """Spikes 0 and powers of two of either sign; the largest of the ``levels`` is the calibrated threshold."""
 
-    def __post_init__(self) -> None:
-        """Check the number of levels."""
-        if not 1 <= self.levels <= MOST_LEVELS:
-            raise InputError(f"a multi-level neuron has 1 to {MOST_LEVELS} levels, got {self.levels}")
+    levels: int = 3
+    name: str = "multilevel"
+    rectifier: ClassVar[type[Neuron]] = MultiLevelNeuron
+    encoder: ClassVar[type[Neuron] | None] = MultiLevelEncoder
+    most = (MOST_LEVELS, f"a multi-level neuron has 1 to {MOST_LEVELS} levels")
 
     @property
     def resolution(self) -> int:
@@ -141,70 +161,29 @@ class _PowersOfTwo:
 
 
 @dataclass(frozen=True)
-class MultiLevel(_PowersOfTwo):
-    """Spikes 0 and powers of two of either sign; the largest of the ``levels`` is the calibrated threshold."""
-
-    name: str = "multilevel"
-
-    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return multi-level neurons, which cannot send more than ``maximum`` on average."""
-        unit = v_threshold.clamp(max=maximum) / self.resolution
-        return _at_half(partial(MultiLevelNeuron, levels=self.levels), unit)
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Return neurons that send powers of two of either sign."""
-        return _at_half(partial(MultiLevelEncoder, levels=self.levels), v_threshold / self.resolution)
-
-
-@dataclass(frozen=True)
-class UnsignedMultiLevel(_PowersOfTwo):
+class UnsignedMultiLevel(MultiLevel):
     """Spikes 0 and positive powers of two; the largest of the ``levels`` is the calibrated threshold."""
 
     name: str = "multilevel-unsigned"
-
-    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return multi-level neurons without negative spikes, which cannot send more than ``maximum`` on average."""
-        unit = v_threshold.clamp(max=maximum) / self.resolution
-        return _at_half(partial(UnsignedMultiLevelNeuron, levels=self.levels), unit)
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Raise InputError: these spikes have no sign."""
-        raise InputError(
-            "unsigned multi-level neurons cannot send graded signals of either sign; use --neuron multilevel, or "
-            "--encode never"
-        )
+    rectifier = UnsignedMultiLevelNeuron
+    encoder = None
+    unsigned = ("unsigned multi-level", "multilevel")
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(_Shared):
     """Spikes are whole numbers of either sign, one for each of the ``members``; all at once are the threshold."""
 
     members: int = 4
     name: str = "group"
-
-    def __post_init__(self) -> None:
-        """Check the number of members."""
-        if not 1 <= self.members <= MOST_MEMBERS:
-            raise InputError(f"a group has 1 to {MOST_MEMBERS} members, got {self.members}")
+    rectifier = GroupNeuron
+    encoder = GroupEncoder
+    most = (MOST_MEMBERS, f"a group has 1 to {MOST_MEMBERS} members")
 
     @property
     def levels(self) -> int:
         """Return the members."""
         return self.members
-
-    @property
-    def resolution(self) -> int:
-        """Return the members: each is one spike more."""
-        return self.members
-
-    def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
-        """Return groups, which cannot send more than ``maximum`` on average."""
-        unit = v_threshold.clamp(max=maximum) / self.members
-        return _at_half(partial(GroupNeuron, members=self.members), unit)
-
-    def encoding(self, v_threshold: Tensor) -> Neuron:
-        """Return groups that spike with either sign."""
-        return _at_half(partial(GroupEncoder, members=self.members), v_threshold / self.members)
 
 
 NEURON_TYPES: Mapping[str, NeuronType] = dict(
@@ -231,8 +210,3 @@ def neuron_type(name: str, levels: int | None = None) -> NeuronType:
     if name not in WITH_LEVELS:
         raise InputError(f"{name} neurons have no levels; neuron types with levels: {', '.join(WITH_LEVELS)}")
     return WITH_LEVELS[name](levels)
-
-
-def _at_half(make: Callable[[Tensor, Tensor], Neuron], v_threshold: Tensor) -> Neuron:
-    """Return neurons that start at half their threshold."""
-    return make(v_threshold, initial_membrane(v_threshold, v_threshold.shape))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.interpreter import Interpreter, read_results
+from seenn_convert.ir.interpreter import Interpreter, read_results, relative_error
 from seenn_convert.ir.program import Program, Stage, format_program
 
 TOLERANCE = 1e-5
@@ -134,14 +134,6 @@ def _outputs_in_double(program: Program, image: Tensor) -> Tensor:
     run = Interpreter(program.graph_module, lambda node, module, inputs: _module_in_double(module)(*inputs)).run
     outputs: Tensor = run(image)
     return outputs
-
-
-def relative_error(actual: Tensor, expected: Tensor) -> float:
-    """Return the largest absolute difference, as a share of the largest expected magnitude."""
-    if actual.shape != expected.shape:
-        return float("inf")
-    scale = expected.abs().max().clamp(min=1e-12)
-    return float((actual - expected).abs().max() / scale)
 
 
 def _first_difference(before: Program, after: Program, image: Tensor, tolerance: float) -> str:

@@ -7,7 +7,7 @@ from torch import fx
 from seenn_convert.analysis.time_invariance import time_varying
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.program import IMAGE, Program, Stage
+from seenn_convert.ir.program import IMAGE, Program, Stage, ancestors
 from seenn_convert.passes.base import Pass
 
 
@@ -62,23 +62,13 @@ def _varies(node: fx.Node, varying: set[fx.Node]) -> bool:
 
 
 def _stem(draft: Draft, cut: list[fx.Node]) -> fx.GraphModule:
-    graph, needed = fx.Graph(), _ancestors(cut)
+    graph, needed = fx.Graph(), ancestors(cut)
     values: dict[fx.Node, fx.Node] = {}
     for node in draft.graph.nodes:
         if node in needed:
             values[node] = graph.node_copy(node, lambda source: values[source])
     graph.output(tuple(values[node] for node in cut))
     return fx.GraphModule(draft.graph_module, graph).eval()
-
-
-def _ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
-    found, open_nodes = set(nodes), list(nodes)
-    while open_nodes:
-        for source in open_nodes.pop().all_input_nodes:
-            if source not in found:
-                found.add(source)
-                open_nodes.append(source)
-    return found
 
 
 def _feed(draft: Draft, node: fx.Node, name: str, varying: set[fx.Node]) -> None:

@@ -70,7 +70,7 @@ class InsertNeurons(Pass):
         return self.neuron_type.rectifying(v_threshold)
 
     def _insert(self, draft: Draft, node: fx.Node, shape: tuple[int, ...], neuron: Neuron) -> None:
-        name, users, parts = node.name, list(node.users), neuron.state_names
+        name, parts = node.name, neuron.state_names
         draft.replace_module(node, neuron)
         clock = [draft.clock()] if neuron.reads_clock else []
         state = [
@@ -78,11 +78,7 @@ class InsertNeurons(Pass):
             for part in parts
         ]
         node.args = (draft.source_of(node), *clock, *state)
-        output, *following = draft.insert_items(node, [f"{name}_out", *(f"{name}_{part}_next" for part in parts)])
-        for user in users:
-            user.replace_input_with(node, output)
-        for placeholder, successor in zip(state, following, strict=True):
-            draft.set_next(placeholder, successor)
+        draft.carry_on(node, [f"{name}_out", *(f"{name}_{part}_next" for part in parts)], state)
 
 
 def _row(v_threshold: Tensor, shape: tuple[int, ...]) -> Tensor:

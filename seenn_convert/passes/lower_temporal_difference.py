@@ -56,7 +56,7 @@ class LowerTemporalDifference(Pass):
 
     def _lower_homogeneous(self, draft: Draft, node: fx.Node, module: nn.Module) -> None:
         """Let ``node`` emit the change of ``module`` of its running sum; a ReLU's last value is not worth a state."""
-        name, source, users = node.name, draft.source_of(node), list(node.users)
+        name, source = node.name, draft.source_of(node)
         state = [draft.add_state(f"{name}_sum", self._shape(source))]
         if isinstance(module, GradedReLU):
             draft.replace_module(node, RectifiedDifference())
@@ -65,15 +65,12 @@ class LowerTemporalDifference(Pass):
             state.append(draft.add_state(f"{name}_previous", self.shapes[name]))
         node.args = (source, *state)
         items = [f"{name}_out", f"{name}_sum_next", f"{name}_value"]
-        output, *following = draft.insert_items(node, items[: 1 + len(state)])
-        _hand_over(users, node, output)
-        for placeholder, successor in zip(state, following, strict=True):
-            draft.set_next(placeholder, successor)
+        draft.carry_on(node, items[: 1 + len(state)], state)
 
     def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
-        name, users = node.name, list(node.users)
+        name = node.name
         sources: list[fx.Node] = list(node.args)  # type: ignore[arg-type]
-        changing = [_origin(source) in varying for source in sources]
+        changing = tuple(_origin(source) in varying for source in sources)
         draft.replace_module(node, MeanDifference(module, changing))
         clock, previous = draft.clock(), draft.add_state(f"{name}_previous", self.shapes[name])
         sums = [
@@ -83,11 +80,7 @@ class LowerTemporalDifference(Pass):
         ]
         node.args = (clock, previous, *sources, *sums)
         items = [f"{name}_out", f"{name}_value", *(f"{running_sum.name}_next" for running_sum in sums)]
-        output, value, *following = draft.insert_items(node, items)
-        _hand_over(users, node, output)
-        draft.set_next(previous, value)
-        for running_sum, successor in zip(sums, following, strict=True):
-            draft.set_next(running_sum, successor)
+        draft.carry_on(node, items, [previous, *sums])
 
     def _shape(self, node: fx.Node) -> tuple[int, ...]:
         return self.shapes[_origin(node).name]
@@ -96,8 +89,3 @@ class LowerTemporalDifference(Pass):
 def _origin(node: fx.Node) -> fx.Node:
     """Return the call that made a value: an item belongs to the call it is taken from."""
     return node.all_input_nodes[0] if node.op == "call_function" else node
-
-
-def _hand_over(users: list[fx.Node], node: fx.Node, output: fx.Node) -> None:
-    for user in users:
-        user.replace_input_with(node, output)

@@ -17,7 +17,8 @@ TO_FULL_RUN = "points_lost_to_full_run"
 def comparison_tiles(comparison: Comparison) -> tuple[Tile, ...]:
     """Return the big numbers at the top."""
     close = f"on average, at most {ALLOWED} points below all timesteps"
-    shown = sorted((way for way in comparison.ways if way.name in (comparison.score, "global")), key=_is_global)
+    ways = {way.name: way for way in comparison.ways}
+    shown = [ways[name] for name in (comparison.score, "global") if name in ways]
     return (
         Tile("ANN accuracy", percent(comparison.ann_accuracy), "the model before conversion"),
         Tile("All timesteps", percent(comparison.accuracy_at[-1]), f"after {comparison.timesteps} timesteps"),
@@ -75,10 +76,6 @@ def reliability_table(comparison: Comparison) -> Table:
         for row in comparison.reliability
     ]  # fmt: skip
     return table("Reliability", columns, rows, long=True)
-
-
-def _is_global(way: Strategy) -> bool:
-    return way.name == "global"
 
 
 def _within(way: Strategy, key: str) -> str:

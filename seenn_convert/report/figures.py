@@ -1,10 +1,9 @@
 """Write the plots of a report or a comparison as files for a paper."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from seenn_convert.artifact.files import written_to
+from seenn_convert.artifact.files import check_writable, written_to
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.numbers import plural
@@ -22,16 +21,13 @@ def check_figures(folder: Path) -> None:
     """Make ``folder``, and raise InputError if it could not be written: said before the work, not after it."""
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+    check_writable(folder, ())
 
 
 def write_figures(report: Report | Comparison, folder: Path) -> list[Path]:
     """Write each plot as SVG, and as PDF and PNG if the extra ``figures`` is installed; return the files.
 
-    Args:
-        report: What to draw.
-        folder: Made if it is not there; files of the same name are replaced.
+    The folder is made if it is not there; files of the same name are replaced.
 
     Raises:
         InputError: The folder cannot be written.

@@ -23,7 +23,7 @@ from seenn_convert.report.plots.labels import placed_labels
 from seenn_convert.report.plots.plot import Plot
 
 FILTERS = (
-    certificate.counted_words, certificate.evidence, certificate.outcome, certificate.promise,
+    certificate.evidence, certificate.outcome, certificate.promise,
     comparing.auroc_table, comparing.comparison_tiles, comparing.lost_table, comparing.reliability_table,
     comparing.time_table, comparison_plots, diagnosis.diagnosis_words, examples.class_name, examples.is_small,
     exits.calibration_words, exits.exit_rule, exits.exit_words, exits.held_out_words, exits.policy_head_words,
@@ -84,5 +84,6 @@ def _templates() -> Environment:
     environment.filters["px"] = lambda value: f"{value:.1f}"
     environment.globals |= {
         "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM,
+        "counted": certificate.COUNTED,
     }  # fmt: skip
     return environment

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from theory import quantized_activation
 from torch import Tensor
 
 from seenn_convert.calibration.rules import (
@@ -23,7 +24,6 @@ from seenn_convert.calibration.rules import (
 )
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
 from seenn_convert.errors import InputError
-from seenn_convert.neurons.law import quantized_activation
 
 
 def seen(values: Tensor) -> ActivationStatistics:

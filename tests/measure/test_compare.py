@@ -6,22 +6,19 @@ from pathlib import Path
 
 import pytest
 import small_artifacts as small
-import torch
 
 from seenn_convert.analysis.coverage import policy_macs
+from seenn_convert.artifact.files import check_writable
 from seenn_convert.artifact.provenance import data_facts, environment
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.errors import InputError
-from seenn_convert.exits.readouts import from_logits
 from seenn_convert.exits.strategies.basic import STRATEGIES
 from seenn_convert.measure import compare as comparing
 from seenn_convert.measure.compare import budgets, compare
-from seenn_convert.measure.costs import Counts
-from seenn_convert.measure.timing import Prices
 from seenn_convert.report.render import comparison_page
-from seenn_convert.report.write import check_comparison, write_comparison
+from seenn_convert.report.write import COMPARISON_FILES, write_comparison
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
 
@@ -101,17 +98,6 @@ def test_where_the_head_plans_its_costs_are_paid(planned: tuple[Comparison, int]
     assert ways["planned"][-1].synaptic_operations == ways["fixed"][-1].synaptic_operations
 
 
-def test_a_planned_exit_costs_the_head_on_top_of_the_same_timesteps() -> None:
-    record = from_logits(torch.rand(2, 3, 2), torch.rand(3, 2), torch.tensor([0, 1, 0]))
-    counted = torch.tensor([[10.0, 20.0, 30.0], [15.0, 25.0, 35.0]])
-    judge = comparing._Judge(record, Counts(counted, counted, counted, {}), Prices(1.0, 2.0), comparing._Head(7, 0.5))
-    plain, planned = (judge.point(torch.tensor([1, 2, 1]), planned=planned) for planned in (False, True))
-
-    assert (plain.synaptic_operations, planned.synaptic_operations) == pytest.approx((65 / 3, 65 / 3 + 7))
-    assert (plain.milliseconds, planned.milliseconds) == pytest.approx((1 + 2 * 4 / 3, 1.5 + 2 * 4 / 3))
-    assert plain.accuracy == planned.accuracy
-
-
 def test_what_is_run_takes_the_timesteps_that_hindsight_says(planned: tuple[Comparison, int]) -> None:
     """The timed images are all that judge, so the averages are those of the points."""
     found, _ = planned
@@ -168,4 +154,4 @@ def test_the_page_and_the_numbers_are_written(found: Comparison, tmp_path: Path)
 
 def test_a_folder_that_is_not_there_is_said_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        check_comparison(tmp_path / "none")
+        check_writable(tmp_path / "none", COMPARISON_FILES)

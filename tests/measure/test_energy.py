@@ -2,14 +2,14 @@
 
 import pytest
 
-from seenn_convert.measure.energy import ASSUMPTIONS, Operations
+from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
 
 
 def test_energy_by_hand() -> None:
     """1,000 multiply-accumulates of 4.6 pJ and 500 accumulates of 0.9 pJ are 5,050 pJ."""
-    assert Operations(1000, 500).nanojoule == pytest.approx(5.05)
-    assert Operations(1000).nanojoule == pytest.approx(4.6)
-    assert Operations(0, 1000).nanojoule == pytest.approx(0.9)
+    assert nanojoule(1000, 500) == pytest.approx(5.05)
+    assert nanojoule(1000) == pytest.approx(4.6)
+    assert nanojoule(0, 1000) == pytest.approx(0.9)
 
 
 def test_the_numbers_are_said() -> None:

@@ -12,8 +12,7 @@ from seenn_convert.artifact.schema.report import Report
 from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.plan_choice import PlanDecision
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import Split
-from seenn_convert.measure.planned import Planning, _warnings
+from seenn_convert.measure.planned import _warnings
 from seenn_convert.report.narrative.exits import policy_head_words
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
@@ -23,13 +22,6 @@ from seenn_convert.workflows.add_planner.run import attach_policy
 def report() -> Report:
     options = PolicyOptions(policy="planned", target=ExitTarget(timesteps=3.0), epochs=2)
     return attach_policy(small.artifact(), small.dataset(200, 11), options).report
-
-
-def planning(choice: Setting, held_out: int = 900) -> Planning:
-    fixed = [Setting(4.0, 1.0), Setting(0.0, 3.0)]
-    decision = PlanDecision(choice, 0, {"fixed": fixed})
-    split = Split((0,), tuple(range(held_out)))
-    return Planning(decision, ExitTarget(drop=0.5), split, {}, 0.1, {}, 1.0, 1.0, True)
 
 
 def test_costs_and_times(report: Report) -> None:
@@ -63,7 +55,8 @@ def test_the_page_says_what_the_head_is(report: Report) -> None:
 ])  # fmt: skip
 def test_warnings(choice: Setting, held_out: int, part: str | None) -> None:
     """Stopping all after 1 or 3 timesteps loses 4 or 0 points, so 2 points at 2 timesteps is what a mixture loses."""
-    warnings = _warnings(planning(choice, held_out))
+    fixed = [Setting(4.0, 1.0), Setting(0.0, 3.0)]
+    warnings = list(_warnings(PlanDecision(choice, 0, {"fixed": fixed}), held_out))
     assert len(warnings) == (part is not None)
     assert part is None or part in warnings[0].text
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from theory import quantized_activation
 from torch import Tensor
 
 from seenn_convert.neurons.law import (
@@ -16,7 +17,6 @@ from seenn_convert.neurons.law import (
     initial_membrane,
     multilevel_encoding_step,
     multilevel_step,
-    quantized_activation,
     signed_step,
     tracking_step,
     unsigned_multilevel_step,

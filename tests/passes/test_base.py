@@ -10,9 +10,10 @@ from torch import nn
 
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.operators import Affine
 from seenn_convert.ir.program import Program, Stage
-from seenn_convert.passes.base import Pass, channel_scale, check_same, relative_error, run_passes
+from seenn_convert.passes.base import Pass, channel_scale, check_same, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 
 

@@ -4,12 +4,12 @@ import harness
 import pytest
 import torch
 import toys
+from theory import quantized_activation
 from torch import nn
 
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.program import Program, Stage, format_program
 from seenn_convert.ir.state import initial_state
-from seenn_convert.neurons.law import quantized_activation
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.types import NEURON_TYPES, Binary, Group, MultiLevel, NeuronType, Signed, UnsignedMultiLevel
 from seenn_convert.passes.insert_neurons import InsertNeurons

@@ -16,13 +16,7 @@ def to_plain(value: object) -> Any:
 
 
 def from_plain(data: object, kind: type[T], path: Path | None = None, remedy: str = "convert the model again") -> T:
-    """Return the document that ``data`` holds.
-
-    Args:
-        data: What was read from JSON.
-        kind: The dataclass of the document.
-        path: Where it was read, for the error.
-        remedy: What to do about an error.
+    """Return the document that ``data``, read from JSON at ``path``, holds.
 
     Raises:
         ArtifactError: A value is missing, of another kind, or makes no sense; says which.

@@ -46,7 +46,7 @@ class ConversionFacts:
 
     @classmethod
     def of_report(cls, report: Report) -> "ConversionFacts":
-        """Return the facts of an artifact written before they were in the manifest, from its report."""
+        """Return the facts that a report holds."""
         if report.conversion is None:
             return cls()
         exit_ = report.conversion.exit

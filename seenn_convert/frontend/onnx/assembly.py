@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
-from torch import Tensor, nn
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seenn_convert.errors import UnsupportedOperatorError
@@ -32,6 +32,7 @@ from seenn_convert.frontend.onnx.operators.base import (
     to_tensor,
 )
 from seenn_convert.frontend.onnx.operators.table import BUILDERS
+from seenn_convert.ir.operators import ConstantRow
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
@@ -155,9 +156,9 @@ class Assembly:
         wanted = tuple((batch, *row.shape[1:]) for batch in BATCHES)
         if tuple(array.shape for array in value.arrays) == wanted and all(repeats(a, row) for a in value.arrays):
             if repeated not in self.values:
-                module = _ForEachImage(to_tensor(row))
+                module = ConstantRow(to_tensor(row[0]))
                 self._append(value.producer, module, [self.image.name], [repeated])
-                self.values[repeated] = Activation(wanted, module.row.dtype)
+                self.values[repeated] = Activation(wanted, module.value.dtype)
             return repeated
         return name
 
@@ -183,20 +184,6 @@ class Assembly:
                 self.unknown.add(name)
             else:
                 self.values[name] = value
-
-
-class _ForEachImage(nn.Module):
-    """A constant row, repeated for every image."""
-
-    row: Tensor
-
-    def __init__(self, row: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("row", row)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Repeat the row as often as there are images."""
-        return self.row.expand(image.shape[0], *self.row.shape[1:])
 
 
 def _identifier(label: str) -> str:

@@ -1,8 +1,7 @@
 """Check that a network computes what onnxruntime computes from the file it was read from."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,34 +131,11 @@ def _first_difference(path: Path, network: OnnxNetwork, images: Tensor, toleranc
         expected = dict(zip(names, _run(session, few, path), strict=True))
     except (InputError, ValueError):  # above 2 GiB, or a value onnxruntime does not hand out
         return ""
-    for module, name, value in _values_of(network, few):
-        if name in expected and _relative_error(value.numpy(), expected[name]) > tolerance:
-            return f"; the first node that differs is '{module}' (output '{name}')"
+    values = {network.input_name: few}
+    with torch.no_grad():
+        for step in network.run_steps(values):
+            for name in step.outputs:
+                seen = name in values and name in expected
+                if seen and _relative_error(values[name].numpy(), expected[name]) > tolerance:
+                    return f"; the first node that differs is '{step.module}' (output '{name}')"
     return ""
-
-
-def _values_of(network: OnnxNetwork, images: Tensor) -> list[tuple[str, str, Tensor]]:
-    """Return every value of a forward pass as (submodule, name in the file, value)."""
-    recorded: list[tuple[str, str, Tensor]] = []
-    with _recording(network, recorded), torch.no_grad():
-        network(images)
-    return recorded
-
-
-@contextmanager
-def _recording(network: OnnxNetwork, recorded: list[tuple[str, str, Tensor]]) -> Iterator[None]:
-    outputs = {step.module: step.outputs for step in network.steps}
-
-    def record(name: str, result: Any) -> None:
-        results: Sequence[Tensor] = result if isinstance(result, tuple) else (result,)
-        recorded.extend((name, output, value.clone()) for output, value in zip(outputs[name], results, strict=False))
-
-    def hook_for(name: str) -> Callable[[Any, Any, Any], None]:
-        return lambda module, inputs, result: record(name, result)
-
-    handles = [network.get_submodule(name).register_forward_hook(hook_for(name)) for name in outputs]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

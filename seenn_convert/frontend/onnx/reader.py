@@ -1,6 +1,6 @@
 """Read an ONNX file into a PyTorch network of ordinary modules, one for each ONNX node that computes something."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -39,13 +39,19 @@ class OnnxNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Map images ``(B, *input_shape)`` to the output, or to a tuple where the file has several."""
         values = {self.input_name: image}
+        for _ in self.run_steps(values):
+            pass
+        outputs = tuple(values[name] for name in self.output_names)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run_steps(self, values: dict[str, Tensor]) -> Iterator[Step]:
+        """Yield each step once its results are in ``values``, which begin with the image; then release what it may."""
         for step in self.steps:
             result = getattr(self, step.module)(*(values[name] for name in step.inputs))
             values.update(zip(step.outputs, result if isinstance(result, tuple) else (result,), strict=False))
+            yield step
             for name in step.released:
                 del values[name]
-        outputs = tuple(values[name] for name in self.output_names)
-        return outputs[0] if len(outputs) == 1 else outputs
 
 
 def read_onnx(path: Path, output_name: str | None = None) -> OnnxNetwork:

@@ -32,7 +32,7 @@ from seenn_convert.frontend.torch.call import (
 )
 from seenn_convert.frontend.torch.layout import PLAIN, STAND_IN, Layout, batch_of, sizes_of
 from seenn_convert.ir.operators import ConstantRow
-from seenn_convert.ir.program import Program, Stage
+from seenn_convert.ir.program import Program, Stage, ancestors
 
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
 RESERVED = ("image", "output", "clock", "readout", "run_length", "logits", "score")
@@ -86,7 +86,7 @@ class _Lifter:
         for node in self.source.nodes:
             if node.op == "call_function":
                 self._visit(node)
-        needed = _needed(output)
+        needed = ancestors([output])
         problems = [text for node, text in self.problems.items() if node in needed or written(node) is not None]
         if problems:
             raise UnsupportedOperatorError(problems)
@@ -291,17 +291,6 @@ def _leaves(lifted: Lifted) -> list[fx.Node]:
             found.append(source)
         elif source.layout is None:
             found += _leaves(source)
-    return found
-
-
-def _needed(output: fx.Node) -> set[fx.Node]:
-    """Return the nodes that a result depends on."""
-    found, open_nodes = {output}, [output]
-    while open_nodes:
-        for source in open_nodes.pop().all_input_nodes:
-            if source not in found:
-                found.add(source)
-                open_nodes.append(source)
     return found
 
 

@@ -1,13 +1,43 @@
 """Operators with a module of their own: sums, shapes, constants, clips, and what acts on the parts of a row."""
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 
-class Add(nn.Module):
+@dataclass(eq=False, repr=False)
+class Operator(nn.Module):
+    """A module that is a dataclass: its fields are its options, each an argument of the constructor and an attribute.
+
+    A field that is itself a module is a submodule. So the fields say all that an artifact stores and a program prints.
+    """
+
+    def __new__(cls, *options: object, **named: object) -> Self:
+        """Make it a module before the fields are set."""
+        module = super().__new__(cls)
+        nn.Module.__init__(module)
+        return module
+
+    def __post_init__(self) -> None:
+        """Keep lists as tuples."""
+        for name in self.options():
+            if isinstance(value := getattr(self, name), list):
+                setattr(self, name, tuple(value))
+
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Return the names of the fields that are plain data."""
+        return tuple(one.name for one in fields(cls) if one.type is not nn.Module)
+
+    def extra_repr(self) -> str:
+        """Show the options as the constructor takes them."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self.options())
+
+
+class Add(Operator):
     """``x + y`` of two tensors ``(B, *F)``, broadcast as PyTorch does."""
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -15,7 +45,7 @@ class Add(nn.Module):
         return x + y
 
 
-class Subtract(nn.Module):
+class Subtract(Operator):
     """``x - y`` of two tensors ``(B, *F)``, broadcast as PyTorch does."""
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -23,92 +53,70 @@ class Subtract(nn.Module):
         return x - y
 
 
-class Concatenate(nn.Module):
+@dataclass(eq=False, repr=False)
+class Concatenate(Operator):
     """Join tensors along ``dim``, which is never the batch."""
 
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
+    dim: int
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return the joined tensor."""
         return torch.cat(parts, dim=self.dim)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"dim={self.dim}"
 
-
-class Mean(nn.Module):
+@dataclass(eq=False, repr=False)
+class Mean(Operator):
     """Mean over ``dims``, never the batch."""
 
-    def __init__(self, dims: Sequence[int], keepdim: bool = False) -> None:
-        super().__init__()
-        self.dims, self.keepdim = tuple(dims), keepdim
+    dims: tuple[int, ...]
+    keepdim: bool = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean."""
         return x.mean(dim=self.dims, keepdim=self.keepdim)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"dims={self.dims}, keepdim={self.keepdim}"
 
-
-class Reshape(nn.Module):
+@dataclass(eq=False, repr=False)
+class Reshape(Operator):
     """Give every row the shape ``shape``; the batch stays in front."""
 
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
+    shape: tuple[int, ...]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` as ``(B, *shape)``."""
         return x.reshape(x.shape[0], *self.shape)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"shape={self.shape}"
 
-
-class Expand(nn.Module):
+@dataclass(eq=False, repr=False)
+class Expand(Operator):
     """Repeat every row along its axes of size 1 until it has the shape ``shape``."""
 
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
+    shape: tuple[int, ...]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` as ``(B, *shape)``."""
         return x.expand(x.shape[0], *self.shape)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"shape={self.shape}"
 
-
-class Permute(nn.Module):
+@dataclass(eq=False, repr=False)
+class Permute(Operator):
     """Reorder the axes behind the batch; ``dims`` names all axes and begins with 0."""
 
-    def __init__(self, dims: Sequence[int]) -> None:
-        super().__init__()
-        self.dims = tuple(dims)
+    dims: tuple[int, ...]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reordered tensor."""
         return x.permute(self.dims)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"dims={self.dims}"
 
-
-class Slice(nn.Module):
+@dataclass(eq=False, repr=False)
+class Slice(Operator):
     """Take ``start:end:step`` along ``dim``, never the batch."""
 
-    def __init__(self, dim: int, start: int, end: int, step: int = 1) -> None:
-        super().__init__()
-        self.dim, self.start, self.end, self.step = dim, start, end, step
+    dim: int
+    start: int
+    end: int
+    step: int = 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the slice."""
@@ -116,20 +124,17 @@ class Slice(nn.Module):
         index[self.dim] = slice(self.start, self.end, self.step)
         return x[tuple(index)]
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"dim={self.dim}, start={self.start}, end={self.end}, step={self.step}"
 
-
-class Pad(nn.Module):
+@dataclass(eq=False, repr=False)
+class Pad(Operator):
     """Pad with a constant, or by ``mode`` with the tensor's own values.
 
     ``amounts`` counts from the last axis, as ``torch.nn.functional.pad`` does.
     """
 
-    def __init__(self, amounts: Sequence[int], value: float = 0.0, mode: str = "constant") -> None:
-        super().__init__()
-        self.amounts, self.value, self.mode = tuple(amounts), value, mode
+    amounts: tuple[int, ...]
+    value: float = 0.0
+    mode: str = "constant"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the padded tensor."""
@@ -162,24 +167,20 @@ class PaddedLinear(nn.Linear):
         return nn.functional.linear(padded, self.weight, self.bias)
 
 
-class PaddedMaxPool(nn.Module):
+@dataclass(eq=False, repr=False)
+class PaddedMaxPool(Operator):
     """Max pooling behind padding with minus infinity: ``pool`` is a max pooling, ``amounts`` as ``Pad`` takes them.
 
     One operator, since infinity cannot be summed over timesteps.
     """
 
-    def __init__(self, amounts: Sequence[int], pool: nn.Module) -> None:
-        super().__init__()
-        self.amounts, self.pool = tuple(amounts), pool
+    amounts: tuple[int, ...]
+    pool: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pooled tensor."""
         result: Tensor = self.pool(nn.functional.pad(x, self.amounts, value=float("-inf")))
         return result
-
-    def extra_repr(self) -> str:
-        """Show the padding."""
-        return f"amounts={self.amounts}"
 
 
 class Affine(nn.Module):
@@ -202,28 +203,22 @@ class Affine(nn.Module):
         return f"scale={tuple(self.scale.shape)}, shift={tuple(self.shift.shape)}"
 
 
-class ClippedReLU(nn.Module):
+@dataclass(eq=False, repr=False)
+class ClippedReLU(Operator):
     """``min(max(x, 0), maximum)``: ReLU6, Hardtanh from 0, clamp from 0."""
 
-    def __init__(self, maximum: float) -> None:
-        super().__init__()
-        self.maximum = maximum
+    maximum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the clipped tensor."""
         return x.clamp(0.0, self.maximum)
 
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"maximum={self.maximum}"
 
-
-class GradedReLU(nn.Module):
+@dataclass(eq=False, repr=False)
+class GradedReLU(Operator):
     """``min(max(x, 0), maximum)`` on a skip connection, where no weights multiply it: it stays graded in the SNN."""
 
-    def __init__(self, maximum: float = math.inf) -> None:
-        super().__init__()
-        self.maximum = maximum
+    maximum: float = math.inf
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the clipped tensor."""
@@ -234,7 +229,7 @@ class GradedReLU(nn.Module):
         return f"maximum={self.maximum}" if self.maximum < math.inf else ""
 
 
-class Encode(nn.Module):
+class Encode(Operator):
     """A place where graded values become spikes of either sign: nothing in the ANN, a layer of neurons in the SNN."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -260,15 +255,14 @@ class ConstantRow(nn.Module):
         return f"shape={tuple(self.value.shape)}"
 
 
-class PerPart(nn.Module):
+@dataclass(eq=False, repr=False)
+class PerPart(Operator):
     """Apply an operator to each of the ``n`` parts of a row as if it were a row: ``(B, n, *F) -> (B, n, *G)``.
 
     Windows of an image, or the heads of an attention, that the source folds into its batch axis.
     """
 
-    def __init__(self, operator: nn.Module) -> None:
-        super().__init__()
-        self.operator = operator
+    operator: nn.Module
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the results of all parts."""
@@ -277,16 +271,17 @@ class PerPart(nn.Module):
         return result.reshape(*parts, *result.shape[1:])
 
 
-class RowConvolution(nn.Module):
+@dataclass(eq=False, repr=False)
+class RowConvolution(Operator):
     """Convolution of each row with weights of its own: ``(B, C, *S)`` and ``(B, O, C / groups, *K)`` to ``(B, O, *S)``.
 
     Networks write it as one grouped convolution with the rows folded into the channels.
     """
 
-    def __init__(self, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int) -> None:
-        super().__init__()
-        self.stride, self.padding, self.dilation = tuple(stride), tuple(padding), tuple(dilation)
-        self.groups = groups
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return the convolved rows."""
@@ -295,7 +290,3 @@ class RowConvolution(nn.Module):
         convolve = nn.functional.conv1d if x.dim() == 3 else nn.functional.conv2d
         result: Tensor = convolve(x.flatten(0, 1).unsqueeze(0), weight.flatten(0, 1), None, *options)
         return result.reshape(rows, -1, *result.shape[2:])
-
-    def extra_repr(self) -> str:
-        """Show the options as the constructor takes them."""
-        return f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, groups={self.groups}"

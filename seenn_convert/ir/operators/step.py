@@ -3,11 +3,12 @@
 Each takes its input current and its state and returns its output and the next state; none keeps anything.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.ir.operators.basic import Operator
 from seenn_convert.ir.scores import Evidence, ExitScore, next_run_length
 from seenn_convert.rows import per_row
 
@@ -35,7 +36,7 @@ class TimestepBias(nn.Module):
         return f"T={self.bias.shape[0]}"
 
 
-class Tick(nn.Module):
+class Tick(Operator):
     """Advance the clock of every row by one timestep."""
 
     def forward(self, clock: Tensor) -> Tensor:
@@ -43,15 +44,14 @@ class Tick(nn.Module):
         return clock + 1
 
 
-class TemporalDifference(nn.Module):
+@dataclass(eq=False, repr=False)
+class TemporalDifference(Operator):
     """Emit, at each step, the change of ``f(S_t)`` of the running input sum ``S``, for a homogeneous operator ``f``.
 
     With ``f(t * x) = t * f(x)`` (max pooling) the mean output is then f of the mean input, at every timestep.
     """
 
-    def __init__(self, operator: nn.Module) -> None:
-        super().__init__()
-        self.operator = operator
+    operator: nn.Module
 
     def forward(self, current: Tensor, running_sum: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``(output, running_sum_next, value)``; ``previous`` is the last ``value``, zero at the start."""
@@ -60,7 +60,7 @@ class TemporalDifference(nn.Module):
         return value - previous, running_sum, value
 
 
-class RectifiedDifference(nn.Module):
+class RectifiedDifference(Operator):
     """Emit, at each step, the change of ``relu(S_t)`` of the running input sum ``S``.
 
     As ``TemporalDifference`` of a ReLU; the value of the step before is computed again, which is cheaper than to keep
@@ -73,7 +73,8 @@ class RectifiedDifference(nn.Module):
         return following.relu().sub_(running_sum.relu()), following
 
 
-class MeanDifference(nn.Module):
+@dataclass(eq=False, repr=False)
+class MeanDifference(Operator):
     """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
 
     Where f has no finite value, as ``1 / x`` before the first spike, it emits nothing, and catches up when f has one.
@@ -83,9 +84,8 @@ class MeanDifference(nn.Module):
         varying: For each input, whether it changes in time; one that does not is its own mean.
     """
 
-    def __init__(self, operator: nn.Module, varying: Sequence[bool] = (True,)) -> None:
-        super().__init__()
-        self.operator, self.varying = operator, tuple(varying)
+    operator: nn.Module
+    varying: tuple[bool, ...] = (True,)
 
     def forward(self, clock: Tensor, previous: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return ``(output, value, *sums_next)``.

@@ -5,25 +5,8 @@ from enum import Enum
 
 from torch import nn
 
+from seenn_convert.ir.operators import basic
 from seenn_convert.ir.operators.aten import LINEAR, AtenOperator
-from seenn_convert.ir.operators.basic import (
-    Add,
-    Affine,
-    ClippedReLU,
-    Concatenate,
-    ConstantRow,
-    Encode,
-    Expand,
-    GradedReLU,
-    Mean,
-    Pad,
-    PaddedMaxPool,
-    Permute,
-    PerPart,
-    Reshape,
-    Slice,
-    Subtract,
-)
 from seenn_convert.ir.operators.custom import CustomOperator
 
 
@@ -35,22 +18,23 @@ class Treatment(Enum):
     TEMPORAL_DIFFERENCE = "temporal-difference"
 
 
-RELU_FAMILY = (nn.ReLU, ClippedReLU, nn.LeakyReLU, nn.PReLU)
-SPIKING_OPERATORS = (*RELU_FAMILY, Encode)
+RELU_FAMILY = (nn.ReLU, basic.ClippedReLU, nn.LeakyReLU, nn.PReLU)
+SPIKING_OPERATORS = (*RELU_FAMILY, basic.Encode)
 """What becomes a layer of neurons."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 LINEAR_OPERATORS = (
     *CONVOLUTIONS, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool1d, nn.AvgPool2d,
     nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity,
-    Add, Subtract, Concatenate, Mean, Reshape, Expand, Permute, Slice, Pad, Affine, ConstantRow,
+    basic.Add, basic.Subtract, basic.Concatenate, basic.Mean, basic.Reshape, basic.Expand, basic.Permute, basic.Slice,
+    basic.Pad, basic.Affine, basic.ConstantRow,
 )  # fmt: skip
-HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, PaddedMaxPool)
+HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, basic.PaddedMaxPool)
 """Operators with ``f(t * x) == t * f(x)`` for ``t > 0``: their temporal difference needs no division."""
 
 
 def treatment_of(module: nn.Module) -> Treatment:
     """Return how a call of ``module`` is converted: by its temporal difference unless it is linear or spiking."""
-    if isinstance(module, PerPart):
+    if isinstance(module, basic.PerPart):
         return treatment_of(module.operator)
     if isinstance(module, SPIKING_OPERATORS):
         return Treatment.SPIKING
@@ -63,6 +47,6 @@ def treatment_of(module: nn.Module) -> Treatment:
 
 def is_homogeneous(module: nn.Module) -> bool:
     """Return whether ``f(t * x) == t * f(x)`` is known to hold for ``t > 0``."""
-    if isinstance(module, GradedReLU):
+    if isinstance(module, basic.GradedReLU):
         return module.maximum == math.inf
-    return isinstance(module.operator if isinstance(module, PerPart) else module, HOMOGENEOUS_OPERATORS)
+    return isinstance(module.operator if isinstance(module, basic.PerPart) else module, HOMOGENEOUS_OPERATORS)

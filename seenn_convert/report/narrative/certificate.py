@@ -1,7 +1,6 @@
 """What a certificate says, in sentences that a reader without statistics understands."""
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
-from seenn_convert.choices import Risk
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.measure.certified import broken_words, observed_words
 from seenn_convert.report.numbers import number
@@ -11,11 +10,6 @@ COUNTED = {
     "disagreement": "images whose answer at the exit differs from the one after all timesteps",
     "accuracy": "right answers lost by early exit, less right answers gained",
 }
-
-
-def counted_words(risk: Risk) -> str:
-    """Return what a certificate of ``risk`` counts."""
-    return COUNTED[risk]
 
 
 def promise(certificate: Certificate, timesteps: int | None = None) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.report.narrative.certificate import outcome
 from seenn_convert.report.narrative.exits import exit_rule, target_words
 from seenn_convert.report.numbers import energy, number, percent, plural, ratio, significant
@@ -50,7 +51,8 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
     """Return what is good and bad about the result, as plainly as it can be said."""
     found = [] if conversion is None else [*_target(conversion)]
     if evaluation is not None:
-        found += [*_accuracy(conversion, evaluation), *_time_asked_for(conversion, evaluation)]
+        target = None if conversion is None else conversion.exit.target
+        found += [*_accuracy(target, evaluation), *_time_asked_for(target, evaluation)]
         if evaluation.certificate is not None:
             found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate)))
         found += [*_energy(evaluation), *_time(evaluation)]
@@ -65,9 +67,8 @@ def _target(conversion: Conversion) -> Iterator[Verdict]:
         )
 
 
-def _accuracy(conversion: Conversion | None, evaluation: Evaluation) -> Iterator[Verdict]:
+def _accuracy(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Verdict]:
     """Say if the loss is larger than asked for, and whether the conversion or the exit loses it."""
-    target = None if conversion is None else conversion.exit.target
     lost, timesteps = round(evaluation.points_lost, 6), max(evaluation.accuracy_at)
     if target is not None and target.drop is not None:
         within = lost <= target.drop
@@ -85,8 +86,7 @@ def _accuracy(conversion: Conversion | None, evaluation: Evaluation) -> Iterator
         yield Verdict(False, "Hardly any image leaves early: early exit saves almost nothing here.")
 
 
-def _time_asked_for(conversion: Conversion | None, evaluation: Evaluation) -> Iterator[Verdict]:
-    target = None if conversion is None else conversion.exit.target
+def _time_asked_for(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Verdict]:
     if target is not None and target.milliseconds is not None:
         asked, took = target.milliseconds, evaluation.milliseconds_per_image.early_exit
         words = f"Early exit took {took:.3g} ms per image here; the target was {asked:g} ms on the converting machine."

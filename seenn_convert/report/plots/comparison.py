@@ -44,26 +44,16 @@ def reliability_timestep(comparison: Comparison) -> int:
     return max(1, len(comparison.reliability) // 4)
 
 
-def curves_plot(
-    name: str, x_label: str, curves: Sequence[Series], ann: float | None = None, marks: Sequence[Series] = ()
-) -> Plot:
-    """Return accuracies over any cost.
-
-    Args:
-        name: Of the file.
-        x_label: What the cost is.
-        curves: Lines, each through its points in rising order.
-        ann: Accuracy of the ANN in percent, drawn as a line.
-        marks: Points that stand alone.
-    """
+def curves_plot(name: str, x_label: str, curves: Sequence[Series], ann: float, marks: Sequence[Series] = ()) -> Plot:
+    """Return accuracies over any cost: ``curves`` in rising order, ``marks`` that stand alone, ``ann`` in percent."""
     points = [p for series in (*curves, *marks) for p in series.points]
-    values = [p.y for p in points] + ([] if ann is None else [ann])
-    floor = max(values, default=0.0) - SPAN
+    values = [*(p.y for p in points), ann]
+    shown = [value for value in values if value >= max(values) - SPAN]
     ticks = nice_ticks(0.0, max((p.x for p in points), default=1.0), 8)
-    x, y = horizontal_axis(0.0, ticks[-1], ticks), accuracy_axis([value for value in values if value >= floor])
+    x, y = horizontal_axis(0.0, ticks[-1], ticks), accuracy_axis(shown)
     lines = sorted(curves, key=lambda series: series.kind == "early")
     spoken = f"Accuracy against {x_label.lower()}: " + ", ".join(series.label for series in (*curves, *marks))
-    series = (*([] if ann is None else [ann_line(ann, ticks[-1], "ann")]), *lines, *marks)
+    series = (ann_line(ann, ticks[-1], "ann"), *lines, *marks)
     return Plot(name, spoken, x, y, x_label, "Accuracy, %", series)
 
 

@@ -44,7 +44,7 @@ def _evaluation_plots(evaluation: Evaluation) -> list[Plot]:
 
 @dataclass(frozen=True)
 class Result:
-    """What the ANN and early exit came to, accuracies in percent; None if not measured.
+    """What the ANN and early exit came to, accuracies in percent.
 
     Attributes:
         ann: Accuracy of the ANN.
@@ -52,30 +52,20 @@ class Result:
         interval: The 95 % interval of that accuracy.
     """
 
-    ann: float | None = None
-    early: Point | None = None
-    interval: tuple[float, float] | None = None
-
-    def values(self) -> list[float]:
-        """Return the accuracies that are known."""
-        return ([] if self.ann is None else [self.ann]) + ([] if self.early is None else [self.early.y])
+    ann: float
+    early: Point
+    interval: tuple[float, float]
 
     def spoken(self) -> str:
         """Return the text alternative."""
-        parts = [] if self.ann is None else [f"ANN {self.ann:.1f} %"]
-        if self.early is not None:
-            parts.append(f"early exit {self.early.y:.1f} % after {self.early.x:.2f} timesteps on average")
-        return "; " * bool(parts) + "; ".join(parts)
+        x, y = self.early
+        return f"; ANN {self.ann:.1f} %; early exit {y:.1f} % after {x:.2f} timesteps on average"
 
-    def series(self, right: float, name: str) -> list[Series]:
+    def series(self, right: float, name: str) -> tuple[Series, Series]:
         """Return the ANN as a line up to ``right``, and early exit as a diamond called ``name``."""
-        found = [] if self.ann is None else [ann_line(self.ann, right)]
-        if self.early is not None:
-            x, (low, high) = self.early.x, self.interval or (0.0, 0.0)
-            intervals = ((x, low, high),) if self.interval else ()
-            direct = f"{name} {self.early.y:.1f} %"
-            found.append(Series(name, "early", (self.early,), marker="diamond", direct=direct, intervals=intervals))
-        return found
+        direct, intervals = f"{name} {self.early.y:.1f} %", ((self.early.x, *self.interval),)
+        early = Series(name, "early", (self.early,), marker="diamond", direct=direct, intervals=intervals)
+        return ann_line(self.ann, right), early
 
 
 def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
@@ -87,7 +77,7 @@ def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
 def accuracy_plot(accuracy_at: Sequence[Point], timesteps: int, result: Result) -> Plot:
     """Return accuracy over timesteps, with the ANN as a line and early exit as a point."""
     x = timestep_axis(timesteps)
-    y = accuracy_axis([p.y for p in accuracy_at] + result.values())
+    y = accuracy_axis([result.ann, result.early.y, *(p.y for p in accuracy_at)])
     fixed = _fixed(accuracy_at, line=True)
     spoken = "Accuracy over timesteps" + result.spoken()
     series = (fixed, *result.series(x.high, "early exit"))
@@ -99,9 +89,8 @@ def trade_off_plot(curve: Sequence[Point], fixed: Sequence[Point], timesteps: in
 
     Points far below the chosen one are cut off: the plot is about what is worth choosing between.
     """
-    values = [p.y for p in (*curve, *fixed)] + result.values()
-    floor = (max(values, default=0.0) if result.early is None else result.early.y) - SHOWN_BELOW
-    x, y = timestep_axis(timesteps), accuracy_axis([value for value in values if value >= floor])
+    values = [result.ann, *(p.y for p in (*curve, result.early, *fixed))]
+    x, y = timestep_axis(timesteps), accuracy_axis([v for v in values if v >= result.early.y - SHOWN_BELOW])
     name = "early exit, any threshold"
     line = Series(name, "early", tuple(curve), line=True, direct=name)
     spoken = "Accuracy against average timesteps" + result.spoken()

@@ -9,6 +9,7 @@ import torch
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.schema.conversion import HeadData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
@@ -18,7 +19,7 @@ from seenn_convert.exits.plan_choice import decide
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, split_calibration
-from seenn_convert.measure.planned import Planning, policy_provenance, with_plan
+from seenn_convert.measure.planned import head_facts, policy_provenance, with_plan
 from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import Progress, silent
@@ -79,21 +80,19 @@ def attach_policy(
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
         policy=choice.policy(model.probe.score_name),
     )
-    planning = Planning(
-        decision=decision,
-        target=target,
-        split=split,
-        measured=_measured(readouts, heads, split, choice),
+    origin = policy_provenance(data, options.to_json())
+    facts = head_facts(
+        fresh, decision, split, origin.options,
         setting=heads.settings[decision.head],
-        options=options.to_json(),
+        data=HeadData(name=origin.name, images=origin.images, labelled=readouts.labels is not None),
         seconds_seen=seconds_seen,
         seconds_training=heads.seconds,
-        labelled=readouts.labels is not None,
-    )
+    )  # fmt: skip
+    measured = _measured(readouts, heads, split, choice)
     return replace(
         fresh,
-        provenance=replace(artifact.provenance, policy=policy_provenance(data, options.to_json())),
-        report=with_plan(artifact, fresh, planning, data),
+        provenance=replace(artifact.provenance, policy=origin),
+        report=with_plan(artifact, fresh, decision, target, measured, facts),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
+from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
@@ -27,7 +28,7 @@ from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.measure.conversion import conversion_report, facts_of, model_facts
+from seenn_convert.measure.conversion import conversion_report, model_facts
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
@@ -130,6 +131,7 @@ def compile_ann(
         ann, snn, calibration, tuning, split,
         neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
     )  # fmt: skip
+    report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
         ann=ann,
         snn=snn,
@@ -144,8 +146,8 @@ def compile_ann(
             options=options.to_json(),
             environment=machine,
         ),
-        facts=facts_of(tuning, parity),
-        report=Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine),
+        facts=ConversionFacts.of_report(report),
+        report=report,
     )
 
 

@@ -25,7 +25,7 @@ def test_lines_and_marks_are_drawn_and_what_is_far_below_is_cut_off() -> None:
 
 
 def test_plots_without_points_have_axes() -> None:
-    for plot in (curves_plot("a", "Average timesteps", []), reliability_plot([], [])):
+    for plot in (curves_plot("a", "Average timesteps", [], 90.0), reliability_plot([], [])):
         assert len(plot.x.ticks) > 1 and len(plot.y.ticks) > 1
 
 

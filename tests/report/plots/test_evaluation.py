@@ -22,8 +22,6 @@ def words(plot: Plot) -> list[str]:
 @pytest.mark.parametrize(
     "plot",
     [
-        accuracy_plot([], 4, Result()),
-        trade_off_plot([], [], 4, Result()),
         exit_plot([]),
         temperature_plot([]),
     ],
@@ -34,7 +32,7 @@ def test_a_plot_of_nothing_has_axes_all_the_same(plot: Plot) -> None:
 
 
 def test_the_curve_rises_from_left_to_right_and_bottom_to_top() -> None:
-    plot = accuracy_plot([Point(t, 80 + t) for t in range(1, 9)], 8, Result(ann=90.0))
+    plot = accuracy_plot([Point(t, 80 + t) for t in range(1, 9)], 8, Result(90.0, Point(1.5, 85.0), (84.0, 86.0)))
     marks = plot.marks(plot.series[0])
 
     assert [mark.x for mark in marks] == sorted(mark.x for mark in marks)
@@ -58,7 +56,7 @@ def test_marks_say_their_numbers() -> None:
 def test_the_trade_off_is_about_the_surroundings_of_the_chosen_point() -> None:
     """Points more than 15 below the chosen one may go, those nearer stay."""
     fixed = [Point(1, 10.0), Point(4, 80.0), Point(16, 90.0)]
-    plot = trade_off_plot([Point(2, 70.0), Point(4, 88.0)], fixed, 16, Result(90.0, Point(4.0, 89.0)))
+    plot = trade_off_plot([Point(2, 70.0), Point(4, 88.0)], fixed, 16, Result(90.0, Point(4.0, 89.0), (88.0, 90.0)))
     said = words(plot)
 
     assert not any("10.0 %" in one for one in said)

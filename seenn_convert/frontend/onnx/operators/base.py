@@ -175,7 +175,7 @@ class OnnxNode:
 class Compute(nn.Module):
     """A node that is one function of its inputs; constants among its operands are held, None stands for an input."""
 
-    def __init__(self, function: Callable[..., Any], operands: Sequence[Tensor | float | None] = (None,)) -> None:
+    def __init__(self, function: Callable[..., Any], operands: Sequence[object] = (None,)) -> None:
         super().__init__()
         self.function = function
         self.operands = [None if isinstance(operand, Tensor) else operand for operand in operands]

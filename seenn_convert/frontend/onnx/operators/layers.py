@@ -1,8 +1,10 @@
 """Builders of the ONNX convolutions."""
 
+from collections.abc import Callable, Mapping
+
 from torch import nn
 
-from seenn_convert.frontend.onnx.operators.base import Layer, OnnxNode, with_parameters
+from seenn_convert.frontend.onnx.operators.base import Array, Layer, OnnxNode, with_parameters
 from seenn_convert.frontend.onnx.operators.window import padded, spatial_size, split_padding, window_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -14,18 +16,11 @@ def convolution(node: OnnxNode) -> Layer:
     weight, bias = node.constant(1), node.optional_constant(2)
     window = window_of(node, weight.shape[2:])
     groups = node.integer("group", 1)
-    module = _CONVOLUTIONS[len(window.kernel)](
-        weight.shape[1] * groups,
-        weight.shape[0],
-        window.kernel,  # type: ignore[arg-type]  # as many numbers as the chosen class has dimensions
-        stride=window.stride,  # type: ignore[arg-type]
-        padding=window.begin if window.is_symmetric else 0,  # type: ignore[arg-type]
-        dilation=window.dilation,  # type: ignore[arg-type]
+    module = _filled(
+        _CONVOLUTIONS, (weight.shape[1] * groups, weight.shape[0]), weight, bias,
+        stride=window.stride, padding=window.begin if window.is_symmetric else 0, dilation=window.dilation,
         groups=groups,
-        bias=bias is not None,
-        device="meta",
-    )
-    with_parameters(module, weight=weight, bias=bias)
+    )  # fmt: skip
     return Layer(module if window.is_symmetric else padded(module, window.begin, window.end, 0.0))
 
 
@@ -41,23 +36,25 @@ def transposed_convolution(node: OnnxNode) -> Layer:
     ]
     begin, end = _transposed_pads(node, full, [n * s for n, s in zip(size, stride, strict=True)])
     is_symmetric = begin == end
-    module = _TRANSPOSED[len(kernel)](
-        weight.shape[0],
-        weight.shape[1] * groups,
-        tuple(kernel),  # type: ignore[arg-type]  # as many numbers as the chosen class has dimensions
-        stride=tuple(stride),  # type: ignore[arg-type]
-        padding=tuple(begin) if is_symmetric else 0,  # type: ignore[arg-type]
-        output_padding=tuple(extra),  # type: ignore[arg-type]
-        dilation=tuple(dilation),  # type: ignore[arg-type]
-        groups=groups,
-        bias=bias is not None,
-        device="meta",
-    )
-    with_parameters(module, weight=weight, bias=bias)
+    module = _filled(
+        _TRANSPOSED, (weight.shape[0], weight.shape[1] * groups), weight, bias,
+        stride=tuple(stride), padding=tuple(begin) if is_symmetric else 0, output_padding=tuple(extra),
+        dilation=tuple(dilation), groups=groups,
+    )  # fmt: skip
     if is_symmetric:
         return Layer(module)
     crop = padded(nn.Identity(), [-n for n in begin], [-n for n in end], 0.0)
     return Layer(nn.Sequential(module, crop))
+
+
+def _filled(
+    kinds: Mapping[int, Callable[..., nn.Module]], channels: tuple[int, int], weight: Array, bias: Array | None,
+    **options: object,
+) -> nn.Module:  # fmt: skip
+    """Return the layer for as many dimensions as the kernel has, with its parameters."""
+    kernel = weight.shape[2:]
+    module = kinds[len(kernel)](*channels, kernel, bias=bias is not None, device="meta", **options)
+    return with_parameters(module, weight=weight, bias=bias)
 
 
 def _transposed_pads(node: OnnxNode, full: list[int], same: list[int]) -> tuple[list[int], list[int]]:

@@ -93,11 +93,7 @@ def root_mean_square_normalization(node: OnnxNode) -> Layer:
     axis = node.axis_beside_batch(node.integer("axis", -1))
     shape = list(node.activation(0).shapes[0][axis:])
     scale = to_tensor(np.broadcast_to(node.constant(1), shape))
-    return Layer(Compute(partial(_rms_norm, shape=shape, eps=node.number("epsilon", 1e-5)), [None, scale]))
-
-
-def _rms_norm(image: Tensor, scale: Tensor, shape: list[int], eps: float) -> Tensor:
-    return F.rms_norm(image, shape, scale, eps)
+    return Layer(Compute(F.rms_norm, [None, shape, scale, node.number("epsilon", 1e-5)]))
 
 
 def mean_variance_normalization(node: OnnxNode) -> Layer:

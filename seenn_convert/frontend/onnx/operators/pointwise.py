@@ -35,6 +35,11 @@ def function_of(function: Callable[[Tensor], Tensor]) -> Builder:
     return lambda node: Layer(Compute(function))
 
 
+def by_alpha(kind: Callable[[float], nn.Module], default: float) -> Builder:
+    """Return the builder of an operator that is one module with one number."""
+    return lambda node: Layer(kind(node.number("alpha", default)))
+
+
 def dropout(node: OnnxNode) -> Layer:
     """Dropout: nothing, at inference."""
     node.only_first_output()
@@ -65,16 +70,6 @@ def clip(node: OnnxNode) -> Layer:
     if low == 0 and high == 6:
         return Layer(nn.ReLU6())
     return Layer(Compute(partial(torch.clamp, min=low, max=high)))
-
-
-def leaky_relu(node: OnnxNode) -> Layer:
-    """LeakyRelu."""
-    return Layer(nn.LeakyReLU(node.number("alpha", 0.01)))
-
-
-def elu(node: OnnxNode) -> Layer:
-    """Elu."""
-    return Layer(nn.ELU(node.number("alpha", 1.0)))
 
 
 def selu(node: OnnxNode) -> Layer:
@@ -109,11 +104,6 @@ def _swish(image: Tensor, alpha: float) -> Tensor:
     return image * torch.sigmoid(alpha * image)
 
 
-def celu(node: OnnxNode) -> Layer:
-    """Celu."""
-    return Layer(nn.CELU(node.number("alpha", 1.0)))
-
-
 def thresholded_relu(node: OnnxNode) -> Layer:
     """ThresholdedRelu: ``Threshold``, which is a ``ReLU`` from 0."""
     alpha = node.number("alpha", 1.0)
@@ -135,7 +125,7 @@ def modulo(node: OnnxNode) -> Layer:
     """Mod of floating point numbers, whose result has the sign of the first input."""
     if not node.integer("fmod", 0):
         raise node.refuse("without fmod it is for whole numbers only", "set fmod to 1")
-    return _over_inputs(node, torch.fmod)
+    return over_inputs(node, torch.fmod)
 
 
 def p_relu(node: OnnxNode) -> Layer:
@@ -161,14 +151,9 @@ def binary(function: Callable[[Any, Any], Any]) -> Builder:
         activations = [value for value in node.inputs if isinstance(value, Activation)]
         if function is operator.truediv and not all(value.dtype.is_floating_point for value in activations):
             raise node.refuse("the division of whole numbers is not supported", "divide floating point numbers")
-        return _over_inputs(node, function)
+        return over_inputs(node, function)
 
     return build
-
-
-def variadic(function: Callable[..., Any]) -> Builder:
-    """Return the builder of an operator over any number of inputs."""
-    return lambda node: _over_inputs(node, function)
 
 
 def sum_of(*terms: Any) -> Any:
@@ -222,11 +207,10 @@ def _is_number(value: object) -> bool:
     return value is not None and not isinstance(value, Tensor)
 
 
-def _over_inputs(node: OnnxNode, function: Callable[..., Any]) -> Layer:
+def over_inputs(node: OnnxNode, function: Callable[..., Any]) -> Layer:
+    """Return a function of any number of inputs, some of which may be constants."""
     ranks = [value.rank for value in node.inputs if isinstance(value, Activation)]
-    operands: list[Tensor | float | None] = []
-    for value in node.inputs:
-        operands.append(_held(node, value, max(ranks)) if isinstance(value, np.ndarray) else None)
+    operands = [_held(node, value, max(ranks)) if isinstance(value, np.ndarray) else None for value in node.inputs]
     given = tuple(i for i, value in enumerate(node.inputs) if isinstance(value, Activation))
     return Layer(Compute(function, operands), given)
 

@@ -97,12 +97,7 @@ def global_max_pool(node: OnnxNode) -> Layer:
 def global_lp_pool(node: OnnxNode) -> Layer:
     """GlobalLpPool: the norm over all places."""
     dims, order = list(range(2, 2 + len(spatial_size(node)))), node.integer("p", 2)
-    return Layer(Compute(partial(_norm, order=order, dims=dims)))
-
-
-def _norm(image: Tensor, order: int, dims: list[int]) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(image, order, dim=dims, keepdim=True)
-    return norm
+    return Layer(Compute(partial(torch.linalg.vector_norm, ord=order, dim=dims, keepdim=True)))
 
 
 def pad(node: OnnxNode) -> Layer:
@@ -145,15 +140,8 @@ def _torch_pads(begin: Sequence[int], end: Sequence[int], first: int) -> list[in
     return [amount for axis in reversed(range(first, len(begin))) for amount in (begin[axis], end[axis])]
 
 
-def softmax_by(function: Callable[..., Tensor]) -> Callable[[OnnxNode], Layer]:
-    """Return the builder of Softmax or LogSoftmax, over one axis.
-
-    Before opset 13 it works over all axes from the given one on, as if they were flattened.
-    """
-    return lambda node: _softmax(node, function)
-
-
-def _softmax(node: OnnxNode, function: Callable[..., Tensor]) -> Layer:
+def softmax(node: OnnxNode, function: Callable[..., Tensor]) -> Layer:
+    """Softmax or LogSoftmax, over one axis; before opset 13 over all axes from the given one on, as if flattened."""
     if node.opset >= 13:
         return Layer(Compute(partial(function, dim=node.axis_beside_batch(node.integer("axis", -1)))))
     axis = node.axis_beside_batch(node.integer("axis", 1))

@@ -94,11 +94,7 @@ def einsum(node: OnnxNode) -> Layer:
         if weight is not None:
             return Layer(linear(weight, None))
     operands, given = _operands(node)
-    return Layer(Compute(partial(_einsum, equation=f"{','.join(terms)}->{result}"), operands), given)
-
-
-def _einsum(*operands: Tensor, equation: str) -> Tensor:
-    return torch.einsum(equation, *operands)
+    return Layer(Compute(torch.einsum, [f"{','.join(terms)}->{result}", *operands]), given)
 
 
 def _spelled_out(node: OnnxNode) -> tuple[list[str], str]:

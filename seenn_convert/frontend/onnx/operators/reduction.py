@@ -4,12 +4,9 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from seenn_convert.frontend.onnx.operators.base import Compute, Layer, OnnxNode
-
-Reduce = Callable[..., Tensor]
 
 
 def reduction(function: Callable[..., Any], axes_are_input_from: int = 18) -> Callable[[OnnxNode], Layer]:
@@ -23,16 +20,6 @@ def reduction(function: Callable[..., Any], axes_are_input_from: int = 18) -> Ca
         return Layer(Compute(partial(function, dim=dims, keepdim=bool(node.integer("keepdims", 1)))))
 
     return build
-
-
-def norm_of(order: int) -> Reduce:
-    """Return the function of ReduceL1 and ReduceL2."""
-
-    def norm(image: Tensor, dim: Sequence[int], keepdim: bool) -> Tensor:
-        found: Tensor = torch.linalg.vector_norm(image, order, dim=list(dim), keepdim=keepdim)
-        return found
-
-    return norm
 
 
 def sum_of_squares(image: Tensor, dim: Sequence[int], keepdim: bool) -> Tensor:

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from seenn_convert.frontend.onnx.operators.base import (
     BATCHES,
@@ -35,16 +35,11 @@ def slice_(node: OnnxNode) -> Layer:
             continue
         low, high, _ = slice(start, end, stride).indices(image.shapes[0][axis])
         if (low, high, stride) != (0, image.shapes[0][axis], 1):
-            cuts.append(Compute(partial(_cut, axis=axis, start=low, end=high, stride=stride)))
+            # Indexing would record an empty slice for every axis before this one.
+            cuts.append(Compute(torch.ops.aten.slice.Tensor, [None, axis, low, high, stride]))
     if not cuts:
         return Layer(nn.Identity())
     return Layer(cuts[0] if len(cuts) == 1 else nn.Sequential(*cuts))
-
-
-def _cut(image: Tensor, axis: int, start: int, end: int, stride: int) -> Tensor:
-    # Indexing would record an empty slice for every axis before this one.
-    cut: Tensor = torch.ops.aten.slice.Tensor(image, axis, start, end, stride)
-    return cut
 
 
 def split(node: OnnxNode) -> Layer:
@@ -117,11 +112,7 @@ def gather_nd(node: OnnxNode) -> Layer:
 def take(places: Array, axis: int) -> nn.Module:
     """Return a module that takes a list of places along one axis."""
     index = to_tensor(np.asarray(places, dtype=np.int64))
-    return Compute(partial(_select_list, axis=axis), [None, index])
-
-
-def _select_list(image: Tensor, index: Tensor, axis: int) -> Tensor:
-    return torch.index_select(image, axis, index)
+    return Compute(torch.index_select, [None, axis, index])
 
 
 def _shaped(taken: nn.Module, shape: tuple[int, ...], axis: int) -> nn.Module:

@@ -18,21 +18,10 @@ from seenn_convert.frontend.onnx.operators.base import (
     repeats,
     to_tensor,
 )
+from seenn_convert.ir.operators import Reshape
 
 _MIXES = "it spreads the batch over other dimensions"
 _KEEP_BATCH = "keep the batch as the first dimension"
-
-
-class KeepBatch(nn.Module):
-    """A reshape of every image by itself: the batch stays first, the rest gets the given shape."""
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Reshape all but the batch."""
-        return image.reshape(image.shape[0], *self.shape)
 
 
 def reshape(node: OnnxNode) -> Layer:
@@ -112,7 +101,7 @@ def _reshape_to(node: OnnxNode, targets: Sequence[tuple[int, ...] | None]) -> La
         raise node.refuse(_MIXES, _KEEP_BATCH)
     outer = image.ahead_of_batch // prod(first[: varying[0]]) if varying and image.batch_axis is not None else 1
     if varying == [0] and image.leads_with_batch and (first[0], second[0]) == BATCHES:
-        return Layer(nn.Flatten(1) if len(first) == 2 and image.rank > 1 else KeepBatch(first[1:]))
+        return Layer(nn.Flatten(1) if len(first) == 2 and image.rank > 1 else Reshape(first[1:]))
     shape = [-1 if i in varying else n for i, n in enumerate(first)]
     return Layer(Compute(partial(torch.reshape, shape=shape)), outer=max(outer, 1))
 
@@ -205,11 +194,7 @@ def expand(node: OnnxNode) -> Layer:
         else:
             sizes.append(wanted[0])
     is_unchanged = rank == image.rank and set(sizes) <= {-1, 1}
-    return Layer(nn.Identity() if is_unchanged else Compute(partial(_expand_to, sizes=sizes)))
-
-
-def _expand_to(image: Tensor, sizes: Sequence[int]) -> Tensor:
-    return image.expand(*sizes)
+    return Layer(nn.Identity() if is_unchanged else Compute(Tensor.expand, [None, *sizes]))
 
 
 def tile(node: OnnxNode) -> Layer:
@@ -217,11 +202,7 @@ def tile(node: OnnxNode) -> Layer:
     image, repeats = node.activation(0), [int(count) for count in node.constant(1).reshape(-1)]
     if image.batch_axis is not None and repeats[image.batch_axis] != 1:
         raise node.refuse("it repeats the images of a batch", "repeat along other dimensions")
-    return Layer(nn.Identity() if set(repeats) == {1} else Compute(partial(_repeat, counts=repeats)))
-
-
-def _repeat(image: Tensor, counts: Sequence[int]) -> Tensor:
-    return image.repeat(*counts)
+    return Layer(nn.Identity() if set(repeats) == {1} else Compute(Tensor.repeat, [None, *repeats]))
 
 
 def depth_to_space(node: OnnxNode) -> Layer:

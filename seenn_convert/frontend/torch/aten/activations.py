@@ -75,10 +75,7 @@ def prelu(call: Call) -> Result:
     return Lifted(layer, (source,))
 
 
-@handles("hardswish", "log_sigmoid", any_layout=True)
-def smooth(call: Call) -> Result:
-    """Elementwise functions that PyTorch does not tag as such."""
-    return as_it_stands(call)
+handles("hardswish", "log_sigmoid", any_layout=True)(as_it_stands)  # elementwise, though PyTorch does not tag them so
 
 
 def _shift(amount: float, dtype: torch.dtype) -> Affine:

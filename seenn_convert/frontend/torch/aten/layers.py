@@ -84,8 +84,7 @@ def linear(call: Call) -> Result:
         raise Refusal("its weight is a vector; use a matrix of one row")
     if rank_of(source) < 2 or call.layout(source).axis == rank_of(source) - 1:
         raise Refusal("it takes the batch axis for features; give it an input with a batch axis")
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    return Lifted(_with_weights(layer, weight, bias), (source,))
+    return Lifted(_linear(weight, bias), (source,))
 
 
 @handles("addmm", "mm")
@@ -102,9 +101,12 @@ def decomposed_linear(call: Call) -> Result:
 
 def linear_of(call: Call, name: str, matrix: Tensor, bias: Tensor | None = None) -> Lifted:
     """Return the layer that multiplies the activation ``name`` by the constant ``matrix`` ``(in, out)``."""
-    weight = matrix.t().contiguous()
+    return Lifted(_linear(matrix.t().contiguous(), bias), (call.tensor(name),))
+
+
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Module:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    return Lifted(_with_weights(layer, weight, bias), (call.tensor(name),))
+    return _with_weights(layer, weight, bias)
 
 
 @handles("batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
@@ -138,12 +140,7 @@ def layer_norm(call: Call) -> Result:
     weight, bias = call.constant("weight"), call.constant("bias")
     affine = weight is not None or bias is not None
     layer = nn.LayerNorm(shape, eps=call.number("eps") or 0.0, elementwise_affine=affine, device="meta")
-    if affine:
-        like = weight if weight is not None else bias
-        assert like is not None
-        weight = torch.ones_like(like) if weight is None else weight
-        return Lifted(_with_weights(layer, weight, torch.zeros_like(weight) if bias is None else bias), (source,))
-    return Lifted(layer, (source,))
+    return Lifted(_scaled(layer, weight, bias), (source,))
 
 
 @handles("group_norm", "instance_norm")
@@ -158,12 +155,9 @@ def group_norm(call: Call) -> Result:
         if not call.flag("use_input_stats"):
             raise Refusal("instance norm with running statistics cannot be converted; use batch norm")
     weight, bias = call.constant("weight"), call.constant("bias")
-    like = next((t for t in (weight, bias) if t is not None), None)
-    layer = nn.GroupNorm(groups, channels, eps=call.number("eps") or 0.0, affine=like is not None, device="meta")
-    if like is None:
-        return Lifted(layer, (source,))
-    weight = torch.ones_like(like) if weight is None else weight
-    return Lifted(_with_weights(layer, weight, torch.zeros_like(like) if bias is None else bias), (source,))
+    affine = weight is not None or bias is not None
+    layer = nn.GroupNorm(groups, channels, eps=call.number("eps") or 0.0, affine=affine, device="meta")
+    return Lifted(_scaled(layer, weight, bias), (source,))
 
 
 @handles("rms_norm", any_layout=True)
@@ -188,6 +182,15 @@ def _spread(values: tuple[int, ...], dimensions: int) -> tuple[int, ...]:
 
 def _parameter(value: Tensor) -> nn.Parameter:
     return nn.Parameter(value.detach().clone(), requires_grad=False)
+
+
+def _scaled(layer: nn.Module, weight: Tensor | None, bias: Tensor | None) -> nn.Module:
+    """Give a normalisation its scale and shift, or the one of them that there is; it may have neither."""
+    like = weight if weight is not None else bias
+    if like is None:
+        return layer
+    weight = torch.ones_like(like) if weight is None else weight
+    return _with_weights(layer, weight, torch.zeros_like(like) if bias is None else bias)
 
 
 def _with_weights(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:

@@ -29,7 +29,7 @@ def permute(call: Call) -> Result:
     source = call.tensor("self")
     order, layout = _order(call, source), call.layout(source)
     groups = layout.positions(rank_of(source))
-    dims = [0, *(axis for dim in order for axis in groups[dim])]
+    dims = (0, *(axis for dim in order for axis in groups[dim]))
     moved = Layout(order.index(layout.axis), layout.outer, layout.inner)
     return Lifted(Permute(dims), (source,), moved)
 
