@@ -5,23 +5,19 @@ for ``zoo.py``. The images are random pixels: how long a conversion takes does n
 conversion runs in a process of its own, so that its peak of memory is its own; the median of ``--repeats`` counts.
 """
 
-import json
 import multiprocessing
 import resource
 import statistics
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from measuring import made_on
+from measuring import output_option, save
 from zoo import built, loaded
 
 import seenn_convert as sc
-from seenn_convert.artifact.provenance import environment
 from seenn_convert.runtime.memory import keep_pages
 
 
@@ -33,7 +29,7 @@ from seenn_convert.runtime.memory import keep_pages
 @click.option("--timesteps", type=int, default=4, show_default=True)
 @click.option("--calibration", default="fast", show_default=True)
 @click.option("--repeats", type=int, default=3, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@output_option
 def main(output: Path, repeats: int, **given: Any) -> None:
     """Convert the network NAME."""
     rows = []
@@ -41,12 +37,8 @@ def main(output: Path, repeats: int, **given: Any) -> None:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             rows.append(pool.apply(convert, (given,)))
         click.echo(f"{rows[-1]['seconds']:.1f} s", err=True)
-    command = " ".join(Path(part).name for part in sys.argv)
-    data = {"given": {**given, "models": given["models"].name}, "rows": rows, "environment": vars(environment()),
-            "command": command}  # fmt: skip
-    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    output.with_suffix(".md").write_text(table(data))
-    click.echo(table(data))
+    given["models"] = given["models"].name
+    click.echo(save(output, {"given": given, "rows": rows}, summary(given, rows)))
 
 
 def convert(given: dict[str, Any]) -> dict[str, Any]:
@@ -56,9 +48,7 @@ def convert(given: dict[str, Any]) -> dict[str, Any]:
     preprocessing = sc.Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     shape = (given["images"], given["side"], given["side"], 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    folder = tempfile.TemporaryDirectory()
-    np.savez(Path(folder.name) / "images.npz", x=pixels, y=np.zeros(len(pixels), dtype=np.int64))
-    data = sc.open_dataset(Path(folder.name) / "images.npz", preprocessing)
+    data = sc.as_samples((pixels, np.zeros(len(pixels), dtype=np.int64)), preprocessing)
     stages: dict[str, float] = {}
     last = [time.perf_counter(), ""]
 
@@ -73,24 +63,20 @@ def convert(given: dict[str, Any]) -> dict[str, Any]:
                progress=progress)  # fmt: skip
     progress("", 0, 0)
     seconds = time.perf_counter() - start
-    folder.cleanup()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return {"seconds": seconds, "stages": stages, "peak_gb": peak}
 
 
-def table(data: dict[str, Any]) -> str:
+def summary(given: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """Return the medians."""
-    given, rows = data["given"], data["rows"]
     stages = {stage: statistics.median(row["stages"].get(stage, 0.0) for row in rows) for stage in rows[0]["stages"]}
     seconds = sorted(row["seconds"] for row in rows)
-    lines = [
+    return (
         f"{given['name']}, {given['side']} px, {given['images']} images, T={given['timesteps']}, "
         f"{given['calibration']}: {statistics.median(seconds):.0f} s in the middle of {len(rows)} conversions "
         f"({seconds[0]:.0f} to {seconds[-1]:.0f}), peak {max(row['peak_gb'] for row in rows):.1f} GB. "
-        + ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages.items()) + ".",
-        "", made_on(data["environment"]), "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+        + ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages.items()) + "."
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

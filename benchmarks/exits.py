@@ -6,19 +6,15 @@ and ``NAME_test.pt`` (a dictionary of ``logits`` (T, N, K), ``ann`` (N, K) and `
 exist; then no data is needed. Temperatures and thresholds come from the calibration images; the test images only judge.
 """
 
-import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
-import torch
-from measuring import data_options, made_on, open_data
+from measuring import data_options, kept, named, open_data, output_option, outputs, save, share, table
 
 import seenn_convert as sc
-from seenn_convert.artifact.provenance import environment
-from seenn_convert.exits.readouts import Readouts, collect_readouts, from_logits
+from seenn_convert.exits.readouts import Readouts, from_logits
 from seenn_convert.exits.strategies.basic import STRATEGIES, Grounds, carried_out, first_right, ideal_exit_time
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.measure.compare import budgets
@@ -35,16 +31,12 @@ ALLOWED = 0.5
 @data_options
 @click.option("--readouts", type=click.Path(path_type=Path), help="Folder of readouts, to read or to write.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@output_option
 def main(artifacts: tuple[str, ...], readouts: Path | None, seed: int, output: Path, **given: Any) -> None:
     """Compare the ways to stop of ARTIFACTS, each as NAME=FOLDER."""
     keep_pages()
-    networks = [_measure(*artifact.split("=", 1), readouts, seed, given) for artifact in artifacts]
-    command = " ".join(Path(part).name for part in sys.argv)
-    data = {"networks": networks, "environment": vars(environment()), "command": command}
-    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    output.with_suffix(".md").write_text(_table(data))
-    click.echo(_table(data))
+    networks = [_measure(name, artifact, readouts, seed, given) for name, artifact in named(artifacts)]
+    click.echo(save(output, {"networks": networks}, _table(networks)))
 
 
 def _measure(name: str, artifact: str, readouts: Path | None, seed: int, given: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +56,7 @@ def _measure(name: str, artifact: str, readouts: Path | None, seed: int, given: 
         "timesteps": timesteps,
         "calibration_images": images,
         "test_images": test.predictions.shape[1],
-        "ann_accuracy": float((test.ann_answers == test.truth).double().mean()),
+        "ann_accuracy": share(test.ann_answers, test.truth),
         "full_accuracy": float(test.right[-1].double().mean()),
         "first_right_average": float(first_right(test).double().mean()),
         "ideal_exit_time": ideal_exit_time(test.right),
@@ -73,40 +65,29 @@ def _measure(name: str, artifact: str, readouts: Path | None, seed: int, given: 
 
 
 def _readouts(name: str, part: str, artifact: str, readouts: Path | None, given: dict[str, Any]) -> Readouts:
-    path = None if readouts is None else readouts / f"{name}_{part}.pt"
-    if path is not None and path.exists():
-        found = torch.load(path, weights_only=True)
-    else:
-        network = sc.load_artifact(Path(artifact))
-        data = open_data(given)[part == "test"]
-        with torch.no_grad():
-            images = (image for image, _ in data.batches(256))
-            logits = collect_readouts(network.model(), images, keep_logits=True).logits
-            ann = torch.cat([network.ann(image) for image, _ in data.batches(256)])
-        found = {"logits": logits, "ann": ann, "labels": data.labels}
-        if path is not None:
-            torch.save(found, path)
+    found = kept(
+        readouts,
+        f"{name}_{part}",
+        lambda: outputs(sc.load_artifact(Path(artifact)), open_data(given)[part == "test"]),
+    )
     return from_logits(found["logits"].float(), found["ann"].float(), found["labels"])
 
 
-def _table(data: dict[str, Any]) -> str:
-    head = (
-        "| network | strategy | " + " | ".join(f"points below the full run at {a}" for a in AVERAGES)
-        + f" | at most {ALLOWED} below from |\n|" + "---|" * (len(AVERAGES) + 3)
-    )  # fmt: skip
-    lines = [head]
-    for network in data["networks"]:
-        for label, rows in network["ways"].items():
-            points = [SimpleNamespace(**row) for row in rows]
-            lost = [_number(at_average(points, average)) for average in AVERAGES]
-            within = _number(average_within(points, ALLOWED))
-            lines.append(f"| {network['name']} | {label} | " + " | ".join(lost) + f" | {within} |")
+def _table(networks: list[dict[str, Any]]) -> str:
+    rows = []
+    for network in networks:
+        for label, ways in network["ways"].items():
+            points = [SimpleNamespace(**way) for way in ways]
+            lost = [at_average(points, average) for average in AVERAGES]
+            rows.append([network["name"], label, *map(_number, [*lost, average_within(points, ALLOWED)])])
     facts = [
         f"{n['name']}: ANN {n['ann_accuracy']:.2%}, all {n['timesteps']} timesteps {n['full_accuracy']:.2%} on "
         f"{n['test_images']} test images; leaving at the first right answer {n['first_right_average']:.2f} timesteps."
-        for n in data["networks"]
+        for n in networks
     ]
-    return "\n".join(lines) + "\n\n" + " ".join(facts) + f"\n\n{made_on(data['environment'])}\n"
+    below = (f"points below the full run at {average}" for average in AVERAGES)
+    head = ("network", "strategy", *below, f"at most {ALLOWED} below from")
+    return f"{table(head, rows)}\n\n{' '.join(facts)}"
 
 
 def _number(value: float | None) -> str:

@@ -5,19 +5,18 @@ Each model is converted once for each ``--timesteps`` and evaluated on the same 
 ``--output`` as Markdown and JSON, with machine, versions and date. Nothing is chosen on the test images.
 """
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
+from measuring import accuracies, data_options, images_of, named, open_data, points_lost, rows_in, save, share, table
 
 import seenn_convert as sc
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.runtime.policies import exit_steps
 
 
@@ -34,18 +33,12 @@ from seenn_convert.runtime.policies import exit_steps
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/few_networks"), show_default=True)
 def main(models: tuple[str, ...], output: Path, timesteps: tuple[int, ...], append: bool, **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE."""
-    from seenn_convert.artifact.provenance import environment
-    from seenn_convert.runtime.memory import keep_pages
-
     keep_pages()
     if given["artifacts"] is not None:
         given["artifacts"].mkdir(parents=True, exist_ok=True)
-    rows = json.loads(output.with_suffix(".json").read_text())["rows"] if append else []
-    rows += [_measure(*model.split("=", 1), t, given) for model in models for t in timesteps]
-    data = {"rows": rows, "environment": vars(environment()), "command": " ".join(Path(part).name for part in sys.argv)}
-    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    output.with_suffix(".md").write_text(_table(data))
-    click.echo(_table(data))
+    rows = rows_in(output) if append else []
+    rows += [_measure(name, model, t, given) for name, model in named(models) for t in timesteps]
+    click.echo(save(output, {"rows": rows}, _table(rows)))
 
 
 def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> dict[str, Any]:
@@ -68,52 +61,49 @@ def _measure(name: str, model: str, timesteps: int, given: dict[str, Any]) -> di
 def _accuracy(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
     """Return accuracies from one run of all timesteps; exits by hindsight are those of early exit."""
     with torch.no_grad():
-        run = collect_readouts(artifact.model(), (image for image, _ in test.batches(256)))
+        run = collect_readouts(artifact.model(), images_of(test))
     steps = exit_steps(artifact.policy, run.scores)
-    answers = run.predictions.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
     return {
         **accuracies(artifact, test, run.predictions),
-        "early_exit": {"accuracy": accuracy(answers, test), "average_timesteps": float(steps.double().mean())},
+        "early_exit": {
+            "accuracy": share(run.answers(steps), test.labels),
+            "average_timesteps": float(steps.double().mean()),
+        },
     }
 
 
 SHOWN = (1, 2, 4, 8, 16, 32, 64)
 
 
-def _table(data: dict[str, Any]) -> str:
-    end = f"\n\n{made_on(data['environment'])}\n"
-    if not all("milliseconds_per_image" in row for row in data["rows"]):
-        return _accuracy_table(data["rows"]) + end
-    head = (
-        "| network | ANN | T | all T | early exit | average timesteps | ms/image: ANN | all T | early exit "
-        "| early exit time / (share of steps x all-T time) | convert s |\n|" + "---|" * 11
-    )
-    lines = [head]
-    for row in data["rows"]:
-        early, ms, t = row["early_exit"], row["milliseconds_per_image"], row["timesteps"]
-        ratio = ms["early_exit"] / ms["all_timesteps"] / (early["average_timesteps"] / t)
-        lines.append(
-            f"| {row['network']} | {row['ann_accuracy']:.2%} | {t} | {row['accuracy_at'][str(t)]:.2%} "
-            f"| {early['accuracy']:.2%} | {early['average_timesteps']:.2f} | {ms['ann']:.2f} "
-            f"| {ms['all_timesteps']:.2f} | {ms['early_exit']:.2f} | {ratio:.2f} | {row['convert_seconds']:.0f} |"
-        )
-    return "\n".join(lines) + end
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not all("milliseconds_per_image" in row for row in rows):
+        return _accuracy_table(rows)
+    head = ("network", "ANN", "T", "all T", "early exit", "average timesteps", "ms/image: ANN", "all T", "early exit",
+            "early exit time / (share of steps x all-T time)", "convert s")  # fmt: skip
+    return table(head, map(_cells, rows))
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    early, ms, t = row["early_exit"], row["milliseconds_per_image"], row["timesteps"]
+    ratio = ms["early_exit"] / ms["all_timesteps"] / (early["average_timesteps"] / t)
+    times = (early["average_timesteps"], ms["ann"], ms["all_timesteps"], ms["early_exit"], ratio)
+    right = [f"{share:.2%}" for share in (row["ann_accuracy"], row["accuracy_at"][str(t)], early["accuracy"])]
+    return [row["network"], right[0], t, *right[1:], *(f"{x:.2f}" for x in times), f"{row['convert_seconds']:.0f}"]
 
 
 def _accuracy_table(rows: list[dict[str, Any]]) -> str:
     """Return points below the ANN after some of the timesteps, and what early exit does."""
     shown = tuple(t for t in SHOWN if any(t <= row["timesteps"] for row in rows))
-    lines = [
-        "| network | ANN | T | thresholds | " + " | ".join(f"points lost at t={t}" for t in shown)
-        + " | early exit | average timesteps |\n|" + "---|" * (len(shown) + 6)
-    ]  # fmt: skip
-    for row in rows:
-        early = row["early_exit"]
-        lines.append(
-            f"| {row['network']} | {row['ann_accuracy']:.2%} | {row['timesteps']} | {row['threshold_rule']} | "
-            + " | ".join(points_lost(row, shown)) + f" | {early['accuracy']:.2%} | {early['average_timesteps']:.2f} |"
-        )  # fmt: skip
-    return "\n".join(lines)
+    return table(
+        ("network", "ANN", "T", "thresholds", *(f"points lost at t={t}" for t in shown), "early exit",
+         "average timesteps"),
+        [
+            (row["network"], f"{row['ann_accuracy']:.2%}", row["timesteps"], row["threshold_rule"],
+             *points_lost(row, shown), f"{row['early_exit']['accuracy']:.2%}",
+             f"{row['early_exit']['average_timesteps']:.2f}")
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

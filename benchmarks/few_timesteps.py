@@ -7,19 +7,16 @@ installed. Rows are added to ``--output`` one by one, so an interrupted table go
 chosen on the test images.
 """
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+import measuring
 import peers
 import torch
-from measuring import accuracies, accuracy, data_options, made_on, open_data, points_lost
 
 import seenn_convert as sc
-from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.frontend.load import read_model
@@ -36,29 +33,25 @@ ABLATIONS = ("correction", "skips")
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option("--run", "runs", multiple=True, default=("signed:balanced:16",), show_default=True)
-@data_options
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@measuring.data_options
+@measuring.output_option
 def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: Any) -> None:
     """Measure MODELS, each as NAME=FILE, in every run."""
     keep_pages()
-    target = output.with_suffix(".json")
-    data: dict[str, Any] = json.loads(target.read_text()) if target.exists() else {"rows": []}
-    done = {(row["network"], row["run"]) for row in data["rows"]}
-    for name, file in (model.split("=", 1) for model in models):
+    rows = measuring.rows_in(output)
+    done = {(row["network"], row["run"]) for row in rows}
+    for name, file in measuring.named(models):
         for run in runs:
             if (name, run) not in done:
-                data["rows"].append({"network": name, "run": run, **_measure(file, run, given)})
-                data["environment"] = vars(environment())
-                data["command"] = " ".join(Path(part).name for part in sys.argv)
-                target.write_text(json.dumps(data, indent=1) + "\n")
+                rows.append({"network": name, "run": run, **_measure(file, run, given)})
+                measuring.save(output, {"rows": rows}, _table(rows))
                 click.echo(f"{name} {run}: done", err=True)
-    output.with_suffix(".md").write_text(_table(data))
-    click.echo(_table(data))
+    click.echo(_table(rows))
 
 
 def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     neuron, preset, steps, *ablation = run.split(":")
-    calibration, test = open_data(given)
+    calibration, test = measuring.open_data(given)
     if neuron == "spikingjelly":
         return _measure_peer(model, preset, int(steps), calibration, test)
     options: dict[str, Any] = dict(zip(ABLATIONS, ablation, strict=False))
@@ -69,14 +62,13 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     spiking = artifact.model()
     with torch.no_grad():
-        predictions = collect_readouts(spiking, (image for image, _ in test.batches(256))).predictions
-        few = test.take(COUNTED_IMAGES)
-        _, counts = run_counted(spiking, (image for image, _ in few.batches(100)), lambda count: None)
+        predictions = collect_readouts(spiking, measuring.images_of(test)).predictions
+        _, counts = run_counted(spiking, measuring.images_of(test.take(COUNTED_IMAGES), 100), lambda count: None)
     states = spiking.initial_state(1)
     neurons = sum(states[f"{layer.name}_v"].numel() for layer in spiking.layers)
     conversion = artifact.report.conversion
     return {
-        **accuracies(artifact, test, predictions),
+        **measuring.accuracies(artifact, test, predictions),
         "spikes_per_neuron": {str(t): float(counts.spikes[t - 1].mean()) / neurons for t in SHOWN if t <= int(steps)},
         "bits_per_spike": conversion.neuron.bits_per_spike,
         "threshold_rule": conversion.threshold_rule,
@@ -91,15 +83,15 @@ def _measure_peer(model: str, recipe: str, timesteps: int, calibration: sc.Datas
     source = read_model(model)
     ann = run_passes(source.program, ANN_PASSES)
     start = time.perf_counter()
-    converted = peers.spikingjelly(peers.plain(ann), recipe, (image for image, _ in calibration.batches(100)))
+    converted = peers.spikingjelly(peers.plain(ann), recipe, measuring.images_of(calibration, 100))
     seconds = time.perf_counter() - start
     with torch.no_grad():
-        means = [peers.mean_outputs(converted, image, marks) for image, _ in test.batches(250)]
+        means = [peers.mean_outputs(converted, image, marks) for image in measuring.images_of(test, 250)]
         found = [torch.cat(parts).argmax(dim=-1) for parts in zip(*means, strict=True)]
-        ann_predictions = torch.cat([source.program(image).argmax(dim=-1) for image, _ in test.batches(250)])
+        ann_predictions = torch.cat([source.program(image).argmax(dim=-1) for image in measuring.images_of(test, 250)])
     return {
-        "ann_accuracy": accuracy(ann_predictions, test),
-        "accuracy_at": {str(t): accuracy(one, test) for t, one in zip(marks, found, strict=True)},
+        "ann_accuracy": measuring.share(ann_predictions, test.labels),
+        "accuracy_at": {str(t): measuring.share(one, test.labels) for t, one in zip(marks, found, strict=True)},
         "spikes_per_neuron": {},
         "bits_per_spike": 1,
         "threshold_rule": recipe,
@@ -109,31 +101,22 @@ def _measure_peer(model: str, recipe: str, timesteps: int, calibration: sc.Datas
     }
 
 
-def _table(data: dict[str, Any]) -> str:
-    head = (
-        "| network | ANN | neuron | bits a spike | calibration | for T | thresholds | "
-        + " | ".join(f"points lost at t={t}" for t in SHOWN)
-        + " | spikes a neuron over T | convert s |\n|" + "---|" * (len(SHOWN) + 9)
-    )  # fmt: skip
-    lines = [head, *map(_line, data["rows"])]
-    return "\n".join(lines) + f"\n\n{made_on(data['environment'])}\n"
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ("network", "ANN", "neuron", "bits a spike", "calibration", "for T", "thresholds",
+            *(f"points lost at t={t}" for t in SHOWN), "spikes a neuron over T", "convert s")  # fmt: skip
+    return measuring.table(head, map(_cells, rows))
 
 
-def _line(row: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any]) -> list[object]:
     neuron, preset, steps, *ablation = row["run"].split(":")
     calibration = ", ".join([preset, *(f"{name} {value}" for name, value in zip(ABLATIONS, ablation, strict=False))])
     if row["weights"]:
         calibration += " (weights tuned)" if row["weights"]["kept"] else " (weights left: no gain)"
-    return (
-        f"| {row['network']} | {row['ann_accuracy']:.2%} | {row.get('peer', neuron)} | {row['bits_per_spike']} "
-        f"| {calibration} | {steps} | {row['threshold_rule']} | " + " | ".join(points_lost(row, SHOWN))
-        + f" | {_spikes(row)} | {row['convert_seconds']:.0f} |"
-    )  # fmt: skip
-
-
-def _spikes(row: dict[str, Any]) -> str:
     found = row["spikes_per_neuron"]
-    return f"{found[max(found, key=int)]:.2f}" if found else ""
+    spikes = f"{found[max(found, key=int)]:.2f}" if found else ""
+    facts = (f"{row['ann_accuracy']:.2%}", row.get("peer", neuron), row["bits_per_spike"], calibration, steps)
+    lost = measuring.points_lost(row, SHOWN)
+    return [row["network"], *facts, row["threshold_rule"], *lost, spikes, f"{row['convert_seconds']:.0f}"]
 
 
 if __name__ == "__main__":

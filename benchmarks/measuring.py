@@ -1,6 +1,8 @@
-"""What the benchmarks share: the options that name data, accuracies, and the line that says where figures come from."""
+"""What the benchmarks share: options that name data, accuracies, readouts that are kept, tables and their files."""
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,9 +11,14 @@ import torch
 from torch import Tensor
 
 import seenn_convert as sc
+from seenn_convert.artifact.provenance import environment
 from seenn_convert.cli.options import NUMBERS
+from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.measure.ann import run_ann
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+output_option = click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
 
 
 def data_options(function: F) -> F:
@@ -35,26 +42,79 @@ def open_data(given: dict[str, Any]) -> tuple[sc.Dataset, sc.Dataset]:
     return calibration, sc.open_dataset(given["test_data"], preprocessing).take(given["test_images"])
 
 
-def accuracy(predictions: Tensor, test: sc.Dataset) -> float:
-    """Return the share of ``predictions`` ``(N,)`` that are right."""
-    assert test.labels is not None
-    return float((predictions == torch.as_tensor(test.labels)).double().mean())
+def named(arguments: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the parts of arguments ``NAME=FILE``."""
+    return [(name, file) for name, file in (argument.split("=", 1) for argument in arguments)]
+
+
+def images_of(data: sc.Dataset, batch_size: int = 256) -> Iterator[Tensor]:
+    """Return an iterator over batches of images."""
+    return (image for image, _ in data.batches(batch_size))
+
+
+def share(answers: Tensor, truth: Tensor | None) -> float:
+    """Return the share of ``answers`` ``(N,)`` that are right."""
+    assert truth is not None
+    return float((answers == truth).double().mean())
 
 
 def accuracies(artifact: sc.Artifact, test: sc.Dataset, predictions: Tensor) -> dict[str, Any]:
     """Return the accuracy of the ANN and, with ``predictions`` ``(T, N)``, at every timestep."""
     with torch.no_grad():
-        ann = torch.cat([artifact.ann(image).argmax(dim=-1) for image, _ in test.batches(256)])
+        ann = run_ann(artifact.ann, test, 256).argmax(dim=-1)
     return {
-        "ann_accuracy": accuracy(ann, test),
-        "accuracy_at": {str(t): accuracy(found, test) for t, found in enumerate(predictions, 1)},
+        "ann_accuracy": share(ann, test.labels),
+        "accuracy_at": {str(t): share(found, test.labels) for t, found in enumerate(predictions, 1)},
     }
 
 
-def points_lost(row: dict[str, Any], timesteps: tuple[int, ...]) -> list[str]:
+def outputs(artifact: sc.Artifact, data: sc.Dataset) -> dict[str, Any]:
+    """Return mean logits ``(T, N, K)``, the ANN's ``(N, K)``, and labels ``(N,)``."""
+    with torch.no_grad():
+        logits = collect_readouts(artifact.model(), images_of(data), keep_logits=True).logits
+        return {"logits": logits, "ann": run_ann(artifact.ann, data, 256), "labels": data.labels}
+
+
+def kept(folder: Path | None, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what ``make`` returns, from the file that keeps it where there is one."""
+    file = None if folder is None else folder / f"{name}.pt"
+    if file is not None and file.exists():
+        found: dict[str, Any] = torch.load(file, weights_only=True)
+        return found
+    made = make()
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(made, file)
+    return made
+
+
+def points_lost(row: dict[str, Any], timesteps: Sequence[int], digits: int = 2) -> list[str]:
     """Return the points below the ANN at each of ``timesteps``, empty where the run is shorter."""
     at = [row["accuracy_at"].get(str(t)) for t in timesteps]
-    return ["" if found is None else f"{100 * (row['ann_accuracy'] - found):.2f}" for found in at]
+    return ["" if found is None else f"{100 * (row['ann_accuracy'] - found):.{digits}f}" for found in at]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], rule: str = "---") -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], f"|{'|'.join([rule] * len(head))}|", *lines[1:]])
+
+
+def rows_in(output: Path) -> list[dict[str, Any]]:
+    """Return the rows that were saved before."""
+    target = output.with_suffix(".json")
+    rows: list[dict[str, Any]] = json.loads(target.read_text())["rows"] if target.exists() else []
+    return rows
+
+
+def save(output: Path, data: dict[str, Any], text: str) -> str:
+    """Write ``data`` as JSON and ``text``, which tells it, as Markdown, with machine and command; return the text."""
+    where = vars(environment())
+    data = {**data, "environment": where, "command": " ".join(Path(part).name for part in sys.argv)}
+    text = f"{text}\n\n{made_on(where)}\n"
+    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    output.with_suffix(".md").write_text(text)
+    return text
 
 
 def made_on(environment: dict[str, Any]) -> str:

@@ -21,15 +21,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 pooling moved in front of the neuron and half a threshold to start from; its local threshold balancing."""
 
 
-def installed() -> bool:
-    """Return whether SpikingJelly can be imported."""
-    try:
-        import spikingjelly.activation_based.ann2snn  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def version() -> str:
     """Return the version of the installed SpikingJelly."""
     from importlib.metadata import version

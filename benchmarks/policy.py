@@ -5,29 +5,24 @@ The heads are trained on the calibration images; a part of them that trained not
 of each ``--average``. The test images only judge. ``--readouts`` keeps what the network showed, for another run.
 """
 
-import json
 import statistics
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from measuring import data_options, made_on, open_data
+from measuring import data_options, images_of, kept, named, open_data, rows_in, save, share, table
 from torch import Tensor
 
 import seenn_convert as sc
 from seenn_convert.analysis.coverage import call_sites, policy_macs
-from seenn_convert.artifact.provenance import environment
 from seenn_convert.exits.choose import Setting, choose
 from seenn_convert.exits.plan_choice import decide
-from seenn_convert.exits.readouts import IMAGE_AXES, Readouts
+from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
@@ -35,7 +30,7 @@ from seenn_convert.progress import silent
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.workflows.add_planner.run import HELD_OUT_SHARE, bare_network, untrained_head
-from seenn_convert.workflows.add_planner.stages import Heads, collect, planned_by, train
+from seenn_convert.workflows.add_planner.stages import collect, planned_by, train
 
 WAYS = ("fixed", "score", "planned", "both")
 BATCH, REPEATS, LOOKED_AT = 32, 3, 64
@@ -52,15 +47,11 @@ BATCH, REPEATS, LOOKED_AT = 32, 3, 64
 def main(artifacts: tuple[str, ...], output: Path, append: bool, **given: Any) -> None:
     """Measure ARTIFACTS, each as NAME=FOLDER."""
     keep_pages()
-    target = output.with_suffix(".json")
-    rows = json.loads(target.read_text())["rows"] if append and target.exists() else []
-    for name, folder in (artifact.split("=", 1) for artifact in artifacts):
+    rows = rows_in(output) if append else []
+    for name, folder in named(artifacts):
         rows = [row for row in rows if row["network"] != name] + [_measure(name, Path(folder), given)]
-        command = " ".join(Path(part).name for part in sys.argv)
-        data = {"rows": rows, "environment": vars(environment()), "command": command}
-        target.write_text(json.dumps(data, indent=1) + "\n")
-        output.with_suffix(".md").write_text(_table(data))
-    click.echo(_table(data))
+        save(output, {"rows": rows}, _table(rows))
+    click.echo(_table(rows))
 
 
 def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +62,8 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     collect(artifact.ann, model, plan, calibration.take(LOOKED_AT), options, silent)
     each = (time.perf_counter() - start) / min(LOOKED_AT, len(calibration))
     seen, judged = (
-        _seen(given["readouts"], f"{name}_{part}_{len(data)}", lambda data=data: collect(
-            artifact.ann, model, plan, data, options, silent))
+        Readouts(**kept(given["readouts"], f"{name}_{part}_{len(data)}", lambda data=data: vars(
+            collect(artifact.ann, model, plan, data, options, silent))))
         for part, data in (("calibration", calibration), ("test", test))
     )  # fmt: skip
     split = split_calibration(len(calibration), options.seed, HELD_OUT_SHARE)
@@ -88,13 +79,14 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
             choice = choose(choices, ExitTarget(timesteps=average))
             points.append({"average": average, "way": way, **_judge(choice, judged, planned)})
             points[-1]["choice"] = choice
-    programs = [_with_head(artifact.snn, heads, number, artifact.timesteps) for number in range(len(heads.heads))]
+    bare = replace(artifact.snn, policy_head=None)
+    programs = [run_passes(bare, [AttachPolicy(head, artifact.timesteps)]) for head in heads.heads]
     _time(points, artifact, programs, test.take(given["timed_images"]))
     step = sum(site.macs for site in call_sites(artifact.ann) if site.treatment != "stem")
     return {
         "network": name,
-        "ann_accuracy": _share(judged.ann_answers, judged.truth),
-        "accuracy_at": [_share(answers, judged.truth) for answers in judged.predictions],
+        "ann_accuracy": share(judged.ann_answers, judged.truth),
+        "accuracy_at": [share(answers, judged.truth) for answers in judged.predictions],
         "calibration_images": len(calibration),
         "test_images": len(test),
         "timed_images": given["timed_images"],
@@ -107,32 +99,16 @@ def _measure(name: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seen(folder: Path | None, name: str, make: Callable[[], Readouts]) -> Readouts:
-    """Return the readouts of a data set, from the file that keeps them where there is one."""
-    file = None if folder is None else folder / f"{name}.pt"
-    if file is not None and file.exists():
-        return Readouts(**torch.load(file))
-    readouts = make()
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({name: getattr(readouts, name) for name in IMAGE_AXES}, file)
-    return readouts
-
-
 def _judge(choice: Setting, judged: Readouts, planned: Tensor) -> dict[str, Any]:
     """Return accuracy and average timesteps of a choice on the test images."""
     step = choice.exit_steps(judged.scores, None if choice.head is None else planned[choice.head])
     used = [word for word, is_used in (("plan", choice.head is not None), ("score", choice.thresholds is not None))
             if is_used]  # fmt: skip
     return {
-        "accuracy": _share(judged.answers(step), judged.truth),
+        "accuracy": share(judged.answers(step), judged.truth),
         "timesteps": float(step.double().mean()),
         "used": used,
     }
-
-
-def _with_head(snn: Program, heads: Heads, number: int, timesteps: int) -> Program:
-    return run_passes(replace(snn, policy_head=None), [AttachPolicy(heads.heads[number], timesteps)])
 
 
 def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:
@@ -140,11 +116,11 @@ def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Pr
 
     They are processor time, divided by the threads: other programs on the machine then matter little.
     """
-    batches = [image for image, _ in images.batches(BATCH)]
+    batches = list(images_of(images, BATCH))
     models = []
+    score = artifact.model().probe.score_name
     for point in points:
         choice = point.pop("choice")
-        score = next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
         snn = programs[0] if choice.head is None else programs[choice.head]
         models.append(replace(artifact, snn=snn, policy=choice.policy(score)).model())
     seconds: list[list[float]] = [[] for _ in models]
@@ -159,27 +135,18 @@ def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Pr
         point["milliseconds"] = 1000 * statistics.median(found) / len(images)
 
 
-def _share(answers: Tensor, truth: Tensor) -> float:
-    return float((answers == truth).double().mean())
-
-
 NAMES = {"fixed": "same for all", "score": "SEENN-I", "planned": "SEENN-II", "both": "both"}
 
 
-def _table(data: dict[str, Any]) -> str:
-    lines = [
-        "| network | at most | "
-        + " | ".join(f"{NAMES[way]}: accuracy, timesteps, ms" for way in WAYS)
-        + " | both uses |",
-        "|" + "---|" * (len(WAYS) + 3),
-    ]
-    for row in data["rows"]:
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = ("network", "at most", *(f"{NAMES[way]}: accuracy, timesteps, ms" for way in WAYS), "both uses")
+    lines = []
+    for row in rows:
         for average in dict.fromkeys(point["average"] for point in row["points"]):
             at = {point["way"]: point for point in row["points"] if point["average"] == average}
             shown = [at[way] for way in WAYS]
             cells = [f"{p['accuracy']:.2%}, {p['timesteps']:.2f}, {p['milliseconds']:.2f}" for p in shown]
-            used = " and ".join(at["both"]["used"])
-            lines.append(f"| {row['network']} | {average:g} | " + " | ".join(cells) + f" | {used} |")
+            lines.append((row["network"], f"{average:g}", *cells, " and ".join(at["both"]["used"])))
     facts = [
         f"{row['network']}: ANN {row['ann_accuracy']:.2%}; {row['calibration_images']:,} calibration and "
         f"{row['test_images']:,} test images, {row['timed_images']:,} timed (processor time); the head has "
@@ -187,9 +154,9 @@ def _table(data: dict[str, Any]) -> str:
         f"settings from cached readouts took {row['training_seconds']:.1f} s, with the network run in every epoch it "
         f"would take {row['training_seconds_without_cache']:,.0f} s "
         f"({row['training_seconds_without_cache'] / row['training_seconds']:.0f} times)."
-        for row in data["rows"]
+        for row in rows
     ]
-    return "\n".join(lines) + "\n\n" + "\n\n".join([*facts, made_on(data["environment"])]) + "\n"
+    return "\n\n".join([table(head, lines), *facts])
 
 
 if __name__ == "__main__":

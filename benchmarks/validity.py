@@ -8,8 +8,6 @@ certificate or by the naive rule (the fastest point whose risk on the drawn imag
 where the true risk of that point is above epsilon. Nothing is chosen for an artifact: the pool stands for the world.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +15,16 @@ from typing import Any
 
 import click
 import torch
-from measuring import made_on
+from measuring import kept, named, output_option, outputs, save, table
 from torch import Tensor
 
 import seenn_convert as sc
-from seenn_convert.artifact.provenance import environment
 from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
 from seenn_convert.exits.certificates import betting
 from seenn_convert.exits.certificates.bounds import binomial_p_values, lower_share
 from seenn_convert.exits.certificates.certificate import leading
 from seenn_convert.exits.certificates.risk import exit_losses, images_needed
-from seenn_convert.exits.readouts import collect_readouts, from_logits
+from seenn_convert.exits.readouts import from_logits
 from seenn_convert.exits.thresholds import careful_to_fast, first_exit
 from seenn_convert.ir.scores import CONFIDENCE, scores_of
 from seenn_convert.runtime.memory import keep_pages
@@ -56,7 +53,7 @@ class Pool:
 @click.option("--images", "sizes", type=int, multiple=True, default=(400, 1000, 4000), show_default=True)
 @click.option("--epsilon", "epsilons", type=float, multiple=True, default=(0.005, 0.01, 0.02), show_default=True)
 @click.option("--delta", type=float, default=0.05, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@output_option
 def main(
     artifacts: tuple[str, ...], draws: int, sizes: tuple[int, ...], epsilons: tuple[float, ...], delta: float,
     output: Path, **given: Any,
@@ -64,23 +61,20 @@ def main(
     """Measure ARTIFACTS, each as NAME=FOLDER."""
     keep_pages()
     rows = []
-    for name, folder in (artifact.split("=", 1) for artifact in artifacts):
-        parts = [
-            _readouts(name, Path(folder), part, given[f"{key}_data"], given[f"{key}_images"], given["cache"])
+    for name, folder in named(artifacts):
+        pool = make_pool(*(
+            kept(given["cache"], f"{name}_{part}{given[f'{key}_images']}",
+                 lambda folder=folder, key=key: _outputs(Path(folder), given[f"{key}_data"], given[f"{key}_images"]))
             for part, key in (("calib", "calibration"), ("test", "test"))
-        ]
-        pool = make_pool(*parts)
+        ))  # fmt: skip
         rows += [
             {"network": name, "timesteps": float(pool.timesteps[0]), **row}
             for size in sizes
             for row in simulate(pool, size, epsilons, delta, draws)
         ]
         click.echo(f"{name}: done", err=True)
-    command = " ".join(Path(part).name for part in sys.argv)
-    data = {"rows": rows, "delta": delta, "draws": draws, "environment": vars(environment()), "command": command}
-    output.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
-    output.with_suffix(".md").write_text(_table(data))
-    click.echo(_table(data))
+    data = {"rows": rows, "delta": delta, "draws": draws}
+    click.echo(save(output, data, _table(data)))
 
 
 def make_pool(calibration: dict[str, Tensor], pool: dict[str, Tensor]) -> Pool:
@@ -147,27 +141,12 @@ def _outcome(chosen: Tensor, true: Tensor, pool: Pool, epsilon: float) -> dict[s
     }
 
 
-def _readouts(
-    name: str, artifact: Path, part: str, data: Path | None, images: int, cache: Path | None
-) -> dict[str, Tensor]:
-    """Return mean logits ``(T, N, K)``, the ANN's ``(N, K)``, and labels, from the cache where they are there."""
-    file = None if cache is None else cache / f"{name}_{part}{images}.pt"
-    if file is not None and file.exists():
-        cached: dict[str, Tensor] = torch.load(file, weights_only=True)
-        return cached
+def _outputs(artifact: Path, data: Path | None, images: int) -> dict[str, Any]:
+    """Return mean logits ``(T, N, K)``, the ANN's ``(N, K)``, and labels."""
     if data is None:
-        raise click.UsageError(f"{name}: nothing cached, so --calibration-data and --test-data are needed")
+        raise click.UsageError(f"{artifact}: nothing cached, so --calibration-data and --test-data are needed")
     loaded = sc.load_artifact(artifact)
-    chosen = sc.open_dataset(data, loaded.preprocessing, loaded.snn.input_shape[0]).take(images)
-    with torch.no_grad():
-        run = collect_readouts(loaded.model(), (image for image, _ in chosen.batches(256)), keep_logits=True)
-        ann = torch.cat([loaded.ann(image) for image, _ in chosen.batches(256)])
-    assert run.logits is not None and chosen.labels is not None
-    found = {"logits": run.logits, "ann": ann, "labels": torch.as_tensor(chosen.labels)}
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(found, file)
-    return found
+    return outputs(loaded, sc.open_dataset(data, loaded.preprocessing, loaded.snn.input_shape[0]).take(images))
 
 
 def _table(data: dict[str, Any]) -> str:
@@ -178,13 +157,14 @@ def _table(data: dict[str, Any]) -> str:
     if len(sizes) > 1:
         others = _rows(data, [size for size in sizes if size != shown])
         parts.append(f"<details><summary>Other numbers of images</summary>\n\n{others}\n\n</details>")
-    return "\n\n".join([*parts, made_on(data["environment"])]) + "\n"
+    return "\n\n".join(parts)
 
 
 def _summary(data: dict[str, Any]) -> str:
     certified = [row[bound]["broken"] for row in data["rows"] for bound in BOUND_NAMES if row[bound]]
     naive = [row[NAIVE]["broken"] for row in data["rows"]]
-    full = ", ".join(f"{steps:g} timesteps ({name})" for name, steps in _full_runs(data).items())
+    full_runs = {row["network"]: row["timesteps"] for row in data["rows"]}
+    full = ", ".join(f"{steps:g} timesteps ({name})" for name, steps in full_runs.items())
     return (
         f"{data['draws']:,} draws a row; delta is {data['delta']:.0%}, so a certificate may be broken in that share of "
         f"them: it was in {min(certified):.1%} to {max(certified):.1%}. The naive choice, the fastest exits whose risk "
@@ -195,24 +175,18 @@ def _summary(data: dict[str, Any]) -> str:
 
 def _rows(data: dict[str, Any], sizes: Sequence[int]) -> str:
     rules = (*BOUND_NAMES, NAIVE)
-    heads = [f"{rule}: broken | {rule}: average timesteps" for rule in rules]
-    head = "| network | risk | images drawn | epsilon | " + " | ".join(heads) + " | least timesteps within epsilon |"
-    lines = [head, "|" + "---|" * (5 + 2 * len(rules))]
+    heads = (head for rule in rules for head in (f"{rule}: broken", f"{rule}: average timesteps"))
+    lines = []
     for row in (row for row in data["rows"] if row["images"] in sizes):
-        cells = [
-            "too few images | " if row[rule] is None
-            else f"{row[rule]['broken']:.1%} | {row[rule]['average_timesteps']:.2f}"
-            for rule in rules
-        ]  # fmt: skip
-        lines.append(
-            f"| {row['network']} | {row['risk']} | {row['images']} | {row['epsilon']:g} | "
-            + " | ".join(cells) + f" | {row['best_timesteps']:.2f} |"
-        )  # fmt: skip
-    return "\n".join(lines)
-
-
-def _full_runs(data: dict[str, Any]) -> dict[str, float]:
-    return {row["network"]: row["timesteps"] for row in data["rows"]}
+        cells: list[str] = []
+        for found in (row[rule] for rule in rules):
+            cells += (
+                ("too few images", "") if found is None
+                else (f"{found['broken']:.1%}", f"{found['average_timesteps']:.2f}")
+            )  # fmt: skip
+        drawn = (row["network"], row["risk"], row["images"], f"{row['epsilon']:g}")
+        lines.append((*drawn, *cells, f"{row['best_timesteps']:.2f}"))
+    return table(("network", "risk", "images drawn", "epsilon", *heads, "least timesteps within epsilon"), lines)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from measuring import points_lost, table
+
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGES = ROOT / "benchmarks" / "results", ROOT / "docs" / "results"
 
@@ -52,22 +54,22 @@ COMPARED = (
     ("vgg9", "multilevel:balanced:4"), ("resnet20", "if:balanced:16"), ("resnet20", "signed:balanced:16"),
     ("resnet20", "multilevel:balanced:16"),
 )  # fmt: skip
-SHOWN = (1, 2, 4, 8, 16)
-"""The runs of ``few_timesteps``, and their timesteps, that help to choose a neuron type."""
+SHOWN, RULE = (1, 2, 4, 8, 16), " --- "
+"""The runs of ``few_timesteps``, and their timesteps, that help to choose a neuron type; and the rule below a head."""
 
 
 def main() -> None:
     """Rewrite the pages of docs/results and the marked parts of README and guides."""
     PAGES.mkdir(exist_ok=True)
     for name, (title, caption) in TITLES.items():
-        table = (RESULTS / f"{name}.md").read_text(encoding="utf-8").strip()
-        (PAGES / f"{name}.md").write_text(f"# {title}\n\n{caption}\n\n{table}\n", encoding="utf-8")
+        found = (RESULTS / f"{name}.md").read_text(encoding="utf-8").strip()
+        (PAGES / f"{name}.md").write_text(f"# {title}\n\n{caption}\n\n{found}\n", encoding="utf-8")
     readme = ROOT / "README.md"
     text = between(readme.read_text(encoding="utf-8"), "demo", demo_rows(_rows("sample")[0]))
     readme.write_text(between(text, "results", network_rows(_rows("sample") + _rows("cifar10"))), encoding="utf-8")
     guide = ROOT / "docs" / "howto" / "choose.md"
-    table = neuron_rows(_rows("few_timesteps"))
-    guide.write_text(between(guide.read_text(encoding="utf-8"), "neurons", table), encoding="utf-8")
+    neurons = neuron_rows(_rows("few_timesteps"))
+    guide.write_text(between(guide.read_text(encoding="utf-8"), "neurons", neurons), encoding="utf-8")
 
 
 def between(text: str, marker: str, content: str) -> str:
@@ -81,7 +83,7 @@ def demo_rows(row: dict[str, Any]) -> str:
     """Return what ``seenn-convert demo`` gives, in three rows."""
     early, ms, last = row["early_exit"], row["milliseconds_per_image"], str(row["timesteps"])
     energy = {name: nanojoule / 1000 for name, nanojoule in row["energy"]["nanojoule_per_image"].items()}
-    return _table(
+    return table(
         ("", "accuracy", "timesteps", "ms per image (CPU)", "µJ per image (estimate)"),
         [
             ("ANN", f"{row['ann_accuracy']:.2%}", "", f"{ms['ann']:.2f}", f"{energy['ann']:.1f}"),
@@ -90,12 +92,13 @@ def demo_rows(row: dict[str, Any]) -> str:
             ("spiking, early exit", f"{early['accuracy']:.2%}", f"{early['average_timesteps']:.2f} on average",
              f"{ms['early_exit']:.2f}", f"{energy['early_exit']:.1f}"),
         ],
+        RULE,
     )  # fmt: skip
 
 
 def network_rows(rows: list[dict[str, Any]]) -> str:
     """Return one row for each network: the ANN, the run of all timesteps, and early exit."""
-    return _table(
+    return table(
         ("network", "ANN", "T", "all T timesteps", "early exit", "average timesteps"),
         [
             (row["network"], f"{row['ann_accuracy']:.2%}", str(row["timesteps"]),
@@ -103,6 +106,7 @@ def network_rows(rows: list[dict[str, Any]]) -> str:
              f"{row['early_exit']['average_timesteps']:.2f}")
             for row in rows
         ],
+        RULE,
     )  # fmt: skip
 
 
@@ -112,21 +116,14 @@ def neuron_rows(rows: list[dict[str, Any]]) -> str:
     lines = []
     for network, run in COMPARED:
         neuron, preset, timesteps = run.split(":")
-        row = found[network, run]
-        at = [row["accuracy_at"].get(str(t)) for t in SHOWN]
-        points = ["" if right is None else f"{100 * (row['ann_accuracy'] - right):.1f}" for right in at]
-        lines.append((network, f"{neuron}, T = {timesteps}", preset, *points))
-    return _table(("network", "neurons", "preset", *(f"t = {t}" for t in SHOWN)), lines)
+        lost = points_lost(found[network, run], SHOWN, digits=1)
+        lines.append((network, f"{neuron}, T = {timesteps}", preset, *lost))
+    return table(("network", "neurons", "preset", *(f"t = {t}" for t in SHOWN)), lines, RULE)
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     return rows
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,17 @@ import json
 import math
 import resource
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 import peers
 import torch
-from measuring import made_on
+from measuring import output_option
 from torch import Tensor, nn
+from zoo_table import FINEST_LEVELS, LEVELS, PARITY, PEER_MARKS, SIGNED_MARKS, TRACKING_MARKS, slope_of, table_of
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
-from seenn_convert.artifact.provenance import environment
 from seenn_convert.calibration.calibration import from_statistics
 from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.output_error import output_errors, overall, prefix_errors, relative_distance
@@ -44,15 +43,13 @@ from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS
 from seenn_convert.workflows.convert.stages.biases import BIAS_UPDATES
 
-LEVELS, FINE_LEVELS, FINEST_LEVELS = 32, 256, 4096
-TRACKING_MARKS, SIGNED_MARKS, PEER_MARKS = (4, 16, 64), (16, 64, 256), (16, 64)
-PARITY, LEAST_ERROR, LEAST_DOUBLE_ERROR = 1e-4, 1e-5, 1e-12
-"""Largest error of the ANN's outputs that single precision is asked about, and least errors that show a law."""
+FINE_LEVELS, LEAST_DOUBLE_ERROR = 256, 1e-12
+"""Levels with which the slope is measured, and the least error in double precision that shows it."""
 
 
 @click.command()
 @click.option("--models", type=click.Path(path_type=Path), required=True, help="File with names() and build(name).")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Without ending.")
+@output_option
 @click.option("--only", multiple=True, help="Names; all where none is given.")
 @click.option("--part", default="0/1", show_default=True, help="I/N: every N-th network from the I-th.")
 @click.option("--largest", default=math.inf, help="Skip networks of more million parameters, and say so.")
@@ -72,42 +69,43 @@ def main(models: Path, output: Path, only: tuple[str, ...], part: str, largest: 
     done = {row["network"] for row in known}
     for name in [] if write else list(only or zoo.names())[first::step]:
         if name not in done:
-            row = {"network": name, **measure(zoo, name, largest, name in signed, name in short)}
-            known.append(row)
-            with lines.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            click.echo(json.dumps(row), err=True)
-    for row in known:
-        if row["network"] in law and "law" not in row and not write:
-            with torch.no_grad():
-                row["law"] = measure_law(zoo, row["network"])
-            lines.write_text("".join(json.dumps(one) + "\n" for one in known))
-            click.echo(json.dumps({"network": row["network"], **row["law"]}), err=True)
-    if spikingjelly and not write:
-        for row in known:
-            if "spikingjelly" not in row and row.get("parameters", math.inf) <= largest:
-                row["spikingjelly"] = measure_peer(zoo, row["network"])
-                lines.write_text("".join(json.dumps(one) + "\n" for one in known))
-                click.echo(json.dumps({"network": row["network"], **row["spikingjelly"]}), err=True)
-    output.with_suffix(".md").write_text(table(known))
+            known.append({"network": name, **measure(zoo, name, largest, name in signed, name in short)})
+            _keep(known, lines, known[-1])
+    for row in [] if write else known:
+        if row["network"] in law and "law" not in row:
+            row["law"] = measure_law(zoo, row["network"])
+            _keep(known, lines, row["law"])
+        if spikingjelly and "spikingjelly" not in row and row.get("parameters", math.inf) <= largest:
+            row["spikingjelly"] = measure_peer(zoo, row["network"])
+            _keep(known, lines, row["spikingjelly"])
+    output.with_suffix(".md").write_text(table_of(known))
 
 
+def _keep(known: list[dict[str, Any]], lines: Path, news: dict[str, Any]) -> None:
+    """Write all rows, so that what is there stays if the run is interrupted, and show what is new."""
+    beside = lines.with_suffix(".new")
+    beside.write_text("".join(json.dumps(row) + "\n" for row in known))
+    beside.replace(lines)
+    click.echo(json.dumps(news), err=True)
+
+
+@torch.no_grad()
 def measure_peer(zoo: Any, name: str) -> dict[str, Any]:
     """Return what SpikingJelly makes of one network on the same batch: its errors, or why it makes nothing."""
     module, image = built(zoo, name)
-    with torch.no_grad():
-        wanted = module(image)
-        start = time.perf_counter()
-        try:
-            converted = peers.spikingjelly(module, "percentile", [image])
-            means = peers.mean_outputs(converted, image, PEER_MARKS)
-        except Exception as error:  # whatever it may raise
-            return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
+    wanted = module(image)
+    start = time.perf_counter()
+    try:
+        converted = peers.spikingjelly(module, "percentile", [image])
+        means = peers.mean_outputs(converted, image, PEER_MARKS)
+    except Exception as error:  # whatever it may raise
+        return {"failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
     seconds = time.perf_counter() - start
-    errors = {str(mark): relative_distance(mean, wanted) for mark, mean in zip(PEER_MARKS, means, strict=True)}
+    errors = _at(PEER_MARKS, [relative_distance(mean, wanted) for mean in means])
     return {"version": peers.version(), "error": errors, "seconds": seconds}
 
 
+@torch.no_grad()
 def measure_law(zoo: Any, name: str) -> dict[str, Any]:
     """Return the errors of tracking neurons with ``FINEST_LEVELS`` in double precision, and their slope.
 
@@ -121,8 +119,8 @@ def measure_law(zoo: Any, name: str) -> dict[str, Any]:
     exact = {layer: threshold.double() for layer, threshold in thresholds.items()}
     snn = run_passes(ann, spiking_passes(ann, exact, Tracking(FINEST_LEVELS)))
     errors = prefix_errors(snn, image, ann(image), TRACKING_MARKS)
-    slope = _slope(TRACKING_MARKS, errors, LEAST_DOUBLE_ERROR)
-    return {"levels": FINEST_LEVELS, "error": dict(zip(map(str, TRACKING_MARKS), errors, strict=True)), "slope": slope}
+    slope = slope_of(TRACKING_MARKS, errors, LEAST_DOUBLE_ERROR)
+    return {"levels": FINEST_LEVELS, "error": _at(TRACKING_MARKS, errors), "slope": slope}
 
 
 def measure(zoo: Any, name: str, largest: float, signed: bool, short: bool = False) -> dict[str, Any]:
@@ -188,9 +186,9 @@ def _measure(ann: Program, image: Tensor, signed: bool, short: bool, start: floa
     fine = run_passes(ann, spiking_passes(ann, thresholds, Tracking(FINE_LEVELS)))
     fine_errors = prefix_errors(fine, image, logits, TRACKING_MARKS)
     row |= {
-        "tracking": dict(zip(map(str, TRACKING_MARKS), errors, strict=True)),
-        "fine_tracking": dict(zip(map(str, TRACKING_MARKS), fine_errors, strict=True)),
-        "slope": _slope(TRACKING_MARKS, fine_errors),
+        "tracking": _at(TRACKING_MARKS, errors),
+        "fine_tracking": _at(TRACKING_MARKS, fine_errors),
+        "slope": slope_of(TRACKING_MARKS, fine_errors),
     }
     if signed:
         row["signed"] = _signed(ann, statistics, images, image)
@@ -223,23 +221,14 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     wanted = ann(image)
     return {
         "rule": best.rule,
-        "plain": dict(zip(map(str, SIGNED_MARKS), prefix_errors(snn, image, wanted, SIGNED_MARKS), strict=True)),
-        "biased": dict(zip(map(str, SIGNED_MARKS), prefix_errors(biased, image, wanted, SIGNED_MARKS), strict=True)),
+        "plain": _at(SIGNED_MARKS, prefix_errors(snn, image, wanted, SIGNED_MARKS)),
+        "biased": _at(SIGNED_MARKS, prefix_errors(biased, image, wanted, SIGNED_MARKS)),
         "seconds": time.perf_counter() - start,
     }
 
 
-def _slope(marks: tuple[int, ...], errors: list[float], least: float = LEAST_ERROR) -> float | None:
-    """Return the slope of log error over log timesteps, by least squares; None where there is no error to speak of."""
-    if not all(error > least for error in errors):
-        return None
-    x, y = [math.log(mark) for mark in marks], [math.log(error) for error in errors]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
-
-
-def _slope_of(row: dict[str, Any]) -> float | None:
-    return _slope(TRACKING_MARKS, [row["fine_tracking"][str(mark)] for mark in TRACKING_MARKS])
+def _at(marks: tuple[int, ...], errors: list[float]) -> dict[str, float]:
+    return dict(zip(map(str, marks), errors, strict=True))
 
 
 def loaded(path: Path) -> Any:
@@ -273,101 +262,6 @@ def built(zoo: Any, name: str) -> tuple[nn.Module, Tensor]:
             if side == 299:
                 raise
     raise AssertionError
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return the table, the worst first, and what there is to say of all."""
-    good = [row for row in rows if "tracking" in row]
-    worst = sorted(good, key=lambda row: -row["tracking"]["64"])
-    head = (
-        "| network | M parameters | side | neuron layers | graded skips | parity | driven by spikes | error at T=4 "
-        "| 16 | 64 | slope | convert s |\n|" + "---|" * 12
-    )
-    lines = [summary(rows), "", head, *(_line(row) for row in worst[:10])]
-    if len(worst) > 10:
-        rest = [head, *(_line(row) for row in worst[10:])]
-        lines += ["", f"<details><summary>The other {len(worst) - 10}</summary>", "", *rest, "", "</details>"]
-    lines += ["", *(f"- {row['network']}: {row['failed'].splitlines()[0]}" for row in rows if "failed" in row)]
-    lines += [_short_line(row) for row in rows if "not_run" in row]
-    deep = [row for row in good if "signed" in row]
-    if deep:
-        lines += ["", "Signed neurons, thresholds chosen and timestep biases fitted on the network's own batch:", ""]
-        lines += ["| network | neuron layers | rule | T=16 | 64 | 256 | 256 without biases |\n|" + "---|" * 7]
-        lines += [
-            f"| {row['network']} | {row['neuron_layers']} | {row['signed']['rule']} | "
-            + " | ".join(f"{row['signed']['biased'][str(t)]:.3f}" for t in SIGNED_MARKS)
-            + f" | {row['signed']['plain']['256']:.3f} |"
-            for row in deep
-        ]
-    lines += peer_lines(rows)
-    return "\n".join([*lines, "", made_on(vars(environment())), ""])
-
-
-def peer_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """Return what SpikingJelly makes of the same networks, nothing where it was not tried."""
-    tried = [row["spikingjelly"] for row in rows if "spikingjelly" in row]
-    if not tried:
-        return []
-    good = [row for row in tried if "failed" not in row]
-    text = f"SpikingJelly converts {len(good)} of the {len(tried)} networks it was given, with the same batch"
-    if good:
-        last = str(PEER_MARKS[-1])
-        errors = sorted(row["error"][last] for row in good)
-        text += (
-            f" (version {good[0]['version']}, binary neurons, 99.9th percentile of each channel, half a threshold to "
-            f"start from); its error at T={last} is {errors[0]:.2f} at best, {errors[len(errors) // 2]:.2f} in the "
-            f"middle and {errors[-1]:.2f} at worst"
-        )
-    why = Counter(row["failed"].split(":")[0] for row in tried if "failed" in row)
-    reasons = ", ".join(f"{count} {name}" for name, count in why.most_common())
-    return ["", text + "." + (f" What it raises for the others: {reasons}." if reasons else "")]
-
-
-def summary(rows: list[dict[str, Any]]) -> str:
-    """Return the figures that hold for all networks."""
-    good, run = ([row for row in rows if key in row] for key in ("parity", "tracking"))
-    slopes = sorted(slope for slope in map(_slope_of, run) if slope is not None)
-    outside = [row for row in run if (slope := _slope_of(row)) is not None and not -1.2 <= slope <= -0.8]
-    exact = [row["law"]["slope"] for row in outside if row.get("law", {}).get("slope") is not None]
-    again = sum(-1.2 <= slope <= -0.8 for slope in exact)
-    single = sum(row.get("single_precision_parity", 0.0) > PARITY for row in good)
-    relu = [row for row in run if row["relu_family"] and row["parameters"] <= 30]
-    within = sum(row["tracking"]["64"] <= 0.05 for row in relu)
-    return (
-        f"{len(good)} of {len(rows)} networks converted, largest parity error {max(r['parity'] for r in good):.1e} "
-        f"({single} of them, whose own single-precision rounding is larger than {PARITY:g}, judged in double). "
-        "Tracking neurons: slope of the error over timesteps x levels between "
-        f"{min(slopes, default=math.nan):.2f} and {max(slopes, default=math.nan):.2f} "
-        f"(between -1.2 and -0.8 for {sum(-1.2 <= s <= -0.8 for s in slopes)} of {len(slopes)}; "
-        f"of {len(exact)} of the others, measured in double precision with {FINEST_LEVELS} levels, {again}; "
-        f"{len(run) - len(slopes)} show no error above {LEAST_ERROR:g}); of the {len(relu)} "
-        f"networks with ReLUs and at most 30 M parameters {within} are within 0.05 at T=64 with {LEVELS} levels. "
-        "The worst ten:"
-    )
-
-
-def _by_encoders(row: dict[str, Any]) -> bool:
-    return not row["relu_family"] or row.get("encode") == "always"
-
-
-def _short_line(row: dict[str, Any]) -> str:
-    return (
-        f"- {row['network']} ({row['parameters']:.0f} M parameters): converted in {row['convert_seconds']:.0f} s with "
-        f"{row['neuron_layers']} layers of neurons, parity {row['parity']:.1e}, {row['spiking_share']:.0%} driven by "
-        f"spikes, {row['peak_gb']:.1f} GB; no timestep was run"
-    )
-
-
-def _line(row: dict[str, Any]) -> str:
-    errors = " | ".join(f"{row['tracking'][str(t)]:.4f}" for t in TRACKING_MARKS)
-    found = _slope_of(row)
-    slope = "-" if found is None else f"{found:.2f}"
-    neurons = f"{row['neuron_layers']}" + (" (encoders)" if _by_encoders(row) else "")
-    return (
-        f"| {row['network']} | {row['parameters']:.1f} | {row['side']} | {neurons} | "
-        f"{row.get('graded_skips', 'off')} | {row['parity']:.1e} | "
-        f"{row['spiking_share']:.0%} | {errors} | {slope} | {row['convert_seconds']:.1f} |"
-    )
 
 
 if __name__ == "__main__":

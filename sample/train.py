@@ -18,7 +18,7 @@ import torch
 from dataset import FILES, Split, balanced_subset, hold_out, load_split
 from export import check_exports, export_onnx, export_pt2, multiply_accumulates, onnx_accuracy
 from network import CLASS_NAMES, MEAN, STD, WIDTHS, SampleNetwork
-from record import LICENSE, PACKAGE, README, digests, package_version, software_versions, write_json
+from record import PACKAGE, README, digests, package_version, software_versions, write_json
 from torch import nn
 from training import Recipe, accuracy, train
 
@@ -75,7 +75,7 @@ def write_artefacts(network: SampleNetwork, held_out: Split, test_split: Split, 
     export_pt2(network, output / PT2_FILE)
     save_images(output / CALIBRATION_FILE, balanced_subset(held_out, CALIBRATION_PER_CLASS, seed))
     save_images(output / TEST_FILE, balanced_subset(test_split, TEST_PER_CLASS, seed))
-    (output / LICENSE_FILE).write_text(LICENSE, encoding="utf-8")
+    (output / LICENSE_FILE).write_bytes((SAMPLE / LICENSE_FILE).read_bytes())
     (output / NAMES_FILE).write_text("\n".join(CLASS_NAMES) + "\n", encoding="utf-8")
 
 

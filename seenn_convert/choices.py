@@ -1,6 +1,7 @@
 """The words that options may be; the command line offers them without importing PyTorch."""
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, TypeGuard, get_args
 
 NeuronName = Literal["signed", "if", "tracking", "multilevel", "multilevel-unsigned", "group"]
 NEURON_NAMES: tuple[NeuronName, ...] = get_args(NeuronName)
@@ -43,3 +44,13 @@ GRADIENT_NAMES: tuple[Gradient, ...] = get_args(Gradient)
 
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
+
+
+def unknown(name: str, value: object, known: Sequence[str]) -> list[str]:
+    """Return what is wrong with the word ``value`` of an option; nothing where it is known."""
+    return [] if value in known else [f"{name} must be one of {', '.join(known)}, got {value!r}"]
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether ``value`` is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)

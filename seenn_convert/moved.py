@@ -39,7 +39,7 @@ MODULES = {
     "report.evaluate": "workflows.evaluate",
     "report.compare": "measure.compare",
     "runtime.all_timesteps": "exits.readouts",
-    "runtime.plan_logits": "runtime.priced_plan",
+    "runtime.plan_logits": "exits.readouts",
     "tuning": "exits",
     "tuning.certificate": "exits.certificates.certificate",
     "tuning.exit_threshold": "exits.thresholds",
@@ -81,9 +81,12 @@ class _Moved(ModuleType):
         self.__all__ = [name for name in vars(target) if not name.startswith("_")]
 
     def __getattr__(self, name: str) -> Any:
-        if name in ELSEWHERE and not hasattr(self._is_now, name):
+        if name == "plan_logits" and self.__name__ == f"{PACKAGE}runtime.plan_logits":
+            return _plan_logits
+        here = NAMES.get(name, name)
+        if not hasattr(self._is_now, here) and name in ELSEWHERE:
             return getattr(importlib.import_module(PACKAGE + ELSEWHERE[name]), name)
-        return getattr(self._is_now, NAMES.get(name, name))
+        return getattr(self._is_now, here)
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -105,17 +108,22 @@ def keep_old_names() -> None:
         sys.meta_path.append(_Finder())
 
 
+def _plan_logits(model: Any, batches: Any, row_floor: int = 16) -> Any:
+    """Return the plan logits ``(N, T)`` of all images: what ``collect_readouts(..., keep_plan=True).plan`` is."""
+    readouts = importlib.import_module(f"{PACKAGE}exits.readouts")
+    return readouts.collect_readouts(model, batches, keep_plan=True, row_floor=row_floor).plan
+
+
 def old_policy(name: str) -> Any:
     """Return what makes the exit policy that had a class of its own before there was one for all scores.
 
     Raises:
         AttributeError: There never was one of this name.
     """
-    from seenn_convert.runtime import policies
-
     scores = {f"{score.capitalize()}Policy": score for score in SCORE_NAMES}
     if name != "PlannedScorePolicy" and name not in scores:
         raise AttributeError(f"module 'seenn_convert.runtime.policies' has no attribute {name!r}")
     new = "PlannedPolicy(early)" if name not in scores else f"ThresholdPolicy({scores[name]!r}, thresholds)"
     warnings.warn(f"{name} is now {new}", DeprecationWarning, stacklevel=3)
+    policies = importlib.import_module(f"{PACKAGE}runtime.policies")
     return policies.PlannedPolicy if name not in scores else partial(policies.ThresholdPolicy, scores[name])

@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 import torch
+from calibrating import calibrate
 from torch import Tensor, fx, nn
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.editor import Draft

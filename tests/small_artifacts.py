@@ -3,15 +3,16 @@
 from functools import cache
 
 import torch
+from calibrating import calibrate
 from torch import Tensor, nn
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.calibration.calibration import Calibration, calibrate
+from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.data.sources import ArrayImages
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import score_named
@@ -47,7 +48,7 @@ def dataset(count: int = 96, seed: int = 1, labelled: bool = True) -> Dataset:
 
 def as_dataset(pixels: Tensor, labels: Tensor | None, name: str = "bars.npz") -> Dataset:
     """Return images that are in memory as a data set."""
-    return Dataset(ArrayImages(name, pixels, labels), Preprocessing(), range(len(pixels)), tuple(pixels.shape[1:]))
+    return Dataset(ImageSource(name, pixels, labels), Preprocessing(), range(len(pixels)), tuple(pixels.shape[1:]))
 
 
 class SmallNet(nn.Module):

@@ -6,9 +6,13 @@ import sys
 from typing import get_args
 
 import pytest
+import small_artifacts as small
 
 import seenn_convert
+from seenn_convert.errors import InputError
 from seenn_convert.moved import MODULES, PACKAGE
+from seenn_convert.runtime import policies
+from seenn_convert.runtime.policies import PlannedPolicy, ThresholdPolicy
 
 
 @pytest.mark.parametrize(("old", "new"), MODULES.items())
@@ -52,3 +56,31 @@ def test_what_never_was_is_not_found() -> None:
     with pytest.raises(AttributeError), pytest.warns(DeprecationWarning):
         sys.modules.pop(PACKAGE + "kinds", None)
         getattr(importlib.import_module("seenn_convert.kinds"), "nothing")  # noqa: B009  # the access is the test
+
+
+def test_old_exit_policies_are_the_new_ones_with_a_score() -> None:
+    with pytest.warns(DeprecationWarning, match=r"MarginPolicy is now ThresholdPolicy\('margin', thresholds\)"):
+        from seenn_convert.runtime.policies import MarginPolicy, PlannedScorePolicy
+    early = MarginPolicy((0.5, 0.25))
+    assert early == ThresholdPolicy("margin", (0.5, 0.25)) and PlannedScorePolicy(early) == PlannedPolicy(early)
+    with pytest.raises(AttributeError, match="has no attribute 'WhimPolicy'"):
+        policies.WhimPolicy  # noqa: B018
+
+
+def test_what_the_old_pages_showed_still_runs() -> None:
+    model, images = small.artifact().model(), small.draw(20, 3)[0]
+    with pytest.warns(DeprecationWarning):
+        for module in ("runtime.all_timesteps", "runtime.plan_logits", "evaluation", "options"):
+            sys.modules.pop(PACKAGE + module, None)
+        from seenn_convert.evaluation import evaluate_artifact
+        from seenn_convert.runtime.all_timesteps import run_all_timesteps
+        from seenn_convert.runtime.plan_logits import plan_logits
+    assert run_all_timesteps(model, [images], keep_logits=True).logits.shape[1] == 20
+    with pytest.raises(InputError, match="no policy head"):
+        plan_logits(model, [images])
+    assert evaluate_artifact is seenn_convert.evaluate
+    with pytest.warns(DeprecationWarning):
+        assert len(small.dataset().limit(7)) == 7
+    namespace: dict[str, object] = {}
+    exec("from seenn_convert.options import *", namespace)
+    assert namespace["Options"] is seenn_convert.Options

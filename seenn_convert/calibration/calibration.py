@@ -1,16 +1,14 @@
 """The outcome of calibration as a value: a threshold for every activation, and what it was computed from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.rules import ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError
-from seenn_convert.ir.program import Program
 
 
 @dataclass(frozen=True)
@@ -71,24 +69,6 @@ class Calibration:
         )
 
 
-def calibrate(
-    program: Program, batches: Iterable[Tensor], rule: ThresholdRule, per_channel: bool = True
-) -> Calibration:
-    """Run sample images through the ANN and choose a threshold for every activation.
-
-    Args:
-        program: Of stage ANN, in the form in which neurons will be inserted.
-        batches: Images ``(B, *input_shape)``, never the test set.
-        rule: From statistics to thresholds.
-        per_channel: One threshold a channel, else one a layer.
-
-    Raises:
-        CalibrationDataError: Data empty, mis-shaped or not finite; or no activation ever fires, all listed.
-    """
-    statistics, images = observe(program, batches)
-    return from_statistics(statistics, images, rule, per_channel)
-
-
 def from_statistics(
     statistics: Mapping[str, ActivationStatistics], images: int, rule: ThresholdRule, per_channel: bool = True
 ) -> Calibration:
@@ -106,14 +86,10 @@ def from_statistics(
         )
     layers = {name: _layer(found, rule, per_channel) for name, found in statistics.items() if name not in dead}
     usual = float(torch.tensor([max(layer.v_threshold) for layer in layers.values()]).median()) if dead else 0.0
-    layers |= {name: _dead_layer(statistics[name], usual, per_channel) for name in dead}
+    for name in dead:  # any threshold is right for what was seen of these
+        found = statistics[name]
+        layers[name] = _with(torch.full((found.channels if per_channel else 1,), usual), found)
     return Calibration(rule.name, per_channel, images, {name: layers[name] for name in statistics})
-
-
-def _dead_layer(found: ActivationStatistics, v_threshold: float, per_channel: bool) -> LayerCalibration:
-    """Return the calibration of a layer in which nothing was positive: any threshold is right for what was seen."""
-    thresholds = (v_threshold,) * (found.channels if per_channel else 1)
-    return LayerCalibration(thresholds, maximum=0.0, firing_share=0.0, dead_channels=tuple(range(found.channels)))
 
 
 def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:

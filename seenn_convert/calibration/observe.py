@@ -18,11 +18,8 @@ def observe(program: Program, batches: Iterable[Tensor]) -> tuple[dict[str, Acti
     """Return the statistics of each activation's input, by node name, and the number of images.
 
     Where graded values of either sign become spikes, the statistics are of their magnitude.
-    Memory does not grow with the data: each value is dropped after its last use.
-
-    Args:
-        program: Of stage ANN, in the form in which neurons will be inserted.
-        batches: Images ``(B, *input_shape)``.
+    Memory does not grow with the data: each value is dropped after its last use. The program is of stage ANN, in the
+    form in which neurons will be inserted.
 
     Raises:
         CalibrationDataError: No image, a wrong shape, or a value that is not finite.

@@ -59,15 +59,8 @@ def output_errors(
 ) -> list[float]:
     """Return how far the mean logits are from the ANN's after a quarter, half and all of the run.
 
-    Args:
-        ann: After the passes of stage ANN.
-        tuned: The program into which neurons go: ``ann`` itself, or with other weights.
-        v_thresholds: Activation -> threshold.
-        neuron_type: Makes the neurons.
-        timesteps: The longest run T.
-        images: ``(B, *input_shape)``.
-        correction: Form of the biases that the network gets first, fitted roughly to these images; None for none.
-        measure: The error of one prefix, ``relative_distance`` or ``divergence``.
+    Neurons go into ``tuned``: ``ann`` itself, or with other weights. With a ``correction`` the network first gets
+    biases of that form, fitted roughly to these images. ``measure`` is ``relative_distance`` or ``divergence``.
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
@@ -96,12 +89,7 @@ def prefix_errors(
 ) -> list[float]:
     """Return the error of the mean logits after each number of timesteps in ``marks``, which rises.
 
-    Args:
-        snn: With its stem, without a probe.
-        images: ``(B, *input_shape)``.
-        wanted: ``(B, K)``, the ANN's logits.
-        marks: Timesteps.
-        measure: From mean logits and those wanted to an error.
+    ``snn`` has its stem and no probe; ``wanted`` ``(B, K)`` are the ANN's logits.
     """
     parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
     return [measure(torch.cat(means), wanted) for means in zip(*parts, strict=True)]

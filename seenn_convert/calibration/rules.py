@@ -21,17 +21,20 @@ class ThresholdRule(Protocol):
     @property
     def name(self) -> str:
         """The rule with its options, for reports."""
-        ...
 
     def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
         """Return ``(C,)`` thresholds in units of the activation; 0 where nothing positive was seen."""
-        ...
 
 
 class _Plain:
     """A rule that is a frozen dataclass of plain values and other rules."""
 
     kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """The rule with its options, for reports."""
+        return self.kind
 
     def to_json(self) -> dict[str, object]:
         """Return the rule as plain data, exactly; ``rule_from_json`` reads it."""
@@ -47,11 +50,6 @@ class MaxRule(_Plain):
     """
 
     kind: ClassVar[str] = "max"
-
-    @property
-    def name(self) -> str:
-        """The rule, for reports."""
-        return "max"
 
     def v_threshold(self, statistics: ActivationStatistics) -> Tensor:
         """Return the maxima ``(C,)``."""
@@ -220,11 +218,6 @@ class AutoRule(_Plain):
     """No rule of its own: of several, the one that leaves the smallest error at the outputs for this network."""
 
     kind: ClassVar[str] = "auto"
-
-    @property
-    def name(self) -> str:
-        """The rule, for reports."""
-        return "auto"
 
     def candidates(self, timesteps: int, resolution: int = 1) -> tuple[ThresholdRule, ...]:
         """Return the rules to choose from for a longest run of ``timesteps``.

@@ -17,7 +17,7 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.readers.image_folder import pixels_of
 from seenn_convert.data.readers.open import open_dataset
 from seenn_convert.data.samples import Samples
-from seenn_convert.data.sources import ArrayImages, ImageSource, ImageStore, KeptImages
+from seenn_convert.data.sources import ImageSource, ImageStore
 from seenn_convert.errors import InputError
 from seenn_convert.progress import Counter, Progress, silent
 
@@ -80,7 +80,7 @@ def _source(data: Any, channels: int | None, progress: Progress) -> ImageSource:
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray)):
         name = f"{type(data[0]).__name__} of shape {tuple(data[0].shape)}"
         images = images_of(name, _array(data[0]), channels)
-        return ArrayImages(name, images, None if data[1] is None else class_indices(name, _array(data[1]), len(images)))
+        return ImageSource(name, images, None if data[1] is None else class_indices(name, _array(data[1]), len(images)))
     if isinstance(data, Mapping):
         raise InputError(f"data is a {type(data).__name__} of {', '.join(map(str, data))}; give one of its parts")
     if not hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):
@@ -88,7 +88,7 @@ def _source(data: Any, channels: int | None, progress: Progress) -> ImageSource:
     return _keep(data, _name(data), channels, progress)
 
 
-def _keep(data: Any, name: str, channels: int | None, progress: Progress) -> KeptImages:
+def _keep(data: Any, name: str, channels: int | None, progress: Progress) -> ImageSource:
     """Read every image once, with its label."""
     columns = _Columns.of(name, _innermost(data))
     store, labels, first = ImageStore(), [], None
@@ -100,7 +100,7 @@ def _keep(data: Any, name: str, channels: int | None, progress: Progress) -> Kep
         labels.append(label)
     if not labels:
         raise InputError(f"{name}: holds no image; give at least one")
-    return KeptImages(name, store, _labels(name, labels), columns.class_names)
+    return ImageSource(name, store, _labels(name, labels), columns.class_names)
 
 
 def _items(data: Any, name: str, columns: "_Columns", progress: Progress) -> Iterator[tuple[Any, Any]]:
@@ -144,7 +144,8 @@ class _Columns:
         """Return what a Hugging Face data set says in its features, or a torchvision one in its ``classes``."""
         features = getattr(data, "features", None)
         if isinstance(features, Mapping):
-            images, labels = (_columns_of(features, kind) for kind in ("Image", "ClassLabel"))
+            kinds = {column: type(feature).__name__ for column, feature in features.items()}
+            images, labels = ([one for one in kinds if kinds[one] == kind] for kind in ("Image", "ClassLabel"))
             for what, found in (("images", images), ("labels", labels)):
                 if len(found) > 1:
                     raise InputError(f"{name}: several columns hold {what}, {', '.join(found)}; remove all but one")
@@ -167,10 +168,6 @@ class _Columns:
         if len(item) not in (1, 2):
             raise InputError(f"{self.name}: an item has {len(item)} parts; give image and label, or the image alone")
         return item[0], item[1] if len(item) == 2 else None
-
-
-def _columns_of(features: Mapping[str, Any], kind: str) -> list[str]:
-    return [column for column, feature in features.items() if type(feature).__name__ == kind]
 
 
 def _innermost(data: Any) -> Any:

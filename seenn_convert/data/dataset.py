@@ -1,6 +1,7 @@
 """Images of any source as the workflows see them: preprocessed batches with labels."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,7 +71,7 @@ class Dataset:
     @property
     def preprocessed(self) -> bool:
         """Whether the images come preprocessed, so that ``preprocessing`` is not applied."""
-        return self.source.preprocessed
+        return self.original(0).is_floating_point()
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -126,8 +127,9 @@ class Dataset:
         return replace(self, class_order=tuple(names))
 
     def limit(self, count: int) -> "Dataset":
-        """Return the first ``count`` images, or all if there are fewer; of a class folder those are one class first."""
-        return self.subset(range(min(_positive(count), len(self))))
+        """Return the first ``count`` images, or all if there are fewer; deprecated, ``subset`` says it as well."""
+        warnings.warn("limit(n) is now subset(range(n))", DeprecationWarning, stacklevel=2)
+        return self.subset(range(min(count, len(self))))
 
     def take(self, count: int, seed: int = 0) -> "Dataset":
         """Draw ``count`` images at random, or all if there are fewer, each class by its share; the order is kept.
@@ -135,8 +137,10 @@ class Dataset:
         Systematic sampling of the images shuffled within their classes: each image is drawn with the same probability,
         none twice, and a class with a share of s images gets either the whole number below s or the one above.
         """
+        if count < 1:
+            raise InputError(f"the number of images must be at least 1, got {count}")
         size = len(self)
-        if _positive(count) >= size:
+        if count >= size:
             return self
         generator = torch.Generator().manual_seed(seed)
         shuffled = torch.randperm(size, generator=generator)
@@ -202,15 +206,9 @@ class Dataset:
         return outputs[0] if together else torch.cat(outputs)
 
 
-def _positive(count: int) -> int:
-    if count < 1:
-        raise InputError(f"the number of images must be at least 1, got {count}")
-    return count
-
-
 def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:
     """Return ``(b, C, H', W')`` float32 from ``(b, C, H, W)`` as read; ``index`` is the first of them, for messages."""
-    if source.preprocessed:
+    if images.is_floating_point():
         return images
     try:
         return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format) / 255)

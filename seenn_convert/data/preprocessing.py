@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seenn_convert.choices import is_whole
 from seenn_convert.data.foreign_transforms import read_timm, read_torchvision
 from seenn_convert.errors import InputError
 
@@ -120,7 +121,7 @@ class Preprocessing:
 
 
 def _check_size(name: str, size: object) -> None:
-    if size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 1):
+    if size is None or (is_whole(size) and size >= 1):
         return
     raise InputError(f"preprocessing: {name} must be a whole number of pixels, 1 or more, got {size!r}")
 

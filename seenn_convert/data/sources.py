@@ -1,4 +1,4 @@
-"""Images before any preprocessing: the interface of every reader, arrays in memory, and images that were kept."""
+"""Images before any preprocessing: what every reader gives, and a store of images that were read once."""
 
 import tempfile
 import weakref
@@ -14,59 +14,42 @@ KEPT_IN_MEMORY = 2**30
 """Bytes of images that are kept in memory; more of them go to a temporary file."""
 
 
-class ImageSource(Protocol):
-    """Images as they were read, before any preprocessing; what a reader gives to a ``Dataset``."""
-
-    @property
-    def name(self) -> str:
-        """Path, for messages."""
-
-    @property
-    def labels(self) -> Tensor | None:
-        """Class indices ``(N,)`` int64."""
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Names of the classes, by label."""
-
-    @property
-    def paths(self) -> tuple[str, ...] | None:
-        """File name of each image, relative to ``name``."""
-
-    @property
-    def preprocessed(self) -> bool:
-        """Whether ``read`` gives what the model takes (float32) and not pixels (uint8)."""
+class Images(Protocol):
+    """Images by number."""
 
     def __len__(self) -> int:
         """Return the number of images."""
 
-    def read(self, index: int) -> Tensor:
-        """Return one image ``(C, H, W)``, uint8 or float32."""
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Return one image."""
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayImages:
-    """Images that are in memory as one array: ``(N, C, H, W)`` uint8 or, if preprocessed, ``(N, ...)`` float32."""
+class ImageSource:
+    """Images as they were read, before any preprocessing; what a reader gives to a ``Dataset``.
+
+    Attributes:
+        name: Path or kind, for messages.
+        images: Each ``(C, H, W)`` uint8 or, if the user has preprocessed it, float32 of any shape: one tensor of all,
+            an ``ImageStore``, or what reads them one by one.
+        labels: Class indices ``(N,)`` int64.
+        class_names: Names of the classes, by label.
+        paths: File name of each image, relative to ``name``, if each has a file of its own.
+    """
 
     name: str
-    pixels: Tensor
-    labels: Tensor | None
-
-    class_names = None
-    paths = None
-
-    @property
-    def preprocessed(self) -> bool:
-        """Whether the images are used as they are."""
-        return self.pixels.is_floating_point()
+    images: Images
+    labels: Tensor | None = None
+    class_names: tuple[str, ...] | None = None
+    paths: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self.pixels)
+        return len(self.images)
 
     def read(self, index: int) -> Tensor:
         """Return one image."""
-        return self.pixels[index]
+        return self.images[index]
 
 
 class ImageStore:
@@ -105,28 +88,3 @@ class ImageStore:
         self._file.seek(start)
         content = bytearray(self._file.read(shape.numel() * dtype.itemsize))
         return torch.frombuffer(content, dtype=dtype).reshape(shape)
-
-
-@dataclass(frozen=True, eq=False)
-class KeptImages:
-    """Images that were read once, from a loader say, so that each is the same whenever it is asked for."""
-
-    name: str
-    store: ImageStore
-    labels: Tensor | None
-    class_names: tuple[str, ...] | None
-
-    paths = None
-
-    @property
-    def preprocessed(self) -> bool:
-        """Whether the images are used as they are."""
-        return self.store[0].is_floating_point()
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.store)
-
-    def read(self, index: int) -> Tensor:
-        """Return one image."""
-        return self.store[index]

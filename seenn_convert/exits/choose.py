@@ -41,9 +41,7 @@ class Setting:
     def exit_steps(self, scores: Tensor, planned: Tensor | None = None) -> Tensor:
         """Return when each image leaves, ``(N,)``, 1-based.
 
-        Args:
-            scores: ``(T, N)``.
-            planned: ``(N,)`` timesteps by the head at the price; read only where there is one.
+        Shapes: ``scores`` ``(T, N)``; ``planned`` ``(N,)``, timesteps by the head at the price, if there is one.
         """
         if self.thresholds is not None:
             steps = first_exit(scores, scores.new_tensor(self.thresholds).unsqueeze(1)) + 1
@@ -74,14 +72,7 @@ def judged(
 
     The drop is an expectation: the probability that the ANN gives to its own answer less the one it gives to the
     answer at the exit, averaged. It needs no labels, and a few hundred images tell it far more precisely than
-    counting right and wrong answers would.
-
-    Args:
-        held_out: The images.
-        thresholds: Of the setting.
-        planned: ``(N,)`` timesteps by its head at its price.
-        head: Number of the head.
-        price: Of a timestep.
+    counting right and wrong answers would. ``planned`` ``(N,)`` are the timesteps by its head at its price.
     """
     setting = Setting(0.0, 0.0, thresholds, head, price)
     steps = setting.exit_steps(held_out.scores, planned)

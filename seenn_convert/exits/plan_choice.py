@@ -36,15 +36,10 @@ class PlanDecision:
 
 
 def decide(readouts: Readouts, planned: Tensor, split: Split, with_scores: bool, target: ExitTarget) -> PlanDecision:
-    """Return the decision for ``target``.
+    """Return the decision for ``target``, from the timesteps ``planned`` ``(S, N)`` by each of the heads.
 
-    Args:
-        readouts: Of all images.
-        planned: ``(S, N)`` timesteps that each of the heads plans for them.
-        split: The images that heads were trained on, to which thresholds are fitted, too; and those that choose.
-        with_scores: Whether exit scores may let a sample leave earlier than planned; then the thresholds alone and the
-            plans alone are among the choices.
-        target: What to reach.
+    The heads were trained on the fitting part of the ``split``; thresholds are fitted to it, too. Where ``with_scores``
+    an exit score may let a sample leave earlier than planned, and the thresholds alone are among the choices, too.
     """
     fitting, held_out = readouts.select(split.fitting), readouts.select(split.held_out)
     plans = planned[:, torch.tensor(split.held_out)]

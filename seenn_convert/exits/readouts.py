@@ -10,10 +10,9 @@ from torch import Tensor
 from seenn_convert.exits.temperatures import fit_temperatures
 from seenn_convert.ir.scores import ExitScore, scores_of
 from seenn_convert.rows import ROW_FLOOR, pad_rows
-from seenn_convert.runtime.early_exit import Steppable
 from seenn_convert.runtime.engine import Drives, Observer, Results, State, unroll
+from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.policies import planned_timesteps
-from seenn_convert.runtime.priced_plan import priced
 
 Features = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 """What to keep of the inputs of a policy head: image and drives in, ``(B, F, *)`` out."""
@@ -87,7 +86,7 @@ class Readouts:
 
     def planned(self, price: float = 0.0) -> Tensor:
         """Return the timesteps ``(N,)``, 1-based, that the policy head plans at ``price`` a timestep."""
-        return planned_timesteps(priced(_kept(self.plan, "the plan logits of a policy head"), price))
+        return planned_timesteps(_kept(self.plan, "the plan logits of a policy head"), price)
 
     def shares_right(self, exit_step: Tensor) -> dict[str, float]:
         """Return shares right: of leaving at ``exit_step`` ``(N,)``, of the ANN (``reference``), of the full run."""

@@ -46,12 +46,8 @@ class StepTime:
 def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:
     """Return what stem and step cost on ``images``, and how many timesteps the target's milliseconds allow.
 
-    Stem and step are timed in turn, so that a change of the machine's speed meets both.
-
-    Args:
-        target: With ``milliseconds``.
-        model: Where it shall run.
-        images: ``(B, *input_shape)`` that run together, as in early exit.
+    Stem and step are timed in turn, so that a change of the machine's speed meets both. The ``images``
+    ``(B, *input_shape)`` run together, as in early exit.
 
     Raises:
         InputError: The stem and one timestep take longer.

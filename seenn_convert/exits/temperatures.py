@@ -10,11 +10,8 @@ _ROUNDS = 60
 def fit_temperatures(logits: Tensor, labels: Tensor) -> Tensor:
     """Return ``(T,)`` temperatures, each of which minimises the negative log likelihood at its timestep.
 
-    The likelihood is unimodal in the temperature, so a golden-section search on its logarithm finds the minimum.
-
-    Args:
-        logits: ``(T, N, K)`` mean logits at every timestep.
-        labels: ``(N,)`` classes: true ones, or the ANN's answers where there are none.
+    The likelihood is unimodal in the temperature, so a golden-section search on its logarithm finds the minimum. The
+    ``logits`` ``(T, N, K)`` are means; the ``labels`` ``(N,)`` are true classes, or the ANN's answers.
 
     Source: temperature scaling, Guo et al. 2017.
     """

@@ -46,10 +46,6 @@ class ExitTarget:
         if self.milliseconds is not None and not 0 < self.milliseconds < math.inf:
             raise InputError(f"the target time must be above 0 milliseconds, got {self.milliseconds}")
 
-    def to_json(self) -> dict[str, float | None]:
-        """Return plain data."""
-        return {"drop": self.drop, "timesteps": self.timesteps, "milliseconds": self.milliseconds}
-
 
 def full_run(timesteps: int) -> tuple[float, ...]:
     """Return the thresholds that let nobody leave before the last timestep."""

@@ -66,12 +66,8 @@ def tune_exit(
 ) -> ExitTuning:
     """Fit temperatures and choose the exit thresholds; of target and certificate the more careful one decides.
 
-    Args:
-        readouts: Of the whole calibration set, with logits.
-        split: Which images serve which purpose.
-        target: What to reach on the held-out images, a drop or timesteps; None where a certificate alone decides.
-        score: The exit score.
-        certify: What to certify on the held-out images.
+    Both are about the held-out images. The target is a drop or timesteps, None where a certificate alone decides;
+    ``readouts`` are of the whole calibration set, with logits.
     """
     temperatures, readouts = readouts.temperatures(split.fitting), readouts.with_ann_temperature(split.fitting)
     fitting, held_out = (readouts.select(part).scored(score, temperatures) for part in (split.fitting, split.held_out))

@@ -46,9 +46,8 @@ from seenn_convert.measure.judge import Judge
 from seenn_convert.measure.reliability import auroc, reliability_rows
 from seenn_convert.measure.timing import time_early_exit, time_plan, time_stem_and_step
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.early_exit import Steppable
 from seenn_convert.runtime.engine import Observer
-from seenn_convert.runtime.priced_plan import PricedPlan
+from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 FINEST, MOST_BUDGETS = 0.25, 64
@@ -198,8 +197,8 @@ def _measured(
     counter, found = Counter(progress, "timing", len(run)), []
     for name, setting in run:
         planned = setting.head is not None
-        network = PricedPlan(model, setting.price) if planned else model
-        average, milliseconds = time_early_exit(network, batches, setting.policy(probe.score_name))
+        policy, price = setting.policy(probe.score_name), setting.price if planned else None
+        average, milliseconds = time_early_exit(model, batches, policy, price=price)
         point = MeasuredPoint(
             way=name,
             average_timesteps=average,

@@ -10,7 +10,7 @@ from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.early_exit import Steppable, run_early_exit
+from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.runtime.stopwatch import timed
@@ -60,14 +60,21 @@ def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REP
 
 
 def time_early_exit(
-    model: Steppable, batches: Sequence[Tensor], policy: ExitPolicy, repeats: int = REPEATS
+    model: SpikingModel,
+    batches: Sequence[Tensor],
+    policy: ExitPolicy,
+    repeats: int = REPEATS,
+    price: float | None = None,
 ) -> tuple[float, float]:
-    """Return average timesteps and milliseconds per image, a median of ``repeats``, of early exit with ``policy``."""
+    """Return average timesteps and milliseconds per image, a median of ``repeats``, of early exit with ``policy``.
+
+    Where the policy reads a plan, ``price`` is the price of a timestep at which the policy head plans.
+    """
     capacity = max(len(batch) for batch in batches)
     averages: list[float] = []
 
     def run(data: Sequence[Tensor]) -> None:
-        averages.append(run_early_exit(model, data, capacity, policy).average_timesteps)
+        averages.append(run_early_exit(model, data, capacity, policy, price=price).average_timesteps)
 
     (seconds,) = _in_turn([run], batches, model.device, repeats)
     return averages[-1], _per_image(seconds, batches)

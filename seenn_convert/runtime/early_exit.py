@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from seenn_convert.errors import InputError
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
-from seenn_convert.runtime.fresh_rows import Drivable, Fresh, FreshRows
+from seenn_convert.runtime.fresh_rows import Fresh, FreshRows, Steppable
 from seenn_convert.runtime.policies import ExitPolicy, Readout, reads_plan
 
 COMPACT_AT = 0.1
@@ -39,21 +38,6 @@ class ExitTrace:
         return float(self.exit_step.double().mean())
 
 
-class Steppable(Drivable, Protocol):
-    """What the loop needs of a model."""
-
-    timesteps: int
-    policy: ExitPolicy
-
-    def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
-        """Advance one timestep: mean logits, exit score and the next state."""
-        ...
-
-    def initial_state(self, batch_size: int) -> State:
-        """Return the state of fresh rows."""
-        ...
-
-
 def run_early_exit(
     model: Steppable,
     batches: Iterable[Tensor],
@@ -61,6 +45,7 @@ def run_early_exit(
     policy: ExitPolicy | None = None,
     row_floor: int = ROW_FLOOR,
     progress: Callable[[int], None] | None = None,
+    price: float | None = None,
 ) -> ExitTrace:
     """Run all images with early exit and return what came out, in the order of the input.
 
@@ -76,6 +61,7 @@ def run_early_exit(
         row_floor: Fewest rows in a batch; 1 is fastest for single images, but then results may differ from those of a
             larger batch by rounding.
         progress: Called with the number of samples that have just finished.
+        price: Of a timestep, taken off the plan logits; None leaves the plan as it is.
 
     Raises:
         InputError: ``capacity`` is below 1, or the policy reads a plan and the model has no policy head.
@@ -85,12 +71,12 @@ def run_early_exit(
     policy = policy or model.policy
     if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
-    source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity)
+    source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity, price)
     fresh = source.take(capacity)
-    rows = _Rows(model, policy, source, fresh, row_floor, progress)
+    padded = fresh.each(lambda rows: pad_rows(rows, row_floor))
+    rows = _Rows(model, policy, source, padded, len(fresh.index), row_floor, progress)
     if len(fresh.index):
-        drives = [pad_rows(drive, row_floor) for drive in fresh.drives]
-        unroll(model.step, drives, model.initial_state(len(rows.index)), None, scheduler=rows)
+        unroll(model.step, padded.drives, model.initial_state(len(rows.index)), None, scheduler=rows)
     return _trace(rows.finished)
 
 
@@ -107,13 +93,13 @@ class _Rows:
         policy: ExitPolicy,
         source: FreshRows,
         fresh: Fresh,
+        count: int,
         row_floor: int,
         progress: Callable[[int], None] | None,
     ) -> None:
         self.model, self.policy, self.source, self.row_floor, self.progress = model, policy, source, row_floor, progress
-        self.index = pad_rows(fresh.index, row_floor)
-        self.planned = None if fresh.planned is None else pad_rows(fresh.planned, row_floor)
-        self.alive = torch.arange(len(self.index), device=model.device) < len(fresh.index)
+        self.index, self.planned = fresh.index, fresh.planned
+        self.alive = torch.arange(len(self.index), device=model.device) < count
         self.t = torch.zeros_like(self.index)
         self.finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 

@@ -64,12 +64,7 @@ def unroll(
 
 
 def program_step(program: Program, run: Callable[..., Any] | None = None) -> Step:
-    """Return the timestep of a spiking program.
-
-    Args:
-        program: Of stage SNN.
-        run: Runs its graph in place of the graph itself, as an interpreter does.
-    """
+    """Return the timestep of a spiking program; ``run`` takes the place of its graph, as an interpreter does."""
     run, split = run or program.graph_module, len(program.results)
 
     def step(drives: Iterable[Tensor], state: State) -> tuple[*Results, State]:

@@ -1,14 +1,16 @@
 """Fresh rows for the early-exit loop: the stem runs on whole batches, and rows of one plan come together."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from seenn_convert.rows import pad_rows
-from seenn_convert.runtime.policies import planned_timesteps
+from seenn_convert.runtime.engine import Drives, Results, State
+from seenn_convert.runtime.policies import ExitPolicy, planned_timesteps
 
 WINDOW_ROWS = 4
 """How many times the capacity of the loop are sorted by their plan together."""
@@ -17,26 +19,31 @@ WINDOW_NUMBERS = 2**26
 """Numbers of drives that wait at most, unless a single batch has more: 256 MB in single precision."""
 
 
-class Drivable(Protocol):
-    """What a source of rows needs of a model."""
+class Steppable(Protocol):
+    """What running with early exit needs of a model."""
+
+    timesteps: int
+    policy: ExitPolicy
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the drives of a batch."""
-        ...
 
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
         """Return the plan logits ``(B, T)`` of a batch; asked for only where the exit policy reads a plan."""
-        ...
+
+    def step(self, drives: Drives, state: State, /) -> tuple[*Results, State]:
+        """Advance one timestep: mean logits, exit score and the next state."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state of fresh rows."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        ...
 
     @property
     def dtype(self) -> torch.dtype:
         """Its floating-point type."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,11 @@ class Fresh:
     drives: list[Tensor]
     index: Tensor
     planned: Tensor | None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Fresh":
+        """Return the rows with ``change`` made to every tensor."""
+        planned = None if self.planned is None else change(self.planned)
+        return Fresh([change(drive) for drive in self.drives], change(self.index), planned)
 
 
 class FreshRows:
@@ -60,12 +72,19 @@ class FreshRows:
         row_floor: Fewest rows in a batch.
         planned: Whether to plan; then the model has a policy head.
         capacity: Rows that run together.
+        price: Of a timestep, where the plan is priced.
     """
 
     def __init__(
-        self, model: Drivable, batches: Iterable[Tensor], row_floor: int, planned: bool, capacity: int
+        self,
+        model: Steppable,
+        batches: Iterable[Tensor],
+        row_floor: int,
+        planned: bool,
+        capacity: int,
+        price: float | None = None,
     ) -> None:
-        self.model, self.row_floor, self.planned = model, row_floor, planned
+        self.model, self.row_floor, self.planned, self.price = model, row_floor, planned, price
         self.window = WINDOW_ROWS * capacity if planned else 1
         self.batches: Iterator[Tensor] = iter(batches)
         self.waiting: Fresh | None = None
@@ -77,15 +96,14 @@ class FreshRows:
         parts: list[Fresh] = []
         taken = 0
         while taken < count and (waiting := self._ready()) is not None:
-            chosen = slice(self.position, self.position + count - taken)
-            part = _rows(waiting, chosen)
-            parts.append(part)
-            self.position += len(part.index)
-            taken += len(part.index)
+            parts.append(waiting.each(itemgetter(slice(self.position, self.position + count - taken))))
+            self.position += len(parts[-1].index)
+            taken += len(parts[-1].index)
         if not parts:
             return Fresh([], torch.zeros(0, dtype=torch.int64, device=self.model.device), None)
-        fresh = _joined(parts)
-        return fresh if self.planned or len(parts) > 1 else _own(fresh)
+        if self.planned or len(parts) > 1:
+            return _joined(parts)
+        return parts[0].each(torch.clone)  # the loop writes into them, and a drive may be the user's image itself
 
     def _ready(self) -> Fresh | None:
         """Return the rows that wait, a new window where those of the last are gone; None at the end of the data."""
@@ -109,27 +127,16 @@ class FreshRows:
         window = _joined(parts)
         if window.planned is None:
             return window
-        order = torch.argsort(window.planned, descending=True, stable=True)
-        return Fresh([drive[order] for drive in window.drives], window.index[order], window.planned[order])
+        return window.each(itemgetter(torch.argsort(window.planned, descending=True, stable=True)))
 
     def _read(self, image: Tensor) -> Fresh:
         image = image.to(self.model.device, self.model.dtype)
         count, padded = len(image), pad_rows(image, self.row_floor)
         drives = self.model.drive(padded)
-        planned = planned_timesteps(self.model.plan(padded, drives))[:count] if self.planned else None
+        planned = planned_timesteps(self.model.plan(padded, drives), self.price)[:count] if self.planned else None
         index = torch.arange(self.served, self.served + count, device=self.model.device)
         self.served += count
         return Fresh([drive[:count] for drive in drives], index, planned)
-
-
-def _rows(fresh: Fresh, chosen: slice) -> Fresh:
-    planned = None if fresh.planned is None else fresh.planned[chosen]
-    return Fresh([drive[chosen] for drive in fresh.drives], fresh.index[chosen], planned)
-
-
-def _own(fresh: Fresh) -> Fresh:
-    """Return the rows in memory of their own: the loop writes into it, and a drive may be the user's image itself."""
-    return replace(fresh, drives=[drive.clone() for drive in fresh.drives])
 
 
 def _joined(parts: list[Fresh]) -> Fresh:

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol, TypeGuard
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
 
-from seenn_convert.choices import SCORE_NAMES
+from seenn_convert.choices import SCORE_NAMES, is_whole
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.ir.scores import ExitScore
+from seenn_convert.moved import old_policy
 
 
 class Readout(NamedTuple):
@@ -34,7 +35,6 @@ class ExitPolicy(Protocol):
     @property
     def score_name(self) -> str | None:
         """The score it reads, None where it reads none."""
-        ...
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the mask ``(B,)`` of rows that leave.
@@ -42,11 +42,9 @@ class ExitPolicy(Protocol):
         ``t`` ``(B,)`` counts the timesteps each row has done, 1 after the first; ``index`` ``(B,)`` is the number of
         the sample in the data, for policies that planned ahead.
         """
-        ...
 
     def to_json(self) -> dict[str, object]:
         """Return the policy as plain data."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -131,17 +129,13 @@ PLANNED = "planned"
 
 
 def policy_from_json(data: Mapping[str, object], scores: Sequence[ExitScore] = ()) -> ExitPolicy:
-    """Return the policy that ``to_json`` wrote.
-
-    Args:
-        data: Plain data.
-        scores: Exit scores that it may read beside those of this package.
+    """Return the policy that ``to_json`` wrote; it may read ``scores`` beside those of this package.
 
     Raises:
         ArtifactError: The data names no known policy, or lacks its number, or that makes no sense.
     """
     kind, timesteps, thresholds = data.get("policy"), data.get("timesteps"), data.get("thresholds")
-    if kind == "fixed" and isinstance(timesteps, int) and not isinstance(timesteps, bool) and timesteps >= 1:
+    if kind == "fixed" and is_whole(timesteps) and timesteps >= 1:
         return FixedPolicy(timesteps)
     if kind == PLANNED:
         return PlannedPolicy()
@@ -157,8 +151,14 @@ def reads_plan(policy: ExitPolicy) -> bool:
     return bool(getattr(policy, "reads_plan", False))
 
 
-def planned_timesteps(plan: Tensor) -> Tensor:
-    """Return the timesteps ``(B,)``, 1-based, that a policy head with the logits ``(B, T)`` chooses: the likeliest."""
+def planned_timesteps(plan: Tensor, price: float | None = None) -> Tensor:
+    """Return the timesteps ``(B,)``, 1-based, that a policy head with the logits ``(B, T)`` chooses: the likeliest.
+
+    A ``price`` is taken off for each timestep. A higher one plans earlier exits, so one head gives a curve.
+    """
+    if price is not None:
+        plan = plan.float()
+        plan = plan - price * torch.arange(plan.shape[-1], dtype=plan.dtype, device=plan.device)
     return plan.argmax(dim=-1) + 1
 
 
@@ -167,11 +167,7 @@ def exit_steps(
 ) -> Tensor:
     """Return the exit step ``(N,)``, 1-based, that ``policy`` would choose from the readouts of all timesteps.
 
-    Args:
-        policy: Who leaves when.
-        scores: ``(T, N)``, the exit score at every timestep.
-        logits: ``(T, N, K)`` where the policy reads them.
-        planned: ``(N,)`` timesteps that the policy head chose, where the policy reads them.
+    Shapes: ``scores`` ``(T, N)``; where the policy reads them, ``logits`` ``(T, N, K)`` and ``planned`` ``(N,)``.
     """
     timesteps, samples = scores.shape
     index = torch.arange(samples, device=scores.device)

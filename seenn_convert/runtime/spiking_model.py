@@ -52,14 +52,11 @@ class SpikingModel(nn.Module):
         self.policy_head = program.policy_head
         self.timesteps = timesteps
         self.policy = policy
-        probe = next(module for _, module in program.calls() if isinstance(module, ExitProbe))
-        if policy.score_name not in (None, probe.score_name):
-            raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{probe.score_name}'")
+        computed = self.probe.score_name
+        if policy.score_name not in (None, computed):
+            raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{computed}'")
         if reads_plan(policy) and program.policy_head is None:
             raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
-        self.drives = sum(
-            node.op == "placeholder" and node.name.startswith("drive") for node in self.step_graph.graph.nodes
-        )
         self.eval().requires_grad_(False)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -71,9 +68,7 @@ class SpikingModel(nn.Module):
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
         """Return the plan logits ``(B, T)`` of the policy head: which exit step it would choose before the run.
 
-        Args:
-            image: ``(B, *input_shape)``.
-            drives: What ``drive`` returned for it.
+        The ``drives`` are those of the ``image`` ``(B, *input_shape)``.
 
         Raises:
             InputError: The network has no policy head.
@@ -110,17 +105,19 @@ class SpikingModel(nn.Module):
         return [LayerInfo(node.name, module) for node, module in self.program.calls() if isinstance(module, Neuron)]
 
     @property
+    def probe(self) -> ExitProbe:
+        """What computes the exit score."""
+        return next(module for module in self.step_graph.modules() if isinstance(module, ExitProbe))
+
+    @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self._probe_buffer().device
+        return self.probe.temperatures.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The floating-point type of its state."""
-        return self._probe_buffer().dtype
-
-    def _probe_buffer(self) -> Tensor:
-        return next(module for module in self.step_graph.modules() if isinstance(module, ExitProbe)).temperatures
+        return self.probe.temperatures.dtype
 
 
 def _batch_of(row: Sequence[int]) -> str:

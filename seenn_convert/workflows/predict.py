@@ -12,7 +12,6 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.scores import confidence
 from seenn_convert.ir.state import rows_together
 from seenn_convert.progress import Counter, Progress, silent
@@ -77,12 +76,15 @@ def predict(
             row_floor=1 if len(data) == 1 else ROW_FLOOR,
             progress=counter.add,
         )
-    probe = next(module for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))
-    temperatures = probe.temperatures.cpu()[(trace.exit_step.cpu() - 1).clamp(max=len(probe.temperatures) - 1)]
+    temperatures = model.probe.temperatures.cpu()
+    temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
     assert data.paths is not None
-    found = zip(data.paths, trace.predictions.tolist(), sure, trace.exit_step.tolist(), strict=True)
-    return [Prediction(_text(path), label, _name(artifact, label), p, t) for path, label, p, t in found]
+    texts = (os.fsencode(path).decode("utf-8", "replace") for path in data.paths)
+    labels, names = trace.predictions.tolist(), artifact.class_names
+    said = [None if names is None else names[label] for label in labels]
+    found = zip(texts, labels, said, sure, trace.exit_step.tolist(), strict=True)
+    return [Prediction(*facts) for facts in found]
 
 
 def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
@@ -93,16 +95,9 @@ def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
     source = list_images(paths, shape[0])
     data = Dataset.of(source, artifact.preprocessing)
     if data.image_shape != shape:
+        assert source.paths is not None
         raise InputError(
             f"{source.paths[0]}: is {' x '.join(map(str, data.image_shape[1:]))} pixels for the model, which takes "
             f"{' x '.join(map(str, shape[1:]))}; give --resize and --crop to 'convert', or images of that size"
         )
     return data
-
-
-def _name(artifact: Artifact, label: int) -> str | None:
-    return None if artifact.class_names is None else artifact.class_names[label]
-
-
-def _text(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")

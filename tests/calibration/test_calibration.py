@@ -5,11 +5,12 @@ import json
 import pytest
 import small_artifacts as small
 import torch
+from calibrating import calibrate
 from torch import nn
 
 from seenn_convert.artifact.files import json_text
 from seenn_convert.artifact.schema.coding import from_plain
-from seenn_convert.calibration.calibration import Calibration, calibrate, from_statistics
+from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.rules import MaxRule, MseRule, PercentileRule, ScaledRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import CalibrationDataError

@@ -2,8 +2,9 @@
 
 import pytest
 import small_artifacts as small
+from calibrating import calibrate
 
-from seenn_convert.calibration.calibration import Calibration, calibrate
+from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.calibration.threshold_choice import CLOSE, CONTENDERS, choose_thresholds
@@ -21,7 +22,11 @@ def choose(found: list[Calibration], correction: Form | None, told: list[tuple[s
     def progress(*what: object) -> None:
         told.append(what)  # type: ignore[arg-type]
 
-    return choose_thresholds(small.ann_program(), found, Signed(), 4, IMAGES, correction, progress)
+    def error(one: Calibration, form: Form | None) -> float:
+        ann = small.ann_program()
+        return overall(output_errors(ann, ann, one.v_thresholds(), Signed(), 4, IMAGES, form))
+
+    return choose_thresholds(found, error, correction, progress)
 
 
 def test_without_a_correction_the_least_error_wins() -> None:

@@ -3,9 +3,9 @@
 import pytest
 import small_artifacts as small
 import torch
+from calibrating import calibrate
 from torch import nn
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, mean_over_row
 from seenn_convert.frontend.torch.read import from_torch

@@ -1,6 +1,5 @@
 """Data that does not fit an artifact is refused with the reason."""
 
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import torch
 from seenn_convert.data.checks import check_shape, checked_labels, checked_names, classes_of, matched_classes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
-from seenn_convert.data.sources import ArrayImages
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 
@@ -40,16 +39,9 @@ def test_images_of_another_shape() -> None:
     check_shape(small.dataset(), small.artifact().snn.input_shape)
 
 
-@dataclass(frozen=True, eq=False)
-class NamedImages(ArrayImages):
-    """Images whose classes have names, as those of class folders."""
-
-    class_names: tuple[str, ...] | None = None
-
-
 def named(names: tuple[str, ...]) -> Dataset:
     pixels, labels = small.draw(12, 1)
-    return Dataset(NamedImages("bars", pixels, labels % len(names), names), Preprocessing(), range(12), small.SHAPE)
+    return Dataset(ImageSource("bars", pixels, labels % len(names), names), Preprocessing(), range(12), small.SHAPE)
 
 
 def test_classes_are_matched_by_name_where_both_are_known() -> None:

@@ -157,13 +157,6 @@ def test_a_subset_of_a_subset_counts_in_the_subset(tmp_path: Path) -> None:
     assert next(part.batches(1, indices=[1]))[0].mul(255).round().item() == 3
 
 
-def test_limit_gives_the_first(tmp_path: Path) -> None:
-    dataset = numbered(tmp_path, [4, 3, 2, 1])
-
-    assert all_images(dataset.limit(2)).flatten().tolist() == [0, 1]
-    assert len(dataset.limit(9)) == 4
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_take_gives_each_class_its_share(tmp_path: Path, seed: int) -> None:
     """A class of share s gets floor(s) or ceil(s) of the images drawn, none of them twice, in the order they had."""
@@ -272,8 +265,6 @@ def test_counts_below_one_are_refused_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="at least 1, got 0"):
         dataset.batches(0)
-    with pytest.raises(InputError, match="at least 1, got 0"):
-        dataset.limit(0)
     with pytest.raises(InputError, match="at least 1, got -1"):
         dataset.take(-1)
     with pytest.raises(InputError, match="at least one image"):

@@ -6,7 +6,9 @@ import os
 import pytest
 import torch
 
-from seenn_convert.data.sources import ImageStore, KeptImages
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ImageSource, ImageStore
 from seenn_convert.errors import InputError
 
 IMAGES = [
@@ -73,4 +75,5 @@ def test_kept_images_say_whether_they_are_preprocessed() -> None:
     for image, preprocessed in ((IMAGES[0], False), (IMAGES[1], True)):
         store = ImageStore()
         store.add(image)
-        assert KeptImages("kept", store, None, None).preprocessed is preprocessed
+        data = Dataset.of(ImageSource("kept", store), Preprocessing())
+        assert data.preprocessed is preprocessed

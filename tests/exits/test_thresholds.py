@@ -1,6 +1,7 @@
 """Exit thresholds: what the dynamic programme promises, against brute force, and what a target may be."""
 
 import itertools
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -147,4 +148,4 @@ def test_a_target_without_sense_is_refused(options: dict[str, float]) -> None:
 
 
 def test_a_target_is_plain_data() -> None:
-    assert ExitTarget(drop=0.5).to_json() == {"drop": 0.5, "timesteps": None, "milliseconds": None}
+    assert asdict(ExitTarget(drop=0.5)) == {"drop": 0.5, "timesteps": None, "milliseconds": None}

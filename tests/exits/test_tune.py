@@ -55,7 +55,7 @@ def test_the_choice_does_on_held_out_images_what_it_says(score: ExitScore, label
     assert torch.equal(tuning.temperatures, fit_temperatures(run.logits[:, fitting], truth[fitting]))
 
     model = small.model(6, tuning.policy)
-    model._probe_buffer().copy_(tuning.temperatures)
+    model.probe.temperatures.copy_(tuning.temperatures)
     trace = run_early_exit(model, [IMAGES[held_out]], 64)
     assert trace.average_timesteps == pytest.approx(tuning.choice.average_timesteps, abs=1e-6)
     assert trace.average_timesteps <= 2.5
@@ -90,7 +90,7 @@ def test_a_certificate_counts_on_the_held_out_images_alone(risk: str) -> None:
 
     assert found is not None and found.policy == tuning.policy.to_json()
     model = small.model(6, tuning.policy)
-    model._probe_buffer().copy_(tuning.temperatures)
+    model.probe.temperatures.copy_(tuning.temperatures)
     trace = run_early_exit(model, [images[held_out]], 64)
     full = run.predictions[-1, held_out]
     assert found.images == len(held_out) == sum(tuning.exit_counts)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import small_artifacts as small
 import torch
+from calibrating import calibrate
 from torch import Tensor, nn
 
 from seenn_convert.artifact.files import json_text
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
 from seenn_convert.artifact.schema.provenance import Provenance
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.rules import MaxRule, PercentileRule
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program

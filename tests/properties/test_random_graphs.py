@@ -7,12 +7,12 @@ import harness
 import pytest
 import torch
 import toys
+from calibrating import calibrate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.output_error import prefix_errors
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.errors import CalibrationDataError

@@ -23,6 +23,7 @@ from seenn_convert.runtime.policies import (
     PlannedPolicy,
     ThresholdPolicy,
     exit_steps,
+    planned_timesteps,
 )
 from seenn_convert.runtime.spiking_model import SpikingModel
 
@@ -304,3 +305,16 @@ def test_a_single_image_runs_as_planned() -> None:
     assert model(IMAGES[:1]).exit_step.tolist() == expected.exit_step[:1].tolist()
     alone = run_early_exit(model, IMAGES[:6].split(1), 1, row_floor=1)
     assert alone.exit_step.tolist() == expected.exit_step[:6].tolist()
+
+
+def test_a_price_moves_the_plans_and_the_run_follows_it() -> None:
+    """Of logits (0, 3, 4), timestep 3 leads at 0; at 2 timestep 2 does: -2, -1, -2; at 4 timestep 1: -4, -5, -8."""
+    logits = torch.tensor([[0.0, 3.0, 4.0]])
+    assert [int(planned_timesteps(logits, price)) for price in (0.0, 2.0, 4.0)] == [3, 2, 1]
+
+    head = PolicyHead("image", ((Reshape((64,)),),), (nn.Linear(64, 6),))
+    model = SpikingModel(run_passes(small.model(6).program, [AttachPolicy(head, 6)]), 6, PlannedPolicy())
+    images = small.draw(50, 2)[0]
+    steps = run_early_exit(model, [images], 20, price=0.3).exit_step
+    assert torch.equal(steps, collect_readouts(model, [images], keep_plan=True).planned(0.3))
+    assert not torch.equal(steps, run_early_exit(model, [images], 20).exit_step)

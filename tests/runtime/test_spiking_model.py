@@ -106,7 +106,7 @@ def test_it_knows_its_layers_and_where_it_is() -> None:
     model = small.model()
     assert [layer.name for layer in model.layers] == ["relu", "relu_1"]
     assert all(isinstance(layer.neuron, SignedNeuron) for layer in model.layers)
-    assert (model.device, model.dtype, model.drives) == (torch.device("cpu"), torch.float32, 1)
+    assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -5,9 +5,9 @@ import pytest
 import small_artifacts as small
 import torch
 import toys
+from calibrating import calibrate
 from torch import Tensor, nn
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.frontend.torch.read import from_torch

@@ -21,12 +21,7 @@ _IMAGES_NAME = re.compile(r"(?P<head>.*)images(?P<dot>[-.])idx3-ubyte(\.gz)?")
 def read_idx(path: Path, channels: int | None = None) -> tuple[Tensor, Tensor | None]:
     """Read ``*images-idx3-ubyte[.gz]`` and, where it lies beside it, ``*labels-idx1-ubyte[.gz]``.
 
-    Args:
-        path: The file of images.
-        channels: How many channels the model takes; for 3 the grey image is repeated.
-
-    Returns:
-        Pixels ``(N, C, H, W)`` uint8, and labels ``(N,)`` int64 or None where there is no file of labels.
+    Returns pixels ``(N, C, H, W)`` uint8, the grey image repeated for 3 channels, and labels ``(N,)`` int64 or None.
 
     Raises:
         InputError: If a file is damaged or not of this format, the counts differ, or ``channels`` is not 1 or 3.

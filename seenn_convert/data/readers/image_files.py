@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seenn_convert.data.readers.image_folder import ImageFolder, images_below
+from seenn_convert.data.readers.image_folder import image_files, images_below
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 
-def list_images(paths: Sequence[Path], channels: int) -> ImageFolder:
+def list_images(paths: Sequence[Path], channels: int) -> ImageSource:
     """Return the images that ``paths`` name: files as they stand, and every image at any depth below folders, sorted.
 
     Hidden files and folders, and files below a folder that are not images, are skipped. None is decoded.
@@ -30,4 +31,4 @@ def list_images(paths: Sequence[Path], channels: int) -> ImageFolder:
             raise InputError(f"{path}: no such file or folder; check the path")
     if not found:
         raise InputError("no image is given; name image files or folders")
-    return ImageFolder(Path(), tuple(found), None, None, channels)
+    return image_files(Path(), found, channels)

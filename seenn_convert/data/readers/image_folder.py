@@ -1,7 +1,9 @@
 """Find the images of a folder, with or without class folders, and decode them one by one when they are asked for."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
@@ -19,36 +22,25 @@ _MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY_MODES = ("1", "L", "LA")
 
 
-@dataclass(frozen=True, eq=False)
-class ImageFolder:
-    """Images of a folder, in the order of their sorted class names and then of their sorted file names.
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files that are decoded one by one.
 
     Args:
-        root: The folder.
-        paths: File names relative to ``root``, with forward slashes.
-        labels: ``(N,)`` int64, the position of the class folder; None if the images lie in ``root`` itself.
-        class_names: Sorted names of the class folders.
+        root: Folder below which they lie.
+        paths: File names relative to ``root``.
         channels: 1, 3 or 4 channels for every image; None leaves each image with its own 1 or 3.
     """
 
     root: Path
     paths: tuple[str, ...]
-    labels: Tensor | None
-    class_names: tuple[str, ...] | None
     channels: int | None
-
-    preprocessed = False
-
-    @property
-    def name(self) -> str:
-        """The folder, for messages."""
-        return str(self.root)
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.paths)
 
-    def read(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> Tensor:
         """Decode one image to ``(C, H, W)`` uint8; of an animation the first frame.
 
         Colour becomes grey by luma, grey is repeated to colour, transparency is dropped, and EXIF rotation is ignored,
@@ -68,8 +60,8 @@ class ImageFolder:
             raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from error
 
 
-def find_images(root: Path, channels: int | None = None) -> ImageFolder:
-    """List the images below ``root`` without decoding any.
+def find_images(root: Path, channels: int | None = None) -> ImageSource:
+    """List the images below ``root``, by their sorted class names and then file names, without decoding any.
 
     A folder of folders is labelled: each folder is a class, and images at any depth below it belong to that class.
     A folder of images is unlabelled. Hidden files and folders, and files that are not images, are skipped.
@@ -89,14 +81,25 @@ def find_images(root: Path, channels: int | None = None) -> ImageFolder:
     if not folders:
         if not loose:
             raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
-        return ImageFolder(root, tuple(loose), None, None, channels)
+        return image_files(root, loose, channels)
     images = [images_below(folder) for folder in folders]
     for folder, files in zip(folders, images, strict=True):
         if not files:
             raise InputError(f"{folder}: class folder without an image; add images or remove the folder")
     labels = torch.repeat_interleave(torch.tensor([len(files) for files in images]))
     names = tuple(folder.name for folder in folders)
-    return ImageFolder(root, tuple(name for files in images for name in files), labels, names, channels)
+    return image_files(root, list(chain(*images)), channels, labels, names)
+
+
+def image_files(
+    root: Path,
+    paths: Sequence[str],
+    channels: int | None,
+    labels: Tensor | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> ImageSource:
+    """Return the source of the image files at ``paths``, which are relative to ``root``."""
+    return ImageSource(str(root), ImageFiles(root, tuple(paths), channels), labels, class_names, tuple(paths))
 
 
 def images_below(folder: Path) -> list[str]:

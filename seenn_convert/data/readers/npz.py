@@ -11,16 +11,9 @@ from seenn_convert.errors import InputError
 
 
 def read_npz(path: Path, channels: int | None = None) -> tuple[Tensor, Tensor | None]:
-    """Read ``x`` and ``y``; floating-point ``x`` is taken as already preprocessed.
+    """Read ``x`` and ``y``: pixels ``(N, C, H, W)``, uint8 or preprocessed float32, and labels ``(N,)`` int64 or None.
 
     A ``uint8`` ``x`` is ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``, as ``arrays.images_of`` tells them apart.
-
-    Args:
-        path: The archive.
-        channels: How many channels the model takes, if that is known.
-
-    Returns:
-        Pixels ``(N, C, H, W)``, uint8 or float32, and labels ``(N,)`` int64 or None.
 
     Raises:
         InputError: If the archive is damaged, holds no ``x``, or an array has the wrong type, shape or values.

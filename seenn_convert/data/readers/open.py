@@ -7,7 +7,7 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.readers.idx import read_idx
 from seenn_convert.data.readers.image_folder import find_images
 from seenn_convert.data.readers.npz import read_npz
-from seenn_convert.data.sources import ArrayImages, ImageSource
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 
@@ -41,7 +41,7 @@ def _open_source(path: Path, channels: int | None) -> ImageSource:
     if not path.exists():
         raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
     if path.suffix == ".npz":
-        return ArrayImages(str(path), *read_npz(path, channels))
+        return ImageSource(str(path), *read_npz(path, channels))
     if path.suffix == ".gz" or path.name.endswith("idx3-ubyte"):
-        return ArrayImages(str(path), *read_idx(path, channels))
+        return ImageSource(str(path), *read_idx(path, channels))
     raise InputError(f"{path}: not a data set; give an image folder, an .npz file or an IDX file (images-idx3-ubyte)")

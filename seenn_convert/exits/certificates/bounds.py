@@ -9,13 +9,9 @@ _HALVINGS = 60
 
 
 def binomial_tails(images: int, share: float) -> Tensor:
-    """Return ``(images + 1,)`` float64: the probability of at most 0, 1, ..., ``images`` failures.
+    """Return ``(images + 1,)`` float64: the probability of at most 0, 1, ..., ``images`` failures of so many trials.
 
     Summed in logarithms, so that neither the binomial coefficients nor the powers leave the range of a float.
-
-    Args:
-        images: Independent trials n.
-        share: Probability of a failure, in (0, 1).
     """
     k = torch.arange(images + 1, dtype=torch.float64)
     choose = math.lgamma(images + 1) - torch.lgamma(k + 1) - torch.lgamma(images - k + 1)
@@ -24,13 +20,7 @@ def binomial_tails(images: int, share: float) -> Tensor:
 
 
 def binomial_p_values(failures: Tensor, images: int, epsilon: float) -> Tensor:
-    """Return how likely so few failures are where the true share is ``epsilon``: p-values against "it is larger".
-
-    Args:
-        failures: Whole numbers of any shape, each out of ``images``.
-        images: How many were looked at.
-        epsilon: The share to stay below, in (0, 1).
-    """
+    """Return how likely so few failures are where the true share is ``epsilon``: p-values against "it is larger"."""
     return binomial_tails(images, epsilon)[failures]
 
 
@@ -44,7 +34,7 @@ def upper_share(failures: int, images: int, delta: float) -> float:
     low, high = failures / images, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = 0 < middle < 1 and _at_most(failures, images, middle) <= delta
+        above = 0 < middle < 1 and float(binomial_tails(images, middle)[failures]) <= delta
         low, high = (low, middle) if above else (middle, high)
     return high
 
@@ -57,7 +47,3 @@ def lower_share(failures: int, images: int, delta: float) -> float:
 def images_needed(epsilon: float, delta: float) -> int:
     """Return the fewest images without any failure that show a share of at most ``epsilon``, ``1 - delta`` sure."""
     return math.ceil(math.log(delta) / math.log1p(-epsilon) - 1e-9)
-
-
-def _at_most(failures: int, images: int, share: float) -> float:
-    return float(binomial_tails(images, share)[failures])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 from torch import Tensor
 
-from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk, unknown
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
@@ -46,20 +46,15 @@ class Certify:
             for name, value in (("epsilon", self.epsilon), ("delta", self.delta))
             if not _is_number(value) or not 0 < value < 1
         ]
-        if self.risk not in RISK_NAMES:
-            problems.append(f"the risk to certify must be one of {', '.join(RISK_NAMES)}, got {self.risk!r}")
-        if self.bound is not None and self.bound not in BOUND_NAMES:
-            problems.append(f"the bound of a certificate must be one of {', '.join(BOUND_NAMES)}, got {self.bound!r}")
+        problems += unknown("the risk to certify", self.risk, RISK_NAMES)
+        if self.bound is not None:
+            problems += unknown("the bound of a certificate", self.bound, BOUND_NAMES)
         if problems:
             raise InputError("; ".join(problems))
 
     def bound_for(self, images: int) -> Bound:
         """Return the bound asked for, or the one that suits the risk and so many images."""
         return self.bound or default_bound(self.risk, images, self.epsilon, self.delta)
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-        return {"epsilon": self.epsilon, "delta": self.delta, "risk": self.risk, "bound": self.bound}
 
 
 @dataclass(frozen=True)
@@ -109,11 +104,7 @@ def last_certified(losses: Tensor, request: Certify) -> int:
     Learn, then test: the points were fixed without these images. They are tested in their order, each at the whole
     ``delta``, until the first that cannot be certified: the one before it is the last. So all points up to there
     have a risk of at most ``epsilon`` together, with probability at least ``1 - delta``, and whatever chooses among
-    them keeps that.
-
-    Args:
-        losses: ``(points, images)`` in -1, 0, 1; the first point should be the full run, whose losses are 0.
-        request: What to certify.
+    them keeps that. The ``losses`` ``(points, images)`` are -1, 0 or 1; those of the first point, the full run, are 0.
 
     Source: fixed-sequence testing in Angelopoulos et al. 2021 (Learn then Test).
     """
@@ -134,15 +125,9 @@ def make_certificate(
     full_run: bool,
     policy: Mapping[str, object],
 ) -> Certificate:
-    """Return the certificate of the chosen point.
+    """Return the certificate of the chosen point, whose ``losses`` are ``(images,)``; the walk has reached it.
 
-    Args:
-        request: What was asked for.
-        losses: ``(images,)`` of the chosen point; the walk has reached it.
-        average_timesteps: Of the chosen point, on the same images.
-        fastest_timesteps: Of the last point that the walk has reached.
-        full_run: Whether the chosen point lets nobody leave early.
-        policy: The exit policy of the chosen point.
+    ``fastest_timesteps`` are those of the last point that the walk has reached, all else is of the chosen one.
     """
     gains, _, failures = counted(losses).tolist()
     bound = request.bound_for(len(losses))
@@ -166,11 +151,7 @@ def make_certificate(
 def check_certifiable(request: Certify, images: int, held_out: int, labelled: bool) -> None:
     """Raise CalibrationDataError where the calibration set cannot give the certificate, whatever the network does.
 
-    Args:
-        request: What to certify.
-        images: The whole calibration set.
-        held_out: The part of it to which nothing is fitted.
-        labelled: Whether it has labels.
+    Nothing is fitted to ``held_out`` of its ``images``.
     """
     if request.risk == "accuracy" and not labelled:
         raise CalibrationDataError(

@@ -12,12 +12,6 @@ def default_bound(risk: Risk, images: int, epsilon: float, delta: float) -> Boun
     """Return the bound that is mostly the tighter one in ``benchmarks/validity.py``, whatever the images show.
 
     Betting counts gains, which only accuracy has, but needs some more images to show anything at all.
-
-    Args:
-        risk: Which.
-        images: How many there are.
-        epsilon: The mean loss to stay below.
-        delta: Probability of showing what is not so.
     """
     gains = risk == "accuracy" and images >= betting.images_needed(epsilon, delta)
     return "betting" if gains else "binomial"
@@ -29,11 +23,7 @@ def exit_losses(risk: Risk, answers: Tensor, full: Tensor, labels: Tensor | None
     Disagreement: 1 where the answer at the exit is not that of the full run. Accuracy: 1 where the full run is right
     and the exit wrong, -1 the other way round.
 
-    Args:
-        risk: Which.
-        answers: ``(..., N)`` class at the exit.
-        full: ``(N,)`` class after all timesteps.
-        labels: ``(N,)`` true classes; read for accuracy only.
+    Shapes: ``answers`` at the exit ``(..., N)``; ``full``, those after all timesteps, and ``labels`` ``(N,)``.
     """
     if risk == "disagreement":
         return (answers != full).long()
@@ -49,13 +39,8 @@ def counted(losses: Tensor) -> Tensor:
 def shows(bound: Bound, losses: Tensor, epsilon: float, delta: float) -> Tensor:
     """Return whether ``losses`` show that the mean loss is below ``epsilon``, ``(...)`` bool, ``1 - delta`` sure.
 
-    The binomial bound counts losses and forgives nothing for gains; so it bounds the mean loss, too.
-
-    Args:
-        bound: Which.
-        losses: ``(..., N)`` in -1, 0, 1, of the same images in each row.
-        epsilon: The mean loss to stay below.
-        delta: Probability of showing what is not so.
+    The binomial bound counts losses and forgives nothing for gains; so it bounds the mean loss, too. ``losses``
+    ``(..., N)`` are -1, 0 or 1, of the same images in each row.
     """
     if bound == "binomial":
         return bounds.binomial_p_values((losses > 0).sum(dim=-1), losses.shape[-1], epsilon) <= delta

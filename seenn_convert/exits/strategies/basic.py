@@ -65,20 +65,16 @@ class ExitStrategy(Protocol):
     @property
     def name(self) -> str:
         """Name in the comparison's JSON."""
-        ...
 
     @property
     def label(self) -> str:
         """Name for people."""
-        ...
 
     def scores(self, grounds: Grounds, readouts: Readouts) -> Tensor:
         """Return the exit score ``(T, N)`` that its thresholds are compared with, of any readouts with logits."""
-        ...
 
     def settings(self, grounds: Grounds) -> list[Setting]:
         """Return the settings from careful to fast, chosen on ``grounds`` alone."""
-        ...
 
 
 def carried_out(

@@ -43,7 +43,7 @@ class PlannedStrategy:
 
 
 @dataclass(frozen=True)
-class PlannedScoreStrategy:
+class PlannedScoreStrategy(ScoreStrategy):
     """The plan is the latest exit, and the exit score may let an image leave earlier.
 
     For each budget the held-out part chooses, by the expected drop, among three: the exit thresholds alone, the plan
@@ -53,17 +53,15 @@ class PlannedScoreStrategy:
         score: The exit score that the network computes.
     """
 
-    score: ExitScore
-    name: str = "planned+confidence"
+    @property
+    def name(self) -> str:
+        """The name is the same for any score."""
+        return "planned+confidence"
 
     @property
     def label(self) -> str:
         """Name for people."""
         return f"planned + {self.score.name}"
-
-    def scores(self, grounds: Grounds, readouts: Readouts) -> Tensor:
-        """Return the score with the temperatures of the fitting part."""
-        return ScoreStrategy(self.score).scores(grounds, readouts)
 
     def settings(self, grounds: Grounds) -> list[Setting]:
         """Return the full run, then what the budgets choose."""
@@ -77,7 +75,7 @@ class PlannedScoreStrategy:
         """Return sets of settings, each from careful to fast, the pure strategies first."""
         fitting, held_out = grounds.parts(self.scores(grounds, grounds.readouts))
         prices = plan_prices(grounds)
-        families = [ScoreStrategy(self.score).settings(grounds), _planned(held_out, prices)]
+        families = [super().settings(grounds), _planned(held_out, prices)]
         own, every = prices.index(0.0), -(-len(prices) // MOST_PLANS)
         for price in prices[own % every :: every]:
             latest = fitting.planned(price) - 1

@@ -52,14 +52,8 @@ def plan_head(reads: Reads, shapes: Sequence[tuple[int, ...]], timesteps: int, m
     """Return the largest untrained policy head within a number of multiply-accumulates, or the smallest there is.
 
     Pictures, ``(C, H, W)``, are pooled to one grid and go through convolutions of stride 2. Inputs of another rank
-    are pooled to one axis, and go through a hidden layer.
-
-    Args:
-        reads: What it is given.
-        shapes: Of its inputs, without the batch.
-        timesteps: The longest run T.
-        most_macs: For one image.
-        seed: Of the initial weights.
+    are pooled to one axis, and go through a hidden layer. The ``shapes`` of the inputs are without the batch, and
+    ``most_macs`` are for one image.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)

@@ -2,16 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from seenn_convert.choices import (
-    GRADIENT_NAMES,
-    PLANNING_NAMES,
-    READS_NAMES,
-    RIGHT_NAMES,
-    Gradient,
-    Planning,
-    Reads,
-    Right,
-)
+from seenn_convert import choices
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
@@ -41,13 +32,13 @@ class PolicyOptions:
         InputError: An option is out of range or unknown; lists every such option.
     """
 
-    policy: Planning = "planned+confidence"
+    policy: choices.Planning = "planned+confidence"
     target: ExitTarget | None = None
-    reads: Reads = "drive"
+    reads: choices.Reads = "drive"
     reward: PricedReward | PaperReward = field(default_factory=PricedReward)
-    right: Right = "worth"
+    right: choices.Right = "worth"
     epochs: int = 15
-    gradient: Gradient = "exact"
+    gradient: choices.Gradient = "exact"
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
@@ -56,14 +47,12 @@ class PolicyOptions:
         """Refuse what cannot work."""
         problems = []
         for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            if not choices.is_whole(value) or value < 1:
                 problems.append(f"{name} must be a whole number of at least 1, got {value!r}")
-        for name, choice, known in (
-            ("policy", self.policy, PLANNING_NAMES), ("what the head reads", self.reads, READS_NAMES),
-            ("right", self.right, RIGHT_NAMES), ("gradient", self.gradient, GRADIENT_NAMES),
-        ):  # fmt: skip
-            if choice not in known:
-                problems.append(f"{name} must be one of {', '.join(known)}, got {choice!r}")
+        problems += choices.unknown("policy", self.policy, choices.PLANNING_NAMES)
+        problems += choices.unknown("what the head reads", self.reads, choices.READS_NAMES)
+        problems += choices.unknown("right", self.right, choices.RIGHT_NAMES)
+        problems += choices.unknown("gradient", self.gradient, choices.GRADIENT_NAMES)
         if not isinstance(self.reward, (PricedReward, PaperReward)):
             problems.append(f"reward must be a PricedReward or a PaperReward, got {self.reward!r}")
         if not (self.target is None or isinstance(self.target, ExitTarget)):

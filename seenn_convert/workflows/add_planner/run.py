@@ -19,9 +19,8 @@ from seenn_convert.exits.plan_choice import decide
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, split_calibration
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.measure.planned import head_facts, policy_provenance, with_plan
-from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.attach_policy import AttachPolicy
 from seenn_convert.passes.base import run_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
@@ -74,11 +73,12 @@ def attach_policy(
     heads = train(plan, readouts, split, options, progress)
     decision = decide(readouts, heads.planned, split, options.policy != "planned", target)
     choice = decision.choice
-    head = _in_type_of(artifact, heads.heads[decision.head])
+    head = heads.heads[decision.head]
+    head = replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
     fresh = replace(
         artifact,
         snn=run_passes(replace(artifact.snn, policy_head=None), [AttachPolicy(head, artifact.timesteps)]),
-        policy=choice.policy(_score_of(artifact)),
+        policy=choice.policy(model.probe.score_name),
     )
     origin = policy_provenance(data, options.to_json())
     facts = head_facts(
@@ -151,18 +151,8 @@ def untrained_head(artifact: Artifact, options: PolicyOptions) -> HeadPlan:
     return plan_head(options.reads, shapes, artifact.timesteps, MOST_OF_A_TIMESTEP * step, options.seed)
 
 
-def _in_type_of(artifact: Artifact, head: PolicyHead) -> PolicyHead:
-    """Return the head with its weights in the type in which the network computes."""
-    return replace(head, body=tuple(module.to(artifact.snn.input_dtype) for module in head.body))
-
-
 def _measured(readouts: Readouts, heads: Heads, split: Split, choice: Setting) -> Mapping[str, float]:
     """Return shares right on the held-out images: of early exit, of the ANN, of the full run."""
     held_out = readouts.select(split.held_out)
     planned = None if choice.head is None else heads.planned[choice.head, torch.tensor(split.held_out)]
     return held_out.shares_right(choice.exit_steps(held_out.scores, planned))
-
-
-def _score_of(artifact: Artifact) -> str:
-    """Return the name of the score that the artifact's network computes."""
-    return next(module.score_name for _, module in artifact.snn.calls() if isinstance(module, ExitProbe))

@@ -99,9 +99,7 @@ def _right(fitting: Readouts, options: PolicyOptions) -> Tensor:
 def planned_by(heads: Sequence[PolicyHead], features: Tensor) -> Tensor:
     """Return the planned timesteps, 1-based, ``(S, N)``, by heads that share all but their last layers.
 
-    Args:
-        heads: As ``train`` made them.
-        features: ``(N, F, *)`` pooled inputs.
+    The ``features`` ``(N, F, *)`` are the pooled inputs.
     """
     plans = []
     for part in torch.split(features, TOGETHER):

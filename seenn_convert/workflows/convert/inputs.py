@@ -36,17 +36,14 @@ def read_inputs(
         if preprocessing not in (None, data.preprocessing):
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
         return read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators), data
-    if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or _is_file(model):
+    is_file = isinstance(model, (str, Path)) and is_file_format(model)
+    if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or is_file:
         source = read_model(model, input_shape, weights, output_name, extra_operators)
         return source, as_samples(data, preprocessing, source.program.input_shape[0], progress)
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
     found = source.program.input_shape[0]
     return source, samples if found == samples.image_shape[0] else as_samples(data, preprocessing, found, progress)
-
-
-def _is_file(model: object) -> bool:
-    return isinstance(model, (str, Path)) and is_file_format(model)
 
 
 def _channels_told(preprocessing: Preprocessing | None) -> int | None:

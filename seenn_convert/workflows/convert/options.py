@@ -1,31 +1,17 @@
 """What a user may choose about a conversion, checked when it is chosen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from seenn_convert import choices
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule, rule_from_json, rule_to_json
-from seenn_convert.choices import (
-    CORRECTION_NAMES,
-    ENCODE_NAMES,
-    PRESET_NAMES,
-    SCORE_NAMES,
-    SEEDS,
-    SKIPS_NAMES,
-    Correction,
-    Encode,
-    Preset,
-    ScoreName,
-    Skips,
-)
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
-
-"""Smallest and largest seed of PyTorch's generator."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +53,16 @@ class Options:
     neuron: str | NeuronType = "signed"
     rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
-    calibration: Preset = "balanced"
-    correction: Correction | None = None
+    calibration: choices.Preset = "balanced"
+    correction: choices.Correction | None = None
     target: ExitTarget | None = None
-    score: ScoreName | ExitScore = "confidence"
+    score: choices.ScoreName | ExitScore = "confidence"
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
     neuron_levels: int | None = None
-    encode: Encode = "auto"
-    skips: Skips = "graded"
+    encode: choices.Encode = "auto"
+    skips: choices.Skips = "graded"
     require_spiking: float = 0.0
     certify: Certify | None = None
 
@@ -86,24 +72,21 @@ class Options:
             object.__setattr__(self, "target", ExitTarget(drop=0.5))
         problems = []
         for name, value in (("timesteps", self.timesteps), ("batch size", self.batch_size)):
-            if not _is_whole(value):
+            if not choices.is_whole(value):
                 problems.append(f"{name} must be a whole number, got {value!r}")
             elif value < 1:
                 problems.append(f"{name} must be at least 1, got {value}")
-        if not _is_whole(self.seed) or not SEEDS[0] <= self.seed <= SEEDS[1]:
+        if not choices.is_whole(self.seed) or not choices.SEEDS[0] <= self.seed <= choices.SEEDS[1]:
             problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
         problems += _problems_of_neuron(self.neuron, self.neuron_levels)
-        if self.calibration not in PRESET_NAMES:
-            problems.append(f"calibration must be one of {', '.join(PRESET_NAMES)}, got {self.calibration!r}")
-        if self.correction is not None and self.correction not in CORRECTION_NAMES:
-            problems.append(f"correction must be one of {', '.join(CORRECTION_NAMES)}, got {self.correction!r}")
+        problems += choices.unknown("calibration", self.calibration, choices.PRESET_NAMES)
+        if self.correction is not None:
+            problems += choices.unknown("correction", self.correction, choices.CORRECTION_NAMES)
         if not isinstance(getattr(self.rule, "name", None), str) or isinstance(self.rule, type):
             problems.append(f"rule must be a threshold rule, such as AutoRule() or MseRule(8), got {self.rule!r}")
         problems += _problems_of_exit(self.target, self.certify, self.timesteps)
-        if self.encode not in ENCODE_NAMES:
-            problems.append(f"encode must be one of {', '.join(ENCODE_NAMES)}, got {self.encode!r}")
-        if self.skips not in SKIPS_NAMES:
-            problems.append(f"skips must be one of {', '.join(SKIPS_NAMES)}, got {self.skips!r}")
+        problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
+        problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
         if not 0 <= self.require_spiking <= 1:
             problems.append(f"the spiking share to require must be in [0, 1], got {self.require_spiking}")
         problems += _problems_of_score(self.score)
@@ -122,7 +105,7 @@ class Options:
         return self.score if isinstance(self.score, ExitScore) else score_named(self.score)
 
     @property
-    def chosen_correction(self) -> Correction:
+    def chosen_correction(self) -> choices.Correction:
         """The correction asked for, or that of the preset."""
         if self.correction is not None:
             return self.correction
@@ -142,8 +125,8 @@ class Options:
             "per_channel": self.per_channel,
             "calibration": self.calibration,
             "correction": self.chosen_correction,
-            "target": None if self.target is None else self.target.to_json(),
-            "certify": None if self.certify is None else self.certify.to_json(),
+            "target": None if self.target is None else asdict(self.target),
+            "certify": None if self.certify is None else asdict(self.certify),
             "score": self.exit_score.name,
             "seed": self.seed,
         }
@@ -186,7 +169,7 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     problems = []
     if not isinstance(target, ExitTarget | None):
         problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {target!r}")
-    elif target is not None and target.timesteps is not None and _is_whole(timesteps) and target.timesteps > timesteps:
+    elif target and target.timesteps and choices.is_whole(timesteps) and target.timesteps > timesteps:
         problems.append(
             f"target timesteps must be at most the longest run of {timesteps} timesteps (-T), got {target.timesteps:g}"
         )
@@ -198,11 +181,11 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
 def _problems_of_score(score: object) -> list[str]:
     """Return what is wrong with the exit score asked for."""
     if isinstance(score, ExitScore):
-        clash = score.name in SCORE_NAMES and score is not score_named(score.name)
+        clash = score.name in choices.SCORE_NAMES and score is not score_named(score.name)
         return [f"there is an exit score {score.name!r} already; give yours another name"] if clash else []
-    if score in SCORE_NAMES:
+    if score in choices.SCORE_NAMES:
         return []
-    return [f"score must be one of {', '.join(SCORE_NAMES)}, or an ExitScore, got {score!r}"]
+    return [f"score must be one of {', '.join(choices.SCORE_NAMES)}, or an ExitScore, got {score!r}"]
 
 
 def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
@@ -218,14 +201,10 @@ def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
         return [f"neuron must be one of {', '.join(NEURON_TYPES)}, or a NeuronType, got {neuron!r}"]
     if levels is None:
         return []
-    if not _is_whole(levels):
+    if not choices.is_whole(levels):
         return [f"neuron levels must be a whole number, got {levels!r}"]
     try:
         neuron_type(neuron, levels)
     except InputError as problem:
         return [str(problem)]
     return []
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)

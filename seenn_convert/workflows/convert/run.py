@@ -112,14 +112,8 @@ def compile_ann(
 ) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
-    Args:
-        ann: After the passes of stage ANN.
-        data: Calibration data.
-        options: How to convert.
-        model: Provenance of the model.
-        parity: Relative error against the original, None where it is not known.
-        progress: Told about each stage.
-        extra_passes: Of the user's own; those of stage SNN are run here.
+    The ANN has been through its passes; those of the user's own that are for stage SNN are run here. ``parity`` is the
+    relative error against the original, None where it is not known.
     """
     session = open_session(ann, data, options, progress)
     ann, data, split = session.ann, session.data, session.split

@@ -1,4 +1,4 @@
-"""Laws of ``find_images`` and ``ImageFolder``: what is an image of which class, and which pixels it has."""
+"""Laws of ``find_images`` and ``ImageFiles``: what is an image of which class, and which pixels it has."""
 
 import warnings
 from pathlib import Path

@@ -66,7 +66,7 @@ def test_the_labels_that_judge_choose_nothing(strategy: ExitStrategy) -> None:
 def test_a_setting_is_what_early_exit_does(score: ExitScore) -> None:
     """With the temperatures and the thresholds of a setting, the network leaves at the steps that it says."""
     model = small.model(T, ThresholdPolicy(score.name, (2.0,)))
-    model._probe_buffer().copy_(GROUNDS.temperatures)
+    model.probe.temperatures.copy_(GROUNDS.temperatures)
     found = outcomes(ScoreStrategy(score))
     for setting, step in found[:: max(1, len(found) // 4)]:
         trace = run_early_exit(model, [small.draw(90, 32)[0]], 32, setting.policy(score.name))

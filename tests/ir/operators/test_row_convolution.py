@@ -5,10 +5,10 @@ from typing import Any
 import harness
 import torch
 import toys
+from calibrating import calibrate
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.output_error import prefix_errors
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch

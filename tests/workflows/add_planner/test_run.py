@@ -1,7 +1,7 @@
 """A policy head is attached, survives the disk, and does on unseen images what hindsight says."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -148,7 +148,7 @@ def test_data_that_cannot_serve() -> None:
 def test_a_target_time_becomes_the_timesteps_that_it_was_worth() -> None:
     def with_time(told: float | None) -> Artifact:
         artifact = small.artifact()
-        options = {**artifact.provenance.options, "target": ExitTarget(milliseconds=5.0).to_json()}
+        options = {**artifact.provenance.options, "target": asdict(ExitTarget(milliseconds=5.0))}
         return replace(
             artifact,
             provenance=replace(artifact.provenance, options=options),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import small_artifacts as small
 import torch
+from calibrating import calibrate
 
-from seenn_convert.calibration.calibration import calibrate
 from seenn_convert.calibration.output_error import LEAST_DIVERGENCE
 from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule
 from seenn_convert.calibration.threshold_choice import CONTENDERS

@@ -7,9 +7,11 @@ from torch import Tensor
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import check_images, observe
+from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.threshold_choice import choose_thresholds
+from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.ir.program import Program
 from seenn_convert.workflows.convert.session import Session
 
@@ -23,15 +25,14 @@ def calibrate_thresholds(session: Session) -> Calibration:
     if options.calibration == "fast":
         return thresholds_by(options.rule.middle(options.timesteps, resolution), session, statistics, images)
     rules = options.rule.candidates(options.timesteps, resolution)
-    return choose_thresholds(
-        session.ann,
-        [thresholds_by(rule, session, statistics, images) for rule in rules],
-        options.neuron_type,
-        session.horizon,
-        session.choice_images(session.split.fitting),
-        session.compared_with(session.horizon),
-        session.progress,
-    )
+    ann, horizon, compared = session.ann, session.horizon, session.choice_images(session.split.fitting)
+
+    def error(one: Calibration, form: Form | None) -> float:
+        left = output_errors(ann, ann, one.v_thresholds(), options.neuron_type, horizon, compared, form)
+        return overall(left)
+
+    found = [thresholds_by(rule, session, statistics, images) for rule in rules]
+    return choose_thresholds(found, error, session.compared_with(horizon), session.progress)
 
 
 def thresholds_by(
@@ -44,9 +45,7 @@ def thresholds_by(
 def observed(session: Session, ann: Program | None = None) -> tuple[dict[str, ActivationStatistics], int]:
     """Return the statistics of the activations on the fitting part, and its number of images.
 
-    Args:
-        session: Whose data is read.
-        ann: Another program than the session's, with the same activations.
+    They are those of the session's ANN or of another program ``ann`` with the same activations.
     """
     program, fitting = ann or session.ann, session.split.fitting
     counter = session.counter("calibrating", len(fitting))
