@@ -10,4 +10,6 @@ def check_device(device: torch.device | str) -> None:
     try:
         float(torch.ones(1, device=device).sum())
     except Exception as error:  # each backend has its own way to say that it is not there
-        raise InputError(f"device '{device}' cannot be used ({reason_of(error)}); use cpu or cuda") from error
+        raise InputError(
+            f"device '{device}' cannot be used ({reason_of(error)}); use cpu or cuda (with a CUDA build of PyTorch)"
+        ) from error

@@ -157,6 +157,8 @@ def is_artifact(path: Path) -> bool:
 def _read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         raise ArtifactError(f"{path} is not an artifact folder; give the folder that 'convert' wrote")
+    if not (path / MANIFEST).exists():
+        raise ArtifactError(f"{path} is a folder but not an artifact; check the path, or convert the model again")
     data = read_json(path / MANIFEST)
     if data.get("format") != FORMAT:
         raise ArtifactError(f"{path / MANIFEST} is not the manifest of an artifact; convert the model again")

@@ -1,5 +1,6 @@
 """``seenn-convert calibrate``: an artifact again, with other data, another rule or another target."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")
 
 
-OWN_DEFAULTS = ("device", "batch_size", "levels", "percentile")
+OWN_DEFAULTS = ("device", "batch_size", "levels", "percentile", "output")
 """Options whose defaults apply here too; any other keeps its value if it is not given."""
 
 for option in calibrate.params:
-    if isinstance(option, click.Option) and option.show_default and option.name not in OWN_DEFAULTS:
-        option.show_default = "unchanged"
+    if isinstance(option, click.Option) and option.name not in OWN_DEFAULTS:
+        option.help = re.sub(r" \[[^]]*\]\.?$", ".", option.help or "").replace("..", ".")  # defaults of convert
+        option.show_default = "unchanged" if option.show_default else option.show_default

@@ -20,7 +20,7 @@ def measured_text(diagnosis: "Diagnosis") -> str:
         parts = [_percent(layer.parts.get(part)) + "*" * (part == layer.mostly) for part in PARTS]
         channels = [_channels(amount, layer.channels) for amount in (layer.dead_channels, layer.saturated_channels)]
         rows.append((layer.name, _percent(layer.rate_error), *parts, *channels))
-    return f"{columns_text(rows)}\n\n{diagnosis_words(diagnosis)}"
+    return f"{columns_text(rows)}\n\n{diagnosis_words(diagnosis)}\n* is the largest part of a layer's error"
 
 
 def calibrated_text(layers: Sequence["CalibratedLayer"], diagnosis: "Diagnosis", path: str) -> str:

@@ -173,6 +173,8 @@ def make_preprocessing(given: Mapping[str, Any]) -> "Preprocessing":
 
     names = ("resize", "crop", "mean", "std", "interpolation")
     steps = {name: given[name] for name in names if given[name] is not None}
+    if any(abs(value) > 1 for value in given["mean"] or ()):
+        raise click.UsageError("--mean is of pixels in [0, 1]; divide one of pixels in 0..255 by 255, and --std, too")
     if given["preprocessing"] is None:
         return Preprocessing(**steps)
     if steps:

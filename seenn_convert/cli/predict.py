@@ -12,6 +12,7 @@ import click
 from seenn_convert.cli.console import columns_text, progress_bars
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import batch_size_option, device_option
+from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
     from seenn_convert.workflows.predict import Prediction
@@ -40,11 +41,12 @@ def predict(
 
     keep_pages()
     if output is not None:
+        form = form or _by_ending(output)
         check_writable(output.parent, (output.name,))
     network = load_artifact(artifact)
     with progress_bars() as progress:
         found = prediction.predict(network, images, batch_size, device, progress)
-    text = _text(found, form or _by_ending(output), network.timesteps)
+    text = _text(found, form or "table", network.timesteps)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -52,9 +54,13 @@ def predict(
             write_text(output, text)
 
 
-def _by_ending(output: Path | None) -> str:
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    return ending if ending in FORMATS else "table"
+def _by_ending(output: Path) -> str:
+    """Return the format that the name of the output says; .txt is a table."""
+    ending = output.suffix.lower().removeprefix(".")
+    known = {"": "table", "txt": "table", **{form: form for form in FORMATS}}
+    if ending not in known:
+        raise InputError(f"{output}: the extension says no format; use .csv, .jsonl or .txt, or give --format")
+    return known[ending]
 
 
 def _text(found: Sequence["Prediction"], form: str, timesteps: int) -> str:

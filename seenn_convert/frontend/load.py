@@ -224,7 +224,9 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
     try:
         factory = getattr(importlib.import_module(module_name), factory_name)
     except Exception as error:  # importing runs the user's code, which may raise anything
-        raise InputError(f"{spec}: cannot be imported ({error}); give package.module:factory") from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        remedy = f"check the name, or install {missing}" if missing else "give package.module:factory"
+        raise InputError(f"{spec}: cannot be imported ({error}); {remedy}") from error
     try:
         model = factory()
     except Exception as error:

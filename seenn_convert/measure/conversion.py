@@ -25,6 +25,9 @@ from seenn_convert.exits.tune import ExitTuning, Split
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
 
+LARGE_DROP = 2.0
+"""Points above which a drop that was not asked for is worth a warning."""
+
 ABOVE_CHANCE = 0.1
 """Share of the way from chance to always right below which an ANN knows little of the calibration images."""
 
@@ -134,6 +137,12 @@ def _warnings(calibration: Calibration, tuning: ExitTuning, split: Split, classe
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
         yield Caution(
             "target_not_reached", f"the exit target was not reached on the held-out calibration images; {remedy}"
+        )
+    elif tuning.choice.expected_drop > LARGE_DROP:
+        yield Caution(
+            "large_drop",
+            f"early exit is expected to lose {tuning.choice.expected_drop:.1f} points against the ANN; allow more "
+            "timesteps, or take neurons of several levels (--neuron multilevel)",
         )
     if len(split.held_out) < 100:
         yield Caution(

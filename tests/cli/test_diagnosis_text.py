@@ -14,12 +14,13 @@ def test_measured_errors() -> None:
         LayerRow(name="relu", rate_error=0.52, error_parts=PARTS, channels=8, dead_channels=1, saturated_channels=5),
         LayerRow(name="relu_1", rate_error=0.5),
     ]  # fmt: skip
-    head, first, second, empty, verdict = measured_text(diagnose(rows, Settings())).splitlines()
+    head, first, second, empty, verdict, star = measured_text(diagnose(rows, Settings())).splitlines()
     assert head.split()[-2:] == ["dead", "saturated"]
     assert first.split()[:7] == ["relu", "52.0%", "0.0%", "0.0%", "50.0%*", "12.5%", "0.0%"]
     assert first.split()[7:] == ["1", "of", "8", "5", "of", "8"]
     assert second.split() == ["relu_1", "50.0%", *["-"] * 7]
     assert empty == "" and verdict.startswith("relu is the first layer that breaks") and "--threshold max" in verdict
+    assert star == "* is the largest part of a layer's error"
 
 
 def test_what_the_calibration_knows() -> None:

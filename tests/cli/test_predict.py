@@ -71,3 +71,10 @@ def test_a_place_that_cannot_be_written_is_said_first(
 ) -> None:
     code, _, err = run(capsys, artifact, folder, "-o", tmp_path / "none" / "p.csv")
     assert code == 1 and "no such folder" in err
+
+
+def test_an_extension_that_is_no_format_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "a.png"), "-o", str(tmp_path / "answers.xyz")])
+    assert stop.value.code == 1
+    assert "answers.xyz: the extension says no format; use .csv, .jsonl or .txt" in capsys.readouterr().err

@@ -92,3 +92,14 @@ def test_the_environment_names_versions() -> None:
     found = environment()
     assert set(to_plain(found)) == {"versions", "machine", "date"}
     assert {"python", "torch", "safetensors", "seenn_convert"} <= set(found.versions)
+
+
+def test_a_drop_that_nobody_asked_for_is_a_warning() -> None:
+    """One timestep of binary neurons loses some points, which a target in timesteps does not forbid."""
+    options = Options(timesteps=1, neuron="if", calibration="fast", target=ExitTarget(timesteps=1))
+    lossy = convert(small.trained_net(), small.dataset(), options)
+    exact = convert(small.trained_net(), small.dataset(), Options(timesteps=32, neuron="tracking"))
+    for artifact, expected in ((lossy, True), (exact, False)):
+        drop = artifact.report.conversion.exit.held_out.expected_drop
+        assert (drop > 2) is expected
+        assert ("large_drop" in [one.code for one in artifact.report.conversion.warnings]) is expected

@@ -10,6 +10,7 @@ Interval = tuple[float, float]
 WarningCode = Literal[
     "ann_near_chance",
     "target_not_reached",
+    "large_drop",
     "few_held_out",
     "no_labels",
     "silent_layers",
