@@ -18,7 +18,7 @@ from seenn_convert.data.readers.image_folder import pixels_of
 from seenn_convert.data.readers.open import open_dataset
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.sources import ImageSource, ImageStore
-from seenn_convert.errors import InputError
+from seenn_convert.errors import InputError, reason_of
 from seenn_convert.progress import Counter, Progress, silent
 
 
@@ -111,11 +111,21 @@ def _items(data: Any, name: str, columns: "_Columns", progress: Progress) -> Ite
         raise InputError(f"{name}: has no length, so it may never end; give {ACCEPTED}") from error
     counter = Counter(progress, "reading the images", length)
     by_number = not isinstance(data, (torch_data.DataLoader, torch_data.IterableDataset))
-    for part in (data[index] for index in range(length)) if by_number else data:
+    for part in _by_number(data, name, length) if by_number else data:
         image, label = columns.pair(part)
         alone = not isinstance(data, torch_data.DataLoader) or (data.batch_size is None and np.ndim(label) == 0)
         yield from [(image, label)] if alone else _rows(name, image, label)
         counter.add(1)
+
+
+def _by_number(data: Any, name: str, length: int) -> Iterator[Any]:
+    for index in range(length):
+        try:
+            yield data[index]
+        except (IndexError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{name}: has {length} items, but item {index} cannot be taken ({reason_of(error)}); give {ACCEPTED}"
+            ) from error
 
 
 def _rows(name: str, images: Any, labels: Any) -> Iterator[tuple[Any, Any]]:
@@ -218,8 +228,14 @@ def _labels(name: str, labels: Sequence[Any]) -> Tensor | None:
 
 
 def _array(value: Any) -> NDArray[Any]:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = (value.float() if value.is_floating_point() else value).numpy()
-    array: NDArray[Any] = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError("a masked array hides some of its numbers; give them filled (.filled(0)), or leave them out")
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().resolve_neg()
+            value = (value.float() if value.is_floating_point() else value).numpy()
+        array: NDArray[Any] = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # sparse, quantised, without memory, ragged
+        kind = type(value).__name__
+        raise InputError(f"a {kind} cannot be read as an array ({reason_of(error)}); give a dense one") from error
     return array

@@ -282,3 +282,24 @@ def test_an_error_of_the_users_own_data_set_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         as_samples(Broken([0]))
+
+
+class Short(list):
+    """Says that it holds more than it does."""
+
+    def __len__(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize(("data", "reason"), [
+    (torch.zeros(4, 3, 8, 8).to_sparse(), "cannot be read as an array .* give a dense one"),
+    (torch.zeros(4, 3, 8, 8, device="meta"), "cannot be read as an array"),
+    (torch.quantize_per_tensor(torch.zeros(4, 3, 8, 8), 0.1, 0, torch.qint8), "cannot be read as an array"),
+    ((torch.zeros(4, 3, 8, 8), [[1], [1, 2], [1], [1]]), "a list cannot be read as an array"),
+    (np.ma.masked_array(np.zeros((4, 3, 8, 8), np.float32), mask=True), "a masked array hides some of its numbers"),
+    ({1, 2}, "item 0 cannot be taken .*not subscriptable"),
+    (Short([torch.zeros(3, 8, 8)] * 3), "has 5 items, but item 3 cannot be taken"),
+])  # fmt: skip
+def test_what_holds_no_plain_numbers_is_refused_in_a_sentence(data: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        as_samples(data)
