@@ -14,6 +14,10 @@ RESERVED = ("fixed", "planned")
 """Names that mean another kind of exit policy in an artifact."""
 
 
+ROUNDING = 1e-5
+"""What a user's score may exceed its range by; it is cut off."""
+
+
 class Evidence(NamedTuple):
     """What a timestep knows of each row; leading axes may be any, such as ``(T, N)``, and broadcast.
 
@@ -173,10 +177,10 @@ def evidence_at(logits: Tensor, temperatures: Tensor) -> list[Evidence]:
 
 def scores_of(score: ExitScore, logits: Tensor, temperatures: Tensor) -> Tensor:
     """Return the scores ``(T, N)`` that the exit probe would compute from mean logits ``(T, N, K)``."""
-    found = [score.of(seen) for seen in evidence_at(logits, temperatures)]
+    evidence = evidence_at(logits, temperatures)
     if score not in SCORES:
-        _check_own(score, found, logits.shape[1:-1])
-    return torch.stack(found)
+        _check_own(score, [score.of(seen) for seen in evidence], logits.shape[1:-1])
+    return torch.stack([score(seen) for seen in evidence])
 
 
 def _check_own(score: ExitScore, found: Sequence[object], shape: torch.Size) -> None:
@@ -185,7 +189,7 @@ def _check_own(score: ExitScore, found: Sequence[object], shape: torch.Size) -> 
         if not isinstance(values, Tensor) or values.shape != shape:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise InputError(f"the exit score {score.name!r} must return a number per image, {tuple(shape)}, not {got}")
-        if not bool(((values >= 0) & (values <= 1)).all()):
+        if not bool(((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all()):
             low, high = values.min().item(), values.max().item()
             raise InputError(
                 f"the exit score {score.name!r} must lie in [0, 1], but goes from {low:g} to {high:g}; rescale it"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seenn_convert.artifact.artifact import load_artifact
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.errors import ArtifactError, InputError, PostconditionError, UnsupportedOperatorError
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.call import Call, Lifted
 from seenn_convert.ir.editor import Draft
@@ -259,3 +260,12 @@ def test_a_module_that_could_not_be_loaded_again_is_not_saved(kind: type[SoftCli
     with pytest.raises(InputError, match=reason):
         artifact.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_score_that_leaves_its_range_by_rounding_is_kept_within_it() -> None:
+    """Early exit and hindsight see the same number, which no threshold of ``NEVER`` lets pass."""
+    score = ExitScore("rounded", lambda seen: torch.softmax(seen.logits, dim=-1).sum(dim=-1) * (1 + 3e-6))
+    options = Options(3, calibration="fast", score=score, target=ExitTarget(drop=0.0))
+    artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
+    trace = artifact.model()(small.draw(16, 5)[0])
+    assert float(trace.confidence.max()) <= 1.0
