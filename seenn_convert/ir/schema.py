@@ -19,26 +19,10 @@ from seenn_convert.ir.operators.step import (
     TimestepBias,
 )
 from seenn_convert.ir.scores import ExitScore, score_named
-from seenn_convert.neurons.layers import (
-    BinaryNeuron,
-    EncodingNeuron,
-    GroupEncoder,
-    GroupNeuron,
-    MultiLevelEncoder,
-    MultiLevelNeuron,
-    Neuron,
-    SignedNeuron,
-    TrackingEncoder,
-    TrackingNeuron,
-    UnsignedMultiLevelNeuron,
-)
+from seenn_convert.neurons.layers import LAYERS, Neuron
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
-_NEURONS: tuple[type[Neuron], ...] = (
-    BinaryNeuron, SignedNeuron, TrackingNeuron, MultiLevelNeuron, UnsignedMultiLevelNeuron, GroupNeuron,
-    EncodingNeuron, TrackingEncoder, MultiLevelEncoder, GroupEncoder,
-)  # fmt: skip
 _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
@@ -73,7 +57,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.PaddedLinear: ("in_features", "out_features"),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
     **{operator: operator.options() for operator in _OPERATORS},
-    **{neuron: neuron.options for neuron in _NEURONS},
+    **{neuron: neuron.options for neuron in LAYERS},
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""

@@ -207,6 +207,13 @@ class TrackingEncoder(_ByLaw):
     alphabet = None
 
 
+LAYERS: tuple[type[Neuron], ...] = (
+    BinaryNeuron, SignedNeuron, TrackingNeuron, MultiLevelNeuron, UnsignedMultiLevelNeuron, GroupNeuron,
+    EncodingNeuron, TrackingEncoder, MultiLevelEncoder, GroupEncoder,
+)  # fmt: skip
+"""The layers that a program may hold without being told of them."""
+
+
 def _whole(name: str, value: int, most: int) -> int:
     """Return ``value``; raises ValueError if it is not a whole number from 1 to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
