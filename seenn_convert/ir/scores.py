@@ -177,10 +177,11 @@ def evidence_at(logits: Tensor, temperatures: Tensor) -> list[Evidence]:
 
 def scores_of(score: ExitScore, logits: Tensor, temperatures: Tensor) -> Tensor:
     """Return the scores ``(T, N)`` that the exit probe would compute from mean logits ``(T, N, K)``."""
-    evidence = evidence_at(logits, temperatures)
-    if score not in SCORES:
-        _check_own(score, [score.of(seen) for seen in evidence], logits.shape[1:-1])
-    return torch.stack([score(seen) for seen in evidence])
+    found = [score.of(seen) for seen in evidence_at(logits, temperatures)]
+    if score in SCORES:
+        return torch.stack(found)
+    _check_own(score, found, logits.shape[1:-1])
+    return torch.stack(found).clamp(0, 1)
 
 
 def _check_own(score: ExitScore, found: Sequence[object], shape: torch.Size) -> None:
