@@ -14,6 +14,7 @@ from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.carry_skips import CarrySkips
+from seenn_convert.passes.drop_doubled_relu import DropDoubledReLU
 from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
@@ -25,14 +26,17 @@ from seenn_convert.passes.insert_neurons import InsertNeurons
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
+from seenn_convert.passes.recognize_activations import RecognizeActivations
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # first: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
+    RecognizeActivations(),  # before pooling moves and activations are split: it finds some more
     FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
     PoolBeforeReLU(),  # before activations are split: a split one is not monotone in one call
+    DropDoubledReLU(),  # behind pooling, which may have stood between the two
     FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
     SplitLeakyReLU(),  # behind all that takes a leaky activation as one
     OrderChannelsLast(),  # last: the weights are final
