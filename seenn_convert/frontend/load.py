@@ -136,7 +136,7 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
+        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
     if _is_factory(path):
         module = _call_factory(str(model), weights)
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
