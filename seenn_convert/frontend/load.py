@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
+from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
@@ -84,8 +85,9 @@ class Source:
                 f"{self.name}: it fails on a batch of {len(images)} images ({reason_of(error)}); check that it takes "
                 "batches of any size"
             ) from error
-        if not bool(torch.isfinite(expected).all()):
-            raise InputError(f"{self.name}: {NOT_FINITE}")
+        row = first_not_finite(expected)
+        if row is not None:
+            raise InputError(f"{self.name}: {NOT_FINITE} (first at image {row})")
         return expected
 
     def _check_onnx(self, path: Path, images: Tensor) -> float:
