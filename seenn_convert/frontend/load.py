@@ -36,6 +36,7 @@ class Source:
         path: The file that holds its weights, if there is one.
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
         output_name: Output that holds the logits; None if the model has only one.
+        notes: Sentences for the user on how it was read where that was not plain.
     """
 
     program: Program
@@ -44,6 +45,7 @@ class Source:
     path: Path | None = None
     reference: Callable[[Tensor], Tensor] | None = None
     output_name: str | None = None
+    notes: tuple[str, ...] = ()
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
