@@ -23,6 +23,7 @@ from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_neurons import InsertNeurons
+from seenn_convert.passes.join_clips import JoinClips
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
@@ -30,7 +31,8 @@ from seenn_convert.passes.recognize_activations import RecognizeActivations
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
-    Canonicalize(),  # first: every later pass may assume one call a module
+    JoinClips(),  # before affines are joined: a clamp may be a rectifier between two of them
+    Canonicalize(),  # early: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
     RecognizeActivations(),  # before pooling moves and activations are split: it finds some more
