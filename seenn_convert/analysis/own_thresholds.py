@@ -5,7 +5,7 @@ from seenn_convert.ir.program import Program, Stage
 
 
 def own_thresholds(ann: Program, levels: int) -> dict[str, float]:
-    """Return activation -> threshold of the quantised activations whose levels a run of ``levels`` levels can tell apart.
+    """Return quantised activation -> threshold, where a run of ``levels`` levels tells those of the activation apart.
 
     A network trained with such an activation is nearest to neurons with this very threshold: where their current is
     constant they give the activation after as many timesteps as it has levels. More levels than the run can tell apart,

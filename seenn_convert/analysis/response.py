@@ -108,7 +108,7 @@ def _clipped(function: Function, top: Tensor) -> Response | None:
 
 
 def _agrees(function: Function, points: Tensor, wanted: Tensor, first: Tensor, last: Tensor, top: Tensor) -> bool:
-    """Return whether ``function`` is as ``wanted`` at ``points``, 0 far below ``first`` and ``top`` far above ``last``."""
+    """Return whether ``function`` is as ``wanted`` at ``points``, 0 below ``first`` and ``top`` above ``last``."""
     away = _far_points(len(top)).abs()
     asked = torch.cat([points, first - away, last + away])
     expected = torch.cat([wanted, torch.zeros_like(away), top.expand_as(away)])

@@ -26,12 +26,12 @@ class _Reader:
 
 
 class FoldAffine(Pass):
-    """Replace ``conv(scale * s + shift)`` by one convolution, where s are spikes: a shift would make every value nonzero.
+    """Replace ``conv(scale * s + shift)`` of spikes s by one convolution: a shift would make every value nonzero.
 
     Before: ``x -> relu -> affine -> conv -> y``     After: ``x -> relu -> conv -> y``
     Averages, reshapes and padding may stand between. Where zeros are padded the shift differs at the edge: it
-    becomes an affine behind the convolution, where nothing multiplies it. Declines where something else reads the affine,
-    or its constants differ within what a convolution sums.
+    becomes an affine behind the convolution, where nothing multiplies it. Declines where something else reads the
+    affine, or its constants differ within what a convolution sums.
     """
 
     def rewrite(self, draft: Draft) -> None:
@@ -44,6 +44,7 @@ class FoldAffine(Pass):
             row = shapes[node.name]
             if shapes[draft.source_of(node).name] != row:
                 continue
+            assert isinstance(module, Affine)
             wide = _Reader(node, module.scale.double().expand(row), module.shift.double().expand(row))
             readers = _readers(draft, wide, shapes)
             if readers and all(_separable(draft.module_at(one.node), one.scale) for one in readers):

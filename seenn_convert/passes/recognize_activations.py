@@ -65,7 +65,7 @@ class RecognizeActivations(Pass):
         """Look at each operator that is no neuron and not linear, with what is around it."""
         shapes = draft.shapes()
         for node, module in draft.modules_of(AtenOperator):
-            if module.name not in PIECEWISE or node.graph is None or not _is_there(draft, node):
+            if not _is_there(draft, node) or not _is_elementwise(draft, node, shapes):
                 continue
             found = _best(draft, node, shapes)
             if found is not None:
@@ -109,7 +109,7 @@ def _ends(draft: Draft, node: fx.Node, shapes: Shapes) -> list[fx.Node]:
 
 
 def _from_behind(draft: Draft, end: fx.Node, shapes: Shapes) -> Iterator[_Region]:
-    """Yield the functions that end with ``end``: walking back, each place that all paths to it go through starts one."""
+    """Yield the functions that end with ``end``: each place that all paths to it go through starts one."""
     order = {one: index for index, one in enumerate(draft.graph.nodes)}
     nodes, open_nodes = [end], set(end.all_input_nodes)
     while open_nodes and len(nodes) <= MOST_CALLS:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
+from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.choices import Encode, Skips
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.neurons.types import NeuronType
+from seenn_convert.neurons.types import NeuronType, Signed, can_encode
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -45,13 +46,24 @@ ANN_PASSES: tuple[Pass, ...] = (
 )
 
 
-def encoding_passes(ann: Program, encode: Encode) -> tuple[Pass, ...]:
+ENOUGH_SPIKES = 0.5
+"""Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is."""
+
+
+def encoding_passes(ann: Program, encode: Encode, neuron_type: NeuronType = Signed()) -> tuple[Pass, ...]:
     """Return the passes that decide where graded values become spikes, after all others of stage ANN.
 
-    ``"auto"`` encodes only where the network has no activation that becomes neurons, so that nothing would spike.
+    ``"auto"`` encodes a network in which spikes would drive less than half of the multiply-accumulates, if that lets
+    them drive more. Neurons that cannot send values below 0 leave it as it is, unless nothing at all would spike.
     """
-    has_neurons = any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls())
-    return (InsertEncoders(),) if encode == "always" or (encode == "auto" and not has_neurons) else ()
+    if encode != "auto":
+        return (InsertEncoders(),) if encode == "always" else ()
+    if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
+        return (InsertEncoders(),)
+    share = spiking_share(call_sites(ann))
+    if share >= ENOUGH_SPIKES or not can_encode(neuron_type):
+        return ()
+    return (InsertEncoders(),) if spiking_share(call_sites(InsertEncoders()(ann))) > share else ()
 
 
 def last_passes(skips: Skips) -> tuple[Pass, ...]:
