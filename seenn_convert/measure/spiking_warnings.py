@@ -40,8 +40,8 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
         more = f" and {len(graded) - NAMED} more" if len(graded) > NAMED else ""
         said.append(f"graded values drive {', '.join(named)}{more}")
     if still > 0:
-        said.append(f"the first layers, {still:.0%}, read the image and run once")
-    yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn, bool(graded))]))
+        said.append(f"{still:.0%} come before the first neurons and run once for an image")
+    yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
 
 
 def more_energy(energy: ThreeRuns, counted: str) -> Iterator[Caution]:
@@ -68,13 +68,11 @@ def _behind(ann: Program) -> Mapping[str, str]:
     return found
 
 
-def _advice(ann: Program, snn: Program, any_graded: bool) -> str:
+def _advice(ann: Program, snn: Program) -> str:
     """Return what lets spikes drive more, if anything does."""
     refuse = "--require-spiking SHARE refuses such a network"
-    if not any_graded:
-        return f"no option changes that, and {refuse}"
     if not encoding_helps(ann):
-        return f"no neurons can stand in front of the rest, and {refuse}"
+        return f"no option changes that; {refuse}"
     neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
     unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
     signed = "--neuron signed and " if unsigned else ""
