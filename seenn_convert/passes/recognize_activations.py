@@ -64,7 +64,7 @@ class RecognizeActivations(Pass):
     def rewrite(self, draft: Draft) -> None:
         """Look at each operator that is no neuron and not linear, with what is around it."""
         shapes = draft.shapes()
-        for node, module in draft.modules_of(AtenOperator):
+        for node, _ in draft.modules_of(AtenOperator):
             if not _is_there(draft, node) or not _is_elementwise(draft, node, shapes):
                 continue
             found = _best(draft, node, shapes)
