@@ -36,6 +36,7 @@ class ExitTuning:
         labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
         held_out: Measured shares right on the held-out images.
         exit_counts: How many of the held-out images left at each timestep.
+        ann_answers: The ANN's answers to all calibration images, ``(N,)``.
         certificate: What leaving early costs at most, where that was asked for.
         step_time: Milliseconds of stem and step, where the target is a time.
     """
@@ -46,6 +47,7 @@ class ExitTuning:
     labelled: bool
     held_out: dict[str, float]
     exit_counts: tuple[int, ...]
+    ann_answers: Tensor
     certificate: Certificate | None = None
     step_time: StepTime | None = None
 
@@ -93,6 +95,7 @@ def tune_exit(
         labelled=readouts.labels is not None,
         held_out=held_out.shares_right(steps),
         exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
+        ann_answers=readouts.ann_answers,
         certificate=certificate,
     )
 

@@ -1,6 +1,6 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
@@ -16,7 +16,7 @@ from seenn_convert.artifact.schema.conversion import (
     WeightTuning,
 )
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import PolicyFacts
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
 from seenn_convert.exits.choose import Setting
@@ -48,11 +48,13 @@ def conversion_report(
     target: ExitTarget | None,
     data: str,
     parity: float | None,
+    warnings: Iterable[Caution] = (),
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
     Neurons were inserted in ``ann``; ``neuron`` and ``data`` are the names of their type and of the calibration set,
-    and ``parity`` is the relative error against the original, None where it is not known.
+    and ``parity`` is the relative error against the original, None where it is not known. The report's own warnings
+    come before those given.
     """
     sites = call_sites(ann)
     return Conversion(
@@ -77,7 +79,7 @@ def conversion_report(
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        warnings=tuple(cautions(calibration, tuning, split, classes_of(snn))),
+        warnings=(*cautions(calibration, tuning, split, classes_of(snn)), *warnings),
     )
 
 

@@ -31,6 +31,7 @@ from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.remedies import Settings
+from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -118,7 +119,8 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    return replace(found, warnings=tuple(_warnings(artifact, data, found)))
+    doubts = suspicions(ann, data, ann_predictions, classes_of(artifact.snn), range(len(data)))
+    return replace(found, warnings=(*_warnings(artifact, data, found), *doubts))
 
 
 def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[Caution]:

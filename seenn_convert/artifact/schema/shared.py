@@ -9,6 +9,10 @@ Interval = tuple[float, float]
 
 WarningCode = Literal[
     "ann_near_chance",
+    "one_answer",
+    "class_order",
+    "preprocessing",
+    "sigmoid_per_class",
     "target_not_reached",
     "large_drop",
     "few_held_out",

@@ -18,7 +18,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, matched_classes
+from seenn_convert.data.checks import checked_labels, checked_names, classes_of, matched_classes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -29,6 +29,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
@@ -125,11 +126,13 @@ def compile_ann(
     tuning = fit_exit(session, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
+    doubts = (*output_cautions(ann), *suspicions(ann, data, tuning.ann_answers, classes_of(snn), split.held_out))
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, split,
         neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
+        warnings=doubts,
     )  # fmt: skip
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
