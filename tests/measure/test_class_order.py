@@ -39,7 +39,7 @@ def test_the_advice_for_labels_without_names_works() -> None:
     caution = class_order_caution(answers, labels, 4, None)
 
     assert caution is not None
-    table = torch.tensor(eval(caution.text.split("np.array(")[1].split(")")[0]))  # noqa: S307
+    table = torch.tensor(eval(caution.text.split("np.array(")[1].split(")")[0]))
     assert torch.equal(table[labels], answers)
 
 

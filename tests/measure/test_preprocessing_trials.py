@@ -80,12 +80,23 @@ def test_the_normalisation_that_helps_is_named(
         assert caution.text.endswith(f"convert with {options}")
 
 
+@pytest.mark.parametrize("largest", [1.0, 255.0])
+def test_floats_that_may_be_pixels_are_tried(largest: float) -> None:
+    """They are taken as they are, so the remedy is another."""
+    images, labels = pixels(3)
+    floats = Dataset.of(ImageSource("x.npz", images * (largest / 255), labels), IMAGENET)
+    caution = preprocessing_caution(trained(3, IMAGENET), floats, range(COUNT))
+
+    assert caution is not None
+    assert "with ImageNet's mean and std: floating-point images are taken as they are, so normalise" in caution.text
+
+
 def test_nothing_is_tried_without_labels_or_pixels() -> None:
     ann, images = trained(1, WHOLE), pixels(1)
-    floats = Dataset.of(ImageSource("x.npz", images[0] / 255, images[1]), Preprocessing())
+    signed = Dataset.of(ImageSource("x.npz", images[0] / 255 - 0.5, images[1]), Preprocessing())
 
     assert preprocessing_caution(ann, data(1, Preprocessing(), labels=False), range(COUNT)) is None
-    assert preprocessing_caution(ann, floats, range(COUNT)) is None
+    assert preprocessing_caution(ann, signed, range(COUNT)) is None
 
 
 def test_resize_and_crop_stay() -> None:
