@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
@@ -84,8 +85,9 @@ class Source:
                 f"{self.name}: it fails on a batch of {len(images)} images ({reason_of(error)}); check that it takes "
                 "batches of any size"
             ) from error
-        if not bool(torch.isfinite(expected).all()):
-            raise InputError(f"{self.name}: {NOT_FINITE}")
+        row = first_not_finite(expected)
+        if row is not None:
+            raise InputError(f"{self.name}: {NOT_FINITE} (first at image {row})")
         return expected
 
     def _check_onnx(self, path: Path, images: Tensor) -> float:
@@ -129,6 +131,8 @@ def read_model(
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
         return _from_exported(model, "exported program", None, output_name, extra_operators)
+    if not isinstance(model, (str, Path)):
+        raise InputError(_no_model(model))
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -136,7 +140,7 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
+        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
     if _is_factory(path):
         module = _call_factory(str(model), weights)
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
@@ -145,6 +149,16 @@ def read_model(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
+
+
+def _no_model(model: object) -> str:
+    """Return why something is no model, and what to give instead."""
+    wanted = "give a module in eval mode, an exported program, or the path of an .onnx or .pt2 file"
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"{model.__name__} is a class of modules, not a module; give an instance with its trained weights"
+    if isinstance(model, dict):
+        return "a state dict holds weights alone; load it into its module (module.load_state_dict(...)) and give that"
+    return f"the model is of type {type(model).__name__}; {wanted}"
 
 
 def read_for_images(
