@@ -36,7 +36,7 @@ class ExitTuning:
         labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
         held_out: Measured shares right on the held-out images.
         exit_counts: How many of the held-out images left at each timestep.
-        ann_answers: The ANN's answers to all calibration images, ``(N,)``.
+        ann_logits: Of all calibration images, ``(N, K)``.
         certificate: What leaving early costs at most, where that was asked for.
         step_time: Milliseconds of stem and step, where the target is a time.
     """
@@ -47,7 +47,7 @@ class ExitTuning:
     labelled: bool
     held_out: dict[str, float]
     exit_counts: tuple[int, ...]
-    ann_answers: Tensor
+    ann_logits: Tensor
     certificate: Certificate | None = None
     step_time: StepTime | None = None
 
@@ -71,6 +71,7 @@ def tune_exit(
     Both are about the held-out images. The target is a drop or timesteps, None where a certificate alone decides;
     ``readouts`` are of the whole calibration set, with logits.
     """
+    assert readouts.ann_logits is not None
     temperatures, readouts = readouts.temperatures(split.fitting), readouts.with_ann_temperature(split.fitting)
     fitting, held_out = (readouts.select(part).scored(score, temperatures) for part in (split.fitting, split.held_out))
     path = [full_run(readouts.timesteps), *careful_to_fast(fitting.scores, fitting.worth)]
@@ -95,7 +96,7 @@ def tune_exit(
         labelled=readouts.labels is not None,
         held_out=held_out.shares_right(steps),
         exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
-        ann_answers=readouts.ann_answers,
+        ann_logits=readouts.ann_logits,
         certificate=certificate,
     )
 

@@ -82,7 +82,7 @@ def measure(
         program.graph_module.to(device)
     with torch.no_grad():
         batch_size = rows_together(artifact.snn, batch_size)
-        ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
+        ann_logits = run_ann(ann, data, images_together(ann, batch_size), progress)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
@@ -101,7 +101,7 @@ def measure(
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=float((ann_predictions == labels).double().mean()),
+        ann_accuracy=float((ann_logits.argmax(dim=-1) == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
@@ -119,7 +119,7 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    doubts = suspicions(ann, data, ann_predictions, classes_of(artifact.snn), range(len(data)))
+    doubts = suspicions(ann, data, ann_logits, range(len(data)))
     return replace(found, warnings=(*_warnings(artifact, data, found), *doubts))
 
 

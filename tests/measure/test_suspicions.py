@@ -27,18 +27,39 @@ def test_a_sigmoid_per_class_is_a_warning(end: nn.Module, classes: int, warned: 
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, classes), end).eval()
     ann = read_model(net, small.SHAPE).program
 
-    assert codes(output_cautions(ann)) == ({"sigmoid_per_class"} if warned else set())
+    logits = ann(torch.randn(8, *small.SHAPE))
+    assert codes(output_cautions(ann, logits)) == ({"sigmoid_per_class"} if warned else set())
+
+
+def test_probabilities_whose_making_is_not_known_are_a_warning() -> None:
+    """Made by hand, as ``exp(y) / exp(y).sum(1)``; their logarithm, as the warning advises, is none."""
+
+    class Home(nn.Module):
+        def __init__(self, advised: bool) -> None:
+            super().__init__()
+            self.head, self.advised = nn.Linear(64, 3), advised
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.head(x.flatten(1).relu()).exp()
+            p = y / y.sum(1, keepdim=True)
+            return p.log() if self.advised else p
+
+    images = torch.randn(8, *small.SHAPE)
+    found = [read_model(Home(advised).eval(), small.SHAPE).program for advised in (False, True)]
+    with torch.no_grad():
+        assert [codes(output_cautions(ann, ann(images))) for ann in found] == [{"probabilities"}, set()]
 
 
 def test_one_answer_for_all_images_is_a_warning() -> None:
     data = small.dataset(40)
     ann = read_model(small.trained_net(), small.SHAPE).program
-    same, one_class = torch.ones(40, dtype=torch.int64), small.as_dataset(small.draw(40, 1)[0], torch.ones(40).long())
+    same, one_class = torch.eye(3)[[1] * 40], small.as_dataset(small.draw(40, 1)[0], torch.ones(40).long())
+    right = torch.eye(3)[data.labels]
 
-    assert "one_answer" in codes(suspicions(ann, data, same, 3, range(40)))
-    assert "one_answer" in codes(suspicions(ann, small.dataset(40, labelled=False), same, 3, range(40)))
-    assert "one_answer" not in codes(suspicions(ann, one_class, same, 3, range(40)))
-    assert codes(suspicions(ann, data, data.labels, 3, range(40))) == set()
+    assert "one_answer" in codes(suspicions(ann, data, same, range(40)))
+    assert "one_answer" in codes(suspicions(ann, small.dataset(40, labelled=False), same, range(40)))
+    assert "one_answer" not in codes(suspicions(ann, one_class, same, range(40)))
+    assert codes(suspicions(ann, data, right, range(40))) == set()
 
 
 def test_another_order_is_told_at_conversion_and_at_evaluation() -> None:

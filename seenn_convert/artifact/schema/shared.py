@@ -13,6 +13,7 @@ WarningCode = Literal[
     "class_order",
     "preprocessing",
     "sigmoid_per_class",
+    "probabilities",
     "target_not_reached",
     "large_drop",
     "few_held_out",

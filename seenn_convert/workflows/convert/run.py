@@ -18,7 +18,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, classes_of, matched_classes
+from seenn_convert.data.checks import checked_labels, checked_names, matched_classes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -129,7 +129,7 @@ def compile_ann(
     tuning = fit_exit(session, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
-    doubts = (*output_cautions(ann), *suspicions(ann, data, tuning.ann_answers, classes_of(snn), split.held_out))
+    doubts = (*output_cautions(ann, tuning.ann_logits), *suspicions(ann, data, tuning.ann_logits, split.held_out))
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
