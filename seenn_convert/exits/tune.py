@@ -71,8 +71,8 @@ def tune_exit(
     Both are about the held-out images. The target is a drop or timesteps, None where a certificate alone decides;
     ``readouts`` are of the whole calibration set, with logits.
     """
-    assert readouts.ann_logits is not None
     temperatures, readouts = readouts.temperatures(split.fitting), readouts.with_ann_temperature(split.fitting)
+    assert readouts.ann_logits is not None
     fitting, held_out = (readouts.select(part).scored(score, temperatures) for part in (split.fitting, split.held_out))
     path = [full_run(readouts.timesteps), *careful_to_fast(fitting.scores, fitting.worth)]
     settings = [judged(held_out, thresholds) for thresholds in path]
