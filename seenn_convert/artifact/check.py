@@ -11,6 +11,7 @@ from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators import AtenOperator, RowConvolution
 from seenn_convert.ir.operators.aten import PRODUCTS
 from seenn_convert.ir.program import Program, plans_from_image
+from seenn_convert.ir.schema import OPTIONS
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import LAYERS, Neuron
 
@@ -41,6 +42,9 @@ def check_runs(ann: Program, snn: Program, timesteps: int | None = None) -> int:
     states = [spec.name for spec in snn.states]
     if inputs[len(inputs) - len(states) :] != states or not {"readout", "clock"} <= set(states):
         raise ValueError(f"the step takes {inputs}, which does not end with its states {states}")
+    for graph_module in (ann.graph_module, snn.stem, snn.graph_module, snn.policy_head):
+        if graph_module is not None:
+            _check_types(graph_module, snn.input_dtype)
     shapes, dtype = _Shapes(), snn.input_dtype
     image = torch.empty(ROWS, *snn.input_shape, dtype=dtype, device="meta")
     state = initial_state(snn, ROWS)
@@ -78,6 +82,17 @@ def check_one_image(ann: Program, snn: Program) -> None:
         snn.graph_module(*drives, *initial_state(snn, 1).values())
         if snn.policy_head is not None:
             snn.policy_head(*((image,) if plans_from_image(snn) else drives))
+
+
+def _check_types(graph_module: fx.GraphModule, dtype: torch.dtype) -> None:
+    """Raise ValueError where a weight is of another type than the image; masks and indices are constants of calls."""
+    for module in graph_module.modules():
+        if type(module) not in OPTIONS:
+            continue  # a user's own may hold what it likes
+        for name, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+            is_mask = isinstance(module, AtenOperator) and value.dtype in (torch.bool, torch.int64)
+            if value.dtype is not dtype and not is_mask:
+                raise ValueError(f"{name} of {type(module).__name__} holds numbers of type {value.dtype}, not {dtype}")
 
 
 class _Shapes:
