@@ -131,7 +131,8 @@ def _factors(module: nn.Module, inputs: Sequence[Tensor]) -> int:
     for part in module.modules():
         weight, kernel = getattr(part, "weight", None), getattr(part, "kernel_size", None)
         if isinstance(weight, Tensor) and weight.dim() > 1:
-            most = max(most, weight.numel() // max(min(weight.shape[:2]), 1))
+            transposed = isinstance(part, (nn.ConvTranspose1d, nn.ConvTranspose2d))
+            most = max(most, weight.numel() // max(weight.shape[int(transposed)], 1))
         elif isinstance(kernel, (int, tuple)):
             most = max(most, math.prod(kernel) if isinstance(kernel, tuple) else kernel**2)
         elif isinstance(part, RowConvolution) or (isinstance(part, AtenOperator) and part.name in PRODUCTS):

@@ -94,7 +94,7 @@ def test_a_result_beyond_all_memory_is_refused_before_it_is_made() -> None:
 
 
 def test_the_work_of_an_image_is_estimated() -> None:
-    """Convolutions of 1 x 9 and 5 x 9 weights on 8 x 8 places and a head of 20 x 3, for the ANN and once more in spikes."""
+    """Kernels of 1 x 9 on 8 x 8 places and of 5 x 9 on 4 x 4, a head of 20 x 3; for the ANN and once more in spikes."""
     macs = 64 * 5 * 9 + 16 * 5 * 5 * 9 + 20 * 3
     assert 2 * macs <= check_runs(ANN, SNN) <= 4 * macs
 
