@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, SeennConvertError, reason_of
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
@@ -140,7 +140,7 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
+        return _from_pt2(path, output_name, extra_operators)
     if _is_factory(path):
         module = _call_factory(str(model), weights)
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
@@ -211,6 +211,19 @@ def _from_exported(
     reference = _exported_reference(exported, output_name)
     program = from_exported(exported, output_name, extra)
     return _classifier(Source(program, name, "pt2", path, reference, output_name))
+
+
+def _from_pt2(path: Path, output_name: str | None, extra: Sequence[Operator]) -> Source:
+    """Read a file and run it on one black image: what was changed by hand may be read and not run."""
+    try:
+        source = _from_exported(read_pt2(path, extra), path.name, path, output_name, extra)
+        with torch.no_grad():
+            source.program(torch.zeros(1, *source.program.input_shape, dtype=source.program.input_dtype))
+    except SeennConvertError:
+        raise
+    except Exception as error:  # whatever the content of a damaged file may provoke
+        raise InputError(f"{path}: its graph does not run ({reason_of(error)}); export the model again") from error
+    return source
 
 
 def _from_onnx(path: Path, output_name: str | None) -> Source:
