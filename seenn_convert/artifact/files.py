@@ -195,12 +195,33 @@ def check_no_folders(folder: Path, names: Iterable[str]) -> None:
 
 
 def json_text(data: object) -> str:
-    """Return a document as readable JSON; NaN and infinity are refused."""
-    return json.dumps(to_plain(data), indent=1, allow_nan=False) + "\n"
+    """Return a document as readable JSON.
+
+    Raises:
+        InputError: It holds NaN or infinity; says where.
+    """
+    plain = to_plain(data)
+    try:
+        return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        place = ".".join(next(_not_finite(plain), ("a value",)))
+        raise InputError(
+            f"{place} is NaN or infinite and cannot be written; look for images or weights with values that are far "
+            "too large"
+        ) from error
+
+
+def _not_finite(data: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the place of each number that JSON does not have."""
+    if isinstance(data, float) and not math.isfinite(data):
+        yield place
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, (list, tuple)) else ()
+    for name, value in entries:
+        yield from _not_finite(value, (*place, str(name)))
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write a document as readable JSON; NaN and infinity are refused."""
+    """Write a document as readable JSON; raises InputError for NaN and infinity."""
     write_text(path, json_text(data))
 
 

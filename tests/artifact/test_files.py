@@ -133,8 +133,8 @@ def test_json_goes_out_and_in(tmp_path: Path) -> None:
     data = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
     write_json(tmp_path / "a.json", data)
     assert read_json(tmp_path / "a.json") == data
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json(tmp_path / "b.json", {"x": float("nan")})
+    with pytest.raises(InputError, match=r"layers\.1\.error is NaN or infinite and cannot be written; look for images"):
+        write_json(tmp_path / "b.json", {"layers": [{"error": 0.5}, {"error": float("nan")}]})
     assert os.listdir(tmp_path) == ["a.json"]
 
 
