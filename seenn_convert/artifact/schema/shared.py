@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole, such as an accuracy."""
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % confidence interval."""
