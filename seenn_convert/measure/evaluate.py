@@ -31,6 +31,7 @@ from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.remedies import Settings
+from seenn_convert.measure.spiking_warnings import more_energy
 from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
@@ -135,6 +136,7 @@ def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[
         yield Caution("exit_drift", drift_words(found.exit_drift))
     if found.certificate is not None and not found.certificate.holds:
         yield Caution("certificate_fails", broken_words(found.certificate))
+    yield from more_energy(found.energy.nanojoule_per_image, "these images")
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:

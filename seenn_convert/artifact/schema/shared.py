@@ -25,6 +25,8 @@ WarningCode = Literal[
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "few_spikes",
+    "more_energy",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",
