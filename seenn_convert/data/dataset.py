@@ -140,11 +140,12 @@ class Dataset:
         unknown = [name for name in own if name not in names]
         if unknown:
             missing = [name for name in names if name not in own]
-            absent = f", of which {_listed(missing)} {'is' if len(missing) == 1 else 'are'} not here" if missing else ""
+            are = "is" if len(missing) == 1 else "are"
+            absent = f", of which {_listed(missing)} {are} not here" if missing else ""
             remedy = "give other labels" if self.paths is None else "rename or remove these folders"
             raise InputError(
-                f"{self.name}: the model does not know the classes {_listed(unknown)}; it knows {_listed(names)}{absent}"
-                f": {remedy}, or state the names of its outputs in order (--class-names)"
+                f"{self.name}: the model does not know the classes {_listed(unknown)}; it knows {_listed(names)}"
+                f"{absent}: {remedy}, or state the names of its outputs in order (--class-names)"
             )
         return replace(self, class_order=tuple(names))
 
