@@ -12,6 +12,7 @@ from seenn_convert.cli.options import (
     SHAPE,
     calibration_options,
     existing,
+    known_options,
     make_options,
     make_preprocessing,
     output_name_option,
@@ -30,10 +31,12 @@ from seenn_convert.cli.options import (
 @class_names_option
 @output_name_option
 @preprocessing_options
+@known_options
 @calibration_options
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
-    class_names: tuple[str, ...] | None, output_name: str | None, as_json: bool, **given: Any,
+    class_names: tuple[str, ...] | None, output_name: str | None, ann_accuracy: float | None,
+    validation_data: Path | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -49,13 +52,15 @@ def convert(
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
+    if validation_data is not None:
+        existing(validation_data)
     if input_shape is not None and is_file_format(model):
         raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
         artifact = compiler.convert(
             model, data, options, weights, progress,
             output_name=output_name, preprocessing=make_preprocessing(given), input_shape=input_shape,
-            class_names=class_names,
+            class_names=class_names, ann_accuracy=ann_accuracy, validation_data=validation_data,
         )  # fmt: skip
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

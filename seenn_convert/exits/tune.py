@@ -38,6 +38,7 @@ class ExitTuning:
         exit_counts: How many of the held-out images left at each timestep.
         certificate: What leaving early costs at most, where that was asked for.
         step_time: Milliseconds of stem and step, where the target is a time.
+        ann_right: On how many of all the images the ANN is right; None without labels.
     """
 
     temperatures: Tensor
@@ -48,6 +49,7 @@ class ExitTuning:
     exit_counts: tuple[int, ...]
     certificate: Certificate | None = None
     step_time: StepTime | None = None
+    ann_right: int | None = None
 
 
 def split_calibration(images: int, seed: int, held_out_share: float = 0.4) -> Split:
@@ -94,6 +96,7 @@ def tune_exit(
         held_out=held_out.shares_right(steps),
         exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
         certificate=certificate,
+        ann_right=None if readouts.labels is None else int((readouts.ann_answers == readouts.labels).sum()),
     )
 
 

@@ -13,7 +13,7 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
 from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timing, TradeOffPoint
 from seenn_convert.artifact.schema.layers import LayerRow
-from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
@@ -23,6 +23,7 @@ from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
+from seenn_convert.measure.ann_gap import evaluation_gap
 from seenn_convert.measure.certified import broken_words, check_certificate
 from seenn_convert.measure.costs import Counts, costs, operation_shares, run_counted
 from seenn_convert.measure.diagnosis import diagnose
@@ -118,21 +119,26 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    return replace(found, warnings=tuple(_warnings(artifact, data, found)))
+    here = AnnRight(of="new", images=len(data), right=int((ann_predictions == labels).sum()))
+    gap = evaluation_gap(artifact.facts.ann_right, here) if ann is artifact.ann else None
+    return replace(found, warnings=tuple(_warnings(artifact, data, found, gap)))
 
 
-def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[Caution]:
+def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution | None) -> Iterator[Caution]:
     if found.differs_from_hindsight:
         yield Caution(
             "differs_from_hindsight",
             f"{found.differs_from_hindsight} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size",
         )
-    yield from reused(artifact.provenance.calibration, artifact.provenance.policy, data, found.data.fingerprint)
+    origin = artifact.provenance
+    yield from reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
+    if gap is not None:
+        yield gap
     if found.exit_drift is not None and found.exit_drift.drifted:
-        yield Caution("exit_drift", drift_words(found.exit_drift))
+        yield Caution("exit_drift", drift_words(found.exit_drift, gap))
     if found.certificate is not None and not found.certificate.holds:
-        yield Caution("certificate_fails", broken_words(found.certificate))
+        yield Caution("certificate_fails", broken_words(found.certificate, gap))
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.analysis.spike_sources import is_weighted, sources

@@ -90,9 +90,17 @@ def policy_head_words(head: HeadFacts) -> str:
 
 
 def calibration_words(data: CalibrationFacts) -> str:
-    """Return name and size of the calibration set."""
+    """Return name and size of the calibration set, and of the validation set to which the exits were fitted instead."""
     split = f"{number(data.fitting_images)} to fit, {number(data.held_out_images)} held out"
-    return f"{data.name}, {number(data.images)} images ({split}), {'labelled' if data.labelled else 'without labels'}"
+    if data.validation is None:
+        labels = "labelled" if data.labelled else "without labels"
+        return f"{data.name}, {number(data.images)} images ({split}), {labels}"
+    other = data.validation
+    exits = f"{number(other.fitting_images)} to fit, {number(other.held_out_images)} held out"
+    return (
+        f"{data.name}, {number(data.images)} images ({split}); exits by the validation images {other.name}, "
+        f"{number(other.images)} ({exits})"
+    )
 
 
 def spike_words(neuron: NeuronFacts) -> str:

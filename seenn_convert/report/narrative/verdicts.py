@@ -62,9 +62,8 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
 def _target(conversion: Conversion) -> Iterator[Verdict]:
     target, reached = target_words(conversion.exit), conversion.exit.held_out.reached
     if target:
-        yield Verdict(
-            reached, f"The target, {target}, was {'' if reached else 'not '}reached on the held-out calibration images."
-        )
+        reaches, images = f"was {'' if reached else 'not '}reached", conversion.calibration.exits_from
+        yield Verdict(reached, f"The target, {target}, {reaches} on the held-out {images} images.")
 
 
 def _accuracy(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Verdict]:
