@@ -31,8 +31,8 @@ def cautions(
         yield Caution(
             "ann_near_chance",
             f"the ANN is right on only {right:.1%} of the held-out {data.exits_from} images, little more than chance; "
-            "check the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained "
-            "ones",
+            "check the preprocessing (mean, std, resize), the order of the classes, and that the weights are the "
+            "trained ones",
         )
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
