@@ -42,8 +42,9 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"{path}: is not a text file ({error}); give one class name per line, or the names themselves with commas "
+            f"{path}: is not a text file ({reason}); give one class name per line, or the names themselves with commas "
             "between them"
         ) from error
     lines = lines[0].split(",") if len(lines) == 1 else lines

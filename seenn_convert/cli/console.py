@@ -117,11 +117,11 @@ def policy_text(report: "Report") -> str:
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
     from seenn_convert.report.narrative.certificate import outcome
-    from seenn_convert.report.narrative.exits import exit_rule
+    from seenn_convert.report.narrative.exits import confidence_words, exit_rule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
-    (low, high), lost = early.interval95, evaluation.points_lost
+    (low, high), lost, sure = early.interval95, evaluation.points_lost, evaluation.confidence
     rows = [
         ("", "accuracy", "timesteps", "ms/image", "energy*"),
         ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", f"{time.ann:.2f}", _joule(energy.ann)),
@@ -138,6 +138,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         "",
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
+        *([] if sure is None else [confidence_words(early.accuracy, sure)]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
     return "\n".join(lines + ([] if evaluation.certificate is None else [outcome(evaluation.certificate)]))

@@ -28,7 +28,7 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
 
 
 def broken_words(check: CertificateCheck, reason: Caution | None = None) -> str:
-    """Return that a certificate does not hold on other images, and what to do; ``reason`` is the warning that says why."""
+    """Return that a certificate does not hold on other images, and what to do if no warning, ``reason``, says why."""
     broken = f"The certificate does not hold here: {observed_words(check)}."
     if reason is not None:
         return f"{broken} The accuracy of the ANN itself is the likely reason."

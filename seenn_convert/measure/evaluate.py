@@ -11,7 +11,7 @@ from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
-from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timing, TradeOffPoint
+from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, EarlyExit, Evaluation, Timing, TradeOffPoint
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
@@ -31,6 +31,7 @@ from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
+from seenn_convert.measure.reliability import calibration_error, exit_confidence
 from seenn_convert.measure.remedies import Settings
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
@@ -104,6 +105,7 @@ def measure(
         ann_accuracy=float((ann_predictions == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
+        confidence=_confidence(trace, model, labels),
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
         differs_from_hindsight=differing,
@@ -177,6 +179,13 @@ def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
         interval95=wilson_interval(right, len(labels)),
         average_timesteps=trace.average_timesteps,
         exit_counts=dict(enumerate(counts.tolist(), 1)),
+    )
+
+
+def _confidence(trace: ExitTrace, model: SpikingModel, labels: Tensor) -> ConfidenceFacts:
+    sure = exit_confidence(trace, model.probe.temperatures).float()
+    return ConfidenceFacts(
+        average=float(sure.double().mean()), calibration_error=calibration_error(sure, trace.predictions == labels)
     )
 
 

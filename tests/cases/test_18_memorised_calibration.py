@@ -94,6 +94,8 @@ def test_thresholds_still_come_from_the_calibration_images() -> None:
 def test_evaluation_names_the_likely_reason() -> None:
     """With validation images the ANN is as right on new images as on those, and nothing is said."""
     warnings = sc.evaluate(converted(), TEST).warnings
+    sure = sc.evaluate(converted(), TEST).confidence
+    assert sure.calibration_error == pytest.approx(honesty(converted()), abs=1e-6) and sure.average > 0.85
     gap = next(one for one in warnings if one.code == "ann_gap")
     assert "seen the calibration images in training" in gap.text and warnings[0] == gap
     assert not any("images of another kind" in one.text and one.code != "ann_gap" for one in warnings)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, Conversion, ExitFacts, HeadFacts, NeuronFacts
+from seenn_convert.artifact.schema.evaluation import ConfidenceFacts
 from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.report.numbers import number, percent, plural, significant
 
@@ -86,6 +87,14 @@ def policy_head_words(head: HeadFacts) -> str:
     return (
         f"{words}. It is not run: on the held-out part of these images, exit thresholds alone reach the target as well."
         " The thresholds were chosen anew there, so images may leave at other timesteps than before."
+    )
+
+
+def confidence_words(accuracy: float, sure: ConfidenceFacts) -> str:
+    """Return how sure the network is of its answers at the exits, and how often it is right."""
+    return (
+        f"confidence at the exits: {percent(sure.average)} on average, right {percent(accuracy)}; it is off by "
+        f"{number(100 * sure.calibration_error, 1)} points on average (expected calibration error)"
     )
 
 
