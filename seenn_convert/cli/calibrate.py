@@ -29,7 +29,7 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
     old = load_artifact(artifact)
     check_replaceable(output, MANIFEST)
     options = make_options(given, old.provenance.options)
-    dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
+    dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     with progress_bars() as progress:
         fresh = compiler.recalibrate(old, dataset, options, progress)
         fresh.save(output)

@@ -52,7 +52,7 @@ def compare(
     if figures is not None:
         check_figures(figures)
     judged, known = (
-        open_dataset(existing(path), network.preprocessing, network.snn.input_shape[0])
+        open_dataset(existing(path), network.preprocessing, input_shape=network.snn.input_shape)
         for path in (data, calibration_data)
     )
     judged = judged if images is None else judged.take(images)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from seenn_convert.data.samples import Samples
+from seenn_convert.data.shapes import shape_advice
+from seenn_convert.data.wanted import no_labels, text_of
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 
@@ -18,10 +20,7 @@ def checked_labels(data: Samples, classes: int) -> Tensor:
     """Return the labels of ``data``; raises InputError where there are none or one is out of range."""
     labels = data.labels
     if labels is None:
-        raise InputError(
-            f"{data.name} has no labels; evaluation needs an npz with 'y', class folders, an IDX label file, or pairs "
-            "of image and label"
-        )
+        raise InputError(no_labels(data.name))
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < classes:
             raise InputError(
@@ -68,8 +67,27 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
 
 def check_shape(data: Samples, input_shape: tuple[int, ...]) -> None:
     """Raise InputError unless the images of ``data`` have the shape the model takes."""
-    if tuple(data.image_shape) != input_shape:
-        raise InputError(
-            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {input_shape}; "
-            "give --resize and --crop to 'convert', or other data"
-        )
+    problem = shape_problem(data, input_shape)
+    if problem is not None:
+        raise InputError(problem)
+
+
+def shape_problem(data: Samples, input_shape: tuple[int, ...]) -> str | None:
+    """Return why ``data`` does not have the shape of the model's input and what to do, None if it has."""
+    found = tuple(data.image_shape)
+    if found == input_shape:
+        return None
+    original = data.original(0)
+    if original.is_floating_point() or original.ndim != 3:
+        advice = shape_advice(found, input_shape)
+    elif len(found) == 3 and original.shape[0] != _channels(data, input_shape):
+        advice = f"open_dataset(..., channels={_channels(data, input_shape)}) reads them so, or give other data"
+    elif len(input_shape) > 3 or len(found) != len(input_shape):
+        advice = f"give an .npz file with x of shape {text_of(input_shape)}"
+    else:
+        advice = "give --resize and --crop to 'convert', or other data"
+    return f"{data.name}: images have shape {found}, the model takes {input_shape}; {advice}"
+
+
+def _channels(data: Samples, input_shape: tuple[int, ...]) -> int:
+    return input_shape[-1] if data.preprocessing.layout == "channels_last" else input_shape[0]

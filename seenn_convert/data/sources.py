@@ -30,8 +30,8 @@ class ImageSource:
 
     Attributes:
         name: Path or kind, for messages.
-        images: Each ``(C, H, W)`` uint8 or, if the user has preprocessed it, float32 of any shape: one tensor of all,
-            an ``ImageStore``, or what reads them one by one.
+        images: Each ``(C, H, W)`` uint8 or, if the user has preprocessed it, float32 of any shape; uint8 of any shape,
+            too, for models that take no images. One tensor of all, an ``ImageStore``, or what reads them one by one.
         labels: Class indices ``(N,)`` int64.
         class_names: Names of the classes, by label.
         paths: File name of each image, relative to ``name``, if each has a file of its own.

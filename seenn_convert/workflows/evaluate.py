@@ -48,7 +48,9 @@ def evaluate(
     if against is None and output_name is not None:
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     ann = against if isinstance(against, Program | None) else _other(str(against), weights, output_name, artifact)
-    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
+    data = as_samples(
+        data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape, labelled=True
+    )
     return measure(artifact, data, batch_size, device, ann, progress)
 
 

@@ -209,8 +209,12 @@ def test_a_value_that_cannot_be_applied_cannot_be_made(name: str, value: Any) ->
 
 @pytest.mark.parametrize(
     "value",
-    [Preprocessing(), Preprocessing(resize=256, crop=224), Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7)),
-     Preprocessing(interpolation="bicubic")],
+    [
+        Preprocessing(),
+        Preprocessing(resize=256, crop=224),
+        Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7)),
+        Preprocessing(interpolation="bicubic"),
+    ],
 )
 def test_json_keeps_the_value(value: Preprocessing) -> None:
     assert Preprocessing.from_json(json.loads(json.dumps(value.to_json()))) == value
@@ -218,7 +222,12 @@ def test_json_keeps_the_value(value: Preprocessing) -> None:
 
 def test_json_names_every_field() -> None:
     assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {
-        "resize": 8, "crop": None, "mean": [0.5], "std": None, "interpolation": "bilinear",
+        "resize": 8,
+        "crop": None,
+        "mean": [0.5],
+        "std": None,
+        "interpolation": "bilinear",
+        "layout": "channels_first",
     }
 
 

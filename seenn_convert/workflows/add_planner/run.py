@@ -58,7 +58,7 @@ def attach_policy(
         InputError: The network runs for one timestep only, or the data does not fit it.
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
-    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)
     target = options.target or _target(artifact)

@@ -18,7 +18,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, matched_classes
+from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, shape_problem
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -187,7 +187,7 @@ def recalibrate(
     Raises:
         InputError: The data does not fit the model.
     """
-    data = as_samples(data, artifact.preprocessing, artifact.ann.input_shape[0], progress)
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
@@ -224,19 +224,11 @@ def _first_images(program: Program, data: Samples) -> Tensor:
 
 
 def _check_data(program: Program, data: Samples) -> None:
-    if tuple(data.image_shape) != program.input_shape:
-        raise CalibrationDataError(
-            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {program.input_shape}; "
-            f"use {_remedy(program, data)}, or other data"
-        )
+    problem = shape_problem(data, program.input_shape)
+    if problem is not None:
+        raise CalibrationDataError(problem)
     if len(data) < 2:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
-
-
-def _remedy(program: Program, data: Samples) -> str:
-    """Return what to change about the data so that it has the shape of the model's input."""
-    channels = program.input_shape[0]
-    return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
 
 
 def _classes(ann: Program) -> int:

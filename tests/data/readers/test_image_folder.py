@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from seenn_convert.data.readers.image_folder import find_images
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
 COLOUR = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
@@ -68,7 +69,7 @@ def test_hidden_files_and_other_files_are_skipped(tmp_path: Path) -> None:
 def test_every_suffix_is_read_in_either_case(tmp_path: Path, suffix: str) -> None:
     save(tmp_path / f"a.{suffix}", np.full((4, 6, 3), 128, np.uint8))
 
-    image = find_images(tmp_path, channels=3).read(0)
+    image = find_images(tmp_path, Wanted(channels=3)).read(0)
 
     assert image.shape == (3, 4, 6)
     assert (image.int() - 128).abs().max() <= 2  # lossy formats
@@ -94,14 +95,14 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
 
-    assert torch.equal(find_images(tmp_path, channels=1).read(0), torch.full((1, 4, 4), 10, dtype=torch.uint8))
+    assert torch.equal(find_images(tmp_path, Wanted(channels=1)).read(0), torch.full((1, 4, 4), 10, dtype=torch.uint8))
 
 
 def test_grey_is_repeated_where_three_channels_are_wanted(tmp_path: Path) -> None:
     grey = COLOUR[..., 0]
     save(tmp_path / "a.png", grey)
 
-    assert torch.equal(find_images(tmp_path, channels=3).read(0), torch.from_numpy(grey).expand(3, -1, -1))
+    assert torch.equal(find_images(tmp_path, Wanted(channels=3)).read(0), torch.from_numpy(grey).expand(3, -1, -1))
 
 
 def test_colour_becomes_luma_where_one_channel_is_wanted(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_colour_becomes_luma_where_one_channel_is_wanted(tmp_path: Path) -> None
     save(tmp_path / "a.png")
     luma = torch.from_numpy(COLOUR @ np.array([0.299, 0.587, 0.114]))
 
-    image = find_images(tmp_path, channels=1).read(0)
+    image = find_images(tmp_path, Wanted(channels=1)).read(0)
 
     assert image.shape == (1, 4, 6)
     assert (image[0] - luma).abs().max() <= 1
@@ -125,7 +126,7 @@ def test_the_channels_are_those_wanted_or_those_of_the_image(
 ) -> None:
     save(tmp_path / "a.png", mode=mode)
 
-    assert find_images(tmp_path, channels).read(0).shape == (expected, 4, 6)
+    assert find_images(tmp_path, Wanted(channels=channels)).read(0).shape == (expected, 4, 6)
 
 
 def test_transparency_is_dropped_not_blended(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_channels_that_no_image_has_are_refused(tmp_path: Path, channels: int) -
     save(tmp_path / "a.png")
 
     with pytest.raises(InputError, match=f"the model takes {channels}; give an .npz file"):
-        find_images(tmp_path, channels)
+        find_images(tmp_path, Wanted(channels=channels))
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
@@ -196,7 +197,7 @@ def test_a_file_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
     folder = find_images(tmp_path)
     path.unlink()
 
-    with pytest.raises(InputError, match=r"a\.png: not a readable image"):
+    with pytest.raises(InputError, match=r"a\.png: no such file"):
         folder.read(0)
 
 
@@ -205,7 +206,7 @@ def test_a_file_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
 def test_damaged_bytes_give_an_input_error_or_an_image(tmp_path: Path, suffix: str) -> None:
     """80 files of each format, cut short or with bytes changed at random places: no other exception gets out."""
     path = save(tmp_path / f"a.{suffix}", np.tile(COLOUR, (4, 4, 1)))
-    folder, content, random = find_images(tmp_path, channels=3), path.read_bytes(), np.random.default_rng(0)
+    folder, content, random = find_images(tmp_path, Wanted(channels=3)), path.read_bytes(), np.random.default_rng(0)
     for trial in range(80):
         damaged = np.frombuffer(content, np.uint8).copy()
         places = random.integers(min(len(damaged), 300), size=random.integers(1, 9))  # headers break in more ways
