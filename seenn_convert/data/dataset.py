@@ -219,7 +219,7 @@ class Dataset:
 
 
 def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:
-    """Return the model's input, float32, from ``(b, C, H, W)`` as read; ``index`` is the first of them, for messages."""
+    """Return the model's input from pixels ``(b, C, H, W)`` as read; ``index`` is of the first, for messages."""
     if images.is_floating_point():
         return images
     try:
