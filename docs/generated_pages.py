@@ -20,14 +20,7 @@ SCHEMAS = ROOT / "docs" / "schema"
 WIDTH = 100
 GROUPS = {
     "Convert": (
-        "convert",
-        "recalibrate",
-        "Options",
-        "ExitTarget",
-        "ExitScore",
-        "Certify",
-        "attach_policy",
-        "PolicyOptions",
+        "convert", "recalibrate", "Options", "ExitTarget", "ExitScore", "Certify", "attach_policy", "PolicyOptions",
     ),
     "Data": ("open_dataset", "Preprocessing", "as_samples", "Samples", "Dataset"),
     "Run": ("load", "SpikingModel", "run_early_exit", "ExitTrace", "predict", "Prediction"),

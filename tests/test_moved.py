@@ -44,9 +44,7 @@ def test_old_names_are_the_new_ones() -> None:
 
 def test_a_script_sees_the_warning_at_its_own_line(tmp_path) -> None:
     script = tmp_path / "old.py"
-    script.write_text(
-        "import seenn_convert\nfrom seenn_convert.tuning.exit_threshold import ExitTarget\nprint(ExitTarget(drop=1).drop)\n"
-    )
+    script.write_text("import seenn_convert\nfrom seenn_convert.tuning.exit_threshold import ExitTarget\nprint(ExitTarget(drop=1).drop)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
     assert "old.py:2: DeprecationWarning: seenn_convert.tuning.exit_threshold has moved to" in done.stderr

@@ -27,15 +27,7 @@ def test_the_preprocessing_and_the_classes_are_those_of_the_record() -> None:
 
 
 def test_the_wheel_has_what_the_demo_reads() -> None:
-    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][
-        "seenn_convert"
-    ]
-    read = (
-        sample.MODEL,
-        sample.CALIBRATION,
-        sample.TEST,
-        sample.FOLDER / "class_names.txt",
-        sample.FOLDER / "LICENSE-fashion-mnist.txt",
-    )
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["seenn_convert"]
+    read = (sample.MODEL, sample.CALIBRATION, sample.TEST, sample.FOLDER / "class_names.txt", sample.FOLDER / "LICENSE-fashion-mnist.txt")
     for path in read:
         assert any(fnmatch.fnmatch(f"sample/{path.name}", pattern) for pattern in patterns), path.name

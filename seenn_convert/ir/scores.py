@@ -58,6 +58,7 @@ class ExitScore:
                 f"an exit score's name must be an identifier, and none of {', '.join(RESERVED)}, got {self.name!r}"
             )
 
+
     def __call__(self, seen: Evidence) -> Tensor:
         """Return the score of each row, ``(B,)``; one of a user's own is kept within [0, 1]."""
         values = self.of(seen)

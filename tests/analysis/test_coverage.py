@@ -1,5 +1,6 @@
 """Every call site is listed with its treatment and its share of the work."""
 
+
 import pytest
 import small_artifacts as small
 from torch import nn

@@ -137,9 +137,7 @@ def test_attach_policy_says_what_is_wrong(
 def test_inspect_names_every_call_site_of_model_and_artifact(
     capsys: pytest.CaptureFixture[str], artifact: Path
 ) -> None:
-    exported = (
-        [] if torch.__version__.startswith("2.7.") else [SAMPLE / "fashion_mnist.pt2"]
-    )  # written by 2.13: 2.7 cannot read it
+    exported = [] if torch.__version__.startswith("2.7.") else [SAMPLE / "fashion_mnist.pt2"]  # written by 2.13: 2.7 cannot read it
     for path in (*exported, artifact):
         code, out, _ = run(capsys, "inspect", path, "--json")
         found = json.loads(out)

@@ -31,18 +31,8 @@ def arguments(tmp_path: Path) -> list[str]:
     program = torch.export.export(Net().eval(), (torch.zeros(2, 3, 8, 8),), dynamic_shapes=({0: batch},))
     torch.export.save(program, tmp_path / "net.pt2")
     np.savez(tmp_path / "data.npz", x=np.random.default_rng(0).integers(256, size=(20, 12, 10, 3), dtype=np.uint8))
-    return [
-        "convert",
-        str(tmp_path / "net.pt2"),
-        "--calibration-data",
-        str(tmp_path / "data.npz"),
-        "-T",
-        "2",
-        "--calibration",
-        "fast",
-        "-o",
-        str(tmp_path / "out"),
-    ]
+    return ["convert", str(tmp_path / "net.pt2"), "--calibration-data", str(tmp_path / "data.npz"), "-T", "2",
+            "--calibration", "fast", "-o", str(tmp_path / "out")]
 
 
 def code_of(arguments: list[str]) -> int:

@@ -154,14 +154,7 @@ def test_pictures_take_the_channels_of_the_model_and_may_differ_in_size_where_a_
 
 
 def test_images_without_labels_have_none() -> None:
-    for given in (
-        FLOATS,
-        FLOATS.numpy(),
-        (FLOATS, None),
-        list(FLOATS),
-        TensorDataset(FLOATS),
-        DataLoader(list(FLOATS)),
-    ):
+    for given in (FLOATS, FLOATS.numpy(), (FLOATS, None), list(FLOATS), TensorDataset(FLOATS), DataLoader(list(FLOATS))):
         assert as_samples(given).labels is None
         assert torch.equal(everything(as_samples(given))[0], FLOATS)
 

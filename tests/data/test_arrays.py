@@ -39,10 +39,6 @@ def test_nothing_is_refused(x: np.ndarray) -> None:
 
 def test_labels_of_another_kind_or_number_are_refused() -> None:
     assert class_indices("mine", np.array([2, 0], np.uint8), 2).tolist() == [2, 0]
-    for y, message in (
-        (np.zeros(2), "dtype float64"),
-        (np.zeros(3, int), "holds 2 images"),
-        (np.array([0, -1]), r"y\[1\]"),
-    ):
+    for y, message in ((np.zeros(2), "dtype float64"), (np.zeros(3, int), "holds 2 images"), (np.array([0, -1]), r"y\[1\]")):
         with pytest.raises(InputError, match=message):
             class_indices("mine", y, 2)

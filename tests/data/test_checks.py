@@ -1,5 +1,6 @@
 """Data that does not fit an artifact is refused with the reason."""
 
+
 import numpy as np
 import pytest
 import small_artifacts as small

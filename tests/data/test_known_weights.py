@@ -40,9 +40,7 @@ def test_torchvision_is_asked_for_the_weights(monkeypatch: pytest.MonkeyPatch) -
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for module in ("timm", "torchvision", "torchvision.models"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(
-        InputError, match=rf"comes from {name.partition(':')[0]}, which cannot be imported .*pip install"
-    ):
+    with pytest.raises(InputError, match=rf"comes from {name.partition(':')[0]}, which cannot be imported .*pip install"):
         preprocessing_of_weights(name)
 
 

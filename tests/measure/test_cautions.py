@@ -39,7 +39,8 @@ class MostlySilent(nn.Module):
 def test_activations_that_mostly_never_fire_are_a_warning() -> None:
     """A trained gain of zero may silence a branch, wrong preprocessing a network; the user can tell."""
     found = {
-        silent: small.warnings(convert(MostlySilent(silent).eval(), small.dataset(40)).report) for silent in (1, 2)
+        silent: small.warnings(convert(MostlySilent(silent).eval(), small.dataset(40)).report)
+        for silent in (1, 2)
     }
     assert "2 of 3 activations never fire on the calibration images; check the preprocessing" in found[2]
     assert "never fire" not in found[1]

@@ -92,7 +92,9 @@ def test_where_the_head_plans_its_costs_are_paid(planned: tuple[Comparison, int]
     prices = found.prices
     for point in ways["planned"] + ways["planned+confidence"]:
         head = 0.0 if point.plan_price is None else prices.plan
-        assert point.milliseconds == pytest.approx(prices.stem + head + point.average_timesteps * prices.step)
+        assert point.milliseconds == pytest.approx(
+            prices.stem + head + point.average_timesteps * prices.step
+        )
     assert ways["planned"][-1].synaptic_operations == ways["fixed"][-1].synaptic_operations
 
 
@@ -117,9 +119,7 @@ def test_data_that_calibrated_is_warned_about() -> None:
 @pytest.mark.parametrize(("judging", "choosing", "code", "words"), [
     (6, 7, "policy_images", "images of the policy head"), (7, 6, "policy_images_choose", "that choose"),
 ])  # fmt: skip
-def test_data_of_the_policy_head_is_warned_about(
-    judging: int, choosing: int, code: str, words: str, count: int
-) -> None:
+def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, code: str, words: str, count: int) -> None:
     trained_on = data_facts(small.dataset(20, 6))
     head = PolicyOrigin(**vars(trained_on), options={}, environment=environment())
     with pytest.MonkeyPatch.context() as patch:
@@ -147,13 +147,7 @@ def test_the_page_and_the_numbers_are_written(found: Comparison, tmp_path: Path)
 
     assert from_plain(json.loads((tmp_path / "comparison.json").read_text()), Comparison) == found
     assert text.startswith("<!DOCTYPE html>")
-    for words in (
-        "Accuracy against average timesteps",
-        "Points of accuracy lost",
-        "AUROC",
-        "patience",
-        "one temperature, one",
-    ):
+    for words in ("Accuracy against average timesteps", "Points of accuracy lost", "AUROC", "patience", "one temperature, one"):
         assert words in text
     assert "src=" not in text and "href=" not in text
 

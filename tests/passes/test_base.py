@@ -86,9 +86,7 @@ def test_a_pass_that_changes_the_numbers_is_caught() -> None:
     """The error names the pass, the size of the error and the first node that differs."""
     program = harness.program_of(toys.conv_bn_relu)
 
-    with pytest.raises(
-        PostconditionError, match=r"DropActivations changed .*the first node that differs is mean"
-    ) as caught:
+    with pytest.raises(PostconditionError, match=r"DropActivations changed .*the first node that differs is mean") as caught:
         run_passes(program, [DropActivations()], harness.images(program))
     assert "ann (3, 8, 8)" in str(caught.value)
 

@@ -129,9 +129,7 @@ def check_convergence(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -
 def check_rows(net: Drawn, ann: Program, thresholds: dict[str, Tensor]) -> None:
     """Any batch split and any order of the rows give each row the same exit step and the same bits."""
     snn = run_passes(ann, spiking_passes(ann, thresholds, Signed()))
-    model = SpikingModel(
-        run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(6))]), 6, ThresholdPolicy("confidence", (0.3,))
-    )
+    model = SpikingModel(run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(6))]), 6, ThresholdPolicy("confidence", (0.3,)))
     batch = harness.images(ann, 24)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(len(net.names)))
     whole = run_early_exit(model, [batch], 24)

@@ -60,9 +60,7 @@ def test_every_workflow_takes_a_loader(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(thresholds(ordered), thresholds(convert(small.trained_net(), (BARS, PLACES), FAST)))
 
     again = sc.recalibrate(ordered, loader(BARS, PLACES), FAST)
-    planned = sc.attach_policy(
-        ordered, loader(BARS, PLACES, shuffle=True), sc.PolicyOptions(policy="planned", epochs=2)
-    )
+    planned = sc.attach_policy(ordered, loader(BARS, PLACES, shuffle=True), sc.PolicyOptions(policy="planned", epochs=2))
     found = comparing.compare(ordered, loader(*TEST), loader(BARS, PLACES), batch_size=40)
 
     assert torch.equal(thresholds(again), thresholds(ordered))

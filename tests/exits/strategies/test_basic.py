@@ -36,9 +36,7 @@ KNOWN, JUDGED = readouts(120, 31), readouts(90, 32)
 GROUNDS = Grounds(KNOWN, split_calibration(120, 0), tuple(1 + 0.25 * i for i in range(21)))
 
 
-def outcomes(
-    strategy: ExitStrategy, judged: Readouts = JUDGED, grounds: Grounds = GROUNDS
-) -> list[tuple[Setting, Tensor]]:
+def outcomes(strategy: ExitStrategy, judged: Readouts = JUDGED, grounds: Grounds = GROUNDS) -> list[tuple[Setting, Tensor]]:
     """Return the settings of a strategy with the exit steps that they come to."""
     settings = strategy.settings(grounds)
     return list(zip(settings, carried_out(strategy, settings, grounds, judged), strict=True))

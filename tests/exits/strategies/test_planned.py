@@ -44,9 +44,7 @@ GROUNDS = Grounds(KNOWN, split_calibration(120, 0), BUDGETS)
 STRATEGIES = planned_strategies(CONFIDENCE)
 
 
-def outcomes(
-    strategy: ExitStrategy, judged: Readouts = JUDGED, grounds: Grounds = GROUNDS
-) -> list[tuple[Setting, Tensor]]:
+def outcomes(strategy: ExitStrategy, judged: Readouts = JUDGED, grounds: Grounds = GROUNDS) -> list[tuple[Setting, Tensor]]:
     """Return the settings of a strategy with the exit steps that they come to."""
     settings = strategy.settings(grounds)
     return list(zip(settings, carried_out(strategy, settings, grounds, judged), strict=True))

@@ -152,7 +152,6 @@ class Patient:
 
 def test_a_neuron_type_of_ones_own_spikes() -> None:
     """At patience 1 it is the binary neuron; at patience 100 no neuron fires, and only the head's bias is left."""
-
     def logits(options: Options) -> Tensor:
         artifact = convert(network(), small.dataset(), options, extra_operators=(SOFT_CLIP,))
         assert artifact.report.conversion.neuron.kind == options.neuron_type.name
@@ -255,9 +254,7 @@ class WrongOptions(SoftClip):
     (NoOptions, "NoOptions cannot be built again from its options and tensors .*'slope'.*; name each argument"),
     (WrongOptions, "WrongOptions lists width in `options` and has no such attribute"),
 ])  # fmt: skip
-def test_a_module_that_could_not_be_loaded_again_is_not_saved(
-    kind: type[SoftClip], reason: str, tmp_path: Path
-) -> None:
+def test_a_module_that_could_not_be_loaded_again_is_not_saved(kind: type[SoftClip], reason: str, tmp_path: Path) -> None:
     operator = Operator("seenn_tests::soft_clip", lambda call: Lifted(kind(call.number("slope")), (call.tensor("x"),)))
     artifact = convert(network(), small.dataset(), Options(2, calibration="fast"), extra_operators=(operator,))
     with pytest.raises(InputError, match=reason):

@@ -49,9 +49,7 @@ def test_thresholds_and_biases_come_from_the_fitting_part() -> None:
     assert found == calibrate(ann, [small.draw(96, 1)[0][list(SPLIT.fitting)]], options.rule)
     assert found == calibrate_thresholds(Session(ann, other, SPLIT, options, progress))
     assert told[2] == ("calibrating", 58, 58)
-    biases = [
-        fit_bias(Session(ann, data, SPLIT, options, progress), small.spiking_program()) for data in (clean, other)
-    ]
+    biases = [fit_bias(Session(ann, data, SPLIT, options, progress), small.spiking_program()) for data in (clean, other)]
     assert all(torch.equal(biases[0][name], biases[1][name]) for name in biases[0])
     assert told[-1] == ("correcting means", 58 * BIAS_PASSES, 58 * BIAS_PASSES)
 
@@ -86,7 +84,10 @@ def test_biases_end_where_the_start_up_does() -> None:
 
 def test_biases_do_not_depend_on_the_batch_size() -> None:
     ann, spiking, data = small.ann_program(), small.spiking_program(), small.dataset()
-    a, b = (fit_bias(Session(ann, data, SPLIT, Options(timesteps=3, batch_size=size)), spiking) for size in (1, 500))
+    a, b = (
+        fit_bias(Session(ann, data, SPLIT, Options(timesteps=3, batch_size=size)), spiking)
+        for size in (1, 500)
+    )
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
