@@ -161,7 +161,7 @@ def read_for_images(
     images, it is read for colour ones, and the other way round; where a module takes neither, for images with their
     channels last. The program says which it was.
     """
-    if isinstance(model, nn.Module) and len(image_shape) == 3:
+    if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
         shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
         return read_model(model, shape, weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and _is_factory(model):
