@@ -45,8 +45,9 @@ def read_inputs(
         return source, _samples_for(source, data, preprocessing, progress)
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
-    same = source.program.input_shape == tuple(samples.image_shape)
-    return source, samples if same else _samples_for(source, data, preprocessing, progress)
+    if source.program.input_shape == tuple(samples.image_shape):
+        return source, as_samples(samples, _laid_out(samples.preprocessing, source))
+    return source, _samples_for(source, data, preprocessing, progress)
 
 
 def _samples_for(source: Source, data: SampleData, preprocessing: Preprocessing | None, progress: Progress) -> Samples:
