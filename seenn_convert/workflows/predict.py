@@ -33,8 +33,8 @@ class Prediction:
     """What the network says about one image.
 
     Attributes:
-        path: The file, with what is no text replaced; for samples without files of their own the name of the data and
-            the number of the sample, from 0: ``x.npz[3]``.
+        path: The file, with what is no text replaced; for samples without files of their own the name of the file and
+            the number of the sample, from 0: ``x.npz[3]``, or ``[3]`` from memory.
         label: Class index.
         class_name: Its name, None where the artifact knows none.
         confidence: Largest softmax probability at the exit, with the temperature of that timestep.
@@ -87,7 +87,7 @@ def predict(
     temperatures = model.probe.temperatures.cpu()
     temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
-    names = getattr(data, "paths", None) or [f"{data.name}[{index}]" for index in range(len(data))]
+    names = getattr(data, "paths", None) or [f"{_file_name(images)}[{index}]" for index in range(len(data))]
     texts = (os.fsencode(name).decode("utf-8", "replace") for name in names)
     labels, classes = trace.predictions.tolist(), artifact.class_names
     said = [None if classes is None else classes[label] for label in labels]
@@ -129,6 +129,10 @@ def _paths(images: object) -> list[Path] | None:
     if isinstance(images, (list, tuple)) and all(isinstance(one, (str, Path)) for one in images):
         return [Path(one) for one in images]
     return None
+
+
+def _file_name(images: object) -> str:
+    return str(images[0] if isinstance(images, (list, tuple)) else images) if _paths(images) else ""
 
 
 def _is_data(path: Path) -> bool:
