@@ -14,8 +14,8 @@ from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_notes
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
-from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.finite import first_not_finite
+from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
@@ -140,6 +140,8 @@ def _read(
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
         return _from_exported(model, "exported program", None, output_name, extra_operators)
+    if not isinstance(model, (str, Path)):
+        raise InputError(_no_model(model))
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -156,6 +158,16 @@ def _read(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
+
+
+def _no_model(model: object) -> str:
+    """Return why something is no model, and what to give instead."""
+    wanted = "give a module in eval mode, an exported program, or the path of an .onnx or .pt2 file"
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"{model.__name__} is a class of modules, not a module; give an instance with its trained weights"
+    if isinstance(model, dict):
+        return "a state dict holds weights alone; load it into its module (module.load_state_dict(...)) and give that"
+    return f"the model is of type {type(model).__name__}; {wanted}"
 
 
 def read_for_images(

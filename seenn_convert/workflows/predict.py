@@ -1,18 +1,22 @@
 """Classify images or other samples with a converted network: what each is, how sure, and when the network stopped."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
-from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.preprocessing import Layout
 from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.data.readers.open import is_data_file
 from seenn_convert.data.samples import Samples
@@ -27,14 +31,16 @@ from seenn_convert.runtime.early_exit import run_early_exit
 
 __all__ = ["Prediction", "predict"]
 
+Pictures: TypeAlias = SampleData | Sequence[Path | str] | Image.Image
+"""Everything that ``predict`` takes."""
+
 
 @dataclass(frozen=True)
 class Prediction:
     """What the network says about one image.
 
     Attributes:
-        path: The file, with what is no text replaced; for samples without files of their own the name of the file and
-            the number of the sample, from 0: ``x.npz[3]``, or ``[3]`` from memory.
+        path: The file, with what is no text replaced; the number of a sample that has no file of its own, from 0.
         label: Class index.
         class_name: Its name, None where the artifact knows none.
         confidence: Largest softmax probability at the exit, with the temperature of that timestep.
@@ -49,10 +55,10 @@ class Prediction:
 
 
 def predict(
-    artifact: Artifact,
-    images: Sequence[Path | str] | SampleData,
+    artifact: Artifact | Path | str,
+    images: Pictures,
     batch_size: int = 128,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     progress: Progress = silent,
 ) -> list[Prediction]:
     """Return what the network says about each image, in the order given, with the artifact's preprocessing.
@@ -61,9 +67,11 @@ def predict(
     round differently.
 
     Args:
-        artifact: What ``convert`` made.
-        images: Image files, and folders whose images at any depth are taken; or one of them, or other data as
-            ``convert`` takes it, such as an ``.npz`` file or a tensor. Labels are ignored.
+        artifact: What ``convert`` made, or its folder.
+        images: Image files, and folders whose images at any depth are taken, or one of them; or one ``.npz`` or IDX
+            file; or images in memory, one or several: tensors, arrays, PIL images, and whatever else ``as_samples``
+            takes. Pixels (``uint8``, PIL) are preprocessed, floating-point images are preprocessed already. Labels are
+            not read.
         batch_size: Images that run together.
         device: Where to run.
         progress: Told about the images done.
@@ -72,7 +80,8 @@ def predict(
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
     check_device(device)
-    data = _open(images, artifact, progress)
+    artifact = as_artifact(artifact)
+    data = _samples(images, artifact, progress)
     model = artifact.model().to(device)
     capacity = rows_together(artifact.snn, batch_size)
     counter = Counter(progress, "predicting", len(data))
@@ -87,59 +96,78 @@ def predict(
     temperatures = model.probe.temperatures.cpu()
     temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
-    names = getattr(data, "paths", None) or [f"{_file_name(images)}[{index}]" for index in range(len(data))]
-    texts = (os.fsencode(name).decode("utf-8", "replace") for name in names)
-    labels, classes = trace.predictions.tolist(), artifact.class_names
-    said = [None if classes is None else classes[label] for label in labels]
-    found = zip(texts, labels, said, sure, trace.exit_step.tolist(), strict=True)
+    labels, names = trace.predictions.tolist(), artifact.class_names
+    said = [None if names is None else names[label] for label in labels]
+    found = zip(_places(data), labels, said, sure, trace.exit_step.tolist(), strict=True)
     return [Prediction(*facts) for facts in found]
 
 
-def _open(images: Sequence[Path | str] | SampleData, artifact: Artifact, progress: Progress) -> Samples:
-    """Return the images as samples; the first is read to see whether it fits."""
-    shape = artifact.snn.input_shape
-    paths = _paths(images)
-    if paths is None or (len(paths) == 1 and _is_data(paths[0])):
-        given: Any = images if paths is None else paths[0]
-        data = as_samples(given, artifact.preprocessing, progress=progress, input_shape=shape)
-        check_shape(data, shape)
-        return data
-    many = next((path for path in paths if _is_data(path)), None)
-    if many is not None:
-        raise InputError(f"{many}: holds samples of its own and goes alone; predict it apart from other files")
-    return _open_images(paths, artifact)
+def _places(data: Samples) -> list[str]:
+    """Return the file of each image, with what is no text replaced, or its number."""
+    paths = data.paths if isinstance(data, Dataset) else None
+    if paths is None:
+        return [str(number) for number in range(len(data))]
+    return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
 
 
-def _open_images(paths: Sequence[Path], artifact: Artifact) -> Dataset:
-    shape, preprocessing = artifact.snn.input_shape, artifact.preprocessing
-    data = Dataset.of(list_images(paths, Wanted.by(preprocessing.layout, shape, None)), preprocessing)
+def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Samples:
+    """Return what was given as samples that fit the model."""
+    wanted = _wanted(artifact)
+    if isinstance(images, (str, Path)):
+        images = [images]
+    if isinstance(images, Image.Image):
+        images = [images]
+    elif isinstance(images, (Iterator, Set)) or (isinstance(images, np.ndarray) and images.dtype.kind in "UO"):
+        images = list(images)
+    if isinstance(images, (tuple, list)) and all(isinstance(one, (str, Path)) for one in images):
+        paths = [Path(one) for one in images]
+        many = [path for path in paths if is_data_file(path) and not path.is_dir()]
+        if not many:
+            return _open(paths, artifact)
+        if len(paths) > 1:
+            raise InputError(f"{many[0]}: holds samples of its own and goes alone; predict it apart from other files")
+        images = paths[0]
+    if isinstance(images, tuple) and not _is_labelled(images):
+        images = list(images)
+    if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, wanted):
+        images = images[None]
+    data = as_samples(images, artifact.preprocessing, progress=progress, input_shape=wanted.shape)
+    check_shape(data, artifact.snn.input_shape)
+    return data
+
+
+def _is_labelled(images: tuple[Any, ...]) -> bool:
+    """Return whether a tuple is a pair of images and their labels, not several images."""
+    return len(images) == 2 and np.ndim(images[1]) == 1 and len(images[1]) == len(images[0])
+
+
+def _wanted(artifact: Artifact) -> Wanted:
+    return Wanted.by(artifact.preprocessing.layout, artifact.snn.input_shape, None)
+
+
+def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:
+    """Return whether numbers are one image and not a batch; one grey image of pixels may lack its channel."""
+    rank = len(wanted.shape or ())
+    if image.ndim == rank == 3 and str(image.dtype).removeprefix("torch.") == "uint8":
+        return wanted.channels in (image.shape[0], image.shape[-1])  # else they are grey ones, (N, H, W)
+    return image.ndim <= rank
+
+
+def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
+    """Return image files as a data set; the first is read to see whether it fits."""
+    shape, layout = artifact.snn.input_shape, artifact.preprocessing.layout
+    data = Dataset.of(list_images(paths, _wanted(artifact)), artifact.preprocessing)
     if data.image_shape != shape:
         assert data.paths is not None
+        found, wanted = (_size(one, layout) for one in (data.image_shape, shape))
         raise InputError(
-            f"{data.paths[0]}: is {_size(data.image_shape, preprocessing)} pixels for the model, which takes "
-            f"{_size(shape, preprocessing)}; give --resize and --crop to 'convert', or images of that size"
+            f"{data.paths[0]}: is {found} pixels for the model, which takes {wanted}; give --resize and --crop to "
+            "'convert', or images of that size"
         )
     return data
 
 
-def _paths(images: object) -> list[Path] | None:
-    """Return the paths that are given, None if something else is."""
-    if isinstance(images, (str, Path)):
-        return [Path(images)]
-    if isinstance(images, (list, tuple)) and all(isinstance(one, (str, Path)) for one in images):
-        return [Path(one) for one in images]
-    return None
-
-
-def _file_name(images: object) -> str:
-    return str(images[0] if isinstance(images, (list, tuple)) else images) if _paths(images) else ""
-
-
-def _is_data(path: Path) -> bool:
-    return is_data_file(path) and not path.is_dir()
-
-
-def _size(shape: tuple[int, ...], preprocessing: Preprocessing) -> str:
+def _size(shape: tuple[int, ...], layout: Layout) -> str:
     """Return the height and width in an image's shape as text."""
-    sizes = {"channels_first": shape[1:], "channels_last": shape[:-1]}.get(preprocessing.layout, shape)
+    sizes = {"channels_first": shape[1:], "channels_last": shape[:-1]}.get(layout, shape)
     return " x ".join(map(str, sizes))

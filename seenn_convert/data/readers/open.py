@@ -14,7 +14,7 @@ from seenn_convert.errors import InputError
 
 
 def open_dataset(
-    path: Path, preprocessing: Preprocessing, channels: int | None = None, *,
+    path: Path | str, preprocessing: Preprocessing = Preprocessing(), channels: int | None = None, *,
     input_shape: Sequence[int] | None = None, labelled: bool = False,
 ) -> Dataset:  # fmt: skip
     """Open a data set by what the path is; the first image is read, to know the shape.
@@ -26,7 +26,7 @@ def open_dataset(
 
     Args:
         path: File or folder.
-        preprocessing: What to do to pixels once they are scaled to [0, 1].
+        preprocessing: What to do to pixels once they are scaled to [0, 1]; nothing by default.
         channels: How many channels the model takes; image files and IDX are converted, an npz file must fit.
         input_shape: Shape of the model's input, if it is known; it says the channels, too.
         labelled: Whether labels are needed.
@@ -35,6 +35,8 @@ def open_dataset(
         InputError: If there is nothing at ``path``, it is of no known kind, damaged or empty, without labels that are
             needed, or the preprocessing does not fit the first image.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"a path is wanted, got {type(path).__name__}; as_samples takes images from memory")
     try:
         source = _open_source(Path(path), Wanted.by(preprocessing.layout, input_shape, channels, labelled))
     except OSError as error:
