@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from seenn_convert.errors import InputError
+from seenn_convert.regular_files import check_regular
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -11,6 +12,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
     """
+    check_regular(path)
     try:
         names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:

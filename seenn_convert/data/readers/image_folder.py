@@ -83,7 +83,7 @@ def find_images(root: Path, wanted: Wanted = Wanted()) -> ImageSource:
     folders are followed.
 
     Raises:
-        InputError: If there is no image, a class folder has none or a name that cannot be printed, images lie beside
+        InputError: If there is no image, a class folder has none or a name with control characters, images lie beside
             class folders, labels are needed and not there, or image files cannot be the model's input.
     """
     wanted.check_images(root)
@@ -99,9 +99,6 @@ def find_images(root: Path, wanted: Wanted = Wanted()) -> ImageSource:
             raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
         wanted.check_labelled(root, False)
         return image_files(root, loose, channels)
-    for folder in folders:
-        if not folder.name.isprintable():
-            raise InputError(f"{root}: class folder {folder.name!r} has a name that cannot be printed; rename it")
     images = [images_below(folder) for folder in folders]
     for folder, files in zip(folders, images, strict=True):
         if not files:

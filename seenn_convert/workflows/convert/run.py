@@ -29,6 +29,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.data_cautions import data_cautions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
@@ -134,6 +135,7 @@ def compile_ann(
         ann, snn, calibration, tuning, split,
         neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
     )  # fmt: skip
+    conversion = replace(conversion, warnings=(*conversion.warnings, *data_cautions(data)))
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
         ann=ann,
