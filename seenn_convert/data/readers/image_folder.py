@@ -58,9 +58,7 @@ class ImageFiles:
         path = self.root / self.paths[index]
         check_regular(path)
         try:
-            with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-                image = Image.open(path, formats=_FORMATS)
-            with image:
+            with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image)
                 return pixels_of(image, str(path), self.channels)
         except InputError:

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,24 @@ def test_damaged_bytes_give_an_input_error_or_whole_images(tmp_path: Path, endin
         else:
             assert pixels.shape[:2] == (3, 1)
             assert labels is not None
+
+
+def test_no_more_is_unpacked_than_the_header_announces(tmp_path: Path) -> None:
+    """A megabyte that would unpack to a gibibyte is refused for what follows the images, in no time and memory."""
+    path = tmp_path / "a-images-idx3-ubyte.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(idx(2, 4, 5))
+        for _ in range(16):
+            file.write(bytes(2**22))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="holds more"):
+        read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 2**21
+
+
+def test_labels_that_are_needed_are_asked_for_before_the_images_are_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no labels"):
+        read_idx(write(tmp_path / "a-images-idx3-ubyte", b"no IDX file at all"), Wanted(labelled=True))

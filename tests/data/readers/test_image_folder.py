@@ -1,6 +1,8 @@
 """Laws of ``find_images`` and ``ImageFiles``: what is an image of which class, and which pixels it has."""
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +223,60 @@ def test_damaged_bytes_give_an_input_error_or_an_image(tmp_path: Path, suffix: s
         else:
             assert image.shape[0] == 3
             assert image.dtype == torch.uint8
+
+
+def png_of_16_bits(path: Path, colour_type: int, channels: int) -> Path:
+    """Write a PNG of 4 x 4 pixels by hand: Pillow writes none in colour."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        whole = kind + content
+        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    rows = b"".join(b"\0" + bytes(range(8 * channels)) for _ in range(4))
+    header = struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return path
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_a_channel_are_refused_in_grey_and_in_colour(
+    tmp_path: Path, colour_type: int, channels: int
+) -> None:
+    png_of_16_bits(tmp_path / "a.png", colour_type, channels)
+
+    with pytest.raises(InputError, match="more than 8 bits a channel .*; save it as an 8-bit image"):
+        find_images(tmp_path, Wanted(channels=3)).read(0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(8193, 8192), (30000, 8192)])
+def test_an_image_too_large_to_be_held_is_refused_without_a_warning(tmp_path: Path, size: tuple[int, int]) -> None:
+    """The second is beyond what Pillow opens. Only the headers are written."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "a.png").write_bytes(head + struct.pack(">I", 4) + b"IDAT" + bytes(8))
+
+    with pytest.raises(InputError, match="pixels; make it smaller"):
+        find_images(tmp_path).read(0)
+
+
+def test_links_to_folders_are_followed_and_loops_refused(tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere" / "deep" / "b.png")
+    save(tmp_path / "root" / "cat" / "a.png")
+    (tmp_path / "root" / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    assert find_images(tmp_path / "root").paths == ("cat/a.png", "cat/more/deep/b.png")
+
+    (tmp_path / "elsewhere" / "deep" / "back").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="back: links to a folder that it lies in; remove the link"):
+        find_images(tmp_path / "root")
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "\u2028"])
+def test_class_names_that_a_terminal_would_act_on_are_refused(tmp_path: Path, name: str) -> None:
+    save(tmp_path / name / "a.png")
+
+    with pytest.raises(InputError, match="holds control characters; rename the class") as caught:
+        find_images(tmp_path)
+
+    assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)

@@ -1,5 +1,7 @@
 """Laws of ``read_npz``: which arrays it takes, how it finds the channels, what it refuses."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from seenn_convert.data.readers import free_memory, npz
 from seenn_convert.data.readers.npz import read_npz
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
@@ -187,3 +190,43 @@ def test_damaged_bytes_give_an_input_error_or_a_whole_array(tmp_path: Path, comp
             assert labels is None or labels.shape == (len(pixels),)
 
     assert refused >= 34  # at least every file that was cut short
+
+
+def test_what_is_announced_is_judged_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("the arrays were read")
+
+    monkeypatch.setattr(npz, "_array", read)
+    floats = np.zeros((4, 1, 3, 3), np.float32)
+    for arrays, wanted, message in (
+        ({"x": floats}, Wanted(labelled=True), "has no labels"),
+        ({"x": floats}, Wanted((1, 4, 4)), r"x has shape \(4, 1, 3, 3\), the model takes \(N, 1, 4, 4\)"),
+        ({"x": floats, "y": np.zeros(3, int)}, Wanted(), "x holds 4 images"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_npz(save(tmp_path, **arrays), wanted)
+
+
+def test_an_array_beyond_the_free_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(free_memory, "free_memory", lambda: 4 * 9 * 4)
+    assert len(read_npz(save(tmp_path, x=np.zeros((4, 1, 3, 3), np.float32)))[0]) == 4
+    with pytest.raises(InputError, match="are free"):  # float64 becomes float32: both are in memory
+        read_npz(save(tmp_path, x=np.zeros((4, 1, 3, 3), np.float64)))
+
+
+def test_a_header_that_announces_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 8, 8)})
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(64))
+    with pytest.raises(InputError, match="x announces .* bytes and holds fewer"):
+        read_npz(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.bool_])
+def test_whole_numbers_are_numbers_where_the_model_takes_no_images(tmp_path: Path, kind: Any) -> None:
+    x = np.arange(24).reshape(4, 6).astype(kind)
+    pixels, _ = read_npz(save(tmp_path, x=x), Wanted((6,)))
+
+    assert pixels.dtype == torch.float32
+    assert np.array_equal(pixels.numpy(), x.astype(np.float32))
