@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import fx, nn
 
-from seenn_convert.data.preprocessing import Layout
+from seenn_convert.data.preprocessing import ImageLayout
 from seenn_convert.ir.operators import RELU_FAMILY, Affine, AtenOperator, Encode, Pad, Permute, Slice
 from seenn_convert.ir.operators.aten import is_elementwise, resolve
 from seenn_convert.ir.program import IMAGE, Program
@@ -17,7 +17,7 @@ _KEEPING = (Affine, Pad, Slice, Encode, nn.Identity, nn.Dropout, *RELU_FAMILY)
 """What leaves every axis where it is."""
 
 
-def layout_of(program: Program) -> Layout:
+def layout_of(program: Program) -> ImageLayout:
     """Return how an image lies in the input of an ANN.
 
     Among three axes, the channels are the one that the first convolution or batch norm takes for them. If none comes

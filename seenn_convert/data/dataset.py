@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seenn_convert.data.preprocessing import Layout, Preprocessing
+from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
@@ -142,7 +142,7 @@ class Dataset:
             )
         return replace(self, class_order=tuple(names))
 
-    def laid_out(self, layout: Layout) -> "Dataset":
+    def laid_out(self, layout: ImageLayout) -> "Dataset":
         """Return the same images as a model takes them whose input has this layout; preprocessed ones stay as they are.
 
         Raises:

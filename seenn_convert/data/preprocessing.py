@@ -17,10 +17,10 @@ from seenn_convert.errors import InputError
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
-Layout = Literal["channels_first", "channels_last", "no_channels", "flat"]
+ImageLayout = Literal["channels_first", "channels_last", "no_channels", "flat"]
 """How an image lies in the model's input: ``(C, H, W)``, ``(H, W, C)``, or, if it is grey, ``(H, W)`` or one row."""
 
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+LAYOUTS: tuple[ImageLayout, ...] = get_args(ImageLayout)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Preprocessing:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: Interpolation = "bilinear"
-    layout: Layout = "channels_first"
+    layout: ImageLayout = "channels_first"
 
     def __post_init__(self) -> None:
         """Check every field, so that a value that exists can be applied."""
@@ -164,7 +164,7 @@ def _check_image(pixels: Tensor) -> None:
         )
 
 
-def _laid_out(pixels: Tensor, layout: Layout) -> Tensor:
+def _laid_out(pixels: Tensor, layout: ImageLayout) -> Tensor:
     """Return ``(B, C, H, W)`` with its axes as ``layout`` has them."""
     if layout == "channels_first":
         return pixels

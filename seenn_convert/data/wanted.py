@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seenn_convert.data.preprocessing import Layout
+from seenn_convert.data.preprocessing import ImageLayout
 from seenn_convert.errors import InputError
 
 
@@ -23,7 +23,7 @@ class Wanted:
     labelled: bool = False
 
     @classmethod
-    def by(cls, layout: Layout, shape: Sequence[int] | None, channels: int | None, labelled: bool = False) -> "Wanted":
+    def by(cls, layout: ImageLayout, shape: Sequence[int] | None, channels: int | None, labelled: bool = False) -> "Wanted":
         """Return what a model with inputs of ``shape`` takes whose images lie as ``layout`` says."""
         if shape is None:
             return cls(None, channels, labelled)

@@ -16,7 +16,7 @@ from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
-from seenn_convert.data.preprocessing import Layout
+from seenn_convert.data.preprocessing import ImageLayout
 from seenn_convert.data.readers.image_files import list_images
 from seenn_convert.data.readers.open import is_data_file
 from seenn_convert.data.samples import Samples
@@ -167,7 +167,7 @@ def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
     return data
 
 
-def _size(shape: tuple[int, ...], layout: Layout) -> str:
+def _size(shape: tuple[int, ...], layout: ImageLayout) -> str:
     """Return the height and width in an image's shape as text."""
     sizes = {"channels_first": shape[1:], "channels_last": shape[:-1]}.get(layout, shape)
     return " x ".join(map(str, sizes))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seenn_convert.data.preprocessing import Layout
+from seenn_convert.data.preprocessing import ImageLayout
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
@@ -15,7 +15,7 @@ from seenn_convert.errors import InputError
     ],
 )  # fmt: skip
 def test_the_channels_are_where_the_layout_says(
-    layout: Layout, shape: tuple[int, ...] | None, channels: int | None
+    layout: ImageLayout, shape: tuple[int, ...] | None, channels: int | None
 ) -> None:
     assert Wanted.by(layout, shape, None).channels == channels
 

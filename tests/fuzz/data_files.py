@@ -16,9 +16,9 @@ from PIL import Image
 
 from fuzz.values import mutated_bytes
 from seenn_convert.data.adapters import as_samples
-from seenn_convert.data.preprocessing import Layout, Preprocessing
+from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 
-INPUTS: tuple[tuple[tuple[int, ...] | None, Layout], ...] = (
+INPUTS: tuple[tuple[tuple[int, ...] | None, ImageLayout], ...] = (
     *(((None, "channels_first"),) * 6), ((1, 8, 8), "channels_first"), ((3, 8, 8), "channels_first"),
     ((8, 8, 3), "channels_last"), ((8, 8), "no_channels"), ((64,), "flat"), ((1, 2, 4, 8), "channels_first"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,13 @@ _MOST_UNPACKED = 1032
 """Bytes that one byte of a gzipped file can stand for at most."""
 
 _IMAGES_NAME = re.compile(r"(?P<head>.*)images(?P<dot>[-.])idx3-ubyte(\.gz)?")
+
+
+class Readable(Protocol):
+    """A file, packed or not."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes."""
 
 
 def read_idx(path: Path, wanted: Wanted = Wanted()) -> tuple[Tensor, Tensor | None]:
@@ -70,7 +77,7 @@ def _read_array(path: Path, axes: int) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _shape(path: Path, file: IO[bytes], axes: int) -> tuple[int, ...]:
+def _shape(path: Path, file: Readable, axes: int) -> tuple[int, ...]:
     """Read the header of a file and return the lengths of its axes."""
     magic = bytes([0, 0, _UNSIGNED_BYTE, axes])
     head = file.read(4 + 4 * axes)
@@ -86,15 +93,14 @@ def _shape(path: Path, file: IO[bytes], axes: int) -> tuple[int, ...]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[Readable]:
     """Give the file, unpacked as it is read if it is gzipped, whatever it is called."""
     check_regular(path)
     try:
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP_MAGIC
             file.seek(0)
-            with gzip.open(file) if packed else file as content:  # type: ignore[attr-defined]
-                yield content
+            yield gzip.GzipFile(fileobj=file) if packed else file
     except InputError:
         raise
     except Exception as error:  # gzip and zlib raise several unrelated types for damaged bytes

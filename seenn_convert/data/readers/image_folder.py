@@ -127,7 +127,8 @@ def images_below(folder: Path) -> list[str]:
     def fail(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable or remove it")
 
-    found, above = [], {str(folder): (folder.resolve(),)}
+    found: list[str] = []
+    above: dict[str, tuple[Path, ...]] = {str(folder): (folder.resolve(),)}
     for directory, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in folders:
