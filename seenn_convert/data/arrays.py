@@ -117,5 +117,7 @@ def _finite_floats(name: str, x: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _refuse_channels(name: str, shape: tuple[int, ...], found: int, wanted: int) -> None:
-    hint = shape_advice(shape[1:], (wanted, *shape[1:-1])) if shape[-1] == wanted else "give images as it takes them"
+    hint = "give images as it takes them"
+    if shape[-1] == wanted:  # nothing is known of the model but its channels
+        hint = "give numpy.moveaxis(x, -1, 1), or say how the model takes images (--input-shape)"
     raise InputError(f"{name}: x of shape {shape} has {found} channel(s) and the model takes {wanted}; {hint}")

@@ -1,5 +1,6 @@
 """Checks of the data that a user gives for an artifact: shape, classes and labels."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -77,16 +78,29 @@ def shape_problem(data: Samples, input_shape: tuple[int, ...]) -> str | None:
     found = tuple(data.image_shape)
     if found == input_shape:
         return None
-    original = data.original(0)
+    return f"{data.name}: images have shape {found}, the model takes {input_shape}; {_advice(data, input_shape)}"
+
+
+def _advice(data: Samples, input_shape: tuple[int, ...]) -> str:
+    """Return what gives ``data`` the shape of the model's input."""
+    found, original, side = tuple(data.image_shape), data.original(0), _side(data, input_shape)
     if original.is_floating_point() or original.ndim != 3:
-        advice = shape_advice(found, input_shape)
-    elif len(found) == 3 and original.shape[0] != _channels(data, input_shape):
-        advice = f"open_dataset(..., channels={_channels(data, input_shape)}) reads them so, or give other data"
-    elif len(input_shape) > 3 or len(found) != len(input_shape):
-        advice = f"give an .npz file with x of shape {text_of(input_shape)}"
-    else:
-        advice = "give --resize and --crop to 'convert', or other data"
-    return f"{data.name}: images have shape {found}, the model takes {input_shape}; {advice}"
+        return shape_advice(found, input_shape)
+    if len(found) == len(input_shape) == 3 and original.shape[0] != _channels(data, input_shape):
+        return f"open_dataset(..., channels={_channels(data, input_shape)}) reads them so, or give other data"
+    if len(found) == len(input_shape) and side is not None:
+        return f"give --resize {side} --crop {side} to 'convert', or other data"
+    return f"give images of that size, or an .npz file with x of shape {text_of(input_shape)}"
+
+
+def _side(data: Samples, input_shape: tuple[int, ...]) -> int | None:
+    """Return the height of the images that the model takes if they are squares, which cropping makes."""
+    layout = data.preprocessing.layout
+    if layout == "flat":
+        side = math.isqrt(input_shape[0])
+        return side if side * side == input_shape[0] else None
+    sizes = {"channels_first": input_shape[1:], "channels_last": input_shape[:-1]}.get(layout, input_shape)
+    return sizes[0] if len(sizes) == 2 and sizes[0] == sizes[1] else None
 
 
 def _channels(data: Samples, input_shape: tuple[int, ...]) -> int:

@@ -17,6 +17,15 @@ def test_following_the_advice_gives_the_shape(found: tuple[int, ...], wanted: tu
     assert moved.shape == (2, *wanted)
 
 
+def test_axes_in_another_order_are_not_reshaped() -> None:
+    """A reshape would give the shape as well, and mix the numbers."""
+    x = np.arange(2 * 24).reshape(2, 2, 3, 4)
+    assert shape_advice((2, 3, 4), (3, 2, 4)) == "give x.transpose(0, 2, 1, 3)"
+    assert x.transpose(0, 2, 1, 3).shape == (2, 3, 2, 4)
+    assert shape_advice((2, 2, 3, 4), (2, 3, 2, 4)) == "give x of shape (N, 2, 3, 2, 4)"  # which 2 is which?
+    assert shape_advice((6, 4), (3, 8)) == "give x of shape (N, 3, 8)"
+
+
 def test_numbers_that_cannot_be_rearranged_are_asked_for_by_shape() -> None:
     assert shape_advice((3, 32, 32), (3, 28, 28)) == "give x of shape (N, 3, 28, 28)"
 

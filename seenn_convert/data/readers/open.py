@@ -46,7 +46,7 @@ def open_dataset(
 
 def is_data_file(path: Path) -> bool:
     """Return whether the name of a file is that of many images in one file, ``.npz`` or IDX."""
-    return path.suffix in (".npz", ".gz") or path.name.endswith("idx3-ubyte")
+    return path.suffix.lower() in (".npz", ".gz") or path.name.endswith("idx3-ubyte")
 
 
 def _open_source(path: Path, wanted: Wanted) -> ImageSource:
@@ -55,6 +55,9 @@ def _open_source(path: Path, wanted: Wanted) -> ImageSource:
     if not path.exists():
         raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
     if is_data_file(path):
-        reader = read_npz if path.suffix == ".npz" else read_idx
+        reader = read_npz if path.suffix.lower() == ".npz" else read_idx
         return ImageSource(str(path), *reader(path, wanted))
-    raise InputError(f"{path}: not a data set; give an image folder, an .npz file or an IDX file (images-idx3-ubyte)")
+    how = "; numpy.savez writes an .npz of arrays x and y" if path.suffix.lower() in (".npy", ".csv", ".pt") else ""
+    raise InputError(
+        f"{path}: not a data set; give an image folder, an .npz file or an IDX file (images-idx3-ubyte){how}"
+    )
