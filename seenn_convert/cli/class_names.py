@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from seenn_convert.errors import InputError
+from seenn_convert.regular_files import check_regular
 
 WANTED = "give a different one for each class"
 
@@ -39,6 +40,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
     """
+    check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
