@@ -37,6 +37,8 @@ class Source:
         reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
         output_name: Output that holds the logits; None if the model has only one.
         notes: Sentences for the user on how it was read where that was not plain.
+        pixel_range: The numbers that stand for black and white if the model's own input type says that they are not
+            0 and 1.
     """
 
     program: Program
@@ -46,6 +48,7 @@ class Source:
     reference: Callable[[Tensor], Tensor] | None = None
     output_name: str | None = None
     notes: tuple[str, ...] = ()
+    pixel_range: tuple[float, float] | None = None
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
@@ -85,7 +88,8 @@ class Source:
         from seenn_convert.frontend.onnx.reader import read_onnx
 
         images = images.to(self.program.input_dtype)
-        check_against_onnxruntime(path, read_onnx(path, self.output_name), images, output_name=self.output_name)
+        network = read_onnx(path, self.output_name, self.program.input_shape)
+        check_against_onnxruntime(path, network, images, output_name=self.output_name)
         return check_against_onnxruntime(path, self.program, images, output_name=self.output_name)
 
 
@@ -101,7 +105,7 @@ def read_model(
     Args:
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
-        input_shape: Shape of one image; needed for modules and factories, files know theirs.
+        input_shape: Shape of one image; needed for modules and factories, and for ONNX files that leave sizes open.
         weights: A ``.safetensors`` file with the state of the factory's module.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
@@ -125,7 +129,7 @@ def read_model(
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
     if path.suffix == ".onnx":
-        return _from_onnx(path, output_name)
+        return _from_onnx(path, output_name, input_shape)
     if path.suffix == ".pt2":
         _check_file(path)
         return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
@@ -158,12 +162,26 @@ def read_for_images(
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
         shape = next(accepted, image_shape)
         return _from_module(module, str(model), shape, output_name, extra_operators, weights)
+    if isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None:
+        return read_model(model, None, weights, output_name, extra_operators)
     return read_model(model, image_shape, weights, output_name, extra_operators)
 
 
 def is_file_format(model: str | Path) -> bool:
     """Return whether ``model`` names a file that knows the shape of its input."""
     return Path(model).suffix in (".onnx", ".pt2")
+
+
+def open_input(model: str | Path) -> tuple[int | None, ...] | None:
+    """Return the shape of an image in an ONNX file that leaves sizes of it open, None for each; else None."""
+    path = Path(model)
+    if path.suffix != ".onnx" or not path.is_file():
+        return None
+    from seenn_convert.frontend.onnx.file import damage_told, load_model
+    from seenn_convert.frontend.onnx.image import open_shape
+
+    with damage_told(path):
+        return open_shape(load_model(path, with_weights=False), path)
 
 
 def _is_factory(model: str | Path) -> bool:
@@ -189,14 +207,20 @@ def _from_exported(
     return Source(from_exported(exported, output_name, extra), name, "pt2", path, reference, output_name)
 
 
-def _from_onnx(path: Path, output_name: str | None) -> Source:
+def _from_onnx(path: Path, output_name: str | None, input_shape: Sequence[int] | None) -> Source:
+    from seenn_convert.frontend.onnx.file import output_names
     from seenn_convert.frontend.onnx.reader import read_onnx
 
     _check_file(path)
-    network = read_onnx(path, output_name)
-    choose(network.output_names, [True] * len(network.output_names), output_name)
+    if output_name is None:
+        names = output_names(path)
+        choose(names, [True] * len(names), None)
+    network = read_onnx(path, output_name, input_shape)
     program = from_torch(network, network.input_shape, network.input_dtype)
-    return Source(program, path.name, "onnx", path, output_name=output_name)
+    return Source(
+        program, path.name, "onnx", path, output_name=output_name, notes=network.notes,
+        pixel_range=network.pixel_range,
+    )  # fmt: skip
 
 
 def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:

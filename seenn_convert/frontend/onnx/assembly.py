@@ -14,6 +14,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seenn_convert.errors import UnsupportedOperatorError
+from seenn_convert.frontend.onnx.file import STANDARD_DOMAINS
 from seenn_convert.frontend.onnx.folding import (
     SHAPE_ARITHMETIC,
     attributes_of,
@@ -21,6 +22,7 @@ from seenn_convert.frontend.onnx.folding import (
     has_subgraph,
     is_foldable,
 )
+from seenn_convert.frontend.onnx.image import ImageInput
 from seenn_convert.frontend.onnx.operators.base import (
     BATCHES,
     Activation,
@@ -34,7 +36,6 @@ from seenn_convert.frontend.onnx.operators.base import (
 from seenn_convert.frontend.onnx.operators.table import BUILDERS
 from seenn_convert.ir.operators import ConstantRow
 
-STANDARD_DOMAINS = ("", "ai.onnx")
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
 _REMEDY = "replace the operator in the model and export it again"
 _COMPARISON = "write what it decides as a ReLU, a clamp or a product, and export it again"
@@ -53,16 +54,6 @@ class Step:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     released: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ImageInput:
-    """The image a file takes; ``batch`` is the batch size it fixes, None if it leaves it open."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    batch: int | None
 
 
 class Assembly:

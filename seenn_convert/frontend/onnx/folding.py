@@ -8,6 +8,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from seenn_convert.frontend.onnx.dequantise import dequantised
 from seenn_convert.frontend.onnx.operators.base import BATCHES, Activation, Array, BatchValue, OnnxNode, Value
 
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -96,16 +97,12 @@ def _batch_normalize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
 
 def _dequantize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
     """Return quantised weights as numbers; the reference knows only the newest forms of this operator."""
-    if node.integer("block_size", 0):
-        raise node.refuse("weights quantised in blocks are not supported", "export the model before its quantisation")
     weight, scale = (np.asarray(array) for array in arrays[:2])
-    zero = np.zeros_like(scale) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2])
-    if scale.ndim == 1:
-        row = [1] * weight.ndim
-        row[node.integer("axis", 1)] = -1
-        scale, zero = scale.reshape(row), zero.reshape(row)
-    dense: Array = (weight.astype(np.int32) - zero.astype(np.int32)).astype(scale.dtype) * scale
-    return dense
+    zero = np.zeros(scale.shape, np.int32) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2])
+    try:
+        return dequantised(weight, scale, zero, node.integer("axis", 1), node.integer("block_size", 0))
+    except (ValueError, TypeError) as error:
+        raise node.refuse(f"it does not fit its inputs ({error})", "export the model before its quantisation") from error
 
 
 def _dense(sparse: onnx.SparseTensorProto) -> Array:

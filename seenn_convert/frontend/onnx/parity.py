@@ -10,9 +10,11 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
+from google.protobuf.message import EncodeError
 from torch import Tensor
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.frontend.onnx.preparation import prepare
 from seenn_convert.frontend.onnx.reader import OnnxNetwork
 
 _FATAL_ONLY = 4  # onnxruntime's logging levels: 3 is error, and errors are raised too
@@ -44,7 +46,7 @@ def check_against_onnxruntime(
         PostconditionError: If the error is above the tolerance; names the first ONNX node that differs.
     """
     names = None if output_name is None else [output_name]
-    expected = _run(_session(str(path), path), images, path, names)
+    expected = _run(_session(_runnable(path, output_name), path), images, path, names)
     if not all(np.isfinite(output).all() for output in expected):
         raise InputError(f"{path}: {NOT_FINITE}")
     with torch.no_grad():
@@ -54,11 +56,24 @@ def check_against_onnxruntime(
     error = max(errors)
     if error <= tolerance:
         return error
-    where = _first_difference(path, network, images, tolerance) if isinstance(network, OnnxNetwork) else ""
+    where = _first_difference(path, network, images, tolerance, output_name) if isinstance(network, OnnxNetwork) else ""
     raise PostconditionError(
         f"{path}: the network differs from onnxruntime by {error:.3g} (relative), above the tolerance {tolerance:.3g}"
         f"{where}; report the file"
     )
+
+
+def _runnable(path: Path, output_name: str | None) -> str | bytes:
+    """Return what onnxruntime is to run: the file, or its rewriting where that computes with other numbers."""
+    prepared = prepare(path, output_name)
+    if not prepared.is_changed:
+        return str(path)
+    try:
+        return prepared.model.SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise InputError(
+            f"{path}: above 2 GiB in float32, it cannot be compared with onnxruntime; export it in float32 with external data"
+        ) from error
 
 
 def _session(model: str | bytes, path: Path) -> Any:
@@ -116,10 +131,12 @@ def _relative_error(found: Array, expected: Array) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-def _first_difference(path: Path, network: OnnxNetwork, images: Tensor, tolerance: float) -> str:
+def _first_difference(
+    path: Path, network: OnnxNetwork, images: Tensor, tolerance: float, output_name: str | None
+) -> str:
     """Return a clause naming the first node whose output differs, or nothing if the file cannot be taken apart."""
     names = [name for step in network.steps for name in step.outputs]
-    model = onnx.load(path)
+    model = prepare(path, output_name).model
     known = {name for node in model.graph.node for name in node.output}
     names = [name for name in names if name in known]
     del model.graph.output[:]
