@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import InputError
+from seenn_convert.finite import check_logits_finite
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
 from seenn_convert.runtime.fresh_rows import Fresh, FreshRows, Steppable
@@ -64,7 +65,8 @@ def run_early_exit(
         price: Of a timestep, taken off the plan logits; None leaves the plan as it is.
 
     Raises:
-        InputError: ``capacity`` is below 1, or the policy reads a plan and the model has no policy head.
+        InputError: ``capacity`` is below 1, the policy reads a plan and the model has no policy head, or an image or
+            its logits are NaN or infinite; names the image.
     """
     if capacity < 1:
         raise InputError(f"the capacity must be at least 1 row, got {capacity}")
@@ -168,4 +170,5 @@ def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTra
     index, logits, score, t = (torch.cat(parts) for parts in zip(*finished, strict=True))
     order = torch.argsort(index)
     logits = logits[order]
+    check_logits_finite(logits, index[order].tolist())
     return ExitTrace(logits.argmax(dim=-1), logits, t[order], score[order])

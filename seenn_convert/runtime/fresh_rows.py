@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from seenn_convert.finite import check_images_finite
 from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State
 from seenn_convert.runtime.policies import ExitPolicy, planned_timesteps
@@ -132,6 +133,7 @@ class FreshRows:
     def _read(self, image: Tensor) -> Fresh:
         image = image.to(self.model.device, self.model.dtype)
         count, padded = len(image), pad_rows(image, self.row_floor)
+        check_images_finite(image, range(self.served, self.served + count))
         drives = self.model.drive(padded)
         planned = planned_timesteps(self.model.plan(padded, drives), self.price)[:count] if self.planned else None
         index = torch.arange(self.served, self.served + count, device=self.model.device)

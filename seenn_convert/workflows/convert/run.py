@@ -37,6 +37,7 @@ from seenn_convert.workflows.convert.inputs import Model, read_inputs
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
+from seenn_convert.workflows.convert.stages.clamps import settle_clamps
 from seenn_convert.workflows.convert.stages.exit import fit_exit
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
@@ -100,6 +101,7 @@ def convert(
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
+    source = settle_clamps(source, data, options, images, progress)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode), images)
     progress("reading the model", 1, 1)
