@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
-from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.finite import first_not_finite
+from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.frontend.torch.exported import reference, with_sizes
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
-from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
 
@@ -115,7 +115,7 @@ def read_model(
     Args:
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
-        input_shape: Shape of one image; needed for modules and factories, and for ONNX files that leave sizes open.
+        input_shape: Shape of one image; needed for modules and factories, and for files that leave sizes open.
         weights: A ``.safetensors`` file with the state of the factory's module.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
@@ -134,7 +134,7 @@ def read_model(
     if isinstance(model, nn.Module):
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
-        return _from_exported(model, "exported program", None, output_name, extra_operators)
+        return _from_exported(model, "exported program", None, input_shape, output_name, extra_operators)
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -142,7 +142,8 @@ def read_model(
         return _from_onnx(path, output_name, input_shape)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
+        exported = read_pt2(path, extra_operators)
+        return _from_exported(exported, path.name, path, input_shape, output_name, extra_operators)
     if _is_factory(path):
         module = _call_factory(str(model), weights)
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
@@ -172,7 +173,8 @@ def read_for_images(
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
         shape = next(accepted, image_shape)
         return _from_module(module, str(model), shape, output_name, extra_operators, weights)
-    if isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None:
+    is_file = isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None
+    if is_file or isinstance(model, ExportedProgram):
         return read_model(model, None, weights, output_name, extra_operators)
     return read_model(model, image_shape, weights, output_name, extra_operators)
 
@@ -212,11 +214,11 @@ def _from_module(
 
 
 def _from_exported(
-    exported: ExportedProgram, name: str, path: Path | None, output_name: str | None, extra: Sequence[Operator]
-) -> Source:
-    reference = _exported_reference(exported, output_name)
-    program = from_exported(exported, output_name, extra)
-    return _classifier(Source(program, name, "pt2", path, reference, output_name))
+    exported: ExportedProgram, name: str, path: Path | None, input_shape: Sequence[int] | None,
+    output_name: str | None, extra: Sequence[Operator],
+) -> Source:  # fmt: skip
+    program = from_exported(with_sizes(exported, input_shape), output_name, extra)
+    return _classifier(Source(program, name, "pt2", path, reference(exported, output_name), output_name))
 
 
 def _from_onnx(path: Path, output_name: str | None, input_shape: Sequence[int] | None) -> Source:
@@ -237,26 +239,6 @@ def _classifier(source: Source) -> Source:
     """Return the source with a program that returns logits ``(B, K)``."""
     program, reading = as_classifier(source.program)
     return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
-
-
-def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
-    """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
-    module = runnable(exported)
-    image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
-    batch = image.meta["val"].shape[0]
-    if not isinstance(batch, int):
-        return lambda images: select(module(images), output_name)
-
-    def run(images: Tensor) -> Tensor:
-        missing = -len(images) % batch
-        whole = torch.cat([images, images[:1].expand(missing, *images.shape[1:])])
-        return torch.cat([select(module(part), output_name) for part in torch.split(whole, batch)])[: len(images)]
-
-    return run
-
-
-def _inputs(exported: ExportedProgram) -> tuple[str, ...]:
-    return tuple(str(name) for name in exported.graph_signature.user_inputs)
 
 
 def _call_factory(spec: str, weights: Path | None) -> nn.Module:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import onnx
@@ -14,15 +15,17 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seenn_convert.errors import UnsupportedOperatorError
+from seenn_convert.frontend.onnx.budget import FoldingBudget
 from seenn_convert.frontend.onnx.file import STANDARD_DOMAINS
 from seenn_convert.frontend.onnx.folding import (
+    FOLDED,
     SHAPE_ARITHMETIC,
     attributes_of,
     fold,
     has_subgraph,
     is_foldable,
 )
-from seenn_convert.frontend.onnx.image import ImageInput
+from seenn_convert.frontend.onnx.image import MOST_NUMBERS, ImageInput
 from seenn_convert.frontend.onnx.operators.base import (
     BATCHES,
     Activation,
@@ -71,6 +74,7 @@ class Assembly:
         self.values: dict[str, Value] = dict(constants)
         shapes = tuple((batch, *image.shape) for batch in BATCHES)
         self.values[image.name] = Activation(shapes, image.dtype)
+        self.budget = FoldingBudget(sum(array.size for array in constants.values()))
         self.unknown: set[str] = set()
         self.problems: list[str] = []
         self.steps: list[Step] = []
@@ -112,12 +116,14 @@ class Assembly:
         if has_subgraph(proto):
             raise node.refuse("control flow is not supported", "export a model without branches and loops")
         incomplete = not self.unknown.isdisjoint(proto.input)
-        if not incomplete and is_foldable(node):
+        known = proto.op_type in BUILDERS
+        if not incomplete and is_foldable(node) and (known or proto.op_type in FOLDED):
             # Outputs that nothing reads may be missing.
-            self.values.update(zip([name for name in proto.output if name], fold(proto, node), strict=False))
-        elif incomplete and (proto.op_type in BUILDERS or proto.op_type in SHAPE_ARITHMETIC):
+            results = fold(proto, node, self.budget)
+            self.values.update(zip([name for name in proto.output if name], results, strict=False))
+        elif incomplete and (known or proto.op_type in SHAPE_ARITHMETIC):
             self.unknown.update(proto.output)
-        elif proto.op_type not in BUILDERS:
+        elif not known:
             raise node.refuse("the operator has no conversion", _REMEDIES.get(proto.op_type, _REMEDY))
         else:
             self._build(proto, node)
@@ -132,6 +138,9 @@ class Assembly:
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
             reason = str(error).strip().split("\n")[0]
             raise node.refuse(f"it does not fit its inputs, or not for every batch size ({reason})") from error
+        largest = max(prod(value.shape_at(1)) for value in found)
+        if largest > MOST_NUMBERS:
+            raise node.refuse(f"its result for one image would hold {largest} numbers", "make the image smaller")
         self._append(node.name, layer.module, given, proto.output[: len(found)])
         outers = {node.activation(position).outer for position in layer.operands}
         outer = max(outers) if layer.outer is None else layer.outer

@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from seenn_convert.errors import InputError
 
-MOST_NUMBERS = 2**28
+MOST_NUMBERS = 2**26
 """The largest image that is read, and the largest result for one image on the way to the logits, in numbers."""
 
 WHOLE_TYPES = {

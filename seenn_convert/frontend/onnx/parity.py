@@ -75,7 +75,8 @@ def _runnable(path: Path, output_name: str | None) -> str | bytes:
         return prepared.model.SerializeToString()
     except (EncodeError, ValueError) as error:
         raise InputError(
-            f"{path}: above 2 GiB in float32, it cannot be compared with onnxruntime; export it in float32 with external data"
+            f"{path}: above 2 GiB in float32, so that it cannot be compared with onnxruntime; export it in float32 with "
+            "external data"
         ) from error
 
 

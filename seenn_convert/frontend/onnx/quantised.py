@@ -232,7 +232,7 @@ class _Rewriter:
         number = (value.astype(np.float32) - np.asarray(form.zero, np.float32).reshape(())) * form.scale.reshape(())
         changed = NodeProto()
         changed.CopyFrom(proto)
-        inputs = [*proto.input, ""][:2] + [self._hold(np.float32(number.reshape(()))), *proto.input[3:]]
+        inputs = [*proto.input[:2], self._hold(np.float32(number.reshape(()))), *proto.input[3:]]
         del changed.input[:]
         changed.input.extend(inputs)
         return changed
@@ -309,7 +309,9 @@ class _Rewriter:
         self._append(kind, inputs, output or proto.output[0], proto.name, **attributes)
 
     def _append(self, kind: str, inputs: Sequence[str], output: str, name: str = "", **attributes: object) -> None:
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=name or output, **attributes))
+        if not name or any(node.name == name for node in self.nodes[-2:]):  # one node may become several
+            name = output
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=name, **attributes))
 
 
 def refusal(proto: NodeProto, why: str, remedy: str = _REMEDY) -> UnsupportedOperatorError:

@@ -57,9 +57,7 @@ class OnnxNetwork(nn.Module):
                 del values[name]
 
 
-def read_onnx(
-    path: Path, output_name: str | None = None, input_shape: Sequence[int] | None = None
-) -> OnnxNetwork:
+def read_onnx(path: Path, output_name: str | None = None, input_shape: Sequence[int] | None = None) -> OnnxNetwork:
     """Read a classifier from an ONNX file.
 
     Args:

@@ -62,4 +62,4 @@ def _cast_to_float(proto: NodeProto) -> list[str]:
 def note_of(kind: str, pixel_range: tuple[float, float]) -> str:
     """Return a sentence for the user on the numbers that the images hold."""
     low, high = pixel_range
-    return f"the file takes whole numbers ({kind}); its images are floats from {low:g} to {high:g}, not scaled to [0, 1]"
+    return f"the file takes whole numbers ({kind}): its images are floats from {low:g} to {high:g}, not from 0 to 1"
