@@ -135,6 +135,8 @@ def read_model(
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
         return _from_exported(model, "exported program", None, input_shape, output_name, extra_operators)
+    if not isinstance(model, (str, Path)):
+        raise InputError(_no_model(model))
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -152,6 +154,16 @@ def read_model(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
+
+
+def _no_model(model: object) -> str:
+    """Return why something is no model, and what to give instead."""
+    wanted = "give a module in eval mode, an exported program, or the path of an .onnx or .pt2 file"
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"{model.__name__} is a class of modules, not a module; give an instance with its trained weights"
+    if isinstance(model, dict):
+        return "a state dict holds weights alone; load it into its module (module.load_state_dict(...)) and give that"
+    return f"the model is of type {type(model).__name__}; {wanted}"
 
 
 def read_for_images(
