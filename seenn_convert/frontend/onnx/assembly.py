@@ -37,6 +37,7 @@ from seenn_convert.frontend.onnx.operators.base import (
     to_tensor,
 )
 from seenn_convert.frontend.onnx.operators.table import BUILDERS
+from seenn_convert.frontend.quiet import quiet
 from seenn_convert.ir.operators import ConstantRow
 
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
@@ -196,7 +197,7 @@ def _infer(module: nn.Module, inputs: Sequence[Activation]) -> tuple[Activation,
     """Return what a module gives, from shapes alone."""
     runs = []
     for which in range(len(BATCHES)):
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), quiet():
             found = module(*(torch.empty(value.shapes[which], dtype=value.dtype) for value in inputs))
         runs.append(found if isinstance(found, tuple) else (found,))
     return tuple(

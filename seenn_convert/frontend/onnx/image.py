@@ -14,6 +14,7 @@ from seenn_convert.errors import InputError
 MOST_NUMBERS = 2**26
 """The largest image that is read, and the largest result for one image on the way to the logits, in numbers."""
 
+_LARGEST_BATCH = 4096
 WHOLE_TYPES = {
     TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64,
     TensorProto.UINT32, TensorProto.UINT64,
@@ -80,6 +81,11 @@ def image_of(graph: GraphProto, path: Path, input_shape: Sequence[int] | None = 
         raise InputError(
             f"{path}: one image of shape {shape} holds {prod(shape)} numbers, at most {MOST_NUMBERS} are read; check "
             "the sizes"
+        )
+    if sizes[0] > _LARGEST_BATCH:
+        raise InputError(
+            f"{path}: input '{found.name}' fixes a batch of {sizes[0]} images, at most {_LARGEST_BATCH} are read; export "
+            "it with a dynamic batch"
         )
     return ImageInput(found.name, shape, dtype, sizes[0] if sizes[0] > 0 else None)
 
