@@ -110,7 +110,9 @@ def test_a_scale_that_is_not_the_one_a_tensor_was_quantised_with(tmp_path: Path)
         node("Flatten", "d", outputs=("y",)),
     ]
     path = write_model(tmp_path, nodes, {"s": np.float32(0.5), "t": np.float32(0.25)})
-    with pytest.raises(UnsupportedOperatorError, match="was quantised with another scale or zero point; export the model before"):
+    with pytest.raises(
+        UnsupportedOperatorError, match="was quantised with another scale or zero point; export the model before"
+    ):
         read_model(path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, inliner, numpy_helper
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, inliner, numpy_helper
 
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.onnx.operators.base import Array
@@ -16,6 +16,7 @@ MOST_NODES = 100_000
 """A file whose local functions expand to more nodes than this is refused; large classifiers have a few thousand."""
 
 _NO_NUMBERS = "OSUc"  # kinds of numpy: objects, text and complex numbers
+_NO_TEXT = "{}: holds text that is not UTF-8; the file is damaged, export it again"
 _OLDEST_OPSET = 7  # older ones broadcast by other rules
 _FunctionKey = tuple[str, str, str]
 
@@ -40,6 +41,8 @@ def load_model(path: Path, *, with_weights: bool = True) -> ModelProto:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise InputError(f"{path}: holds no ONNX graph; export the model again")
+    if not all(isinstance(text, str) for text in _texts(model.graph)):  # protobuf hands out bytes that are no text
+        raise InputError(_NO_TEXT.format(path))
     return model
 
 
@@ -86,12 +89,23 @@ def damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: holds text that is not UTF-8; the file is damaged, export it again") from error
+        raise InputError(_NO_TEXT.format(path)) from error
     except (MemoryError, RecursionError, OverflowError) as error:
         raise InputError(
             f"{path}: reading it needs more memory than there is, or numbers beyond 64 bits; check the sizes in the "
             "file, or export it again"
         ) from error
+
+
+def _texts(graph: GraphProto) -> Iterator[object]:
+    """Yield the names in a graph."""
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
+    for value in (*graph.input, *graph.output):
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for proto in graph.node:
+        yield from (proto.name, proto.op_type, proto.domain, *proto.input, *proto.output)
+        yield from (attribute.name for attribute in proto.attribute)
 
 
 def _check_expansion(model: ModelProto, path: Path) -> None:

@@ -8,6 +8,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from seenn_convert.errors import UnsupportedOperatorError
 from seenn_convert.frontend.onnx.budget import FoldingBudget
 from seenn_convert.frontend.onnx.dequantise import dequantised
 from seenn_convert.frontend.onnx.operators.base import BATCHES, Activation, Array, BatchValue, OnnxNode, Value
@@ -81,12 +82,15 @@ def _evaluate(
         budget.spend(proto, node, arrays)
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     outputs = [name for name in proto.output if name]
-    if node.op_type in _BY_HAND:
-        return [_BY_HAND[node.op_type](node, arrays)]
-    if "sparse_value" in node.attributes:
-        return [_dense(node.attributes["sparse_value"])]
     try:
-        found = _evaluator(proto, node.opset, feeds, outputs).run(None, feeds)
+        if node.op_type in _BY_HAND:
+            found = [_BY_HAND[node.op_type](node, arrays)]
+        elif "sparse_value" in node.attributes:
+            found = [_dense(node.attributes["sparse_value"])]
+        else:
+            found = _evaluator(proto, node.opset, feeds, outputs).run(None, feeds)
+    except UnsupportedOperatorError:
+        raise
     except Exception as error:  # the reference raises whatever numpy does, and several classes of its own
         reason = str(error).strip().split("\n")[0]
         raise node.refuse(f"it cannot be evaluated as a constant ({type(error).__name__}: {reason})") from error

@@ -95,7 +95,7 @@ def _session(model: str | bytes, path: Path) -> Any:
 def _run(session: Any, images: Tensor, path: Path, names: Sequence[str] | None = None) -> list[Array]:
     """Run all images, in groups where the file fixes the batch; the last group is filled up with its last image."""
     image = session.get_inputs()[0]
-    group = image.shape[0] if image.shape and isinstance(image.shape[0], int) else len(images)
+    group = image.shape[0] if image.shape and isinstance(image.shape[0], int) and image.shape[0] > 0 else len(images)
     missing = -len(images) % group
     filled = np.concatenate([images.cpu().numpy(), np.repeat(images[-1:].cpu().numpy(), missing, axis=0)])
     try:
