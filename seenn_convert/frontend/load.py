@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, SeennConvertError, reason_of
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.exported import reference, with_sizes
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.frontend.weights import load_weights
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
 
@@ -116,7 +115,8 @@ def read_model(
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, and for files that leave sizes open.
-        weights: A ``.safetensors`` file with the state of the factory's module.
+        weights: A file with the state of the factory's module: ``.safetensors``, or what ``torch.save`` wrote of a state
+            dict.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
@@ -144,15 +144,15 @@ def read_model(
         return _from_onnx(path, output_name, input_shape)
     if path.suffix == ".pt2":
         _check_file(path)
-        exported = read_pt2(path, extra_operators)
-        return _from_exported(exported, path.name, path, input_shape, output_name, extra_operators)
+        return _from_pt2(path, input_shape, output_name, extra_operators)
     if _is_factory(path):
-        module = _call_factory(str(model), weights)
-        return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        module, notes = _call_factory(str(model), weights)
+        source = _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        return replace(source, notes=(*notes, *source.notes))
     _check_file(path)
     raise InputError(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
-        "the last with a .safetensors file as its weights"
+        "the last with a .safetensors or .pth file as its weights"
     )
 
 
@@ -179,12 +179,13 @@ def read_for_images(
     colour ones, and the other way round. The program says which it was.
     """
     if isinstance(model, (str, Path)) and _is_factory(model):
-        module = _call_factory(str(model), weights)
+        module, notes = _call_factory(str(model), weights)
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
         accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
         shape = next(accepted, image_shape)
-        return _from_module(module, str(model), shape, output_name, extra_operators, weights)
+        source = _from_module(module, str(model), shape, output_name, extra_operators, weights)
+        return replace(source, notes=(*notes, *source.notes))
     is_file = isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None
     if is_file or isinstance(model, ExportedProgram):
         return read_model(model, None, weights, output_name, extra_operators)
@@ -233,6 +234,21 @@ def _from_exported(
     return _classifier(Source(program, name, "pt2", path, reference(exported, output_name), output_name))
 
 
+def _from_pt2(
+    path: Path, input_shape: Sequence[int] | None, output_name: str | None, extra: Sequence[Operator]
+) -> Source:
+    """Read a file and run it on one black image: what was changed by hand may be read and not run."""
+    try:
+        source = _from_exported(read_pt2(path, extra), path.name, path, input_shape, output_name, extra)
+        with torch.no_grad():
+            source.program(torch.zeros(1, *source.program.input_shape, dtype=source.program.input_dtype))
+    except SeennConvertError:
+        raise
+    except Exception as error:  # whatever the content of a damaged file may provoke
+        raise InputError(f"{path}: its graph does not run ({reason_of(error)}); export the model again") from error
+    return source
+
+
 def _from_onnx(path: Path, output_name: str | None, input_shape: Sequence[int] | None) -> Source:
     from seenn_convert.frontend.onnx.file import output_names
     from seenn_convert.frontend.onnx.reader import read_onnx
@@ -253,7 +269,8 @@ def _classifier(source: Source) -> Source:
     return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
 
 
-def _call_factory(spec: str, weights: Path | None) -> nn.Module:
+def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return the module in eval mode, with the weights of a file if one is given, and notes on these."""
     module_name, _, factory_name = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -269,14 +286,11 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
         raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
+    notes: tuple[str, ...] = ()
     if weights is not None:
         _check_file(weights)
-        try:
-            model.load_state_dict(load_file(weights))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{weights}: does not fit {spec} ({reason})") from error
-    return model.eval()
+        notes = load_weights(model, weights, spec)
+    return model.eval(), notes
 
 
 def _check_file(path: Path) -> None:

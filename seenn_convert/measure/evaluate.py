@@ -31,6 +31,8 @@ from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.remedies import Settings
+from seenn_convert.measure.spiking_warnings import more_energy
+from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -81,7 +83,7 @@ def measure(
         program.graph_module.to(device)
     with torch.no_grad():
         batch_size = rows_together(artifact.snn, batch_size)
-        ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
+        ann_logits = run_ann(ann, data, images_together(ann, batch_size), progress)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
@@ -100,7 +102,7 @@ def measure(
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=float((ann_predictions == labels).double().mean()),
+        ann_accuracy=float((ann_logits.argmax(dim=-1) == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
@@ -118,7 +120,8 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    return replace(found, warnings=tuple(_warnings(artifact, data, found)))
+    doubts = suspicions(ann, data, ann_logits, range(len(data)))
+    return replace(found, warnings=(*_warnings(artifact, data, found), *doubts))
 
 
 def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[Caution]:
@@ -133,6 +136,7 @@ def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[
         yield Caution("exit_drift", drift_words(found.exit_drift))
     if found.certificate is not None and not found.certificate.holds:
         yield Caution("certificate_fails", broken_words(found.certificate))
+    yield from more_energy(found.energy.nanojoule_per_image, "these images")
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
