@@ -33,11 +33,18 @@ WarningCode = Literal[
     "plan_no_better",
     "few_policy_images",
     "differs_from_hindsight",
+    "ann_nearly_always_right",
+    "ann_below_expected",
+    "ann_gap",
+    "calibration_memorised",
     "calibration_images",
+    "validation_images",
     "policy_images",
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",
+    "class_order",
+    "bytes_as_pixels",
     "other",
 ]
 
@@ -83,6 +90,26 @@ class DataFacts:
     name: str
     images: int
     fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnRight:
+    """How often the ANN is right.
+
+    Attributes:
+        of: Which images: ``"calibration"``, ``"validation"`` or ``"new"`` ones.
+        images: How many there are.
+        right: On how many it is right.
+    """
+
+    of: Literal["calibration", "validation", "new"]
+    images: int
+    right: int
+
+    @property
+    def share(self) -> float:
+        """Share of the images."""
+        return self.right / max(self.images, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
