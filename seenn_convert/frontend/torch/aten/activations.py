@@ -1,5 +1,7 @@
 """Activation functions of the ReLU family, which become neurons; the smooth ones are lifted as they stand."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,9 @@ from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwi
 from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles
 from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, rank_of
 from seenn_convert.ir.operators import Affine, ClippedReLU
+
+FARTHEST_SHIFT = 16.0
+"""Largest bound that an activation is moved by: in single precision a sum of this size is off by 1e-6 at most."""
 
 
 @handles("relu", "threshold", any_layout=True)
@@ -27,7 +32,7 @@ def relu6(call: Call) -> Result:
 def clamp(call: Call) -> Result:
     """Clamp: from 0 a ReLU; between two numbers a clipped ReLU, moved; else an elementwise operator.
 
-    ``clamp(x, a, b) = a + min(max(x - a, 0), b - a)``.
+    ``clamp(x, a, b) = a + min(max(x - a, 0), b - a)``, as long as the sums round no more than the activation itself.
     """
     if call.is_activation("min") or call.is_activation("max"):
         return elementwise(call)
@@ -36,11 +41,11 @@ def clamp(call: Call) -> Result:
     source = call.tensor("self")
     if low == 0 and high is None:
         return Lifted(nn.ReLU(), (source,))
-    if low is None or high is None or high <= low:
+    dtype = source.meta["val"].dtype
+    if low is None or high is None or not low < high <= torch.finfo(dtype).max or abs(low) > FARTHEST_SHIFT:
         return elementwise(call)
     if low == 0:
         return Lifted(ClippedReLU(high), (source,))
-    dtype = source.meta["val"].dtype
     moved = Lifted(_shift(-low, dtype), (source,))
     return Lifted(_shift(low, dtype), (Lifted(ClippedReLU(high - low), (moved,)),))
 
@@ -83,8 +88,8 @@ def _shift(amount: float, dtype: torch.dtype) -> Affine:
 
 
 def _scalar(call: Call, name: str) -> float | None:
-    """Return the number ``name``, also where it is given as a constant tensor of one element."""
+    """Return the bound ``name``, also where it is a constant tensor of one element; None where it is infinite."""
     constant: Tensor | None = call.constant(name)
     if constant is not None and constant.numel() != 1:
         raise Refusal(f"its argument '{name}' differs between neurons, which cannot be converted yet")
-    return None if constant is None else float(constant)
+    return None if constant is None or not math.isfinite(constant) else float(constant)
