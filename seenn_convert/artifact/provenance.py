@@ -17,9 +17,11 @@ PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetenso
 
 
 def model_provenance(source: Source) -> ModelOrigin:
-    """Return name, format and hash of the file that the model was read from, and which output, where it has several."""
+    """Return name, format and hash of the file that the model was read from, which output, and how it was read."""
     digest = sha256_of(source.path) if source.path is not None else None
-    return ModelOrigin(name=source.name, format=source.format, sha256=digest, output_name=source.output_name)
+    return ModelOrigin(
+        name=source.name, format=source.format, sha256=digest, output_name=source.output_name, notes=source.notes
+    )
 
 
 def data_facts(data: Samples) -> DataFacts:

@@ -74,7 +74,13 @@ def conversion_text(report: "Report") -> str:
     if conversion.calibration.labelled:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out calibration images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps)
-    return "\n".join([*lines, *warning_lines(conversion.warnings)])
+    notes = () if report.model is None else report.model.notes
+    return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
+
+
+def note_lines(notes: Sequence[str]) -> list[str]:
+    """Return a line for each thing that reading the model settled."""
+    return [f"note: {note}" for note in notes]
 
 
 def certificate_lines(certificate: "Certificate | None", timesteps: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seenn_convert.cli.console import certificate_lines, columns_text, say_json
+from seenn_convert.cli.console import certificate_lines, columns_text, note_lines, say_json
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import SHAPE, json_option, output_name_option, weights_option
@@ -61,7 +61,7 @@ def _inspect_model(
 
     source = read_model(model, input_shape, weights, output_name)
     ann = run_passes(source.program, ANN_PASSES)
-    return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape)})
+    return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape), "notes": source.notes})
 
 
 def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
@@ -77,6 +77,7 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "class_names": artifact.class_names,
         "options": artifact.provenance.options,
         "model": artifact.provenance.model,
+        "notes": artifact.provenance.model.notes,
     }
     found, conversion = _describe(str(path), artifact.ann, artifact.snn, facts), artifact.report.conversion
     return found if conversion is None else {**found, "passes": conversion.passes}
@@ -126,6 +127,6 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
     ]
     facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0))
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
-    parts = [found["name"], *facts, share, "", columns_text(rows), ""]
+    parts = [found["name"], *facts, share, *note_lines(found["notes"]), "", columns_text(rows), ""]
     parts += [layers, ""] if layers else []
     return "\n".join([*parts, "passes", *passes, *declined, "", found["program"]])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.exits.temperatures import fit_temperatures
+from seenn_convert.finite import check_images_finite, check_logits_finite
 from seenn_convert.ir.scores import ExitScore, scores_of
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Observer, Results, State, unroll
@@ -149,12 +150,19 @@ def collect_readouts(
         row_floor: Fewest rows in a batch, as in ``run_early_exit``.
         progress: Called with the number of images that have just finished.
         observers: See each timestep of a batch; its results are of the images alone, without padding.
+
+    Raises:
+        InputError: An image or its last logits are NaN or infinite; names the image.
     """
-    parts = []
+    parts, seen = [], 0
     for image in batches:
         rows, count = pad_rows(image.to(model.device, model.dtype), row_floor), len(image)
+        numbers = range(seen, seen + count)
+        check_images_finite(rows[:count], numbers)
         drives = model.drive(rows)
         logits, scores = _unrolled(model, drives, len(rows), count, observers)
+        check_logits_finite(logits[-1], numbers)
+        seen += count
         parts.append(Readouts(
             predictions=logits.argmax(dim=-1).cpu(),
             scores=scores.cpu(),

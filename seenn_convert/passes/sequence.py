@@ -15,24 +15,28 @@ from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.drop_no_ops import DropNoOps
+from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
 from seenn_convert.passes.insert_neurons import InsertNeurons
+from seenn_convert.passes.join_clips import JoinClips
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
-    Canonicalize(),  # first: every later pass may assume one call a module
+    JoinClips(),  # before affines are joined: a clamp may be a rectifier between two of them
+    Canonicalize(),  # early: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
-    SplitLeakyReLU(),  # before pooling moves: a split activation is not monotone in one call
     FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
-    PoolBeforeReLU(),  # late: it looks for the final activations
+    PoolBeforeReLU(),  # before activations are split: a split one is not monotone in one call
+    FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
+    SplitLeakyReLU(),  # behind all that takes a leaky activation as one
     OrderChannelsLast(),  # last: the weights are final
 )
 

@@ -33,5 +33,11 @@ def test_every_warning_is_a_line() -> None:
     assert text.splitlines()[-2:] == ["warning: few images", "warning: no labels"]
 
 
+def test_notes_on_how_the_model_was_read_are_lines_before_the_warnings() -> None:
+    report = small.artifact().report
+    text = conversion_text(replace(report, model=replace(report.model, notes=("read in float32",))))
+    assert "note: read in float32" in text.splitlines()
+
+
 def test_a_report_that_knows_nothing_gives_no_text() -> None:
     assert conversion_text(Report()) == policy_text(Report()) == ""

@@ -17,12 +17,14 @@ class ModelOrigin:
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
         sha256: Of the file; None if there was none.
         output_name: Which of several outputs are the logits; None if there is one.
+        notes: Sentences on how it was read where that was not plain, such as the type of its numbers.
     """
 
     name: str = "unknown"
     format: str = "unknown"
     sha256: str | None = None
     output_name: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

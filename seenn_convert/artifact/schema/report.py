@@ -1,9 +1,10 @@
 """``report.json``: what a conversion did, and how good the result is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.conversion import Conversion, ModelFacts
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.artifact.schema.shared import Environment, WarningCode
@@ -32,7 +33,7 @@ OLD_WARNINGS: Mapping[str, WarningCode] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(PlainParts):
     """What a conversion did, and how good the result is; None stands for what is not known.
 
     Attributes:
@@ -48,6 +49,11 @@ class Report:
     conversion: Conversion | None = None
     evaluation: Evaluation | None = None
     environment: Environment | None = None
+
+    def __repr__(self) -> str:
+        """Return which parts there are; ``report.json`` and the attributes hold them."""
+        known = [one.name for one in fields(self)[1:] if getattr(self, one.name) is not None]
+        return f"Report({', '.join(known) or 'empty'})"
 
 
 def migrated(report: dict[str, Any]) -> dict[str, Any]:

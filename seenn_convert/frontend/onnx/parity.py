@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.onnx.reader import OnnxNetwork
 
 _FATAL_ONLY = 4  # onnxruntime's logging levels: 3 is error, and errors are raised too
@@ -45,8 +46,10 @@ def check_against_onnxruntime(
     """
     names = None if output_name is None else [output_name]
     expected = _run(_session(str(path), path), images, path, names)
-    if not all(np.isfinite(output).all() for output in expected):
-        raise InputError(f"{path}: {NOT_FINITE}")
+    floating = (torch.from_numpy(output) for output in expected if np.issubdtype(output.dtype, np.floating))
+    rows = [row for output in floating if (row := first_not_finite(output)) is not None]
+    if rows:
+        raise InputError(f"{path}: {NOT_FINITE} (first at image {min(rows)})")
     with torch.no_grad():
         found = network(images)
     outputs = found if isinstance(found, tuple) else (found,)

@@ -61,8 +61,10 @@ def _activation(pieces: Pieces) -> nn.Module | None:
         return nn.Identity()
     if ends == (0,) and between[1] == IDENTITY and between[0][1] == 0 and pieces.lines[1] == ZERO:
         return nn.LeakyReLU(float(between[0][0])) if between[0][0] else nn.ReLU()
-    if len(ends) == 2 and ends[0] == 0 and between == (ZERO, IDENTITY, (Fraction(0), ends[1])):
-        return ClippedReLU(float(ends[1])) if pieces.lines[1::2] == (ZERO, between[2]) else None
+    on_ends = tuple((Fraction(0), end) for end in ends)
+    if len(ends) == 2 and between == (on_ends[0], IDENTITY, on_ends[1]) and pieces.lines[1::2] == on_ends:
+        low, high = float(ends[0]), float(ends[1])
+        return ClippedReLU(high) if low == 0 else AtenOperator("clamp.default", ("@0", low, high))
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
+from seenn_convert.artifact.schema.conversion import ModelFacts
 from seenn_convert.artifact.schema.report import SCHEMA_VERSION, Report, migrated
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.errors import ArtifactError
@@ -86,3 +87,11 @@ def test_whatever_stands_anywhere_a_report_loads_or_is_an_artifact_error(value: 
         part[path[-1]] = value
         with contextlib.suppress(ArtifactError):
             from_plain(migrated(report), Report)
+
+
+def test_a_part_can_be_taken_as_plain_data_as_before() -> None:
+    report = Report(model=ModelFacts(name="m", input_shape=(1, 8, 8), classes=2), environment=None)
+    with pytest.warns(DeprecationWarning, match=r"is now report\.model"):
+        assert report["model"]["classes"] == 2
+    with pytest.raises(KeyError):
+        report["models"]

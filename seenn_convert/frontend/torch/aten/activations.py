@@ -1,17 +1,15 @@
 """Activation functions of the ReLU family, which become neurons; the smooth ones are lifted as they stand."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles
 from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, rank_of
-from seenn_convert.ir.operators import Affine, ClippedReLU
+from seenn_convert.ir.operators import Affine, AtenOperator, ClippedReLU
 
-FARTHEST_SHIFT = 16.0
-"""Largest bound that an activation is moved by: in single precision a sum of this size is off by 1e-6 at most."""
+FAR = -32.0
+"""A lower bound from which on the sum with an activation would lose digits that matter."""
 
 
 @handles("relu", "threshold", any_layout=True)
@@ -32,18 +30,23 @@ def relu6(call: Call) -> Result:
 def clamp(call: Call) -> Result:
     """Clamp: from 0 a ReLU; between two numbers a clipped ReLU, moved; else an elementwise operator.
 
-    ``clamp(x, a, b) = a + min(max(x - a, 0), b - a)``, as long as the sums round no more than the activation itself.
+    ``clamp(x, a, b) = a + min(max(x - a, 0), b - a)``. A bound that no number of the type passes is none. Far below 0
+    the sum would round activations away, so such a clamp stays as it is.
     """
     if call.is_activation("min") or call.is_activation("max"):
         return elementwise(call)
-    low = _scalar(call, "min_val" if "min_val" in call.arguments else "min")
-    high = _scalar(call, "max_val" if "max_val" in call.arguments else "max")
     source = call.tensor("self")
+    dtype = source.meta["val"].dtype
+    given = [_scalar(call, f"{name}_val" if f"{name}_val" in call.arguments else name) for name in ("min", "max")]
+    low, high = (None if bound is None or abs(bound) >= torch.finfo(dtype).max else bound for bound in given)
     if low == 0 and high is None:
         return Lifted(nn.ReLU(), (source,))
-    dtype = source.meta["val"].dtype
-    if low is None or high is None or not low < high <= torch.finfo(dtype).max or abs(low) > FARTHEST_SHIFT:
+    if _excludes_all(*given, torch.finfo(dtype).max):
         return elementwise(call)
+    if low is None and high is None:
+        return Lifted(nn.Identity(), (source,))
+    if low is None or high is None or high <= low or low <= FAR:
+        return elementwise(call) if [low, high] == given else Lifted(_clamp(low, high), (source,))
     if low == 0:
         return Lifted(ClippedReLU(high), (source,))
     moved = Lifted(_shift(-low, dtype), (source,))
@@ -83,13 +86,22 @@ def prelu(call: Call) -> Result:
 handles("hardswish", "log_sigmoid", any_layout=True)(as_it_stands)  # elementwise, though PyTorch does not tag them so
 
 
+def _excludes_all(low: float | None, high: float | None, most: float) -> bool:
+    """Return whether a bound lies beyond all numbers on the wrong side, so that the clamp is a constant."""
+    return (low is not None and not low < most) or (high is not None and not high > -most)
+
+
+def _clamp(low: float | None, high: float | None) -> AtenOperator:
+    return AtenOperator("clamp.default", ("@0", low, high))
+
+
 def _shift(amount: float, dtype: torch.dtype) -> Affine:
     return Affine(torch.tensor(1.0, dtype=dtype), torch.tensor(amount, dtype=dtype))
 
 
 def _scalar(call: Call, name: str) -> float | None:
-    """Return the bound ``name``, also where it is a constant tensor of one element; None where it is infinite."""
+    """Return the number ``name``, also where it is given as a constant tensor of one element."""
     constant: Tensor | None = call.constant(name)
     if constant is not None and constant.numel() != 1:
         raise Refusal(f"its argument '{name}' differs between neurons, which cannot be converted yet")
-    return None if constant is None or not math.isfinite(constant) else float(constant)
+    return None if constant is None else float(constant)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.calibration import Calibration, from_statistics
-from seenn_convert.calibration.observe import check_images, observe
+from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
@@ -52,8 +52,7 @@ def observed(session: Session, ann: Program | None = None) -> tuple[dict[str, Ac
 
     def images() -> Iterator[Tensor]:
         for image, _ in session.data.batches(images_together(program, session.options.batch_size), fitting):
-            check_images(image, program.input_shape, fitting[counter.done : counter.done + len(image)])
             yield image
             counter.add(len(image))
 
-    return observe(program, images())
+    return observe(program, images(), fitting)

@@ -1,0 +1,64 @@
+"""The warnings of a conversion."""
+
+from collections.abc import Iterator
+
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.exits.tune import ExitTuning, Split
+
+LARGE_DROP = 2.0
+"""Points above which a drop that was not asked for is worth a warning."""
+
+ABOVE_CHANCE = 0.1
+"""Share of the way from chance to always right below which an ANN knows little of the calibration images."""
+
+
+def cautions(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> Iterator[Caution]:
+    """Return an iterator over the warnings of a conversion; ``classes`` is the number of outputs."""
+    right, chance = tuning.held_out["reference"], 1 / classes
+    if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
+        yield Caution(
+            "ann_near_chance",
+            f"the ANN is right on only {right:.1%} of the held-out calibration images, little more than chance; check "
+            "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained "
+            "ones",
+        )
+    if not tuning.choice.reached:
+        remedy = "raise -T, or accept a larger drop"
+        if tuning.certificate is not None:
+            remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
+        yield Caution(
+            "target_not_reached", f"the exit target was not reached on the held-out calibration images; {remedy}"
+        )
+    elif tuning.choice.expected_drop > LARGE_DROP:
+        yield Caution(
+            "large_drop",
+            f"early exit is expected to lose {tuning.choice.expected_drop:.1f} points against the ANN; allow more "
+            "timesteps, or take neurons of several levels (--neuron multilevel)",
+        )
+    if len(split.held_out) < 100:
+        yield Caution(
+            "few_held_out",
+            f"the exit thresholds were chosen on only {len(split.held_out)} held-out images; give some hundreds",
+        )
+    if not tuning.labelled:
+        yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
+    yield from _channel_warnings(calibration)
+
+
+def _channel_warnings(calibration: Calibration) -> Iterator[Caution]:
+    silent = [name for name, layer in calibration.layers.items() if layer.maximum <= 0]
+    if 2 * len(silent) > len(calibration.layers):
+        yield Caution(
+            "silent_layers",
+            f"{len(silent)} of {len(calibration.layers)} activations never fire on the calibration images; check the "
+            "preprocessing (mean, std, resize) and that these images are the model's kind",
+        )
+    firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
+    dead = {name: len(layer.dead_channels) for name, layer in firing.items() if layer.dead_channels}
+    if dead:
+        listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
+        yield Caution(
+            "dead_channels",
+            f"channels that no calibration image activated carry their layer's largest threshold: {listed}",
+        )
