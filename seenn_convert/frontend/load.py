@@ -18,6 +18,7 @@ from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
+from seenn_convert.frontend.torch.reference import no_function
 from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
@@ -68,6 +69,9 @@ class Source:
             expected = self._run_reference(self.reference, images)
             error = relative_error(self._as_original(images), expected)
         if not error <= TORCH_TOLERANCE:
+            reason = no_function(self.reference, images, TORCH_TOLERANCE)
+            if reason is not None:
+                raise InputError(f"{self.name}: {reason}")
             raise PostconditionError(
                 f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
             )

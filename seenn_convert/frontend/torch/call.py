@@ -78,8 +78,8 @@ class Call:
         """Refuse arithmetic with sizes that are not known, which are those of the batch."""
         for argument in self.node.target._schema.arguments:  # type: ignore[union-attr]
             value = self.arguments.get(argument.name)
-            is_number = isinstance(value, fx.Node) and not isinstance(value.meta.get("val"), (Tensor, list, tuple))
-            if is_number and "int" not in str(argument.type):
+            value = value.meta.get("val") if isinstance(value, fx.Node) else value
+            if is_size_as_number(argument, value):
                 raise Refusal(
                     "it computes with the number of images in the batch, so an image's result would depend on the "
                     "others; write a number that is the same for every batch"
@@ -172,6 +172,11 @@ class Call:
         if value is None:
             raise Refusal(f"its argument '{name}' is missing")
         return value
+
+
+def is_size_as_number(argument: torch.Argument, value: object) -> bool:
+    """Return whether ``value`` is a size that is not known, or made of one, where an operator takes any number."""
+    return isinstance(value, (torch.SymInt, torch.SymFloat)) and "int" not in str(argument.type)
 
 
 Result = Lifted | Same | Constant | list[Lifted]

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seenn_convert.frontend.torch.aten import HANDLERS, is_on_elements, operator_of
-from seenn_convert.frontend.torch.call import dtype_of, full_operator_name, written_as
+from seenn_convert.frontend.torch.call import Call, dtype_of, full_operator_name, is_size_as_number, written_as
 from seenn_convert.frontend.torch.layout import size_for_one_row
 
 COMPOSITE = "CompositeImplicitAutograd"
@@ -31,7 +31,7 @@ def decompose(graph: fx.Graph, image: fx.Node, own: Collection[str]) -> None:
     """
     reached = {image}
     for node in list(graph.nodes):
-        if reached.isdisjoint(node.all_input_nodes):
+        if reached.isdisjoint(node.all_input_nodes) or not pytree.tree_any(_is_tensor, node.meta.get("val")):
             continue
         reached.add(node)
         if node.op != "call_function" or full_operator_name(node) in own or not isinstance(node.target, OpOverload):
@@ -71,9 +71,13 @@ class _Recorder(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         if not _gives_tensors(func):
             return func(*args, **kwargs)
+        bound = [*zip(func._schema.arguments, args, strict=False), *_by_name(func, kwargs)]
+        if any(is_size_as_number(argument, value) for argument, value in bound):
+            raise _Unread
         inputs, options = pytree.tree_map(self.node_of, (args, kwargs))
         nodes = [leaf for leaf in pytree.tree_leaves((inputs, options)) if isinstance(leaf, fx.Node)]
-        changes = not self.reached.isdisjoint(nodes)
+        changing = self.reached.intersection(nodes)
+        changes = bool(changing)
         if changes and not _is_read(func):
             rule = _rule_of(func)
             if rule is None:
@@ -81,8 +85,8 @@ class _Recorder(TorchDispatchMode):
             with self:
                 return rule(*args, **kwargs)
         result = func(*args, **kwargs)
-        tensors = [leaf for leaf in pytree.tree_leaves((args, result)) if isinstance(leaf, Tensor)]
-        if changes and not is_on_elements(func) and any(one.dtype != self.kind for one in tensors):
+        types = {dtype_of(one) for one in changing} | {one.dtype for one in pytree.tree_leaves(result) if _is_tensor(one)}
+        if changes and not is_on_elements(func) and types != {self.kind}:
             raise _Unread  # positions and counts
         self._write(func, tuple(inputs), options, result, changes)
         return result
@@ -116,6 +120,7 @@ def _replace(node: fx.Node, reached: Collection[fx.Node], kind: torch.dtype) -> 
     rule = _rule_of(node.target)
     assert rule is not None
     try:
+        Call(node, {}).check_numbers()
         with torch.inference_mode(), _fake_mode(node), recorder:
             results = pytree.tree_map(recorder.node_of, rule(*arguments, **options))
     except Exception:  # a rule may fail in any way: the call is then refused as it stands
@@ -135,6 +140,14 @@ def _redirect(node: fx.Node, results: Any) -> None:
     for item in list(node.users):
         item.replace_all_uses_with(results[item.args[1]])
         node.graph.erase_node(item)
+
+
+def _by_name(target: Any, options: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    return [(argument, options[argument.name]) for argument in target._schema.arguments if argument.name in options]
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _gives_tensors(target: Any) -> bool:

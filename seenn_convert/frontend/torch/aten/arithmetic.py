@@ -95,7 +95,7 @@ def reduction(call: Call) -> Result:
 @handles("max", "min", any_layout=True)
 def extreme(call: Call) -> Result:
     """The largest or smallest along an axis other than the batch; of two tensors, element by element."""
-    if "dim" not in call.arguments:
+    if "other" in call.arguments:
         return elementwise(call)
     source, dims, layout = _reduced(call)
     name = "amax" if operator_of(call.node.target) == "max" else "amin"

@@ -33,6 +33,8 @@ def as_it_stands(call: Call, **replaced: object) -> Lifted:
 
 def elementwise(call: Call) -> Lifted:
     """Return an operator that works on each element, whichever it is."""
+    if torch.Tag.nondeterministic_seeded in call.node.target.tags:  # type: ignore[union-attr]
+        raise Refusal("it draws random numbers, so the model gives other results for the same image; leave it out")
     if not is_on_elements(call.node.target):
         raise Refusal("this operator cannot be converted yet; replace it, or convert the part of the model before it")
     rank = rank_of(call.node)

@@ -43,6 +43,8 @@ def of_other_type(call: Call, kind: torch.dtype) -> Result:
 
 
 def _reason(kind: torch.dtype, taken: set[torch.dtype], given: torch.dtype, name: str) -> str:
+    if given.is_complex or any(one.is_complex for one in taken):
+        return "it computes with complex numbers, which cannot be converted"
     other, usual = _name(min(taken, key=str) if taken else given), _name(kind)
     if other.startswith(("float", "bfloat")):
         return f"it computes in {other} and the image is {usual}; convert the model in one floating-point type"
