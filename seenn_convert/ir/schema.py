@@ -160,14 +160,17 @@ def build_module(
             raise TypeError("the wrapped operator is not described")
         known[option] = build_module(wrapped, _inside(option, tensors), extras)
     if kind is operators.Elementwise:
-        known["steps"] = [
-            build_module(step, _inside(f"steps.{index}", tensors), extras)
-            for index, step in enumerate(description["steps"])  # type: ignore[arg-type]
-        ]
+        known["steps"] = _built_steps(description["steps"], tensors, extras)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)
     return module.eval().requires_grad_(False)
+
+
+def _built_steps(steps: object, tensors: Mapping[str, Tensor], extras: Extras) -> list[nn.Module]:
+    if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
+        raise TypeError("the steps of an elementwise function are not described")
+    return [build_module(step, _inside(f"steps.{index}", tensors), extras) for index, step in enumerate(steps)]
 
 
 def _inside(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

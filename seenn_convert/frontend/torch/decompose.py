@@ -44,11 +44,11 @@ class _Unread(Exception):
     """A rule ends in a call that has no conversion."""
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down, in front of ``node``, what its rule calls; aliases and composites among it by their own rules."""
 
     def __init__(self, node: fx.Node, reached: Collection[fx.Node], kind: torch.dtype) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph, self.node, self.reached, self.kind = node.graph, node, set(reached), kind
         self.made: list[fx.Node] = []
         self.known: dict[int, tuple[Tensor, fx.Node]] = {}  # the tensor is kept, so that its id is
@@ -85,8 +85,8 @@ class _Recorder(TorchDispatchMode):
             with self:
                 return rule(*args, **kwargs)
         result = func(*args, **kwargs)
-        types = {dtype_of(one) for one in changing} | {one.dtype for one in pytree.tree_leaves(result) if _is_tensor(one)}
-        if changes and not is_on_elements(func) and types != {self.kind}:
+        taken, given = {dtype_of(one) for one in changing}, filter(_is_tensor, pytree.tree_leaves(result))
+        if changes and not is_on_elements(func) and {*taken, *(one.dtype for one in given)} != {self.kind}:
             raise _Unread  # positions and counts
         self._write(func, tuple(inputs), options, result, changes)
         return result
@@ -116,7 +116,7 @@ def _replace(node: fx.Node, reached: Collection[fx.Node], kind: torch.dtype) -> 
         for value in pytree.tree_leaves(source.meta.get("val")):
             if isinstance(value, Tensor) and isinstance(source.meta["val"], Tensor):
                 recorder.enter(value, source)
-    arguments, options = fx.map_arg((node.args, node.kwargs), lambda source: source.meta["val"])  # type: ignore[arg-type]
+    arguments, options = fx.map_arg((node.args, node.kwargs), lambda source: source.meta["val"])
     rule = _rule_of(node.target)
     assert rule is not None
     try:
@@ -163,7 +163,7 @@ def _rule_of(target: Any) -> Callable[..., Any] | None:
     """Return what PyTorch makes of a call, None where it has no rule or the call draws random numbers."""
     if torch.Tag.nondeterministic_seeded in target.tags:
         return None
-    if torch._C._dispatch_has_kernel_for_dispatch_key(target.name(), COMPOSITE):  # type: ignore[attr-defined]
+    if torch._C._dispatch_has_kernel_for_dispatch_key(target.name(), COMPOSITE):
         rule: Callable[..., Any] = target.decompose
         return rule
     return decomposition_table.get(target)

@@ -106,7 +106,7 @@ def sizes_of(value: fx.Node | Tensor, batch: int) -> tuple[int, ...]:
 
 
 def size_for_one_row(size: int | torch.SymInt) -> int | None:
-    """Return a size, with the one row that constants are made for where the batch is open; None if it depends on more."""
+    """Return a size; of an open batch, that of the one row that constants are made for. None if it depends on more."""
     if isinstance(size, int):
         return size
     symbols = size.node.expr.free_symbols

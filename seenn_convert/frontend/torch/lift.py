@@ -175,7 +175,8 @@ class _Lifter:
         value, image = node.meta["val"], self.values[self.image]
         assert isinstance(image, fx.Node)
         first = value if isinstance(value, Tensor) else value[0]
-        if dtype_of(node) != self.dtype or not first.shape or str(first.shape[0]) != str(self.image.meta["val"].shape[0]):
+        batch = str(self.image.meta["val"].shape[0])
+        if dtype_of(node) != self.dtype or not first.shape or str(first.shape[0]) != batch:
             self.broken.add(node)
             return
         self.values[node] = image if isinstance(value, Tensor) else [image] * len(value)

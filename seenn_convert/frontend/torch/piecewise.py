@@ -1,6 +1,6 @@
 """Which activation a function of comparisons and choices is, by exact arithmetic on its pieces.
 
-``where(x > 0, x, 0)``, ``x * (x > 0)`` and ``masked_fill(x, x < 0, 0)`` are one function: 0 below 0, the identity above.
+``where(x > 0, x, 0)``, ``x * (x > 0)`` and ``masked_fill(x, x < 0, 0)`` are one: 0 below 0, the identity above.
 """
 
 import operator
@@ -37,9 +37,9 @@ class Pieces:
         found = []
         for index in range(2 * len(ends) + 1):
             before = ends[(index - 1) // 2] if index else None
-            passed = 0 if before is None else sum(end < before or (index % 2 == 0 and end == before) for end in self.ends)
-            on_end = index % 2 == 1 and before in self.ends
-            found.append(self.lines[2 * passed + on_end])
+            is_end = index % 2 == 1
+            passed = sum(before is not None and (end < before or (end == before and not is_end)) for end in self.ends)
+            found.append(self.lines[2 * passed + (is_end and before in self.ends)])
         return found
 
 
@@ -59,7 +59,7 @@ def _activation(pieces: Pieces) -> nn.Module | None:
     ends, between = pieces.ends, pieces.lines[::2]
     if between == (IDENTITY,):
         return nn.Identity()
-    if ends == (0,) and between[1] == IDENTITY and between[0][1] == 0 and pieces.lines[1] == ZERO:
+    if len(ends) == 1 and ends[0] == 0 and between[1] == IDENTITY and between[0][1] == 0 and pieces.lines[1] == ZERO:
         return nn.LeakyReLU(float(between[0][0])) if between[0][0] else nn.ReLU()
     on_ends = tuple((Fraction(0), end) for end in ends)
     if len(ends) == 2 and between == (on_ends[0], IDENTITY, on_ends[1]) and pieces.lines[1::2] == on_ends:

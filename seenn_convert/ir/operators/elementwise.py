@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seenn_convert.ir.operators import basic
 from seenn_convert.ir.operators.aten import AtenOperator, is_elementwise, resolve
 
+_PLAIN = (basic.Affine, basic.Add, basic.Subtract, basic.ClippedReLU, nn.ReLU, nn.LeakyReLU, nn.PReLU)
 CHOICES = ("where", "masked_fill")
 """Elementwise operators that PyTorch does not tag so in every form."""
 TYPES = (
@@ -74,5 +75,4 @@ def works_on_elements(module: nn.Module) -> bool:
     """Return whether each element of a module's result depends on the elements at its place only."""
     if isinstance(module, AtenOperator):
         return module.name in CHOICES or is_elementwise(resolve(module.operator))
-    kinds = (Cast, Elementwise, basic.Affine, basic.Add, basic.Subtract, basic.ClippedReLU, nn.ReLU, nn.LeakyReLU, nn.PReLU)
-    return isinstance(module, kinds)
+    return isinstance(module, (Cast, Elementwise, *_PLAIN))

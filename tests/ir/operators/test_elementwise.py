@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from seenn_convert.ir.operators import Affine, AtenOperator, Cast, Elementwise, Treatment, treatment_of, works_on_elements
+from seenn_convert.ir.operators import (
+    Affine,
+    AtenOperator,
+    Cast,
+    Elementwise,
+    Treatment,
+    treatment_of,
+    works_on_elements,
+)
 
 X = torch.linspace(-2, 2, 30).reshape(2, 3, 5)
 ABOVE = AtenOperator("gt.Scalar", ("@0", 0.5))

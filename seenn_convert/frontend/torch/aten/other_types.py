@@ -13,8 +13,8 @@ from seenn_convert.ir.operators.elementwise import TYPES
 CASTS = ("to", "_to_copy", "type_as", "contiguous", "clone", "detach", "alias", "lift_fresh_copy")
 
 MOVING = (
-    "view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "permute",
-    "transpose", "expand", "expand_as", "broadcast_to",
+    "view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as",
+    "permute", "transpose", "expand", "expand_as", "broadcast_to",
 )  # fmt: skip
 """Operators of one tensor that give its elements other places."""
 
