@@ -34,6 +34,7 @@ from seenn_convert.frontend.torch.call import (
 from seenn_convert.frontend.torch.decompose import decompose
 from seenn_convert.frontend.torch.fuse import OTHER_TYPE, fuse
 from seenn_convert.frontend.torch.layout import PLAIN, STAND_IN, Layout, batch_of, size_for_one_row, sizes_of
+from seenn_convert.frontend.torch.whole_numbers import take_as_floats
 from seenn_convert.ir.operators import ConstantRow
 from seenn_convert.ir.program import Program, Stage, ancestors
 
@@ -119,8 +120,11 @@ class _Lifter:
         if len(nodes) != 1:
             raise InputError(f"the model takes {len(nodes)} inputs ({', '.join(names)}); give one that takes one image")
         value = nodes[0].meta.get("val")
+        if isinstance(value, Tensor):
+            take_as_floats(self.source, nodes[0])
+            value = nodes[0].meta["val"]
         if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
-            raise InputError(f"the model's input '{names[0]}' is not a floating-point tensor")
+            raise InputError(f"the model's input '{names[0]}' is no tensor of numbers; give a model that takes images")
         if any(not isinstance(size, int) for size in value.shape[1:]):
             raise InputError(f"the model's input has shape {tuple(value.shape)}; export it with only the batch dynamic")
         return nodes[0]
