@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.analysis.layout import layout_notes
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, SeennConvertError, reason_of
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
@@ -20,8 +19,10 @@ from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.frontend.torch.reference import no_function
 from seenn_convert.frontend.torch.versions import runnable
+from seenn_convert.frontend.weights import load_weights
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
+from seenn_convert.regular_files import check_regular
 
 TORCH_TOLERANCE = 1e-5
 OTHER_CHANNELS = {1: 3, 3: 1}
@@ -116,7 +117,8 @@ def read_model(
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, files know theirs.
-        weights: A ``.safetensors`` file with the state of the factory's module.
+        weights: A file with the state of the factory's module: ``.safetensors``, or what ``torch.save`` wrote of a state
+            dict.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
@@ -129,6 +131,13 @@ def read_model(
         if output_name not in (None, model.output_name):
             raise InputError(f"{model.name} has been read already; give output_name to read_model")
         return model
+    return _with_layout(_read(model, input_shape, weights, output_name, extra_operators))
+
+
+def _read(
+    model: "nn.Module | ExportedProgram | Path | str", input_shape: Sequence[int] | None, weights: Path | None,
+    output_name: str | None, extra_operators: Sequence[Operator],
+) -> Source:  # fmt: skip
     if weights is not None and isinstance(model, (nn.Module, ExportedProgram)):
         raise InputError("the model holds its weights; weights are for package.module:factory")
     if isinstance(model, nn.Module):
@@ -144,14 +153,15 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
+        return _from_pt2(path, output_name, extra_operators)
     if _is_factory(path):
-        module = _call_factory(str(model), weights)
-        return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        module, notes = _call_factory(str(model), weights)
+        source = _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        return replace(source, notes=(*notes, *source.notes))
     _check_file(path)
     raise InputError(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
-        "the last with a .safetensors file as its weights"
+        "the last with a .safetensors or .pth file as its weights"
     )
 
 
@@ -174,17 +184,32 @@ def read_for_images(
 ) -> Source:
     """Read a model for images ``(C, H, W)``, as ``read_model`` does.
 
-    What a factory takes is not known before it is tried: where its module does not accept grey images, it is read for
-    colour ones, and the other way round. The program says which it was.
+    What a module or factory takes is not known before it is tried: where a factory's module does not accept grey
+    images, it is read for colour ones, and the other way round; where a module takes neither, for images with their
+    channels last. The program says which it was.
     """
+    if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
+        shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
+        return read_model(model, shape, weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and _is_factory(model):
-        module = _call_factory(str(model), weights)
+        module, notes = _call_factory(str(model), weights)
         channels, *size = image_shape
-        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
-        accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
-        shape = next(accepted, image_shape)
-        return _from_module(module, str(model), shape, output_name, extra_operators, weights)
+        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS and len(size) == 2 else []
+        others += [(*size, channels) for channels, *size in [image_shape, *others] if len(size) == 2]
+        shape = _accepted(module, image_shape, others)
+        source = _with_layout(_from_module(module, str(model), shape, output_name, extra_operators, weights))
+        return replace(source, notes=(*notes, *source.notes))
     return read_model(model, image_shape, weights, output_name, extra_operators)
+
+
+def _accepted(module: nn.Module, shape: Sequence[int], others: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the first shape of an image that a module accepts, or ``shape``."""
+    return next((one for one in (shape, *others) if refusal(module, one) is None), shape)
+
+
+def _with_layout(source: Source) -> Source:
+    """Return the source with a note on how images lie in its input, unless that is as usual."""
+    return replace(source, notes=(*source.notes, *layout_notes(source.program)))
 
 
 def is_file_format(model: str | Path) -> bool:
@@ -215,6 +240,19 @@ def _from_exported(
     reference = _exported_reference(exported, output_name)
     program = from_exported(exported, output_name, extra)
     return _classifier(Source(program, name, "pt2", path, reference, output_name))
+
+
+def _from_pt2(path: Path, output_name: str | None, extra: Sequence[Operator]) -> Source:
+    """Read a file and run it on one black image: what was changed by hand may be read and not run."""
+    try:
+        source = _from_exported(read_pt2(path, extra), path.name, path, output_name, extra)
+        with torch.no_grad():
+            source.program(torch.zeros(1, *source.program.input_shape, dtype=source.program.input_dtype))
+    except SeennConvertError:
+        raise
+    except Exception as error:  # whatever the content of a damaged file may provoke
+        raise InputError(f"{path}: its graph does not run ({reason_of(error)}); export the model again") from error
+    return source
 
 
 def _from_onnx(path: Path, output_name: str | None) -> Source:
@@ -253,7 +291,8 @@ def _inputs(exported: ExportedProgram) -> tuple[str, ...]:
     return tuple(str(name) for name in exported.graph_signature.user_inputs)
 
 
-def _call_factory(spec: str, weights: Path | None) -> nn.Module:
+def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return the module in eval mode, with the weights of a file if one is given, and notes on these."""
     module_name, _, factory_name = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -269,18 +308,14 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
         raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
+    notes: tuple[str, ...] = ()
     if weights is not None:
         _check_file(weights)
-        try:
-            model.load_state_dict(load_file(weights))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{weights}: does not fit {spec} ({reason})") from error
-    return model.eval()
+        notes = load_weights(model, weights, spec)
+    return model.eval(), notes
 
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a folder but not an artifact; check the path")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
+    check_regular(path)
