@@ -10,6 +10,22 @@ MOVING = (*VIEWS, "clone", "detach", "alias", "to", "flip", "roll")
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
+def pixel_range_of(kind: torch.dtype) -> tuple[float, float] | None:
+    """Return the numbers that stand for black and white in images of that type, None for 0 and 1."""
+    if kind not in WHOLE:
+        return None
+    return (-128.0, 127.0) if kind == torch.int8 else (0.0, 255.0)
+
+
+def whole_number_notes(kind: torch.dtype) -> tuple[str, ...]:
+    """Return a sentence for the user on a model whose images are of that type, nothing for floats."""
+    pixels = pixel_range_of(kind)
+    if pixels is None:
+        return ()
+    name, (low, high) = str(kind).removeprefix("torch."), pixels
+    return (f"the file takes whole numbers ({name}): its images are floats from {low:g} to {high:g}, not from 0 to 1",)
+
+
 def take_as_floats(graph: fx.Graph, image: fx.Node) -> None:
     """Let the graph of a model for whole numbers take the same numbers in the type that it casts them to.
 

@@ -239,6 +239,7 @@ def recalibrate(
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
+    model, parity = artifact.provenance.model, artifact.facts.parity
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion
     if artifact.snn.policy_head is not None and conversion is not None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
-from seenn_convert.frontend.torch.reference import no_function
+from seenn_convert.frontend.torch.one_image import no_function
 
 IMAGES = torch.randn(6, 4)
 
