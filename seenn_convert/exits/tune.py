@@ -39,6 +39,7 @@ class ExitTuning:
         ann_logits: Of all calibration images, ``(N, K)``.
         certificate: What leaving early costs at most, where that was asked for.
         step_time: Milliseconds of stem and step, where the target is a time.
+        ann_right: On how many of all the images the ANN is right; None without labels.
     """
 
     temperatures: Tensor
@@ -50,6 +51,7 @@ class ExitTuning:
     ann_logits: Tensor
     certificate: Certificate | None = None
     step_time: StepTime | None = None
+    ann_right: int | None = None
 
 
 def split_calibration(images: int, seed: int, held_out_share: float = 0.4) -> Split:
@@ -98,6 +100,7 @@ def tune_exit(
         exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
         ann_logits=readouts.ann_logits,
         certificate=certificate,
+        ann_right=None if readouts.labels is None else int((readouts.ann_answers == readouts.labels).sum()),
     )
 
 
