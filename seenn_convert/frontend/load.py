@@ -111,8 +111,8 @@ def read_model(
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
         input_shape: Shape of one image; needed for modules and factories, files know theirs.
-        weights: A file with the state of the factory's module: ``.safetensors``, or what ``torch.save`` wrote of a state
-            dict.
+        weights: A file with the state of the factory's module: ``.safetensors``, or a state dict that ``torch.save``
+            wrote.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
