@@ -17,7 +17,7 @@ from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.manifest import FORMAT, ConversionFacts, Manifest
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report, migrated
-from seenn_convert.data.checks import classes_of
+from seenn_convert.data.checks import checked_names, classes_of
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -90,6 +90,18 @@ class Artifact:
             f"classes{named},\n  at most {self.timesteps} timesteps, exit by {self.policy.to_json()['policy']}{images};"
             "\n  .save(folder), .model(), .report)"
         )
+
+    def with_classes(self, names: Sequence[str] | None) -> "Artifact":
+        """Return the artifact with ``names`` for the model's outputs, in order; as it is where they are None.
+
+        Raises:
+            InputError: There is not a different, printable name for each output.
+        """
+        if names is None:
+            return self
+        names, facts = checked_names(names, classes_of(self.snn)), self.report.model
+        report = self.report if facts is None else replace(self.report, model=replace(facts, class_names=names))
+        return replace(self, class_names=names, report=report)
 
     def model(self) -> SpikingModel:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""

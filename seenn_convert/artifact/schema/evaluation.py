@@ -173,6 +173,20 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfidenceFacts:
+    """How honest the confidence at the exits is: the largest softmax probability, with the temperature of the timestep.
+
+    Attributes:
+        average: Its mean, to be compared with the accuracy of early exit.
+        calibration_error: Mean distance of confidence and accuracy over fifteen bins of equal width, weighted by their
+            images (expected calibration error).
+    """
+
+    average: float
+    calibration_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation(PlainParts):
     """How good a network is on some labelled images.
 
@@ -182,6 +196,7 @@ class Evaluation(PlainParts):
         ann_accuracy: Share right of the ANN: the artifact's own, or the model given to compare with.
         accuracy_at: Timestep -> share right if every image stopped there.
         early_exit: With early exit.
+        confidence: How honest the network is about its answers; None if an older version measured.
         certificate: Whether the certificate holds here; None without one.
         exit_drift: Whether images leave as the calibration images did; None if it is not known how these left.
         differs_from_hindsight: Images that left at another step, or with another answer, than running all timesteps
@@ -202,6 +217,7 @@ class Evaluation(PlainParts):
     ann_accuracy: Share
     accuracy_at: Mapping[int, Share]
     early_exit: EarlyExit
+    confidence: ConfidenceFacts | None = None
     certificate: CertificateCheck | None = None
     exit_drift: ExitDrift | None = None
     differs_from_hindsight: int = 0

@@ -14,23 +14,37 @@ Interval = tuple[float, float]
 
 WarningCode = Literal[
     "ann_near_chance",
+    "one_answer",
+    "class_order",
+    "preprocessing",
+    "sigmoid_per_class",
+    "probabilities",
     "target_not_reached",
     "large_drop",
     "few_held_out",
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "few_spikes",
+    "more_energy",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",
     "plan_no_better",
     "few_policy_images",
     "differs_from_hindsight",
+    "ann_nearly_always_right",
+    "ann_below_expected",
+    "ann_gap",
+    "calibration_memorised",
     "calibration_images",
+    "validation_images",
     "policy_images",
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",
+    "class_order",
+    "bytes_as_pixels",
     "other",
 ]
 
@@ -76,6 +90,26 @@ class DataFacts:
     name: str
     images: int
     fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnRight:
+    """How often the ANN is right.
+
+    Attributes:
+        of: Which images: ``"calibration"``, ``"validation"`` or ``"new"`` ones.
+        images: How many there are.
+        right: On how many it is right.
+    """
+
+    of: Literal["calibration", "validation", "new"]
+    images: int
+    right: int
+
+    @property
+    def share(self) -> float:
+        """Share of the images."""
+        return self.right / max(self.images, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
