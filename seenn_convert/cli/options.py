@@ -169,8 +169,8 @@ def calibration_options(function: F) -> F:
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
-                     help="Turn graded values into spikes before layers with weights; auto does so only in networks "
-                          "without ReLUs."),
+                     help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
+                          "drive less than half of the multiply-accumulates."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,

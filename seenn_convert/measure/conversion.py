@@ -79,7 +79,7 @@ def conversion_report(
         warnings=(
             *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
             *few_spikes(ann, snn, sites),
-            *more_energy(energy, "held-out calibration images"),
+            *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
     )
