@@ -51,7 +51,7 @@ class Preprocessing:
         _check_values("std", self.std)
         if self.std is not None and min(self.std) <= 0:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
-        if self.interpolation not in INTERPOLATIONS:
+        if not isinstance(self.interpolation, str) or self.interpolation not in INTERPOLATIONS:
             known = ", ".join(INTERPOLATIONS)
             raise InputError(f"preprocessing: interpolation must be one of {known}, got {self.interpolation!r}")
 

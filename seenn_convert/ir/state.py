@@ -4,6 +4,8 @@ import math
 
 from torch import Tensor
 
+from seenn_convert.choices import COUNT
+from seenn_convert.errors import refuse
 from seenn_convert.ir.program import Program
 
 
@@ -29,6 +31,10 @@ def rows_together(program: Program, wanted: int) -> int:
     """Return how many rows of a spiking program to run together: ``wanted``, or fewer where their state is large.
 
     A row's result does not depend on the others, so this changes memory and time, not the outcome.
+
+    Raises:
+        InputError: ``wanted`` is not a whole number of at least 1.
     """
+    refuse(COUNT.problems("batch size", wanted))
     a_row = sum(math.prod(spec.shape) for spec in program.states)
     return max(1, min(wanted, STATE_NUMBERS // max(a_row, 1)))
