@@ -89,7 +89,7 @@ def test_it_is_broken_at_most_as_often_as_stated() -> None:
         assert 0.1 * delta < share <= delta
 
 
-@pytest.mark.parametrize("epsilon", [0.9, 0.3, 0.05, 0.01, 0.001, 1e-4])
+@pytest.mark.parametrize("epsilon", [0.9, 0.3, 0.05, 0.01, 0.001])
 @pytest.mark.parametrize("delta", [0.9, 0.5, 0.05, 1e-6, 1e-100, 5e-324])
 def test_the_fewest_images_are_the_fewest(epsilon: float, delta: float) -> None:
     needed = betting.images_needed(epsilon, delta)
