@@ -1,12 +1,13 @@
 # make demo   set everything up and run the main job on the shipped sample
 # make test   set everything up, lint, check types and import floors, build the documentation, run all tests
 # make check  lint, types, floors, and the fast tests only
+# make fuzz   an hour of mutated input of every kind; failures go to build/fuzz
 # make docs   build the documentation in build/docs; every warning is an error
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint docs setup clean
+.PHONY: demo test check lint docs fuzz setup clean
 
 demo: setup
 	$(BIN)/seenn-convert demo
@@ -19,6 +20,9 @@ check: lint
 
 docs: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -E -W -n --keep-going -q docs build/docs
+
+fuzz: setup
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m fuzz --keep ../build/fuzz $(FUZZ)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -9,6 +9,9 @@ SeennConvertError
 │  ├─ PreconditionError          the program handed to a pass is not of its kind
 │  └─ PostconditionError         a pass broke its law: numbers or structure changed
 └─ ExportError                   the target format cannot say it                    exit code 1
+
+The command line turns any other exception into one sentence, too: exit code 3, or 1 where memory, a library or code of
+the user's own is to blame (``cli/failures.py``).
 """
 
 from collections.abc import Sequence

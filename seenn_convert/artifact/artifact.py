@@ -11,12 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from seenn_convert.artifact.check import check_runs
-from seenn_convert.artifact.files import read_json, replaced_folder, sha256_of, sha256_of_json, write_json
+from seenn_convert.artifact.files import folder_named, read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.manifest import FORMAT, ConversionFacts, Manifest
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report, migrated
+from seenn_convert.data.checks import classes_of
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -42,7 +43,7 @@ READABLE = {MANIFEST: (1, 2), PROGRAM: (PROGRAM_VERSION,), REPORT: (1, 2)}
 """The schema versions that this program reads."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Artifact:
     """A converted network with all it needs to run, to be judged and to be calibrated again.
 
@@ -79,6 +80,17 @@ class Artifact:
             conversion = replace(self.report.conversion, certificate=None)
             object.__setattr__(self, "report", replace(self.report, conversion=conversion))
 
+    def __repr__(self) -> str:
+        """Return what was converted from what, in three lines; ``report`` has the rest."""
+        origin, calibration, shape = self.provenance.model, self.provenance.calibration, self.snn.input_shape
+        images = "" if calibration is None else f", calibrated on {calibration.images} images of {calibration.name}"
+        named = "" if self.class_names is None else ", named"
+        return (
+            f"Artifact({origin.name} ({origin.format}) as a spiking network: inputs {shape}, {classes_of(self.snn)} "
+            f"classes{named},\n  at most {self.timesteps} timesteps, exit by {self.policy.to_json()['policy']}{images};"
+            "\n  .save(folder), .model(), .report)"
+        )
+
     def model(self) -> SpikingModel:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
         return SpikingModel(copy.deepcopy(self.snn), self.timesteps, self.policy)
@@ -91,7 +103,7 @@ class Artifact:
                 fit together, so that it could not be loaded.
         """
         _check_fit(self)
-        with replaced_folder(Path(path), MANIFEST) as folder:
+        with replaced_folder(folder_named(path), MANIFEST) as folder:
             store: dict[str, torch.Tensor] = {}
             write_json(folder / PROGRAM, _program_to_json(self, store))
             save_file({key: _own_memory(value) for key, value in store.items()}, folder / WEIGHTS)
@@ -126,7 +138,7 @@ def load_artifact(
             exit score or a module that is neither of this package nor given here.
         InputError: Two of the scores have one name.
     """
-    path, extras = Path(path), Extras(scores, extra_modules)
+    path, extras = folder_named(path), Extras(scores, extra_modules)
     for score in scores:
         score_named(score.name, scores)
     try:
@@ -147,6 +159,20 @@ def load_artifact(
     except Exception as error:  # whatever the content of a damaged file may provoke
         raise ArtifactError(f"{path} is damaged ({type(error).__name__}: {error}); convert the model again") from error
     return artifact
+
+
+def as_artifact(artifact: Artifact | Path | str) -> Artifact:
+    """Return an artifact as it is, or the one in the folder that is named.
+
+    Raises:
+        InputError: It is something else.
+        ArtifactError: As ``load_artifact``.
+    """
+    if isinstance(artifact, Artifact):
+        return artifact
+    if isinstance(artifact, SpikingModel):
+        raise InputError("a spiking model is no artifact; give what convert returned, or the folder it was saved in")
+    return load_artifact(artifact)
 
 
 def is_artifact(path: Path) -> bool:
@@ -204,7 +230,7 @@ def _check_fit(artifact: Artifact) -> None:
         raise InputError(f"the policy leaves after {policy.timesteps} timesteps and the network runs for {timesteps}")
     if reads_plan(policy) and artifact.snn.policy_head is None:
         raise InputError("the policy follows a plan and the network has no policy head; attach one")
-    classes = next(spec.shape[0] for spec in artifact.snn.states if spec.name == "readout")
+    classes = classes_of(artifact.snn)
     if names is not None and len(names) != classes:
         raise InputError(f"there are {len(names)} class names for {classes} classes; give one each, or none")
 

@@ -18,6 +18,13 @@ from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.errors import ArtifactError, InputError
 
 
+def folder_named(path: object) -> Path:
+    """Return the folder that a path or text names; raises InputError for anything else."""
+    if isinstance(path, (str, Path)):
+        return Path(path)
+    raise InputError(f"a folder is named by a path or by text, got {type(path).__name__}; give the path of the folder")
+
+
 @contextmanager
 def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
     """Yield a fresh sibling folder to fill; at the end it takes the place of ``path``, unless an error left the block.

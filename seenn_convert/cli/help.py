@@ -1,6 +1,10 @@
 """The groups in which ``--help`` lists the options of a command."""
 
+from typing import Any
+
 import click
+
+from seenn_convert.cli.failures import debug_option
 
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
@@ -10,13 +14,17 @@ GROUPS = {
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Policy head": "reads reward price beta right gradient epochs",
-    "Run": "batch-size device seed report figures json help",
+    "Run": "batch-size device seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last."""
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists its options in groups."""
+    """A command that shows tracebacks on request and whose help lists its options in groups."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params.append(debug_option)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of each group that has any."""

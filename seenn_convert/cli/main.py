@@ -12,6 +12,14 @@ from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
+from seenn_convert.cli.failures import (
+    debug_option,
+    failure,
+    printable_streams,
+    report_words,
+    show_traceback,
+    wants_traceback,
+)
 from seenn_convert.cli.inspect import inspect
 from seenn_convert.cli.interrupt import INTERRUPTED, MESSAGE, leaving_at_once_from_imports
 from seenn_convert.cli.predict import predict
@@ -29,6 +37,7 @@ def cli() -> None:
 
 for command in (convert, calibrate, attach_policy, evaluate, compare, predict, inspect, demo):
     cli.add_command(command)
+cli.params.append(debug_option)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 the user's model, data or options, 2 wrong usage, 3 a defect of the compiler, 130 interrupted.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    printable_streams()
     try:
         with leaving_at_once_from_imports():
             cli.main(arguments, prog_name="seenn-convert", standalone_mode=False)
@@ -47,21 +58,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo(MESSAGE, err=True)
         sys.exit(INTERRUPTED)
-    except PassError as error:
-        _fail(f"{error}\nThis is a defect of seenn_convert, not of your model; please report it.", error.exit_code)
-    except SeennConvertError as error:
-        _fail(str(error), error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 1)
+    except Exception as error:
+        if wants_traceback(arguments):
+            show_traceback(error)
+        message, code = _said(error, arguments)
+        click.echo(f"error: {message}", err=True)
+        sys.exit(code)
 
 
-def _fail(message: str, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
-    sys.exit(code)
+def _said(error: Exception, arguments: Sequence[str]) -> tuple[str, int]:
+    """Return what to say about an error, and the exit code."""
+    if isinstance(error, PassError):
+        return f"{error}; {report_words(arguments)}", error.exit_code
+    if isinstance(error, SeennConvertError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 1
+    return failure(error, arguments)
 
 
 if __name__ == "__main__":

@@ -221,10 +221,10 @@ def _labels(name: str, labels: Sequence[Any]) -> Tensor | None:
         raise InputError(f"{name}: image {missing[0]} has no label and others have; label all or none")
     arrays = [_array(label) for label in labels]
     for index, array in enumerate(arrays):
-        if array.shape != () or array.dtype.kind not in "iu":
+        if array.shape not in ((), (1,)) or array.dtype.kind not in "iufb":
             kind = f"{array.dtype} of shape {array.shape}"
             raise InputError(f"{name}: the label of image {index} is {kind}; give a whole number, the class index")
-    return class_indices(name, np.stack(arrays), len(arrays))
+    return class_indices(name, np.concatenate([array.reshape(1) for array in arrays]), len(arrays))
 
 
 def _array(value: Any) -> NDArray[Any]:

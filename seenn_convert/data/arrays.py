@@ -41,13 +41,16 @@ def images_of(name: str, x: NDArray[np.generic], channels: int | None = None) ->
 
 
 def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
-    """Return labels ``(N,)`` int64 of an array ``y`` of any whole type.
+    """Return labels ``(N,)`` int64 of an array ``y`` ``(N,)`` or ``(N, 1)`` of whole numbers or booleans.
 
     Raises:
         InputError: The labels are not whole numbers, not one an image, or negative.
     """
-    if y.dtype.kind not in "iu":
+    if y.dtype.kind not in "iufb":
         raise InputError(f"{name}: labels y have dtype {y.dtype}; give whole numbers, the class indices")
+    if y.dtype.kind == "f" and not ((np.abs(y) < 2.0**31) & (y == np.trunc(y))).all():
+        raise InputError(f"{name}: labels y have dtype {y.dtype} and are not all whole; give the class indices")
+    y = y[:, 0] if y.shape == (count, 1) else y
     if y.shape != (count,):
         raise InputError(f"{name}: labels y have shape {y.shape} and x holds {count} images; give one label an image")
     labels = y.astype(np.int64)  # a uint64 beyond int64 wraps to a negative number and is refused with those

@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ class Dataset:
         """Return the number of images."""
         return len(self.indices)
 
+    def __getitem__(self, index: int) -> Tensor | tuple[Tensor, Tensor]:
+        """Return one image, preprocessed, with its label if there is one: what a ``DataLoader`` or a loop reads."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no image {index} among {len(self)}")
+        images, labels = next(self.batches(1, [index % len(self)]))
+        return images[0] if labels is None else (images[0], labels[0])
+
+    def __repr__(self) -> str:
+        """Return what the images are, in a line or two."""
+        names, labels = self.class_names, self.labels
+        classes = "no labels" if labels is None else f"labels up to {int(labels.max())}"
+        named = "" if names is None else f", {len(names)} named classes"
+        return f"Dataset({self.name}: {len(self)} images of {self.image_shape}, {classes}{named}, {self.preprocessing})"
+
     def batches(self, batch_size: int, indices: Sequence[int] | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Return an iterator over batches, the last of which may be smaller; a batch is read when its turn comes.
 
@@ -91,8 +106,8 @@ class Dataset:
             InputError: At once if ``batch_size`` or an index is out of range; while iterating if an image cannot be
                 read or has another shape than the first.
         """
-        if batch_size < 1:
-            raise InputError(f"batch size must be at least 1, got {batch_size}")
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise InputError(f"batch size must be a whole number of at least 1, got {batch_size!r}")
         return self._read_batches(batch_size, self.indices if indices is None else self._select(indices))
 
     def original(self, index: int) -> Tensor:
@@ -137,8 +152,8 @@ class Dataset:
         Systematic sampling of the images shuffled within their classes: each image is drawn with the same probability,
         none twice, and a class with a share of s images gets either the whole number below s or the one above.
         """
-        if count < 1:
-            raise InputError(f"the number of images must be at least 1, got {count}")
+        if not isinstance(count, Integral) or count < 1:
+            raise InputError(f"the number of images must be a whole number of at least 1, got {count!r}")
         size = len(self)
         if count >= size:
             return self

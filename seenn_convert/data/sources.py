@@ -47,6 +47,10 @@ class ImageSource:
         """Return the number of images."""
         return len(self.images)
 
+    def __repr__(self) -> str:
+        """Return name and number of the images."""
+        return f"ImageSource({self.name}: {len(self)} images)"
+
     def read(self, index: int) -> Tensor:
         """Return one image."""
         return self.images[index]

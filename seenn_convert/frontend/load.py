@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.finite import first_not_finite
+from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
@@ -35,9 +36,11 @@ class Source:
         name: File name, factory or class.
         format: ``"onnx"``, ``"pt2"`` or ``"module"``.
         path: The file that holds its weights, if there is one.
-        reference: The original: maps images ``(B, *input_shape)`` to logits; None for ONNX, which onnxruntime runs.
+        reference: The original: maps images ``(B, *input_shape)`` to what it returns for them; None for ONNX, which
+            onnxruntime runs.
         output_name: Output that holds the logits; None if the model has only one.
         notes: Sentences for the user on how it was read where that was not plain.
+        reading: How the program's logits follow from what the original returns.
     """
 
     program: Program
@@ -47,6 +50,7 @@ class Source:
     reference: Callable[[Tensor], Tensor] | None = None
     output_name: str | None = None
     notes: tuple[str, ...] = ()
+    reading: Reading = AS_IT_IS
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
@@ -62,12 +66,16 @@ class Source:
         images = images.to(self.program.input_dtype)
         with torch.no_grad():
             expected = self._run_reference(self.reference, images)
-            error = relative_error(self.program(images), expected)
+            error = relative_error(self._as_original(images), expected)
         if not error <= TORCH_TOLERANCE:
             raise PostconditionError(
                 f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
             )
         return error
+
+    def _as_original(self, images: Tensor) -> Tensor:
+        """Return what the original returns for ``images``, as the program computes it."""
+        return self.reading.original(self.program(images))
 
     def _run_reference(self, reference: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         try:
@@ -88,7 +96,7 @@ class Source:
 
         images = images.to(self.program.input_dtype)
         check_against_onnxruntime(path, read_onnx(path, self.output_name), images, output_name=self.output_name)
-        return check_against_onnxruntime(path, self.program, images, output_name=self.output_name)
+        return check_against_onnxruntime(path, self._as_original, images, output_name=self.output_name)
 
 
 def read_model(
@@ -123,6 +131,8 @@ def read_model(
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
         return _from_exported(model, "exported program", None, output_name, extra_operators)
+    if not isinstance(model, (str, Path)):
+        raise InputError(_no_model(model))
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
@@ -130,7 +140,7 @@ def read_model(
         return _from_onnx(path, output_name)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path), path.name, path, output_name, extra_operators)
+        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
     if _is_factory(path):
         module = _call_factory(str(model), weights)
         return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
@@ -139,6 +149,16 @@ def read_model(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors file as its weights"
     )
+
+
+def _no_model(model: object) -> str:
+    """Return why something is no model, and what to give instead."""
+    wanted = "give a module in eval mode, an exported program, or the path of an .onnx or .pt2 file"
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"{model.__name__} is a class of modules, not a module; give an instance with its trained weights"
+    if isinstance(model, dict):
+        return "a state dict holds weights alone; load it into its module (module.load_state_dict(...)) and give that"
+    return f"the model is of type {type(model).__name__}; {wanted}"
 
 
 def read_for_images(
@@ -181,14 +201,16 @@ def _from_module(
             f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
         )
     program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
-    return Source(program, name, "module", weights, lambda images: select(module(images), output_name), output_name)
+    reference = lambda images: select(module(images), output_name)  # noqa: E731
+    return _classifier(Source(program, name, "module", weights, reference, output_name))
 
 
 def _from_exported(
     exported: ExportedProgram, name: str, path: Path | None, output_name: str | None, extra: Sequence[Operator]
 ) -> Source:
     reference = _exported_reference(exported, output_name)
-    return Source(from_exported(exported, output_name, extra), name, "pt2", path, reference, output_name)
+    program = from_exported(exported, output_name, extra)
+    return _classifier(Source(program, name, "pt2", path, reference, output_name))
 
 
 def _from_onnx(path: Path, output_name: str | None) -> Source:
@@ -198,7 +220,13 @@ def _from_onnx(path: Path, output_name: str | None) -> Source:
     network = read_onnx(path, output_name)
     choose(network.output_names, [True] * len(network.output_names), output_name)
     program = from_torch(network, network.input_shape, network.input_dtype)
-    return Source(program, path.name, "onnx", path, output_name=output_name)
+    return _classifier(Source(program, path.name, "onnx", path, output_name=output_name))
+
+
+def _classifier(source: Source) -> Source:
+    """Return the source with a program that returns logits ``(B, K)``."""
+    program, reading = as_classifier(source.program)
+    return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
 
 
 def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:

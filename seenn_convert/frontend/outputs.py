@@ -49,7 +49,7 @@ def choose(names: Sequence[str], usable: Sequence[bool], name: str | None) -> in
     """Return the position of the result called ``name``; of the only tensor where no name is given.
 
     Raises:
-        InputError: The choice is not clear; lists the names.
+        InputError: The choice is not clear, or several are named; lists the names.
     """
     tensors = [index for index, one in enumerate(usable) if one]
     listed = ", ".join(names[index] if index < len(names) else str(index) for index in tensors)
@@ -61,9 +61,19 @@ def choose(names: Sequence[str], usable: Sequence[bool], name: str | None) -> in
             )
         return tensors[0]
     found = [index for index in tensors if index < len(names) and names[index] == name]
+    if not found and (not isinstance(name, str) or "," in name):
+        raise InputError(
+            f"one output is converted, and {_listed(name)} are several: exits at several depths of a network are not "
+            f"kept, only those in time; name one (of {listed}), usually the last"
+        )
     if not found:
         raise InputError(f"the model has no output named '{name}'; its outputs are: {listed or 'none'}")
     return found[0]
+
+
+def _listed(names: object) -> str:
+    """Return the names that were given where one is expected."""
+    return ", ".join(map(str, names)) if isinstance(names, (list, tuple)) else str(names)
 
 
 def _key(part: object) -> str:

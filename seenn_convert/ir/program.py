@@ -84,6 +84,10 @@ class Program:
         logits: Tensor = self.graph_module(image)
         return logits
 
+    def __repr__(self) -> str:
+        """Return stage, input and size; ``format_program`` shows the nodes."""
+        return f"Program({self.stage.value}, inputs {self.input_shape}, {len(self.graph_module.graph.nodes)} nodes)"
+
     def source_of(self, name: str) -> str:
         """Return where the node ``name`` comes from in the user's model, or an empty string."""
         return dict(self.sources).get(name, "")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,6 +60,10 @@ class ExitScore:
         if not callable(self.of):
             raise InputError(f"the exit score {self.name} must be computed by a function of Evidence, got {self.of!r}")
 
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Copy and pickle a score of this package by its name: what computes it has no name of its own."""
+        return (score_named, (self.name,)) if self in SCORES else super().__reduce__()
 
     def __call__(self, seen: Evidence) -> Tensor:
         """Return the score of each row, ``(B,)``; one of a user's own is kept within [0, 1]."""

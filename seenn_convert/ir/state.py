@@ -35,6 +35,6 @@ def rows_together(program: Program, wanted: int) -> int:
     Raises:
         InputError: ``wanted`` is not a whole number of at least 1.
     """
-    refuse(COUNT.problems("batch size", wanted))
+    refuse(COUNT.problems("the batch size", wanted))
     a_row = sum(math.prod(spec.shape) for spec in program.states)
-    return max(1, min(wanted, STATE_NUMBERS // max(a_row, 1)))
+    return max(1, min(int(wanted), STATE_NUMBERS // max(a_row, 1)))

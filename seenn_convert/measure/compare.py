@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.analysis.memory import images_together
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.provenance import data_facts, environment, is_among, reused
 from seenn_convert.artifact.schema.comparison import (
     ChoosingData,
@@ -58,7 +59,7 @@ TIMED_IMAGES, MEASURED = 256, 3
 
 
 def compare(
-    artifact: Artifact,
+    artifact: Artifact | Path | str,
     data: SampleData,
     calibration_data: SampleData,
     batch_size: int = 256,
@@ -73,7 +74,7 @@ def compare(
     early exit equals. Only the times of some settings are measured by running them.
 
     Args:
-        artifact: What ``convert`` made; its temperatures and thresholds are fitted again.
+        artifact: What ``convert`` made, or its folder; its temperatures and thresholds are fitted again.
         data: Labelled images as ``convert`` takes them, that were used for nothing else; they judge.
         calibration_data: Images to choose from, with labels if there are any.
         batch_size: Rows that run together.
@@ -87,6 +88,7 @@ def compare(
         InputError: Labels, classes, shapes or the device do not fit.
     """
     check_device(device)
+    artifact = as_artifact(artifact)
     classes = classes_of(artifact.snn)
     given, channels = (data, calibration_data), artifact.snn.input_shape[0]
     read = [as_samples(one, artifact.preprocessing, channels, progress) for one in given]

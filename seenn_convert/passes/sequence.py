@@ -15,6 +15,7 @@ from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.drop_no_ops import DropNoOps
+from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
 from seenn_convert.passes.hoist_stem import HoistStem
@@ -32,9 +33,10 @@ ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # early: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
-    SplitLeakyReLU(),  # before pooling moves: a split activation is not monotone in one call
     FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
-    PoolBeforeReLU(),  # late: it looks for the final activations
+    PoolBeforeReLU(),  # before activations are split: a split one is not monotone in one call
+    FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
+    SplitLeakyReLU(),  # behind all that takes a leaky activation as one
     OrderChannelsLast(),  # last: the weights are final
 )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seenn_convert.artifact.files import check_writable, written_to
 from seenn_convert.artifact.schema.comparison import Comparison
+from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.numbers import plural
 from seenn_convert.report.plots.comparison import comparison_plots
@@ -24,7 +25,7 @@ def check_figures(folder: Path) -> None:
     check_writable(folder, ())
 
 
-def write_figures(report: Report | Comparison, folder: Path | str) -> list[Path]:
+def write_figures(report: Report | Evaluation | Comparison, folder: Path | str) -> list[Path]:
     """Write each plot as SVG, and as PDF and PNG if the extra ``figures`` is installed; return the files.
 
     The folder is made if it is not there; files of the same name are replaced.
@@ -33,6 +34,7 @@ def write_figures(report: Report | Comparison, folder: Path | str) -> list[Path]
         InputError: The folder cannot be written.
     """
     folder = Path(folder)
+    report = Report(evaluation=report) if isinstance(report, Evaluation) else report
     plots = report_plots(report) if isinstance(report, Report) else comparison_plots(report)
     files: dict[str, bytes] = {}
     for plot in plots.values():

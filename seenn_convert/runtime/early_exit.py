@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +19,9 @@ COMPACT_AT = 0.1
 """Share of finished rows at which they are removed when no fresh rows are left; removing costs a copy of the state."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExitTrace:
-    """What came out, a sample a row, in the order of the input.
+    """What came out, a sample a row, in the order of the input; indexed and iterated like a list of samples.
 
     Attributes:
         predictions: ``(N,)`` int64 class.
@@ -36,13 +37,30 @@ class ExitTrace:
 
     @property
     def average_timesteps(self) -> float:
-        """Mean exit step."""
+        """Mean exit step; NaN without a sample."""
         return float(self.exit_step.double().mean())
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.predictions)
+
+    def __getitem__(self, samples: int | slice | Sequence[int] | Tensor) -> "ExitTrace":
+        """Return the trace of some samples, or of one."""
+        chosen: Any = [samples] if isinstance(samples, int) else samples
+        parts = (self.predictions, self.logits, self.exit_step, self.confidence)
+        return ExitTrace(*(part[chosen] for part in parts))
+
+    def __repr__(self) -> str:
+        """Return how many samples there are, and how they left."""
+        return (
+            f"ExitTrace({len(self)} samples of {self.logits.shape[-1]} classes, "
+            f"{self.average_timesteps:.2f} timesteps on average: predictions, logits, exit_step, confidence)"
+        )
 
 
 def run_early_exit(
     model: Steppable,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor] | Tensor,
     capacity: int,
     policy: ExitPolicy | None = None,
     row_floor: int = ROW_FLOOR,
@@ -57,7 +75,7 @@ def run_early_exit(
 
     Args:
         model: A spiking model.
-        batches: Images ``(B, *input_shape)``, any B.
+        batches: Images ``(B, *input_shape)``, any B; a single tensor is one batch.
         capacity: Rows that run together.
         policy: Who leaves when; the model's own where None.
         row_floor: Fewest rows in a batch; 1 is fastest for single images, but then results may differ from those of a
@@ -66,8 +84,8 @@ def run_early_exit(
         price: Of a timestep, taken off the plan logits; None leaves the plan as it is.
 
     Raises:
-        InputError: a number is out of range, the policy reads a plan and the model has no policy head, or an image or
-            its logits are NaN or infinite; names the image.
+        InputError: A number is out of range, a batch is no tensor of floating-point numbers, the policy reads a plan
+            and the model has no policy head, or an image or its logits are NaN or infinite; names the image.
     """
     refuse([
         *COUNT.problems("the capacity of rows", capacity),
@@ -77,13 +95,16 @@ def run_early_exit(
     policy = policy or model.policy
     if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")
+    if not hasattr(model, "step"):
+        raise InputError(f"a {type(model).__name__} does not run by itself; give a spiking model (artifact.model())")
+    batches = [batches] if isinstance(batches, Tensor) else batches
     source = FreshRows(model, batches, row_floor, reads_plan(policy), capacity, price)
     fresh = source.take(capacity)
     padded = fresh.each(lambda rows: pad_rows(rows, row_floor))
     rows = _Rows(model, policy, source, padded, len(fresh.index), row_floor, progress)
     if len(fresh.index):
         unroll(model.step, padded.drives, model.initial_state(len(rows.index)), None, scheduler=rows)
-    return _trace(rows.finished)
+    return _trace(rows.finished) if rows.finished else _nothing(model)
 
 
 class _Rows:
@@ -168,11 +189,15 @@ class _Rows:
 
 
 def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTrace:
-    if not finished:
-        empty = torch.zeros(0, dtype=torch.int64)
-        return ExitTrace(empty, torch.zeros(0, 0), empty, torch.zeros(0))
     index, logits, score, t = (torch.cat(parts) for parts in zip(*finished, strict=True))
     order = torch.argsort(index)
     logits = logits[order]
     check_logits_finite(logits, index[order].tolist())
     return ExitTrace(logits.argmax(dim=-1), logits, t[order], score[order])
+
+
+def _nothing(model: Steppable) -> ExitTrace:
+    """Return the trace of no sample, which has the model's classes, type of number and device."""
+    empty, numbers = (torch.zeros(0, dtype=dtype, device=model.device) for dtype in (torch.int64, model.dtype))
+    readout = model.initial_state(1).get("readout", numbers)
+    return ExitTrace(empty, numbers.new_zeros(0, readout.shape[-1]), empty, numbers)

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from seenn_convert.errors import InputError
 from seenn_convert.finite import check_images_finite
 from seenn_convert.rows import pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State
@@ -18,6 +19,24 @@ WINDOW_ROWS = 4
 
 WINDOW_NUMBERS = 2**26
 """Numbers of drives that wait at most, unless a single batch has more: 256 MB in single precision."""
+
+
+def check_numbers(image: object) -> None:
+    """Raise InputError unless ``image`` is a dense tensor of floating-point numbers: a batch of preprocessed images."""
+    if not isinstance(image, Tensor):
+        raise InputError(
+            f"a batch of images is a tensor, got {type(image).__name__}; give tensors of images alone, or call "
+            "predict(artifact, images), which takes arrays, pictures, files and loaders"
+        )
+    if not image.is_floating_point():
+        raise InputError(
+            f"the model takes preprocessed images as floating-point numbers, got {image.dtype}; give pixels to "
+            "predict(artifact, images), which preprocesses them, or scale them yourself as for the ANN: "
+            "image.float() / 255, then mean and std"
+        )
+    if image.layout is not torch.strided or image.is_meta:
+        kind = "meta" if image.is_meta else str(image.layout).removeprefix("torch.")
+        raise InputError(f"a batch of images is a dense tensor with numbers, got a {kind} one; give a dense one")
 
 
 class Steppable(Protocol):
@@ -131,6 +150,7 @@ class FreshRows:
         return window.each(itemgetter(torch.argsort(window.planned, descending=True, stable=True)))
 
     def _read(self, image: Tensor) -> Fresh:
+        check_numbers(image)
         image = image.to(self.model.device, self.model.dtype)
         count, padded = len(image), pad_rows(image, self.row_floor)
         check_images_finite(image, range(self.served, self.served + count))

@@ -1,19 +1,21 @@
 """The spiking network as an ordinary module: a stem that runs once, a step that runs at each timestep."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from seenn_convert.choices import COUNT
-from seenn_convert.errors import InputError, refuse
+from seenn_convert.errors import InputError, reason_of, refuse
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage, plans_from_image
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.engine import State
+from seenn_convert.runtime.fresh_rows import check_numbers
 from seenn_convert.runtime.policies import ExitPolicy, reads_plan
 
 
@@ -62,7 +64,8 @@ class SpikingModel(nn.Module):
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the time-invariant drives of ``image`` ``(B, *input_shape)``; computed once for an input."""
         self.check_image(image)
-        drives: tuple[Tensor, ...] = self.stem(image.contiguous())  # whatever order the caller's images have
+        own = image.to(self.device, self.dtype)
+        drives: tuple[Tensor, ...] = self.stem(own.contiguous())  # whatever order the caller's images have
         return drives
 
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
@@ -88,7 +91,7 @@ class SpikingModel(nn.Module):
         return initial_state(self.program, batch_size)
 
     def forward(self, image: Tensor) -> ExitTrace:
-        """Run a batch ``(B, *input_shape)`` with early exit."""
+        """Run a batch ``(B, *input_shape)`` of preprocessed images, of any floating-point type, with early exit."""
         self.check_image(image)
         return run_early_exit(self, [image], capacity=max(1, image.shape[0]))
 
@@ -96,8 +99,30 @@ class SpikingModel(nn.Module):
         """Raise InputError unless ``image`` is a batch the model takes."""
         expected = self.program.input_shape
         if not isinstance(image, Tensor) or tuple(image.shape[1:]) != expected or image.dim() != len(expected) + 1:
-            got = _batch_of(image.shape[1:]) if isinstance(image, Tensor) else type(image).__name__
-            raise InputError(f"the model takes a batch of shape {_batch_of(expected)}, got {got}")
+            raise InputError(f"the model takes a batch of shape {_batch_of(expected)}, got {_got(image, expected)}")
+        check_numbers(image)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or cast every tensor, as ``to``, ``cuda``, ``half`` and their like ask."""
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        except (AssertionError, RuntimeError) as error:  # each backend has its own way to say that it is not there
+            raise InputError(
+                f"the model cannot be moved or cast ({reason_of(error)}); use cpu, or cuda with a CUDA build of "
+                "PyTorch and a free device"
+            ) from error
+        return self
+
+    def __repr__(self) -> str:
+        """Return what the model takes and gives; ``print(model.step_graph)`` lists the modules."""
+        kinds = sorted({type(layer.neuron).__name__ for layer in self.layers})
+        classes = next(spec.shape[0] for spec in self.program.states if spec.name == "readout")
+        return (
+            f"SpikingModel({_batch_of(self.program.input_shape)} -> {classes} classes, "
+            f"{len(self.layers)} layers of {' and '.join(kinds)},\n"
+            f"  at most {self.timesteps} timesteps, exit by {self.policy.to_json()['policy']}, "
+            f"{self.dtype} on {self.device}; its modules: .stem, .step_graph)"
+        )
 
     @property
     def layers(self) -> list[LayerInfo]:
@@ -123,3 +148,13 @@ class SpikingModel(nn.Module):
 def _batch_of(row: Sequence[int]) -> str:
     """Return the shape of a batch in words; the number of rows is left open, for a batch may have been padded."""
     return f"(B, {', '.join(map(str, row))})"
+
+
+def _got(image: object, expected: tuple[int, ...]) -> str:
+    """Return what was given instead of a batch, and what helps where that is plain."""
+    if not isinstance(image, Tensor):
+        hint = "give a tensor of preprocessed images, or call predict(artifact, images), which takes arrays and files"
+        return f"{type(image).__name__}; {hint}"
+    if tuple(image.shape) == expected:
+        return f"a single one of {expected}; give image.unsqueeze(0)"
+    return _batch_of(image.shape[1:]) if image.dim() else "a single number"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.errors import InputError
@@ -14,14 +14,15 @@ from seenn_convert.measure.evaluate import measure
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.progress import Progress, silent
+from seenn_convert.workflows.convert.inputs import Model
 
 
 def evaluate(
-    artifact: Artifact,
+    artifact: Artifact | Path | str,
     data: SampleData,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
-    against: Program | Path | str | None = None,
+    against: Program | Model | None = None,
     progress: Progress = silent,
     *,
     weights: Path | None = None,
@@ -30,7 +31,7 @@ def evaluate(
     """Return how good ``artifact`` is on data that it has not seen, with the warnings that a reader needs.
 
     Args:
-        artifact: What ``convert`` made.
+        artifact: What ``convert`` made, or the folder in which it is.
         data: Labelled images as ``convert`` takes them, that were used for nothing else.
         batch_size: Images that run together; fewer where their state would take more than some gigabytes.
         device: Where to run.
@@ -47,16 +48,17 @@ def evaluate(
         raise InputError("weights are for the model to compare with; name it too (--against package.module:factory)")
     if against is None and output_name is not None:
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
-    ann = against if isinstance(against, Program | None) else _other(str(against), weights, output_name, artifact)
+    artifact = as_artifact(artifact)
+    ann = against if isinstance(against, Program | None) else _other(against, weights, output_name, artifact)
     data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     return measure(artifact, data, batch_size, device, ann, progress)
 
 
-def _other(against: str, weights: Path | None, output_name: str | None, artifact: Artifact) -> Program:
+def _other(against: Model, weights: Path | None, output_name: str | None, artifact: Artifact) -> Program:
     source = read_model(against, artifact.snn.input_shape, weights, output_name)
     if source.program.input_shape != artifact.snn.input_shape:
         raise InputError(
-            f"{against}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "
+            f"{source.name}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "
             "give the model that it was converted from"
         )
     return run_passes(source.program, ANN_PASSES)

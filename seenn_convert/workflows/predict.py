@@ -1,15 +1,23 @@
-"""Classify image files with a converted network: what each is, how sure that is, and when the network stopped."""
+"""Classify images with a converted network: what each is, how sure that is, and when the network stopped."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact
+from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.readers.image_files import list_images
+from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.ir.scores import confidence
@@ -20,13 +28,16 @@ from seenn_convert.runtime.early_exit import run_early_exit
 
 __all__ = ["Prediction", "predict"]
 
+Pictures: TypeAlias = SampleData | Sequence[Path | str] | Image.Image
+"""Everything that ``predict`` takes."""
+
 
 @dataclass(frozen=True)
 class Prediction:
     """What the network says about one image.
 
     Attributes:
-        path: The file, with what is no text replaced.
+        path: The file, with what is no text replaced; the number of an image that has no file, from 0.
         label: Class index.
         class_name: Its name, None where the artifact knows none.
         confidence: Largest softmax probability at the exit, with the temperature of that timestep.
@@ -41,10 +52,10 @@ class Prediction:
 
 
 def predict(
-    artifact: Artifact,
-    images: Sequence[Path | str] | Path | str,
+    artifact: Artifact | Path | str,
+    images: Pictures,
     batch_size: int = 128,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     progress: Progress = silent,
 ) -> list[Prediction]:
     """Return what the network says about each image, in the order given, with the artifact's preprocessing.
@@ -53,8 +64,10 @@ def predict(
     round differently.
 
     Args:
-        artifact: What ``convert`` made.
-        images: Image files, and folders whose images at any depth are taken; or one of them.
+        artifact: What ``convert`` made, or its folder.
+        images: Image files, and folders whose images at any depth are taken, or one of them; or images in memory, one
+            or several: tensors, arrays, PIL images, and whatever else ``as_samples`` takes. Pixels (``uint8``, PIL) are
+            preprocessed, floating-point images are preprocessed already. Labels are not read.
         batch_size: Images that run together.
         device: Where to run.
         progress: Told about the images done.
@@ -63,8 +76,8 @@ def predict(
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
     check_device(device)
-    paths = [images] if isinstance(images, (str, Path)) else images
-    data = _open([Path(path) for path in paths], artifact)
+    artifact = as_artifact(artifact)
+    data = _samples(images, artifact, progress)
     model = artifact.model().to(device)
     capacity = rows_together(artifact.snn, batch_size)
     counter = Counter(progress, "predicting", len(data))
@@ -79,12 +92,50 @@ def predict(
     temperatures = model.probe.temperatures.cpu()
     temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
     sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
-    assert data.paths is not None
-    texts = (os.fsencode(path).decode("utf-8", "replace") for path in data.paths)
     labels, names = trace.predictions.tolist(), artifact.class_names
     said = [None if names is None else names[label] for label in labels]
-    found = zip(texts, labels, said, sure, trace.exit_step.tolist(), strict=True)
+    found = zip(_places(data), labels, said, sure, trace.exit_step.tolist(), strict=True)
     return [Prediction(*facts) for facts in found]
+
+
+def _places(data: Samples) -> list[str]:
+    """Return the file of each image, with what is no text replaced, or its number."""
+    paths = data.paths if isinstance(data, Dataset) else None
+    if paths is None:
+        return [str(number) for number in range(len(data))]
+    return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
+
+
+def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Samples:
+    """Return what was given as samples that fit the model."""
+    shape = artifact.snn.input_shape
+    if isinstance(images, (str, Path)):
+        return _open([Path(images)], artifact)
+    if isinstance(images, Image.Image):
+        images = [images]
+    elif isinstance(images, (Iterator, Set)) or (isinstance(images, np.ndarray) and images.dtype.kind in "UO"):
+        images = list(images)
+    if isinstance(images, (tuple, list)) and all(isinstance(one, (str, Path)) for one in images):
+        return _open([Path(one) for one in images], artifact)
+    if isinstance(images, tuple) and not _is_labelled(images):
+        images = list(images)
+    if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, shape):
+        images = images[None]
+    data = as_samples(images, artifact.preprocessing, shape[0], progress)
+    check_shape(data, shape)
+    return data
+
+
+def _is_labelled(images: tuple[Any, ...]) -> bool:
+    """Return whether a tuple is a pair of images and their labels, not several images."""
+    return len(images) == 2 and np.ndim(images[1]) == 1 and len(images[1]) == len(images[0])
+
+
+def _is_single(image: Tensor | NDArray[Any], shape: tuple[int, ...]) -> bool:
+    """Return whether numbers are one image and not a batch; one grey image of pixels may lack its channel."""
+    if image.ndim == len(shape) and str(image.dtype).removeprefix("torch.") == "uint8":
+        return shape[0] in (image.shape[0], image.shape[-1])  # else they are grey ones, (N, H, W)
+    return image.ndim <= len(shape)
 
 
 def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:

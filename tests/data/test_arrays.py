@@ -37,8 +37,19 @@ def test_nothing_is_refused(x: np.ndarray) -> None:
         images_of("mine", np.asarray(x))
 
 
+@pytest.mark.parametrize("y", [[0.0, 1.0], [False, True], [[0], [1]], [[0.0], [1.0]]])
+def test_labels_may_be_booleans_whole_floats_and_a_column(y: list) -> None:
+    assert class_indices("mine", np.array(y), 2).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("y", [[0.0, 0.5], [0.0, np.nan], [0.0, np.inf], [1e30, 0.0]])
+def test_floats_that_are_no_class_indices_are_refused(y: list) -> None:
+    with pytest.raises(InputError, match="not all whole"):
+        class_indices("mine", np.array(y), 2)
+
+
 def test_labels_of_another_kind_or_number_are_refused() -> None:
     assert class_indices("mine", np.array([2, 0], np.uint8), 2).tolist() == [2, 0]
-    for y, message in ((np.zeros(2), "dtype float64"), (np.zeros(3, int), "holds 2 images"), (np.array([0, -1]), r"y\[1\]")):
+    for y, message in ((np.full(2, 0.5), "dtype float64"), (np.zeros(3, int), "holds 2 images"), (np.array([0, -1]), r"y\[1\]")):
         with pytest.raises(InputError, match=message):
             class_indices("mine", y, 2)

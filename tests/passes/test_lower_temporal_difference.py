@@ -34,7 +34,7 @@ def test_mean_law_of_every_pooling_at_every_timestep(make) -> None:
     program = harness.spiking_program(harness.program_of(make))
     calls = {node.name: (node.all_input_nodes[0].name, module) for node, module in program.calls()}
     pools = {name: call for name, call in calls.items() if isinstance(call[1], TemporalDifference)}
-    assert pools or make in (toys.assembly, toys.adaptive)
+    assert pools or make in (toys.assembly, toys.adaptive, toys.leaky)
     taken: dict[str, Tensor] = {}
     sent: dict[str, Tensor] = {}
     for t, step in enumerate(harness.timesteps(program, harness.images(program), 8), start=1):

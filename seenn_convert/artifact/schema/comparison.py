@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, Interval
 
 SCHEMA_VERSION = 2
@@ -148,7 +149,7 @@ class ReliabilityRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(PlainParts):
     """Exit strategies of one network compared.
 
     Attributes:
@@ -191,3 +192,8 @@ class Comparison:
     reliability: tuple[ReliabilityRow, ...]
     warnings: tuple[Caution, ...] = ()
     environment: Environment
+
+    def __repr__(self) -> str:
+        """Return what was compared; the attributes hold the results."""
+        ways = ", ".join(way.label for way in self.ways)
+        return f"Comparison({self.model}, {self.data.images} images of {self.data.name}: {ways})"

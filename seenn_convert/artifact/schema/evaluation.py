@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts
 from seenn_convert.choices import Risk
@@ -172,7 +173,7 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(PlainParts):
     """How good a network is on some labelled images.
 
     Attributes:
@@ -213,6 +214,15 @@ class Evaluation:
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     examples: Examples = field(default_factory=Examples)
     warnings: tuple[Caution, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what matters most; the attributes hold the rest."""
+        early = self.early_exit
+        return (
+            f"Evaluation({self.data.images} images of {self.data.name}: ANN {self.ann_accuracy:.2%}, all timesteps "
+            f"{self.full_accuracy:.2%}, early exit {early.accuracy:.2%} after {early.average_timesteps:.2f} timesteps "
+            f"on average, {len(self.warnings)} warnings)"
+        )
 
     @property
     def full_accuracy(self) -> float:

@@ -1,11 +1,10 @@
 """``report.json``: what a conversion did, and how good the result is."""
 
-import warnings as deprecation
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from seenn_convert.artifact.schema.coding import to_plain
+from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.conversion import Conversion, ModelFacts
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.artifact.schema.shared import Environment, WarningCode
@@ -34,7 +33,7 @@ OLD_WARNINGS: Mapping[str, WarningCode] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(PlainParts):
     """What a conversion did, and how good the result is; None stands for what is not known.
 
     Attributes:
@@ -51,15 +50,10 @@ class Report:
     evaluation: Evaluation | None = None
     environment: Environment | None = None
 
-    def __getitem__(self, part: str) -> Any:
-        """Return a part as plain data, with its warnings as sentences, as reports were before they had types."""
-        if part not in {one.name for one in fields(self)}:
-            raise KeyError(part)
-        deprecation.warn(f"report[{part!r}] is now report.{part}", DeprecationWarning, stacklevel=2)
-        plain = to_plain(getattr(self, part))
-        if isinstance(plain, dict) and "warnings" in plain:
-            plain["warnings"] = [warning["text"] for warning in plain["warnings"]]
-        return plain
+    def __repr__(self) -> str:
+        """Return which parts there are; ``report.json`` and the attributes hold them."""
+        known = [one.name for one in fields(self)[1:] if getattr(self, one.name) is not None]
+        return f"Report({', '.join(known) or 'empty'})"
 
 
 def migrated(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 
-def open_dataset(path: Path, preprocessing: Preprocessing, channels: int | None = None) -> Dataset:
+def open_dataset(
+    path: Path | str, preprocessing: Preprocessing = Preprocessing(), channels: int | None = None
+) -> Dataset:
     """Open a data set by what the path is; the first image is read, to know the shape.
 
     - A folder: class folders of images, or images without labels; see ``image_folder.find_images``.
@@ -21,13 +23,15 @@ def open_dataset(path: Path, preprocessing: Preprocessing, channels: int | None 
 
     Args:
         path: File or folder.
-        preprocessing: What to do to pixels once they are scaled to [0, 1].
+        preprocessing: What to do to pixels once they are scaled to [0, 1]; nothing by default.
         channels: How many channels the model takes; image files and IDX are converted, an npz file must fit.
 
     Raises:
         InputError: If there is nothing at ``path``, it is of no known kind, damaged or empty, or the preprocessing does
             not fit the first image.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"a path is wanted, got {type(path).__name__}; as_samples takes images from memory")
     try:
         source = _open_source(Path(path), channels)
     except OSError as error:

@@ -119,11 +119,16 @@ class _Lifter:
         return nodes[0]
 
     def _logits(self, output: fx.Node) -> fx.Node:
-        value, shape = self.values.get(output), output.meta["val"].shape
+        value = self.values.get(output)
         if not isinstance(value, fx.Node):
             raise InputError("the model's output does not depend on its input")
-        if len(shape) != 2 or not layout_of(output).is_plain:
-            raise InputError(f"the model's output has shape {tuple(shape)}; a classifier returns (batch, classes)")
+        if not layout_of(output).is_plain:
+            sizes = sizes_of(output, self.batch)
+            shape = ["batch" if axis == layout_of(output).axis else str(size) for axis, size in enumerate(sizes)]
+            raise InputError(
+                f"the model's output has shape ({', '.join(shape)}); a classifier returns (batch, classes): put the "
+                "batch first, or name another output with --output-name if there is one"
+            )
         return value
 
     def _visit(self, node: fx.Node) -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from seenn_convert.errors import InputError, reason_of
+from seenn_convert.errors import InputError, UnsupportedOperatorError, reason_of
 from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
+from seenn_convert.frontend.torch.archive import plain_archive
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.lift import lift
 from seenn_convert.ir.program import Program
@@ -57,11 +58,20 @@ def from_exported(
     return program
 
 
-def read_pt2(path: Path) -> ExportedProgram:
-    """Read a ``.pt2`` file written by ``torch.export.save``."""
+def read_pt2(path: Path, extra_operators: Sequence[Operator] = ()) -> ExportedProgram:
+    """Read a ``.pt2`` file written by ``torch.export.save``; nothing of it is unpickled, imported or run.
+
+    Raises:
+        InputError: It is no such file, or holds more than plain data.
+        UnsupportedOperatorError: It calls operators of other libraries.
+    """
     try:
         with quiet():
-            return torch.export.load(path)
+            return torch.export.load(plain_archive(path, {operator.name for operator in extra_operators}))
+    except UnsupportedOperatorError:
+        raise
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except Exception as error:
         raise InputError(
             f"{path}: not a readable torch.export file (truncated, of another format, or saved by a newer PyTorch?); "

@@ -3,12 +3,13 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
 import torch
 
 from seenn_convert.analysis.coverage import call_sites
-from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.conversion import HeadData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, classes_of, matched_classes
@@ -42,14 +43,17 @@ MOST_OF_A_TIMESTEP = 0.01
 
 
 def attach_policy(
-    artifact: Artifact, data: SampleData, options: PolicyOptions = PolicyOptions(), progress: Progress = silent
+    artifact: Artifact | Path | str,
+    data: SampleData,
+    options: PolicyOptions = PolicyOptions(),
+    progress: Progress = silent,
 ) -> Artifact:
     """Return the artifact with a policy head that was trained on ``data`` and chosen on a held-out part of it.
 
     The spiking network is frozen: its answers at every timestep are computed once, and the head is trained from them.
 
     Args:
-        artifact: What ``convert`` made; a policy head that it has is replaced.
+        artifact: What ``convert`` made, or its folder; a policy head that it has is replaced.
         data: Sample images as ``convert`` takes them, never the test set; some thousands are a good number.
         options: How.
         progress: Told about each stage.
@@ -58,6 +62,7 @@ def attach_policy(
         InputError: The network runs for one timestep only, or the data does not fit it.
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
+    artifact = as_artifact(artifact)
     data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)

@@ -32,6 +32,8 @@ def read_inputs(
     Raises:
         InputError: Model or data cannot be read, or ``preprocessing`` is not that with which the data was opened.
     """
+    if input_shape is not None and not isinstance(input_shape, Sequence):
+        raise InputError(f"input_shape is the shape of one image, such as (3, 32, 32), got {input_shape!r}")
     if isinstance(data, Samples):
         if preprocessing not in (None, data.preprocessing):
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")

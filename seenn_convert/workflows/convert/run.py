@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
-from seenn_convert.artifact.artifact import Artifact, load_artifact
+from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
@@ -34,7 +34,7 @@ from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_pass
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model, read_inputs
-from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
 from seenn_convert.workflows.convert.stages.clamps import settle_clamps
@@ -92,6 +92,7 @@ def convert(
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
+    _check_options(options)
     progress("reading the model", 0, 1)
     source, data = read_inputs(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
@@ -171,24 +172,27 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
 
 
 def recalibrate(
-    artifact: Artifact,
+    artifact: Artifact | Path | str,
     data: SampleData,
-    options: Options,
+    options: Options | None = None,
     progress: Progress = silent,
     extra_passes: Sequence[Pass] = (),
 ) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
 
     Args:
-        artifact: What ``convert`` made.
+        artifact: What ``convert`` made, or its folder.
         data: What ``convert`` takes; pixels go through the artifact's preprocessing.
-        options: How to convert.
+        options: How to convert; as the artifact was where None.
         progress: Told about each stage.
         extra_passes: Those of stage SNN that ``convert`` was given; the ANN has been through the others.
 
     Raises:
         InputError: The data does not fit the model.
     """
+    artifact = as_artifact(artifact)
+    options = options_from_json(artifact.provenance.options) if options is None else options
+    _check_options(options)
     data = as_samples(data, artifact.preprocessing, artifact.ann.input_shape[0], progress)
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
@@ -210,6 +214,11 @@ def load(
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(path, scores, extra_modules).model()
+
+
+def _check_options(options: object) -> None:
+    if not isinstance(options, Options):
+        raise InputError(f"options are of type {type(options).__name__}; give Options, such as Options(timesteps=8)")
 
 
 def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:

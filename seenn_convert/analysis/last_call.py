@@ -1,0 +1,66 @@
+"""What a classifier ends in: a function that squashes its logits, or nothing of the kind."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import fx, nn
+
+from seenn_convert.ir.interpreter import device_of, result_shapes
+from seenn_convert.ir.operators import AtenOperator, Expand, Permute, Reshape, Slice
+from seenn_convert.ir.program import Program
+
+Squashing = Literal["sigmoid", "softmax", "log_softmax"]
+
+REARRANGING = (Reshape, Permute, Expand, Slice, nn.Identity, nn.Dropout)
+"""They leave a row as it is if they keep the number of its elements and no two of its axes are longer than 1."""
+
+
+def row_shapes(program: Program) -> dict[str, tuple[int, ...]]:
+    """Return node name -> shape of its result without the batch, from one run of an ANN on zeros."""
+    image = torch.zeros(2, *program.input_shape, dtype=program.input_dtype)
+    return result_shapes(program.graph_module, image.to(device_of(program.graph_module)))
+
+
+def squashed_logits(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> tuple[fx.Node, Squashing] | None:
+    """Return the node whose result the end of an ANN squashes, and the function that does it; None if none does.
+
+    Calls behind the function that only rearrange a row do not count. A softmax is over all numbers of a row.
+    ``shapes`` are those of ``row_shapes``.
+    """
+    output = program.graph_module.graph.output_node().all_input_nodes[0]
+    node, module = _behind_rearranging(program, output, shapes)
+    if not isinstance(module, AtenOperator):
+        return None
+    logits = node.all_input_nodes[0]
+    if module.name == "sigmoid":
+        return logits, "sigmoid"
+    if module.name == "log":
+        node, module = _behind_rearranging(program, logits, shapes)
+        found = _softmax(node, module, shapes)
+        return None if found is None or found[1] != "softmax" else (found[0], "log_softmax")
+    return _softmax(node, module, shapes)
+
+
+def _softmax(
+    node: fx.Node, module: nn.Module | None, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[fx.Node, Squashing] | None:
+    if not isinstance(module, AtenOperator) or module.name not in ("softmax", "log_softmax"):
+        return None
+    logits, shape = node.all_input_nodes[0], shapes[node.name]
+    over_all = (1, *shape)[module.arguments[1]] == math.prod(shape)
+    return (logits, module.name) if over_all else None  # type: ignore[return-value]
+
+
+def _behind_rearranging(
+    program: Program, node: fx.Node, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[fx.Node, nn.Module | None]:
+    """Return the last node up to ``node`` that does more than rearrange a row, and its module if it calls one."""
+    while node.op == "call_module":
+        module, source = program.graph_module.get_submodule(str(node.target)), node.all_input_nodes[0]
+        before, count = shapes.get(source.name, ()), math.prod(shapes[node.name])
+        if not isinstance(module, REARRANGING) or not math.prod(before) == max((1, *before)) == count:
+            return node, module
+        node = source
+    return node, None
