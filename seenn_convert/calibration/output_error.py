@@ -22,7 +22,7 @@ LEAST_ERROR = 1e-12
 LARGE = 1e12
 """Values beyond this are measured in double precision."""
 
-WORST = 1e300
+WORST = 1e30
 """The largest error there is; reports hold finite numbers."""
 
 LEAST_DIVERGENCE = 1e-4
