@@ -90,18 +90,26 @@ class Range:
     def _problem(self, value: object) -> str:
         if not isinstance(value, Integral if self.whole else Real) or isinstance(value, bool):
             return "a whole number" if self.whole else "a number"
+        number = int(value) if isinstance(value, Integral) and self.whole else _as_float(value)
         bounds = {
-            f"above {self.above:g}": (self.above, value > self.above or self.above == -math.inf),
-            f"at least {self.least:g}": (self.least, value >= self.least),
-            f"below {self.below:g}": (self.below, value < self.below or self.below == math.inf),
-            f"at most {self.most:g}": (self.most, value <= self.most),
+            f"above {self.above:g}": (self.above, number > self.above or self.above == -math.inf),
+            f"at least {self.least:g}": (self.least, number >= self.least),
+            f"below {self.below:g}": (self.below, number < self.below or self.below == math.inf),
+            f"at most {self.most:g}": (self.most, number <= self.most),
         }
         if all(kept for _, kept in bounds.values()):
-            return "" if math.isfinite(value) else "finite"
+            return "" if self.whole or math.isfinite(number) else "finite"
         told = (
             words for words, (bound, kept) in bounds.items() if not math.isinf(bound) and (abs(bound) < FAR or not kept)
         )
         return " and ".join(told) or "finite"
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number or fraction beyond all floats
+        return math.inf
 
 
 SEED = Range(*SEEDS, whole=True, words="a whole number of 64 bits")
@@ -115,12 +123,12 @@ def settle_numbers(owner: object, **ranges: Range) -> list[str]:
     """
     problems = []
     for field, range_ in ranges.items():
-        value = getattr(owner, field)
+        value: object = getattr(owner, field)
         if value is None and range_.optional:
             continue
         found = range_.problems(range_.name or field.replace("_", " "), value)
         problems += found
-        if not found and type(value) not in (int, float):
+        if not found and isinstance(value, Real) and type(value) not in (int, float):
             object.__setattr__(owner, field, int(value) if isinstance(value, Integral) else float(value))
     return problems
 

@@ -4,6 +4,8 @@ import math
 import subprocess
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,3 +94,9 @@ def test_a_sequence_of_numbers() -> None:
     assert settled_numbers([0.5, np.float32(1)], Range()) == (0.5, 1.0)
     for wrong in ((), "12", {1: 2}, [math.inf], [None], 3, None, b"1"):
         assert settled_numbers(wrong, Range()) == ()
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), Fraction(10**400, 3)])
+def test_a_number_beyond_all_floats_is_no_number_of_an_option(value: Any) -> None:
+    assert Range().problem(value) == "finite"
+    assert Range(1, 8, whole=True).problem(value) in ("at least 1 and at most 8", "a whole number")

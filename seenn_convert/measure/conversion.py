@@ -24,6 +24,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning, Split
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.jumps import jump_cautions
 from seenn_convert.neurons.layers import Neuron
 
 
@@ -77,7 +78,7 @@ def conversion_report(
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        warnings=tuple(cautions(calibration, tuning, split, classes_of(snn))),
+        warnings=(*cautions(calibration, tuning, split, classes_of(snn)), *jump_cautions(ann, snn, neuron)),
     )
 
 

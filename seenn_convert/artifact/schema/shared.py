@@ -15,6 +15,7 @@ WarningCode = Literal[
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "jumps_at_zero",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",
