@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 NeuronName = Literal["signed", "if", "tracking", "multilevel", "multilevel-unsigned", "group"]
 NEURON_NAMES: tuple[NeuronName, ...] = get_args(NeuronName)
@@ -128,7 +128,7 @@ def settle_numbers(owner: object, **ranges: Range) -> list[str]:
             continue
         found = range_.problems(range_.name or field.replace("_", " "), value)
         problems += found
-        if not found and isinstance(value, Real) and type(value) not in (int, float):
+        if not found and isinstance(value, Real):
             object.__setattr__(owner, field, int(value) if isinstance(value, Integral) else float(value))
     return problems
 
@@ -136,7 +136,7 @@ def settle_numbers(owner: object, **ranges: Range) -> list[str]:
 def settled_numbers(values: object, each: Range) -> tuple[float, ...]:
     """Return the numbers in a sequence as plain ones; none where one of them is out of range, or it is no sequence."""
     try:
-        found = () if isinstance(values, (str, bytes, Mapping)) else tuple(values)  # type: ignore[arg-type]
+        found: tuple[Any, ...] = () if isinstance(values, (str, bytes, Mapping)) else tuple(values)  # type: ignore[arg-type]
     except TypeError:
         return ()
     return () if any(each.problem(value) for value in found) else tuple(map(float, found))

@@ -67,7 +67,8 @@ def _or_worst(error: float) -> float:
 def _length(values: Tensor) -> Tensor:
     if float(values.abs().max()) > LARGE:  # their squares may leave single precision
         values = values.double()
-    return torch.linalg.vector_norm(values)
+    length: Tensor = torch.linalg.vector_norm(values)
+    return length
 
 
 def output_errors(
