@@ -1,4 +1,4 @@
-"""Operators that jump at zero: a vector that is zero in the ANN has no direction there, and every spike gives it one."""
+"""Operators that jump at zero: what is zero in the ANN has no direction there, and every spike gives it one."""
 
 from torch import fx, nn
 
