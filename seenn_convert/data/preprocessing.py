@@ -152,7 +152,7 @@ def _is_finite_number(value: object) -> bool:
 
 
 def _check_word(name: str, word: object, known: tuple[str, ...]) -> None:
-    if word not in known:
+    if not isinstance(word, str) or word not in known:
         raise InputError(f"preprocessing: {name} must be one of {', '.join(known)}, got {word!r}")
 
 
