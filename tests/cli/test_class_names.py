@@ -25,5 +25,5 @@ def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason
 
 
 def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a text file"):
+    with pytest.raises(InputError, match="no such file"):
         read_class_names(tmp_path / "none.txt")
