@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from seenn_convert.artifact.check import check_runs
+from seenn_convert.artifact.check import MOST_WORK, check_one_image, check_runs
 from seenn_convert.artifact.files import folder_named, read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.manifest import FORMAT, ConversionFacts, Manifest
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report, migrated
-from seenn_convert.data.checks import classes_of
+from seenn_convert.data.checks import checked_names, classes_of
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -91,6 +91,18 @@ class Artifact:
             "\n  .save(folder), .model(), .report)"
         )
 
+    def with_classes(self, names: Sequence[str] | None) -> "Artifact":
+        """Return the artifact with ``names`` for the model's outputs, in order; as it is where they are None.
+
+        Raises:
+            InputError: There is not a different, printable name for each output.
+        """
+        if names is None:
+            return self
+        names, facts = checked_names(names, classes_of(self.snn)), self.report.model
+        report = self.report if facts is None else replace(self.report, model=replace(facts, class_names=names))
+        return replace(self, class_names=names, report=report)
+
     def model(self) -> SpikingModel:
         """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
         return SpikingModel(copy.deepcopy(self.snn), self.timesteps, self.policy)
@@ -149,8 +161,10 @@ def load_artifact(
             _check_file(path / name, manifest.files[name])
         program, store = _versioned(path / PROGRAM, read_json(path / PROGRAM)), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, extras)
-        check_runs(*shapes, manifest.timesteps)
+        work = check_runs(*shapes, manifest.timesteps)
         ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, extras)
+        if work <= MOST_WORK:
+            check_one_image(ann, snn)
         artifact = _artifact(path / MANIFEST, manifest, ann, snn, report, scores)
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together

@@ -29,14 +29,22 @@ def data_facts(data: Samples) -> DataFacts:
     return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
 
 
-def reused(calibration: DataFacts | None, policy: DataFacts | None, data: Samples, fingerprint: str) -> list[Caution]:
+def reused(
+    calibration: DataFacts | None,
+    policy: DataFacts | None,
+    data: Samples,
+    fingerprint: str,
+    validation: DataFacts | None = None,
+) -> list[Caution]:
     """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
 
-    They may have been the ``calibration`` images, or those of a ``policy`` head, as far as these are known.
+    They may have been the ``calibration`` or ``validation`` images, or those of a ``policy`` head, as far as these are
+    known.
     """
     warnings = []
     uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (
         ("calibration_images", calibration, "calibration images"),
+        ("validation_images", validation, "validation images"),
         ("policy_images", policy, "images of the policy head"),
     )
     for code, known, name in uses:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seenn_convert.choices import GRADIENT_NAMES, PLANNING_NAMES, READS_NAMES, REWARD_NAMES, RIGHT_NAMES
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import policy_text, progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import NUMBERS, SEED, batch_size_option, device_option, existing, json_option
@@ -36,11 +37,14 @@ SAME_NAMES = ("policy", "reads", "right", "epochs", "gradient", "batch_size", "d
 @click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True, help="Training epochs.")
 @click.option("--target-drop", type=float, help="Accuracy to lose at most, in percentage points [as for ARTIFACT].")
 @click.option("--target-timesteps", type=float, help="Average number of timesteps to aim for [as for ARTIFACT].")
+@class_names_option
 @batch_size_option(128)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for split, weights and training.")
 @json_option
-def attach_policy(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
+def attach_policy(
+    artifact: Path, data: Path, output: Path | None, class_names: tuple[str, ...] | None, as_json: bool, **given: Any
+) -> None:
     """Attach a policy head to ARTIFACT; it chooses the timesteps of each image before the run (SEENN-II).
 
     The network does not change. Its predictions at every timestep are computed once, and the head is trained on them.
@@ -54,7 +58,7 @@ def attach_policy(artifact: Path, data: Path, output: Path | None, as_json: bool
 
     keep_pages()
     output = output or artifact
-    old = load_artifact(artifact)
+    old = load_artifact(artifact).with_classes(class_names)
     check_replaceable(output, MANIFEST)
     dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     with progress_bars() as progress:

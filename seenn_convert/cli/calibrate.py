@@ -6,17 +6,23 @@ from typing import Any
 
 import click
 
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
-from seenn_convert.cli.options import calibration_options, existing, make_options
+from seenn_convert.cli.options import calibration_options, existing, known_options, make_options
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Sample images, never the test set.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
+@class_names_option
+@known_options
 @calibration_options
-def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **given: Any) -> None:
+def calibrate(
+    artifact: Path, data: Path, output: Path | None, class_names: tuple[str, ...] | None, ann_accuracy: float | None,
+    validation_data: Path | None, as_json: bool, **given: Any,
+) -> None:
     """Calibrate ARTIFACT again with its own preprocessing; options that are not given keep their values."""
     from seenn_convert.artifact.artifact import MANIFEST, load_artifact
     from seenn_convert.artifact.files import check_replaceable
@@ -26,12 +32,14 @@ def calibrate(artifact: Path, data: Path, output: Path | None, as_json: bool, **
 
     keep_pages()
     output = output or artifact
-    old = load_artifact(artifact)
+    old = load_artifact(artifact).with_classes(class_names)
     check_replaceable(output, MANIFEST)
     options = make_options(given, old.provenance.options)
     dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     with progress_bars() as progress:
-        fresh = compiler.recalibrate(old, dataset, options, progress)
+        fresh = compiler.recalibrate(
+            old, dataset, options, progress, ann_accuracy=ann_accuracy, validation_data=validation_data
+        )
         fresh.save(output)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")
 

@@ -1,24 +1,61 @@
-"""Class names from a text file."""
+"""Class names as the command line is given them: names with commas between them, or a text file."""
 
 from pathlib import Path
+
+import click
 
 from seenn_convert.errors import InputError
 from seenn_convert.regular_files import check_regular
 
+WANTED = "give a different one for each class"
+
+
+class ClassNames(click.ParamType[tuple[str, ...]]):
+    """Names ``a,b,c``, or the path of a text file that holds them; raises InputError where they cannot be right."""
+
+    name = "a,b,c or file"
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names that ``value`` says."""
+        if isinstance(value, tuple):
+            return value
+        if "," not in value or Path(value).exists():
+            return read_class_names(Path(value))
+        return _checked("--class-names", [name.strip() for name in value.split(",")], "with commas between the names")
+
+
+class_names_option = click.option(
+    "--class-names",
+    type=ClassNames(),
+    help="Names of the model's outputs, in order: cat,dog,fox, or a text file with one per line. Class folders are "
+    "matched by name.",
+)
+
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Return the names in a text file, one per line.
+    """Return the names in a text file, one per line, or on a single line with commas between them.
 
     Raises:
         InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
     """
     check_regular(path)
     try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines())
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a text file ({error}); give one class name per line") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{path}: is not a text file ({reason}); give one class name per line, or the names themselves with commas "
+            "between them"
+        ) from error
+    lines = lines[0].split(",") if len(lines) == 1 else lines
+    return _checked(str(path), [line.strip() for line in lines], "per line")
+
+
+def _checked(source: str, names: list[str], how: str) -> tuple[str, ...]:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice or not names or not all(names):
-        problem = f"{', '.join(twice)} occurs twice" if twice else "a line is empty" if names else "there is no name"
-        raise InputError(f"{path}: {problem}; give one class name per line, a different one for each class")
-    return names
+        problem = f"{', '.join(twice)} occurs twice" if twice else "a name is empty" if names else "there is no name"
+        raise InputError(f"{source}: {problem}; {WANTED}, {how}")
+    return tuple(names)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import columns_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import SEED, batch_size_option, device_option, existing, figures_option, json_option
@@ -25,6 +26,7 @@ NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planne
 @click.option("--calibration-images", type=click.IntRange(min=1), help="Draw N images of --calibration-data [all].")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="Folder to write comparison.json and comparison.html to [ARTIFACT].")  # fmt: skip
+@class_names_option
 @batch_size_option(256)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the calibration data.")
@@ -32,7 +34,8 @@ NO_HEAD = "no policy head: seenn-convert attach-policy would add the ways planne
 @json_option
 def compare(
     artifact: Path, data: Path, calibration_data: Path, images: int | None, calibration_images: int | None,
-    output: Path | None, batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
+    output: Path | None, class_names: tuple[str, ...] | None,
+    batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
@@ -44,7 +47,7 @@ def compare(
     from seenn_convert.runtime.memory import keep_pages
 
     keep_pages()
-    network = load_artifact(artifact)
+    network = load_artifact(artifact).with_classes(class_names)
     output = output or artifact
     with written_to(output):
         output.mkdir(parents=True, exist_ok=True)

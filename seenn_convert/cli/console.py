@@ -63,17 +63,18 @@ def conversion_text(report: "Report") -> str:
     if conversion is None:
         return ""
     held_out, skips = conversion.exit.held_out, conversion.graded_skips.connections
+    images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
     lines = [
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
-        f"held-out calibration images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
+        f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
     if conversion.calibration.labelled:
-        lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out calibration images")
-    lines += certificate_lines(conversion.certificate, conversion.timesteps)
+        lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
+    lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
 
@@ -83,11 +84,11 @@ def note_lines(notes: Sequence[str]) -> list[str]:
     return [f"note: {note}" for note in notes]
 
 
-def certificate_lines(certificate: "Certificate | None", timesteps: int) -> list[str]:
-    """Return what is certified and what it rests on, nothing where nothing is."""
+def certificate_lines(certificate: "Certificate | None", timesteps: int, images: str = "calibration") -> list[str]:
+    """Return what is certified and what it rests on, which ``images``; nothing where nothing is certified."""
     from seenn_convert.report.narrative.certificate import evidence, promise
 
-    return [] if certificate is None else [promise(certificate, timesteps), evidence(certificate)]
+    return [] if certificate is None else [promise(certificate, timesteps, images), evidence(certificate, images)]
 
 
 def warning_lines(warnings: Sequence["Caution"]) -> list[str]:
@@ -116,11 +117,11 @@ def policy_text(report: "Report") -> str:
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
     from seenn_convert.report.narrative.certificate import outcome
-    from seenn_convert.report.narrative.exits import exit_rule
+    from seenn_convert.report.narrative.exits import confidence_words, exit_rule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
-    (low, high), lost = early.interval95, evaluation.points_lost
+    (low, high), lost, sure = early.interval95, evaluation.points_lost, evaluation.confidence
     rows = [
         ("", "accuracy", "timesteps", "ms/image", "energy*"),
         ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", f"{time.ann:.2f}", _joule(energy.ann)),
@@ -137,6 +138,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         "",
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
+        *([] if sure is None else [confidence_words(early.accuracy, sure)]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
     return "\n".join(lines + ([] if evaluation.certificate is None else [outcome(evaluation.certificate)]))

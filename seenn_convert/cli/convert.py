@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from seenn_convert.cli.class_names import read_class_names
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     SHAPE,
     calibration_options,
     existing,
+    known_options,
     make_options,
     make_preprocessing,
     output_name_option,
@@ -26,14 +27,17 @@ from seenn_convert.cli.options import (
               help="Sample images, never the test set: .npz, a folder of class folders, or IDX files.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
 @weights_option
-@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory [found by trying].")
-@click.option("--class-names", type=click.Path(path_type=Path), help="Text file that names the classes, one per line.")
+@click.option("--input-shape", type=SHAPE,
+              help="Shape of one image, for package.module:factory or a file that leaves sizes open [from the data].")  # fmt: skip
+@class_names_option
 @output_name_option
 @preprocessing_options
+@known_options
 @calibration_options
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
-    class_names: Path | None, output_name: str | None, as_json: bool, **given: Any,
+    class_names: tuple[str, ...] | None, output_name: str | None, ann_accuracy: float | None,
+    validation_data: Path | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -41,7 +45,6 @@ def convert(
     """
     from seenn_convert.artifact.artifact import MANIFEST
     from seenn_convert.artifact.files import check_replaceable
-    from seenn_convert.frontend.load import is_file_format
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows.convert import run as compiler
 
@@ -49,14 +52,13 @@ def convert(
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
-    names = None if class_names is None else read_class_names(class_names)
-    if input_shape is not None and is_file_format(model):
-        raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
+    if validation_data is not None:
+        existing(validation_data)
     with progress_bars() as progress:
         artifact = compiler.convert(
             model, data, options, weights, progress,
             output_name=output_name, preprocessing=make_preprocessing(given), input_shape=input_shape,
-            class_names=names,
+            class_names=class_names, ann_accuracy=ann_accuracy, validation_data=validation_data,
         )  # fmt: skip
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

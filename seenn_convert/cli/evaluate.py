@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import evaluation_text, progress_bars, say_json, warning_lines
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
@@ -26,6 +27,7 @@ from seenn_convert.cli.options import (
 @weights_option
 @output_name_option
 @click.option("--limit", type=click.IntRange(min=1), help="Draw N images, each class by its share [all].")
+@class_names_option
 @batch_size_option(256)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing the images of --limit.")
@@ -34,7 +36,7 @@ from seenn_convert.cli.options import (
 @json_option
 def evaluate(
     artifact: Path, data: Path, against: str | None, weights: Path | None, output_name: str | None,
-    limit: int | None, batch_size: int, device: str, seed: int, report: bool,
+    limit: int | None, class_names: tuple[str, ...] | None, batch_size: int, device: str, seed: int, report: bool,
     figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate ARTIFACT and write its report."""
@@ -49,7 +51,7 @@ def evaluate(
 
     keep_pages()
     check_device(device)
-    loaded = load_artifact(artifact)
+    loaded = load_artifact(artifact).with_classes(class_names)
     if report:
         check_writable(artifact, REPORT_FILES)
     if figures is not None:

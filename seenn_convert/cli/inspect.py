@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.command(cls=GroupedCommand)
 @click.argument("model_or_artifact")
 @weights_option
-@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@click.option("--input-shape", type=SHAPE,
+              help="Shape of one image, for package.module:factory or a file that leaves sizes open, e.g. 3,32,32.")  # fmt: skip
 @output_name_option
 @json_option
 def inspect(
@@ -72,6 +73,7 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
         "certificate": artifact.certificate,
+        "exits_from": "calibration" if artifact.provenance.validation is None else "validation",
         "policy_macs": policy_macs(artifact.snn),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
@@ -125,7 +127,8 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
         for key in ("input_shape", "timesteps", "policy", "policy_macs", "preprocessing", "options")
         if found.get(key)
     ]
-    facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0))
+    images = found.get("exits_from", "calibration")
+    facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0), images)
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
     parts = [found["name"], *facts, share, *note_lines(found["notes"]), "", columns_text(rows), ""]
     parts += [layers, ""] if layers else []

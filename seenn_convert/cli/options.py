@@ -63,6 +63,14 @@ def _pair(text: str) -> tuple[float, float] | None:
     return epsilon, delta
 
 
+def _share(text: str) -> float:
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 < share <= 1:
+        raise ValueError
+    return share
+
+
+SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
 EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
@@ -80,6 +88,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 weights_option = click.option(
     "--weights", type=PATH, help="Weights (.safetensors) to load into the module that the factory returns."
 )
+
+
+def known_options(function: F) -> F:
+    """Add what is known of the ANN on new images."""
+    for option in (
+        click.option("--ann-accuracy", type=SHARE,
+                     help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
+                          "differs."),
+        click.option("--validation-data", type=PATH,
+                     help="Labelled images that the ANN was not trained on; exits and certificate are fitted to them "
+                          "[--calibration-data]."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 def batch_size_option(default: int) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import columns_text, progress_bars
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import batch_size_option, device_option
@@ -25,10 +26,12 @@ FORMATS = ("table", "csv", "jsonl")
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format [by the extension of --output].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write to, instead of printing.")
+@class_names_option
 @batch_size_option(128)
 @device_option
 def predict(
-    artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None, batch_size: int, device: str
+    artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None,
+    class_names: tuple[str, ...] | None, batch_size: int, device: str,
 ) -> None:
     """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
 
@@ -44,7 +47,7 @@ def predict(
     if output is not None:
         form = form or _by_ending(output)
         check_writable(output.parent, (output.name,))
-    network = load_artifact(artifact)
+    network = load_artifact(artifact).with_classes(class_names)
     with progress_bars() as progress:
         found = prediction.predict(network, images, batch_size, device, progress)
     text = _text(found, form or "table", network.timesteps)

@@ -60,8 +60,8 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
     if data.class_names is not None and len(data.class_names) != classes:
         raise InputError(
             f"{data.name}: {len(data.class_names)} named classes for the model's {classes}, so their order does not "
-            "say which is which; give a folder or name for each class, labels without names (an npz with 'y'), or "
-            "images without labels to calibrate"
+            "say which is which; give the names of all outputs (--class-names, class_names), a folder or name for each "
+            "class, labels without names (an npz with 'y'), or images without labels to calibrate"
         )
     return data
 

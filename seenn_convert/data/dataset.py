@@ -15,6 +15,9 @@ from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
+LISTED = 10
+"""Names of classes that a message lists."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -134,11 +137,16 @@ class Dataset:
         Raises:
             InputError: The source has classes that are not in ``names``; lists them.
         """
-        unknown = [name for name in self.source.class_names or () if name not in names]
+        own = self.source.class_names or ()
+        unknown = [name for name in own if name not in names]
         if unknown:
+            missing = [name for name in names if name not in own]
+            are = "is" if len(missing) == 1 else "are"
+            absent = f", of which {_listed(missing)} {are} not here" if missing else ""
+            remedy = "give other labels" if self.paths is None else "rename or remove these folders"
             raise InputError(
-                f"{self.name}: the model does not know the classes {', '.join(unknown)}; it knows {', '.join(names)}: "
-                f"{'give other labels' if self.paths is None else 'rename or remove these folders'}"
+                f"{self.name}: the model does not know the classes {_listed(unknown)}; it knows {_listed(names)}"
+                f"{absent}: {remedy}, or state the names of its outputs in order (--class-names)"
             )
         return replace(self, class_order=tuple(names))
 
@@ -241,6 +249,12 @@ def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, i
         return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format).div_(255))
     except InputError as error:
         raise InputError(f"{_place(source, index)}: {error}") from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names with commas between them, the first of very many."""
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _place(source: ImageSource, index: int) -> str:

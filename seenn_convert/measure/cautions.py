@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.calibration import Calibration
-from seenn_convert.exits.tune import ExitTuning, Split
+from seenn_convert.exits.tune import ExitTuning
+from seenn_convert.measure.ann_gap import conversion_gap
 
 LARGE_DROP = 2.0
 """Points above which a drop that was not asked for is worth a warning."""
@@ -13,22 +15,31 @@ ABOVE_CHANCE = 0.1
 """Share of the way from chance to always right below which an ANN knows little of the calibration images."""
 
 
-def cautions(calibration: Calibration, tuning: ExitTuning, split: Split, classes: int) -> Iterator[Caution]:
-    """Return an iterator over the warnings of a conversion; ``classes`` is the number of outputs."""
+def cautions(
+    calibration: Calibration,
+    tuning: ExitTuning,
+    data: CalibrationFacts,
+    classes: int,
+    ann_accuracy: float | None = None,
+) -> Iterator[Caution]:
+    """Return an iterator over the warnings of a conversion.
+
+    ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing.
+    """
     right, chance = tuning.held_out["reference"], 1 / classes
     if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
         yield Caution(
             "ann_near_chance",
-            f"the ANN is right on only {right:.1%} of the held-out calibration images, little more than chance; check "
-            "the preprocessing (mean, std, resize), the order of the classes, and that the weights are the trained "
-            "ones",
+            f"the ANN is right on only {right:.1%} of the held-out {data.exits_from} images, little more than chance; "
+            "check the preprocessing (mean, std, resize), the order of the classes, and that the weights are the "
+            "trained ones",
         )
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
         if tuning.certificate is not None:
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
         yield Caution(
-            "target_not_reached", f"the exit target was not reached on the held-out calibration images; {remedy}"
+            "target_not_reached", f"the exit target was not reached on the held-out {data.exits_from} images; {remedy}"
         )
     elif tuning.choice.expected_drop > LARGE_DROP:
         yield Caution(
@@ -36,13 +47,15 @@ def cautions(calibration: Calibration, tuning: ExitTuning, split: Split, classes
             f"early exit is expected to lose {tuning.choice.expected_drop:.1f} points against the ANN; allow more "
             "timesteps, or take neurons of several levels (--neuron multilevel)",
         )
-    if len(split.held_out) < 100:
+    if data.exits.held_out_images < 100:
         yield Caution(
             "few_held_out",
-            f"the exit thresholds were chosen on only {len(split.held_out)} held-out images; give some hundreds",
+            f"the exit thresholds were chosen on only {data.exits.held_out_images} held-out images; give some hundreds",
         )
     if not tuning.labelled:
         yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
+    validation = None if data.validation is None else data.validation.ann_right
+    yield from conversion_gap(data.ann_right, validation, ann_accuracy)
     yield from _channel_warnings(calibration)
 
 

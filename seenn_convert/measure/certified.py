@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
+from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.certificates.risk import exit_losses, risk_interval
 
@@ -26,11 +27,14 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
     )
 
 
-def broken_words(check: CertificateCheck) -> str:
-    """Return that a certificate does not hold on other images, and what to do."""
+def broken_words(check: CertificateCheck, reason: Caution | None = None) -> str:
+    """Return that a certificate does not hold on other images, and what to do if no warning, ``reason``, says why."""
+    broken = f"The certificate does not hold here: {observed_words(check)}."
+    if reason is not None:
+        return f"{broken} The accuracy of the ANN itself is the likely reason."
     return (
-        f"The certificate does not hold here: {observed_words(check)}. Either these images are of another kind than "
-        "the calibration images, or the draw was unlucky; calibrate again with images of this kind."
+        f"{broken} Either these images are of another kind than the calibration images, or the draw was unlucky; "
+        "calibrate again with images of this kind."
     )
 
 

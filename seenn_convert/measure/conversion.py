@@ -1,6 +1,6 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
@@ -15,15 +15,17 @@ from seenn_convert.artifact.schema.conversion import (
     PassFacts,
     WeightTuning,
 )
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import PolicyFacts
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
 from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import ExitTuning, Split
+from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
 
 
@@ -42,17 +44,20 @@ def conversion_report(
     snn: Program,
     calibration: Calibration,
     tuning: ExitTuning,
-    split: Split,
+    data: CalibrationFacts,
     *,
     neuron: str,
     target: ExitTarget | None,
-    data: str,
     parity: float | None,
+    energy: ThreeRuns,
+    ann_accuracy: float | None = None,
+    warnings: Iterable[Caution] = (),
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
-    Neurons were inserted in ``ann``; ``neuron`` and ``data`` are the names of their type and of the calibration set,
-    and ``parity`` is the relative error against the original, None where it is not known.
+    Neurons were inserted in ``ann``; ``neuron`` is the name of their type, ``parity`` the relative error against the
+    original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
+    estimate from held-out images. The report's own warnings come before those given.
     """
     sites = call_sites(ann)
     return Conversion(
@@ -62,13 +67,7 @@ def conversion_report(
         threshold_choice=calibration.choice,
         weights=from_plain(calibration.weights, WeightTuning) if calibration.weights else None,
         per_channel=calibration.per_channel,
-        calibration=CalibrationFacts(
-            name=data,
-            images=len(set(split.fitting) | set(split.held_out)),
-            labelled=tuning.labelled,
-            fitting_images=len(split.fitting),
-            held_out_images=len(split.held_out),
-        ),
+        calibration=data,
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
@@ -77,7 +76,12 @@ def conversion_report(
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        warnings=tuple(cautions(calibration, tuning, split, classes_of(snn))),
+        warnings=(
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
+            *few_spikes(ann, snn, sites),
+            *more_energy(energy, "held-out calibration images"),
+            *warnings,
+        ),
     )
 
 

@@ -11,9 +11,9 @@ from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
-from seenn_convert.artifact.schema.evaluation import EarlyExit, Evaluation, Timing, TradeOffPoint
+from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, EarlyExit, Evaluation, Timing, TradeOffPoint
 from seenn_convert.artifact.schema.layers import LayerRow
-from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
@@ -23,6 +23,7 @@ from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
+from seenn_convert.measure.ann_gap import evaluation_gap
 from seenn_convert.measure.certified import broken_words, check_certificate
 from seenn_convert.measure.costs import Counts, costs, operation_shares, run_counted
 from seenn_convert.measure.diagnosis import diagnose
@@ -30,7 +31,10 @@ from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
+from seenn_convert.measure.reliability import calibration_error, exit_confidence
 from seenn_convert.measure.remedies import Settings
+from seenn_convert.measure.spiking_warnings import more_energy
+from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -81,7 +85,7 @@ def measure(
         program.graph_module.to(device)
     with torch.no_grad():
         batch_size = rows_together(artifact.snn, batch_size)
-        ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
+        ann_logits = run_ann(ann, data, images_together(ann, batch_size), progress)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
@@ -100,9 +104,10 @@ def measure(
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=float((ann_predictions == labels).double().mean()),
+        ann_accuracy=float((ann_logits.argmax(dim=-1) == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
+        confidence=_confidence(trace, model, labels),
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
         differs_from_hindsight=differing,
@@ -118,21 +123,28 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    return replace(found, warnings=tuple(_warnings(artifact, data, found)))
+    doubts = suspicions(ann, data, ann_logits, range(len(data)))
+    here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
+    gap = evaluation_gap(artifact.facts.ann_right, here) if ann is artifact.ann else None
+    return replace(found, warnings=(*_warnings(artifact, data, found, gap), *doubts))
 
 
-def _warnings(artifact: Artifact, data: Samples, found: Evaluation) -> Iterator[Caution]:
+def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution | None) -> Iterator[Caution]:
     if found.differs_from_hindsight:
         yield Caution(
             "differs_from_hindsight",
             f"{found.differs_from_hindsight} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size",
         )
-    yield from reused(artifact.provenance.calibration, artifact.provenance.policy, data, found.data.fingerprint)
+    origin = artifact.provenance
+    yield from reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
+    if gap is not None:
+        yield gap
     if found.exit_drift is not None and found.exit_drift.drifted:
-        yield Caution("exit_drift", drift_words(found.exit_drift))
+        yield Caution("exit_drift", drift_words(found.exit_drift, gap))
     if found.certificate is not None and not found.certificate.holds:
-        yield Caution("certificate_fails", broken_words(found.certificate))
+        yield Caution("certificate_fails", broken_words(found.certificate, gap))
+    yield from more_energy(found.energy.nanojoule_per_image, "these images")
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
@@ -171,6 +183,13 @@ def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
         interval95=wilson_interval(right, len(labels)),
         average_timesteps=trace.average_timesteps,
         exit_counts=dict(enumerate(counts.tolist(), 1)),
+    )
+
+
+def _confidence(trace: ExitTrace, model: SpikingModel, labels: Tensor) -> ConfidenceFacts:
+    sure = exit_confidence(trace, model.probe.temperatures).float()
+    return ConfidenceFacts(
+        average=float(sure.double().mean()), calibration_error=calibration_error(sure, trace.predictions == labels)
     )
 
 

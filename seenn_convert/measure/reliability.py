@@ -8,6 +8,7 @@ from torch import Tensor
 from seenn_convert.artifact.schema.comparison import Bin, ReliabilityRow
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.ir.scores import confidence
+from seenn_convert.runtime.early_exit import ExitTrace
 
 BINS = 15
 
@@ -32,6 +33,12 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> fl
     """
     found = reliability_bins(confidence, right, bins)
     return sum(b.images * abs(b.confidence - b.accuracy) for b in found) / max(len(confidence), 1)
+
+
+def exit_confidence(trace: ExitTrace, temperatures: Tensor) -> Tensor:
+    """Return the largest softmax probability at each exit, ``(N,)``, with the temperature ``(T,)`` of its timestep."""
+    steps = (trace.exit_step - 1).clamp(max=len(temperatures) - 1)
+    return confidence(trace.logits, temperatures.to(trace.logits.device)[steps].unsqueeze(-1))
 
 
 def auroc(scores: Tensor, right: Tensor) -> float | None:

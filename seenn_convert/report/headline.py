@@ -30,7 +30,8 @@ def _measured(evaluation: Evaluation) -> tuple[Tile, ...]:
 
 def _expected(conversion: Conversion) -> tuple[Tile, ...]:
     held_out = conversion.exit.held_out
-    on = f"on {number(conversion.calibration.held_out_images)} calibration images, held out"
+    data = conversion.calibration
+    on = f"on {number(data.exits.held_out_images)} {data.exits_from} images, held out"
     accuracies = (
         Tile("ANN accuracy", percent(held_out.reference), on),
         Tile("Early-exit accuracy", percent(held_out.accuracy), on),

@@ -23,8 +23,8 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
-from seenn_convert.ir.scores import confidence
 from seenn_convert.ir.state import rows_together
+from seenn_convert.measure.reliability import exit_confidence
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.rows import ROW_FLOOR
 from seenn_convert.runtime.early_exit import run_early_exit
@@ -93,9 +93,7 @@ def predict(
             row_floor=1 if len(data) == 1 else ROW_FLOOR,
             progress=counter.add,
         )
-    temperatures = model.probe.temperatures.cpu()
-    temperatures = temperatures[(trace.exit_step.cpu() - 1).clamp(max=len(temperatures) - 1)]
-    sure = confidence(trace.logits.cpu(), temperatures.unsqueeze(-1)).tolist()
+    sure = exit_confidence(trace, model.probe.temperatures).tolist()
     labels, names = trace.predictions.tolist(), artifact.class_names
     said = [None if names is None else names[label] for label in labels]
     found = zip(_places(data), labels, said, sure, trace.exit_step.tolist(), strict=True)

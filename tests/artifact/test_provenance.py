@@ -47,4 +47,5 @@ def test_images_used_before_are_named_by_their_use() -> None:
         assert f"these are {among}the calibration images" in found[0].text
     both = reused(known, known, part, part.fingerprint())
     assert [one.code for one in both] == ["calibration_images", "policy_images"]
+    assert [one.code for one in reused(None, None, part, part.fingerprint(), known)] == ["validation_images"]
     assert reused(known, None, other, other.fingerprint()) == reused(None, None, whole, known.fingerprint) == []

@@ -59,7 +59,7 @@ def test_pixels_are_preprocessed_as_those_of_files(folder: Path, images: Any) ->
 
 @pytest.mark.parametrize("image", [
     IMAGES[3], IMAGES[3].numpy(), IMAGES[3:4], PIXELS[3], PIXELS[3, 0].numpy(), PIXELS[3].permute(1, 2, 0), PICTURES[3],
-], ids=str)  # fmt: skip
+], ids=["tensor", "array", "batch of one", "pixels", "grey pixels", "channels last", "PIL"])  # fmt: skip
 def test_a_single_image_is_one_prediction(image: Any) -> None:
     whole = sc.predict(small.artifact(), IMAGES if getattr(image, "dtype", None) in (torch.float32, np.float32) else PIXELS)
     (found,) = sc.predict(small.artifact(), image)

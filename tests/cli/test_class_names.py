@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seenn_convert.cli.class_names import read_class_names
+from seenn_convert.cli.class_names import ClassNames, read_class_names
 from seenn_convert.errors import InputError
 
 
@@ -15,13 +15,35 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a line is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
+    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a name is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
 ])  # fmt: skip
 def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "names.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=reason):
         read_class_names(path)
+
+
+def test_a_file_with_one_line_has_commas_between_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("cat, dog,fox\n", encoding="utf-8")
+    assert read_class_names(path) == ("cat", "dog", "fox")
+
+
+def test_the_option_takes_names_with_commas_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a,b.txt").write_text("cat\ndog\n", encoding="utf-8")
+    option = ClassNames()
+    assert option.convert("cat, dog", None, None) == ("cat", "dog")
+    assert option.convert(str(tmp_path / "a,b.txt"), None, None) == ("cat", "dog")
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("cat,dog,cat", "cat occurs twice"), ("cat,,dog", "a name is empty"), ("cat,dog,", "a name is empty"),
+    ("cat", "cat: is not a text file .* with commas"),
+])  # fmt: skip
+def test_names_on_the_command_line_that_cannot_be_right(text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        ClassNames().convert(text, None, None)
 
 
 def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:

@@ -19,8 +19,11 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     conversion = report["conversion"]
     assert conversion["timesteps"] == 8
     assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1], "bits_per_spike": 2}
-    assert conversion["calibration"] == {"name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58,
-                                         "held_out_images": 38}  # fmt: skip
+    right = int((small.trained_net()(small.draw(96, 1)[0]).argmax(1) == small.draw(96, 1)[1]).sum())
+    assert conversion["calibration"] == {
+        "name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58, "held_out_images": 38,
+        "ann_right": {"of": "calibration", "images": 96, "right": right}, "validation": None,
+    }  # fmt: skip
     assert len(conversion["operators"]) == 9
     assert [entry["name"] for entry in conversion["passes"]][-1] == "InsertExitProbe"
     assert conversion["exit"]["policy"] == {**artifact.policy.to_json(), "timesteps": None}

@@ -32,7 +32,7 @@ def found() -> Evaluation:
 def test_the_keys_of_the_contract(found: Evaluation) -> None:
     plain = to_plain(found)
     assert set(plain) == {
-        "differs_from_hindsight",
+        "differs_from_hindsight", "confidence",
         "timing", "policy",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
         "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings",

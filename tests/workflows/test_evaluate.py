@@ -47,10 +47,14 @@ def test_images_that_calibrated_are_said_drawn_ones_too(images: int | None, word
 def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) -> None:
     """Bars that can hardly be seen: what is sure on the calibration images is not sure here."""
     pixels, labels = small.draw(400, 5)
-    found = evaluate(certified, small.as_dataset(0.5 * torch.randn_like(pixels) + 0.1 * pixels, labels))
+    unseen = small.as_dataset(0.5 * torch.randn_like(pixels) + 0.1 * pixels, labels)
+    found = evaluate(certified, unseen)
     assert found.exit_drift.drifted
-    assert found.warnings[0].code == "exit_drift"
-    assert "calibrate again with images of this kind" in found.warnings[0].text
+    (gap, drift), codes = found.warnings[:2], [one.code for one in found.warnings]
+    assert codes[:2] == ["ann_gap", "exit_drift"] and "the likely reason" in drift.text
+    assert "calibrate again with labelled images of this kind" in gap.text
+    (alone,) = evaluate(replace(certified, facts=replace(certified.facts, ann_right=None)), unseen).warnings[:1]
+    assert alone.code == "exit_drift" and "calibrate again with images of this kind" in alone.text
 
 
 def test_drift_is_unknown_without_the_exits_of_the_calibration_images_by_this_policy(certified: Artifact) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -60,15 +60,36 @@ class WeightTuning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationFacts:
+    """Validation data, to which the exits were fitted instead of the calibration data, and how it was split.
+
+    Attributes:
+        name: File or folder name.
+        images: All of them.
+        fitting_images: Images for temperatures and sets of exit thresholds.
+        held_out_images: Images that choose among the exit thresholds.
+        ann_right: How often the ANN is right on all of them.
+    """
+
+    name: str
+    images: int
+    fitting_images: int
+    held_out_images: int
+    ann_right: AnnRight | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrationFacts:
     """The calibration data and how it was split.
 
     Attributes:
         name: File or folder name.
         images: All of them.
-        labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
+        labelled: Whether labels were used for the exits; otherwise the ANN's answers stand in for them.
         fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
+        ann_right: How often the ANN is right on all of them; None without labels.
+        validation: The data to which the exits were fitted instead; None if there was none.
     """
 
     name: str
@@ -76,6 +97,18 @@ class CalibrationFacts:
     labelled: bool
     fitting_images: int
     held_out_images: int
+    ann_right: AnnRight | None = None
+    validation: ValidationFacts | None = None
+
+    @property
+    def exits(self) -> "CalibrationFacts | ValidationFacts":
+        """The data to which the exits were fitted."""
+        return self.validation or self
+
+    @property
+    def exits_from(self) -> str:
+        """What that data is called: calibration or validation images."""
+        return "calibration" if self.validation is None else "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +154,9 @@ class HeldOut:
         exit_counts: Timestep -> images that left there; None if a policy head was chosen since.
     """
 
-    accuracy: float
+    accuracy: Share
     reference: float
-    full_accuracy: float
+    full_accuracy: Share
     expected_drop: float
     average_timesteps: float
     reached: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
-from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts, Share
 from seenn_convert.choices import Risk
 
 
@@ -40,7 +40,7 @@ class EarlyExit:
         exit_counts: Timestep -> images that left there.
     """
 
-    accuracy: float
+    accuracy: Share
     interval95: Interval
     average_timesteps: float
     exit_counts: Mapping[int, int]
@@ -141,7 +141,7 @@ class TradeOffPoint:
     """What one threshold for all timesteps would do on this data; nothing is chosen from it."""
 
     threshold: float
-    accuracy: float
+    accuracy: Share
     average_timesteps: float
 
 
@@ -173,6 +173,20 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfidenceFacts:
+    """How honest the confidence at the exits is: the largest softmax probability, with the temperature of the timestep.
+
+    Attributes:
+        average: Its mean, to be compared with the accuracy of early exit.
+        calibration_error: Mean distance of confidence and accuracy over fifteen bins of equal width, weighted by their
+            images (expected calibration error).
+    """
+
+    average: float
+    calibration_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation(PlainParts):
     """How good a network is on some labelled images.
 
@@ -182,6 +196,7 @@ class Evaluation(PlainParts):
         ann_accuracy: Share right of the ANN: the artifact's own, or the model given to compare with.
         accuracy_at: Timestep -> share right if every image stopped there.
         early_exit: With early exit.
+        confidence: How honest the network is about its answers; None if an older version measured.
         certificate: Whether the certificate holds here; None without one.
         exit_drift: Whether images leave as the calibration images did; None if it is not known how these left.
         differs_from_hindsight: Images that left at another step, or with another answer, than running all timesteps
@@ -199,9 +214,10 @@ class Evaluation(PlainParts):
 
     data: DataFacts
     policy: PolicyFacts | None = None
-    ann_accuracy: float
-    accuracy_at: Mapping[int, float]
+    ann_accuracy: Share
+    accuracy_at: Mapping[int, Share]
     early_exit: EarlyExit
+    confidence: ConfidenceFacts | None = None
     certificate: CertificateCheck | None = None
     exit_drift: ExitDrift | None = None
     differs_from_hindsight: int = 0

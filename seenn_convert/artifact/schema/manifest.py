@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.artifact.schema.shared import PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnRight, PolicyFacts
 from seenn_convert.exits.certificates.certificate import Certificate
 
 Format = Literal["seenn-artifact"]
@@ -38,11 +38,13 @@ class ConversionFacts:
             logit.
         held_out_exits: How the held-out calibration images left.
         target_timesteps: Average timesteps that a target in milliseconds stood for.
+        ann_right: How often the ANN is right on the images to which the exits were fitted; None without labels.
     """
 
     parity: float | None = None
     held_out_exits: HeldOutExits | None = None
     target_timesteps: float | None = None
+    ann_right: AnnRight | None = None
 
     @classmethod
     def of_report(cls, report: Report) -> "ConversionFacts":
@@ -55,6 +57,7 @@ class ConversionFacts:
             parity=report.conversion.parity,
             held_out_exits=None if counts is None else HeldOutExits(policy=exit_.policy, counts=counts),
             target_timesteps=None if time is None else time.timesteps,
+            ann_right=report.conversion.calibration.exits.ann_right,
         )
 
 

@@ -49,6 +49,7 @@ class Provenance:
     Attributes:
         model: The model.
         calibration: The calibration data and the thresholds.
+        validation: The data to which the exits were fitted, if it was not the calibration data.
         policy: The data of the policy head, if one was attached.
         options: ``Options.to_json()`` of the conversion.
         environment: Where it was converted.
@@ -56,6 +57,7 @@ class Provenance:
 
     model: ModelOrigin = field(default_factory=ModelOrigin)
     calibration: CalibrationOrigin | None = None
+    validation: DataFacts | None = None
     policy: PolicyOrigin | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Environment | None = None

@@ -2,26 +2,43 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole, such as an accuracy."""
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % confidence interval."""
 
 WarningCode = Literal[
     "ann_near_chance",
+    "one_answer",
+    "class_order",
+    "preprocessing",
+    "sigmoid_per_class",
+    "probabilities",
     "target_not_reached",
     "large_drop",
     "few_held_out",
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "few_spikes",
+    "more_energy",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",
     "plan_no_better",
     "few_policy_images",
     "differs_from_hindsight",
+    "ann_nearly_always_right",
+    "ann_below_expected",
+    "ann_gap",
+    "calibration_memorised",
     "calibration_images",
+    "validation_images",
     "policy_images",
     "policy_images_choose",
     "exit_drift",
@@ -73,6 +90,26 @@ class DataFacts:
     name: str
     images: int
     fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnRight:
+    """How often the ANN is right.
+
+    Attributes:
+        of: Which images: ``"calibration"``, ``"validation"`` or ``"new"`` ones.
+        images: How many there are.
+        right: On how many it is right.
+    """
+
+    of: Literal["calibration", "validation", "new"]
+    images: int
+    right: int
+
+    @property
+    def share(self) -> float:
+        """Share of the images."""
+        return self.right / max(self.images, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

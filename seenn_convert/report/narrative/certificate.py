@@ -12,29 +12,29 @@ COUNTED = {
 }
 
 
-def promise(certificate: Certificate, timesteps: int | None = None) -> str:
-    """Return what is promised; ``timesteps`` is the longest run, if it is known."""
+def promise(certificate: Certificate, timesteps: int | None = None, images: str = "calibration") -> str:
+    """Return what is promised of ``images``; ``timesteps`` is the longest run, if it is known."""
     every = f"all {timesteps} timesteps" if timesteps else "all timesteps"
     if certificate.full_run:
-        return f"{_why_full_run(certificate)}, so every image takes {every} and early exit changes nothing."
+        return f"{_why_full_run(certificate, images)}, so every image takes {every} and early exit changes nothing."
     if certificate.risk == "accuracy":
         cost = f"early exit costs at most {_percent(certificate.epsilon)} points of accuracy against running {every}"
     else:
         cost = f"early exit changes at most {_percent(certificate.epsilon)} % of the answers that {every} would give"
     return (
-        f"Certified for images like the calibration images: {cost}. Of a hundred such certificates, each from freshly "
-        f"drawn calibration images, at most {_percent(certificate.delta)} would be wrong."
+        f"Certified for images like the {images} images: {cost}. Of a hundred such certificates, each from freshly "
+        f"drawn {images} images, at most {_percent(certificate.delta)} would be wrong."
     )
 
 
-def evidence(certificate: Certificate) -> str:
+def evidence(certificate: Certificate, images: str = "calibration") -> str:
     """Return what the promise rests on."""
     failures, gains = number(certificate.failures), number(certificate.gains)
     changes = f"early exit changed {failures} of their answers"
     if certificate.risk == "accuracy":
         changes = f"with early exit {failures} answers became wrong and {gains} became right"
     return (
-        f"It rests on {number(certificate.images)} held-out calibration images, to which nothing was fitted: "
+        f"It rests on {number(certificate.images)} held-out {images} images, to which nothing was fitted: "
         f"{changes}, after {number(certificate.average_timesteps, 2)} timesteps on average "
         f"({BOUNDS[certificate.bound]})."
     )
@@ -48,11 +48,11 @@ def outcome(check: CertificateCheck) -> str:
     return f"The certificate holds here{chance}: {observed_words(check)}."
 
 
-def _why_full_run(certificate: Certificate) -> str:
+def _why_full_run(certificate: Certificate, images: str) -> str:
     if certificate.fastest_timesteps < certificate.average_timesteps:
         return "Faster exits could be certified, but the target asks for the full run"
     return (
-        "Nothing faster than the full run could be certified (more calibration images or a larger epsilon would allow "
+        f"Nothing faster than the full run could be certified (more {images} images or a larger epsilon would allow "
         "more)"
     )
 

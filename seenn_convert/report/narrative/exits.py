@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, Conversion, ExitFacts, HeadFacts, NeuronFacts
+from seenn_convert.artifact.schema.evaluation import ConfidenceFacts
 from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.report.numbers import number, percent, plural, significant
 
@@ -89,10 +90,26 @@ def policy_head_words(head: HeadFacts) -> str:
     )
 
 
+def confidence_words(accuracy: float, sure: ConfidenceFacts) -> str:
+    """Return how sure the network is of its answers at the exits, and how often it is right."""
+    return (
+        f"confidence at the exits: {percent(sure.average)} on average, right {percent(accuracy)}; it is off by "
+        f"{number(100 * sure.calibration_error, 1)} points on average (expected calibration error)"
+    )
+
+
 def calibration_words(data: CalibrationFacts) -> str:
-    """Return name and size of the calibration set."""
+    """Return name and size of the calibration set, and of the validation set to which the exits were fitted instead."""
     split = f"{number(data.fitting_images)} to fit, {number(data.held_out_images)} held out"
-    return f"{data.name}, {number(data.images)} images ({split}), {'labelled' if data.labelled else 'without labels'}"
+    if data.validation is None:
+        labels = "labelled" if data.labelled else "without labels"
+        return f"{data.name}, {number(data.images)} images ({split}), {labels}"
+    other = data.validation
+    exits = f"{number(other.fitting_images)} to fit, {number(other.held_out_images)} held out"
+    return (
+        f"{data.name}, {number(data.images)} images ({split}); exits by the validation images {other.name}, "
+        f"{number(other.images)} ({exits})"
+    )
 
 
 def spike_words(neuron: NeuronFacts) -> str:

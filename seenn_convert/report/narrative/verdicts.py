@@ -7,11 +7,14 @@ from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.report.narrative.certificate import outcome
-from seenn_convert.report.narrative.exits import exit_rule, target_words
+from seenn_convert.report.narrative.exits import confidence_words, exit_rule, target_words
 from seenn_convert.report.numbers import energy, number, percent, plural, ratio, significant
 
 CONVERSION_LOSES = 2.0
 """Points below the ANN after all timesteps from which the conversion is to blame."""
+
+HONEST = 0.1
+"""Expected calibration error up to which a confidence is worth its name."""
 
 
 class Verdict(NamedTuple):
@@ -55,6 +58,9 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
         found += [*_accuracy(target, evaluation), *_time_asked_for(target, evaluation)]
         if evaluation.certificate is not None:
             found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate)))
+        if evaluation.confidence is not None:
+            sure = confidence_words(evaluation.early_exit.accuracy, evaluation.confidence)
+            found.append(Verdict(evaluation.confidence.calibration_error <= HONEST, f"{sure[0].upper()}{sure[1:]}."))
         found += [*_energy(evaluation), *_time(evaluation)]
     return tuple(found)
 
@@ -62,9 +68,8 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
 def _target(conversion: Conversion) -> Iterator[Verdict]:
     target, reached = target_words(conversion.exit), conversion.exit.held_out.reached
     if target:
-        yield Verdict(
-            reached, f"The target, {target}, was {'' if reached else 'not '}reached on the held-out calibration images."
-        )
+        reaches, images = f"was {'' if reached else 'not '}reached", conversion.calibration.exits_from
+        yield Verdict(reached, f"The target, {target}, {reaches} on the held-out {images} images.")
 
 
 def _accuracy(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Verdict]:

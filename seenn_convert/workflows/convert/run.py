@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
@@ -29,17 +30,21 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.costs import costs, run_counted
 from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model, read_inputs
+from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
 from seenn_convert.workflows.convert.stages.clamps import settle_clamps
-from seenn_convert.workflows.convert.stages.exit import fit_exit
+from seenn_convert.workflows.convert.stages.exit import calibration_facts, fit_exit
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
@@ -48,6 +53,9 @@ __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
 """Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
 allow it: large images check as many activations in fewer rows."""
+
+ESTIMATED_IMAGES = 16
+"""Held-out images from which the energy is estimated."""
 
 HEAD_GONE = Caution(
     "policy_head_gone",
@@ -68,6 +76,8 @@ def convert(
     input_shape: Sequence[int] | None = None,
     extra_operators: Sequence[Operator] = (),
     extra_passes: Sequence[Pass] = (),
+    ann_accuracy: float | None = None,
+    validation_data: SampleData | None = None,
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
 
@@ -88,12 +98,17 @@ def convert(
         extra_operators: Operators of the user's own, for calls that this package does not know.
         extra_passes: Passes of the user's own. Those of stage ANN run behind ours and are checked like them: they keep
             the outputs; those of stage SNN run on the step, before its exit probe.
+        ann_accuracy: Share of new images on which the ANN is right, where that is known; a warning says if it is right
+            on clearly more or fewer of the calibration images.
+        validation_data: Labelled images that the ANN was not trained on, of any kind that ``calibration_data`` may be.
+            Temperatures, exit thresholds, expected loss and certificate are then fitted to them.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
     _check_options(options)
+    known = Known(ann_accuracy, validation_data)
     progress("reading the model", 0, 1)
     source, data = read_inputs(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
@@ -105,37 +120,42 @@ def convert(
     parity = source.check(images)
     source = settle_clamps(source, data, options, images, progress)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
-    ann = run_passes(ann, encoding_passes(ann, options.encode), images)
+    ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes)
+    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known)
 
 
 def compile_ann(
     ann: Program, data: Samples, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
-    extra_passes: Sequence[Pass] = (),
+    extra_passes: Sequence[Pass] = (), known: Known = Known(),
 ) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
     The ANN has been through its passes; those of the user's own that are for stage SNN are run here. ``parity`` is the
     relative error against the original, None where it is not known.
     """
-    session = open_session(ann, data, options, progress)
-    ann, data, split = session.ann, session.data, session.split
+    session = open_session(ann, data, options, progress, known)
+    ann, data = session.ann, session.data
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
     spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
-    tuning = fit_exit(session, spiking)
+    tuning = fit_exit(session.exits, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
+    exits, logits = session.exits, tuning.ann_logits
+    doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
+              *data_cautions(data))  # fmt: skip
+    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy))
+    facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
-        ann, snn, calibration, tuning, split,
-        neuron=options.neuron_type.name, target=options.target, data=used.name, parity=parity,
+        ann, snn, calibration, tuning, facts,
+        neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
+        ann_accuracy=known.accuracy, warnings=doubts,
     )  # fmt: skip
-    conversion = replace(conversion, warnings=(*conversion.warnings, *data_cautions(data)))
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
         ann=ann,
@@ -148,6 +168,7 @@ def compile_ann(
         provenance=Provenance(
             model=model,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
+            validation=None if session.validation is None else data_facts(session.validation),
             options=options.to_json(),
             environment=machine,
         ),
@@ -156,7 +177,17 @@ def compile_ann(
     )
 
 
-def open_session(ann: Program, data: Samples, options: Options, progress: Progress) -> Session:
+def _estimate(session: Session, model: SpikingModel) -> ThreeRuns:
+    """Return the energy estimated from what some held-out images do."""
+    few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
+    with torch.no_grad():
+        run, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
+    return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
+
+
+def open_session(
+    ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()
+) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
@@ -168,9 +199,12 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
+    validation = known.images(data, ann.input_shape, _classes(ann), progress)
+    session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
-    return Session(ann, data, split, options, progress)
+        used = session.exits
+        check_certifiable(options.certify, len(used.data), len(used.split.held_out), used.data.labels is not None)
+    return session
 
 
 def recalibrate(
@@ -179,6 +213,9 @@ def recalibrate(
     options: Options | None = None,
     progress: Progress = silent,
     extra_passes: Sequence[Pass] = (),
+    *,
+    ann_accuracy: float | None = None,
+    validation_data: SampleData | None = None,
 ) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
 
@@ -188,6 +225,8 @@ def recalibrate(
         options: How to convert; as the artifact was where None.
         progress: Told about each stage.
         extra_passes: Those of stage SNN that ``convert`` was given; the ANN has been through the others.
+        ann_accuracy: As for ``convert``.
+        validation_data: As for ``convert``.
 
     Raises:
         InputError: The data does not fit the model.
@@ -195,12 +234,13 @@ def recalibrate(
     artifact = as_artifact(artifact)
     options = options_from_json(artifact.provenance.options) if options is None else options
     _check_options(options)
+    known = Known(ann_accuracy, validation_data)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
     model, parity = artifact.provenance.model, artifact.facts.parity
-    fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes)
+    fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion
     if artifact.snn.policy_head is not None and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, HEAD_GONE)))

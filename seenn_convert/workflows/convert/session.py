@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.data.samples import Samples
-from seenn_convert.exits.tune import Split
+from seenn_convert.exits.tune import Split, split_calibration
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.rows import pad_rows
@@ -35,6 +35,7 @@ class Session:
         split: Which of it fits, and which judges.
         options: How to convert.
         progress: Told about each stage.
+        validation: Labelled images that the ANN was not trained on; None if there are none.
     """
 
     ann: Program
@@ -42,6 +43,15 @@ class Session:
     split: Split
     options: Options
     progress: Progress = silent
+    validation: Samples | None = None
+
+    @property
+    def exits(self) -> "Session":
+        """The session whose data the exits are fitted to: the validation images, or else the calibration data."""
+        if self.validation is None:
+            return self
+        split = split_calibration(len(self.validation), self.options.seed)
+        return replace(self, data=self.validation, split=split, validation=None)
 
     @property
     def horizon(self) -> int:
@@ -49,6 +59,11 @@ class Session:
         options = self.options
         average = None if options.target is None else options.target.timesteps
         return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
+
+    @property
+    def levels(self) -> int:
+        """The levels that the whole run can tell apart: timesteps times what a spike resolves."""
+        return self.options.timesteps * self.options.neuron_type.resolution
 
     def counter(self, stage: str, total: int) -> Counter:
         """Return what counts the progress of a stage."""

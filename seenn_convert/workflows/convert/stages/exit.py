@@ -1,10 +1,13 @@
 """Fit the exit decision: all timesteps run once over the calibration data, and everything is read from that."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from seenn_convert.analysis.memory import images_together
+from seenn_convert.artifact.schema.conversion import CalibrationFacts, ValidationFacts
+from seenn_convert.artifact.schema.shared import AnnRight
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
@@ -48,3 +51,34 @@ def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | N
     images = next(session.data.batches(rows_together(model.program, session.options.batch_size)))[0]
     found = time_for(target, model, images)
     return ExitTarget(timesteps=found.timesteps), found
+
+
+def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
+    """Return the data of a conversion, how it was split, and how often the ANN is right on it."""
+    data, exits = session.data, session.exits
+    right = tuning.ann_right if session.validation is None else _ann_right(session)
+    return CalibrationFacts(
+        name=Path(data.name).name,
+        images=len(data),
+        labelled=tuning.labelled,
+        fitting_images=len(session.split.fitting),
+        held_out_images=len(session.split.held_out),
+        ann_right=None if right is None else AnnRight(of="calibration", images=len(data), right=right),
+        validation=None if session.validation is None else ValidationFacts(
+            name=Path(exits.data.name).name,
+            images=len(exits.data),
+            fitting_images=len(exits.split.fitting),
+            held_out_images=len(exits.split.held_out),
+            ann_right=AnnRight(of="validation", images=len(exits.data), right=tuning.ann_right or 0),
+        ),
+    )  # fmt: skip
+
+
+def _ann_right(session: Session) -> int | None:
+    """Return on how many of the calibration images the ANN is right, None without labels."""
+    ann, labels = session.ann, session.data.labels
+    if labels is None:
+        return None
+    with torch.no_grad():
+        logits = run_ann(ann, session.data, images_together(ann, session.options.batch_size), session.progress)
+    return int((logits.argmax(dim=-1) == labels).sum())
