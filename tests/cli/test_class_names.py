@@ -47,5 +47,5 @@ def test_names_on_the_command_line_that_cannot_be_right(text: str, reason: str) 
 
 
 def test_a_file_of_class_names_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="is not a text file"):
         read_class_names(tmp_path / "none.txt")
