@@ -182,6 +182,8 @@ def read_json(path: Path) -> dict[str, object]:
     Raises:
         ArtifactError: The file is missing, unreadable, or not a JSON object; NaN and infinity are not JSON.
     """
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise ArtifactError(f"{path} is damaged (not a file); convert the model again")
     try:
         # not msgspec: it refuses the names of folders that are not UTF-8
         data = json.loads(path.read_bytes(), parse_constant=_number, parse_float=_number)

@@ -60,7 +60,7 @@ def attach_policy(
     output = output or artifact
     old = load_artifact(artifact).with_classes(class_names)
     check_replaceable(output, MANIFEST)
-    dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
+    dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     with progress_bars() as progress:
         fresh = planning.attach_policy(old, dataset, options, progress)
         fresh.save(output)

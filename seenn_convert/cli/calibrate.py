@@ -35,7 +35,7 @@ def calibrate(
     old = load_artifact(artifact).with_classes(class_names)
     check_replaceable(output, MANIFEST)
     options = make_options(given, old.provenance.options)
-    dataset = open_dataset(existing(data), old.preprocessing, old.snn.input_shape[0])
+    dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     with progress_bars() as progress:
         fresh = compiler.recalibrate(
             old, dataset, options, progress, ann_accuracy=ann_accuracy, validation_data=validation_data

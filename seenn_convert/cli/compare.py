@@ -55,8 +55,8 @@ def compare(
     if figures is not None:
         check_figures(figures)
     judged, known = (
-        open_dataset(existing(path), network.preprocessing, network.snn.input_shape[0])
-        for path in (data, calibration_data)
+        open_dataset(existing(path), network.preprocessing, input_shape=network.snn.input_shape, labelled=labelled)
+        for path, labelled in ((data, True), (calibration_data, False))
     )
     judged = judged if images is None else judged.take(images)
     known = known if calibration_images is None else known.take(calibration_images)

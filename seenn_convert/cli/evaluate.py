@@ -56,7 +56,7 @@ def evaluate(
         check_writable(artifact, REPORT_FILES)
     if figures is not None:
         check_figures(figures)
-    dataset = open_dataset(existing(data), loaded.preprocessing, loaded.snn.input_shape[0])
+    dataset = open_dataset(existing(data), loaded.preprocessing, input_shape=loaded.snn.input_shape, labelled=True)
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
         result = judging.evaluate(

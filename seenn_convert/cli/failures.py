@@ -7,6 +7,7 @@ import shlex
 import sys
 import sysconfig
 import traceback
+import unicodedata
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +61,12 @@ def report_words(arguments: Sequence[str]) -> str:
         f"line, `{shlex.join(['seenn-convert', *arguments])}`, and seenn_convert {__version__}, "
         f"torch {_version('torch')}, Python {platform.python_version()}; {DEBUG_OPTION} shows the traceback"
     )
+
+
+def escaped(text: str) -> str:
+    """Return a message with the control characters escaped that a file's name may bring into it."""
+    shown = (one if one == "\n" or unicodedata.category(one) != "Cc" else repr(one)[1:-1] for one in text)
+    return "".join(shown)
 
 
 def show_traceback(error: BaseException) -> None:

@@ -14,6 +14,7 @@ from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
 from seenn_convert.cli.failures import (
     debug_option,
+    escaped,
     failure,
     printable_streams,
     report_words,
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if wants_traceback(arguments):
             show_traceback(error)
         message, code = _said(error, arguments)
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {escaped(message)}", err=True)
         sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""``seenn-convert predict``: what a converted network says about image files."""
+"""``seenn-convert predict``: what a converted network says about image files or other samples."""
 
 import csv
 import io
@@ -35,7 +35,8 @@ def predict(
 ) -> None:
     """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
 
-    IMAGES are files, or folders that are searched at any depth. Nothing is written unless all could be read.
+    IMAGES are files, or folders that are searched at any depth; or one .npz or IDX file, whose samples are named by
+    their number. Nothing is written unless all could be read.
     """
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.artifact.files import check_writable, write_text, written_to

@@ -18,6 +18,7 @@ from seenn_convert.data.readers.image_folder import pixels_of
 from seenn_convert.data.readers.open import open_dataset
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.sources import ImageSource, ImageStore
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.progress import Counter, Progress, silent
 
@@ -48,8 +49,11 @@ def as_samples(
     preprocessing: Preprocessing | None = None,
     channels: int | None = None,
     progress: Progress = silent,
+    *,
+    input_shape: Sequence[int] | None = None,
+    labelled: bool = False,
 ) -> Samples:
-    """Return images as the workflows read them; what is ``Samples`` already is returned as it is.
+    """Return images as the workflows read them; what is ``Samples`` already is returned as it is, in the layout wanted.
 
     A path is opened as ``open_dataset`` does. Tensors and arrays are used where they lie. A data set or loader is read
     once and its images are kept, in memory up to a gibibyte and beyond that in a temporary file, so that shuffling and
@@ -61,39 +65,44 @@ def as_samples(
         preprocessing: Of pixels; nothing but the division by 255 where None.
         channels: How many channels the model takes, if that is known; image files and PIL images are converted.
         progress: Told about the images read.
+        input_shape: Shape of the model's input, if that is known; it says the channels, too.
+        labelled: Whether labels are needed; a file without them is refused before it is read.
 
     Raises:
         InputError: The data is of another kind, empty or endless, images differ in shape or hold NaN, or labels are no
-            class indices.
+            class indices, or needed and not there.
     """
+    if isinstance(data, Dataset) and preprocessing is not None:
+        return data.laid_out(preprocessing.layout)
     if isinstance(data, Samples):
         return data
     preprocessing = preprocessing or Preprocessing()
     if isinstance(data, (str, Path)):
-        return open_dataset(Path(data), preprocessing, channels)
-    return Dataset.of(_source(data, channels, progress), preprocessing)
+        return open_dataset(Path(data), preprocessing, channels, input_shape=input_shape, labelled=labelled)
+    wanted = Wanted.by(preprocessing.layout, input_shape, channels, labelled)
+    return Dataset.of(_source(data, wanted, progress), preprocessing)
 
 
-def _source(data: Any, channels: int | None, progress: Progress) -> ImageSource:
+def _source(data: Any, wanted: Wanted, progress: Progress) -> ImageSource:
     if isinstance(data, (Tensor, np.ndarray)):
         data = (data, None)
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray)):
         name = f"{type(data[0]).__name__} of shape {tuple(data[0].shape)}"
-        images = images_of(name, _array(data[0]), channels)
+        images = images_of(name, _array(data[0]), wanted)
         return ImageSource(name, images, None if data[1] is None else class_indices(name, _array(data[1]), len(images)))
     if isinstance(data, Mapping):
         raise InputError(f"data is a {type(data).__name__} of {', '.join(map(str, data))}; give one of its parts")
     if not hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):
         raise InputError(f"data is of type {type(data).__name__}; give {ACCEPTED}")
-    return _keep(data, _name(data), channels, progress)
+    return _keep(data, _name(data), wanted, progress)
 
 
-def _keep(data: Any, name: str, channels: int | None, progress: Progress) -> ImageSource:
+def _keep(data: Any, name: str, wanted: Wanted, progress: Progress) -> ImageSource:
     """Read every image once, with its label."""
     columns = _Columns.of(name, _innermost(data))
     store, labels, first = ImageStore(), [], None
     for index, (image, label) in enumerate(_items(data, name, columns, progress)):
-        pixels = _pixels(f"{name}, image {index}", image, channels)
+        pixels = _pixels(f"{name}, image {index}", image, wanted)
         first = pixels if first is None else first
         _check_alike(name, index, pixels, first)
         store.add(pixels)
@@ -193,13 +202,14 @@ def _name(data: Any) -> str:
     return getattr(getattr(data, "info", None), "dataset_name", None) or type(data).__name__
 
 
-def _pixels(place: str, image: Any, channels: int | None) -> Tensor:
+def _pixels(place: str, image: Any, wanted: Wanted) -> Tensor:
     """Return one image, ``(C, H, W)`` uint8 or float32 of any shape."""
     if isinstance(image, Image.Image):
-        return pixels_of(image, place, channels)
+        wanted.check_images(place)
+        return pixels_of(image, place, wanted.channels)
     if not isinstance(image, (Tensor, np.ndarray)):
         raise InputError(f"{place}: is of type {type(image).__name__}; give a tensor, an array or a PIL image")
-    return images_of(place, _array(image)[np.newaxis], channels)[0]
+    return images_of(place, _array(image)[np.newaxis], wanted)[0]
 
 
 def _check_alike(name: str, index: int, image: Tensor, first: Tensor) -> None:

@@ -7,37 +7,61 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seenn_convert.data.shapes import shape_advice
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
 _CHANNEL_COUNTS = (1, 3, 4)
+_IMAGE_AXES = (3, 4)
+"""Axes of an array of images: without and with channels."""
 
 
-def images_of(name: str, x: NDArray[np.generic], channels: int | None = None) -> Tensor:
+def images_of(name: str, x: NDArray[np.generic], wanted: Wanted = Wanted()) -> Tensor:
     """Return ``(N, C, H, W)`` uint8 or ``(N, ...)`` float32; floating-point ``x`` is taken as already preprocessed.
 
     A ``uint8`` ``x`` is ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``. Of the last two, the one whose channel
-    axis is ``channels`` long is meant or, where no axis is, 1, 3 or 4 long. If both are, the one with square images is
-    meant, and ``(N, H, W, C)`` if that leaves both or neither.
+    axis is as long as the model's or, where no axis is, 1, 3 or 4 long. If both are, the one with square images is
+    meant, and ``(N, H, W, C)`` if that leaves both or neither. With any other number of axes it stays as it is:
+    ``(N, F)``, say, or volumes ``(N, C, D, H, W)``. Other whole numbers are numbers, not pixels: they become float32
+    for models whose inputs are no images, and are refused for images.
 
     Args:
         name: Of the data, for messages.
         x: The images; where they have the right type already, the result shares their memory.
-        channels: How many channels the model takes, if that is known.
+        wanted: What the model takes.
 
     Raises:
         InputError: If ``x`` is empty or has the wrong type, shape or values.
     """
-    if x.dtype == np.uint8:
-        pixels = _channels_first(name, x, channels)
-    elif x.dtype.kind == "f":
-        pixels = _finite_floats(name, x)
-    else:
-        raise InputError(f"{name}: x has dtype {x.dtype}; give uint8 pixels, or float ones that are preprocessed")
-    if pixels.ndim < 2 or 0 in pixels.shape:
-        raise InputError(f"{name}: x of shape {x.shape} is empty; give at least one image")
-    if channels is not None and pixels.shape[1] != channels:
-        _refuse_channels(name, x, pixels.shape[1], channels)
+    check_images(name, x.shape, x.dtype, wanted)
+    if x.dtype != np.uint8:
+        return shared(_finite_floats(name, x))
+    if len(x.shape) not in _IMAGE_AXES or not wanted.takes_images:
+        return shared(x)
+    pixels = _channels_first(name, x, wanted.channels)
+    if wanted.channels not in (None, pixels.shape[1]):
+        _refuse_channels(name, x.shape, pixels.shape[1], wanted.channels)
     return shared(pixels)
+
+
+def check_images(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], wanted: Wanted) -> None:
+    """Raise InputError if an array of this shape and type cannot be the model's images; their numbers are not needed.
+
+    Shapes of pixels are judged once they are preprocessed.
+    """
+    integers = dtype.kind in "iub" and dtype != np.uint8
+    images = len(shape) in _IMAGE_AXES if wanted.shape is None else len(wanted.shape) == 3
+    if dtype.kind not in "fiub" or (integers and images):
+        raise InputError(f"{name}: x has dtype {dtype}; give uint8 pixels, or float ones that are preprocessed")
+    if len(shape) < 2 or 0 in shape:
+        raise InputError(f"{name}: x of shape {shape} is empty; give at least one image, {wanted.array_text()}")
+    if dtype == np.uint8:
+        return
+    if wanted.shape is not None and shape[1:] != wanted.shape:
+        advice = shape_advice(shape[1:], wanted.shape)
+        raise InputError(f"{name}: x has shape {shape}, the model takes {wanted.array_text()}; {advice}")
+    if wanted.shape is None and wanted.channels not in (None, shape[1]):
+        _refuse_channels(name, shape, shape[1], wanted.channels)
 
 
 def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
@@ -72,8 +96,6 @@ def _channels_first(name: str, x: NDArray[np.generic], channels: int | None) -> 
     """Return a ``(N, C, H, W)`` view of uint8 images."""
     if x.ndim == 3:
         return x[:, np.newaxis]
-    if x.ndim != 4:
-        raise InputError(f"{name}: uint8 x has shape {x.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W)")
     _, first, middle, last = x.shape
     counts = (channels,) if channels in (first, last) else _CHANNEL_COUNTS
     if first not in counts and last not in counts:
@@ -94,8 +116,8 @@ def _finite_floats(name: str, x: NDArray[np.generic]) -> NDArray[np.generic]:
     return pixels
 
 
-def _refuse_channels(name: str, x: NDArray[np.generic], found: int, wanted: int) -> None:
-    hint = "write the images as the model takes them"
-    if x.dtype.kind == "f" and x.shape[-1] == wanted:
-        hint = "float images are (N, C, H, W), and these look like (N, H, W, C)"
-    raise InputError(f"{name}: x of shape {x.shape} has {found} channel(s) and the model takes {wanted}; {hint}")
+def _refuse_channels(name: str, shape: tuple[int, ...], found: int, wanted: int) -> None:
+    hint = "give images as it takes them"
+    if shape[-1] == wanted:  # nothing is known of the model but its channels
+        hint = "give numpy.moveaxis(x, -1, 1), or say how the model takes images (--input-shape)"
+    raise InputError(f"{name}: x of shape {shape} has {found} channel(s) and the model takes {wanted}; {hint}")

@@ -1,10 +1,13 @@
 """Checks of the data that a user gives for an artifact: shape, classes and labels."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from seenn_convert.data.samples import Samples
+from seenn_convert.data.shapes import shape_advice
+from seenn_convert.data.wanted import no_labels, text_of
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 
@@ -18,10 +21,7 @@ def checked_labels(data: Samples, classes: int) -> Tensor:
     """Return the labels of ``data``; raises InputError where there are none or one is out of range."""
     labels = data.labels
     if labels is None:
-        raise InputError(
-            f"{data.name} has no labels; evaluation needs an npz with 'y', class folders, an IDX label file, or pairs "
-            "of image and label"
-        )
+        raise InputError(no_labels(data.name))
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < classes:
             raise InputError(
@@ -68,8 +68,40 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
 
 def check_shape(data: Samples, input_shape: tuple[int, ...]) -> None:
     """Raise InputError unless the images of ``data`` have the shape the model takes."""
-    if tuple(data.image_shape) != input_shape:
-        raise InputError(
-            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {input_shape}; "
-            "give --resize and --crop to 'convert', or other data"
-        )
+    problem = shape_problem(data, input_shape)
+    if problem is not None:
+        raise InputError(problem)
+
+
+def shape_problem(data: Samples, input_shape: tuple[int, ...]) -> str | None:
+    """Return why ``data`` does not have the shape of the model's input and what to do, None if it has."""
+    found = tuple(data.image_shape)
+    if found == input_shape:
+        return None
+    return f"{data.name}: images have shape {found}, the model takes {input_shape}; {_advice(data, input_shape)}"
+
+
+def _advice(data: Samples, input_shape: tuple[int, ...]) -> str:
+    """Return what gives ``data`` the shape of the model's input."""
+    found, original, side = tuple(data.image_shape), data.original(0), _side(data, input_shape)
+    if original.is_floating_point() or original.ndim != 3:
+        return shape_advice(found, input_shape)
+    if len(found) == len(input_shape) == 3 and original.shape[0] != _channels(data, input_shape):
+        return f"open_dataset(..., channels={_channels(data, input_shape)}) reads them so, or give other data"
+    if len(found) == len(input_shape) and side is not None:
+        return f"give --resize {side} --crop {side} to 'convert', or other data"
+    return f"give images of that size, or an .npz file with x of shape {text_of(input_shape)}"
+
+
+def _side(data: Samples, input_shape: tuple[int, ...]) -> int | None:
+    """Return the height of the images that the model takes if they are squares, which cropping makes."""
+    layout = data.preprocessing.layout
+    if layout == "flat":
+        side = math.isqrt(input_shape[0])
+        return side if side * side == input_shape[0] else None
+    sizes = {"channels_first": input_shape[1:], "channels_last": input_shape[:-1]}.get(layout, input_shape)
+    return sizes[0] if len(sizes) == 2 and sizes[0] == sizes[1] else None
+
+
+def _channels(data: Samples, input_shape: tuple[int, ...]) -> int:
+    return input_shape[-1] if data.preprocessing.layout == "channels_last" else input_shape[0]

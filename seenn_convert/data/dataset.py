@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
@@ -30,7 +30,8 @@ class Dataset:
         source: Where the images come from.
         preprocessing: Applied to every batch, unless ``preprocessed``.
         indices: Which images of ``source``, in this order.
-        image_shape: Of every image after preprocessing; ``(C, H, W)`` unless the images come preprocessed.
+        image_shape: Of every image after preprocessing; ``(C, H, W)``, or as its layout says, unless the images come
+            preprocessed or are no images.
         class_order: Names of classes in the order in which labels number them; None for the order of the source.
     """
 
@@ -149,6 +150,17 @@ class Dataset:
             )
         return replace(self, class_order=tuple(names))
 
+    def laid_out(self, layout: ImageLayout) -> "Dataset":
+        """Return the same images as a model takes them whose input has this layout; preprocessed ones stay as they are.
+
+        Raises:
+            InputError: Images in colour are to lie without channels.
+        """
+        if layout == self.preprocessing.layout:
+            return self
+        other = replace(self.preprocessing, layout=layout)
+        return replace(self, preprocessing=other, image_shape=Dataset.of(self.source, other).image_shape)
+
     def limit(self, count: int) -> "Dataset":
         """Return the first ``count`` images, or all if there are fewer; deprecated, ``subset`` says it as well."""
         warnings.warn("limit(n) is now subset(range(n))", DeprecationWarning, stacklevel=2)
@@ -224,17 +236,17 @@ class Dataset:
         for index, group in zip(indices, groups, strict=False):  # one group for all stands for the first index
             output = _preprocess(self.source, self.preprocessing, index, group)
             if output.shape[1:] != self.image_shape:
-                raise InputError(_difference(self.source, index, tuple(output.shape[1:]), self.image_shape))
+                raise InputError(_difference(self.source, index, group.shape[1:], self.source.read(0).shape))
             outputs.append(output)
         return outputs[0] if together else torch.cat(outputs)
 
 
 def _preprocess(source: ImageSource, preprocessing: Preprocessing, index: int, images: Tensor) -> Tensor:
-    """Return ``(b, C, H', W')`` float32 from ``(b, C, H, W)`` as read; ``index`` is the first of them, for messages."""
+    """Return the model's input from pixels ``(b, C, H, W)`` as read; ``index`` is of the first, for messages."""
     if images.is_floating_point():
         return images
     try:
-        return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format) / 255)
+        return preprocessing.apply(images.to(torch.float32, memory_format=torch.contiguous_format).div_(255))
     except InputError as error:
         raise InputError(f"{_place(source, index)}: {error}") from error
 
@@ -249,8 +261,11 @@ def _place(source: ImageSource, index: int) -> str:
     return f"{source.name}, image {index}" if source.paths is None else str(Path(source.name) / source.paths[index])
 
 
-def _difference(source: ImageSource, index: int, shape: tuple[int, ...], first_shape: tuple[int, ...]) -> str:
+def _difference(source: ImageSource, index: int, shape: Sequence[int], first_shape: Sequence[int]) -> str:
+    """Return the sentence on two images of different shapes, as they were read, that cannot go together."""
     this, first = _place(source, index), _place(source, 0)
+    if len(shape) != 3 or len(first_shape) != 3:
+        return f"{this} has shape {tuple(shape)} and {first} {tuple(first_shape)}; make them alike"
     if shape[0] != first_shape[0]:
         return f"{this} has {shape[0]} channels and {first} has {first_shape[0]}; say how many channels the model takes"
     return (

@@ -17,6 +17,11 @@ from seenn_convert.errors import InputError
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
+ImageLayout = Literal["channels_first", "channels_last", "no_channels", "flat"]
+"""How an image lies in the model's input: ``(C, H, W)``, ``(H, W, C)``, or, if it is grey, ``(H, W)`` or one row."""
+
+LAYOUTS: tuple[ImageLayout, ...] = get_args(ImageLayout)
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -31,10 +36,11 @@ class Preprocessing:
         mean: One value per channel or one for all, in units of pixels scaled to [0, 1].
         std: As ``mean``, positive.
         interpolation: Filter of the resize.
+        layout: How the result lies in the model's input; ``convert`` finds it from the model.
 
     Raises:
         InputError: If a size is not a whole positive number, or a value is not finite, or a ``std`` is not positive, or
-            the filter is unknown.
+            the filter or the layout is unknown.
     """
 
     resize: int | None = None
@@ -42,6 +48,7 @@ class Preprocessing:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: Interpolation = "bilinear"
+    layout: ImageLayout = "channels_first"
 
     def __post_init__(self) -> None:
         """Check every field, so that a value that exists can be applied."""
@@ -51,26 +58,28 @@ class Preprocessing:
         _check_values("std", self.std)
         if self.std is not None and min(self.std) <= 0:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
-        if self.interpolation not in INTERPOLATIONS:
-            known = ", ".join(INTERPOLATIONS)
-            raise InputError(f"preprocessing: interpolation must be one of {known}, got {self.interpolation!r}")
+        _check_word("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_word("layout", self.layout, LAYOUTS)
 
     def apply(self, pixels: Tensor) -> Tensor:
         """Return the images as the model takes them; the input stays as it is.
 
         Args:
-            pixels: ``(B, C, H, W)``, floating point in [0, 1].
+            pixels: ``(B, C, H, W)``, floating point in [0, 1]. Numbers with other axes, such as the voxels of volumes,
+                are only normalised: their second axis counts as the channels, and they keep their shape.
 
         Returns:
-            ``(B, C, H', W')`` of the same dtype, normalised.
+            The normalised images of the same dtype, ``(B, C, H', W')`` or as ``layout`` says.
 
         Raises:
-            InputError: If the shape or dtype is another, the crop is larger than the (resized) image, or ``mean`` or
-                ``std`` has neither one value nor one per channel.
+            InputError: If the shape or dtype is another, the crop is larger than the (resized) image, ``mean`` or
+                ``std`` has neither one value nor one per channel, or an image in colour is to lie without channels.
         """
-        if pixels.ndim != 4 or not pixels.is_floating_point():
+        if pixels.ndim in (1, 3) or not pixels.is_floating_point():
             shape = tuple(pixels.shape)
             raise InputError(f"preprocessing: needs floating-point (B, C, H, W) pixels, got {pixels.dtype} {shape}")
+        if self.resize is not None or self.crop is not None:
+            _check_image(pixels)
         if self.resize is not None:
             pixels = _resize_shorter_side(pixels, self.resize, self.interpolation)
         if self.crop is not None:
@@ -79,7 +88,7 @@ class Preprocessing:
             pixels = pixels - _per_channel("mean", self.mean, pixels)
         if self.std is not None:
             pixels = pixels / _per_channel("std", self.std, pixels)
-        return pixels.contiguous()
+        return (_laid_out(pixels, self.layout) if pixels.ndim == 4 else pixels).contiguous()
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as plain JSON values; ``from_json`` reads them back."""
@@ -142,6 +151,32 @@ def _is_finite_number(value: object) -> bool:
         return False
 
 
+def _check_word(name: str, word: object, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise InputError(f"preprocessing: {name} must be one of {', '.join(known)}, got {word!r}")
+
+
+def _check_image(pixels: Tensor) -> None:
+    if pixels.ndim != 4:
+        raise InputError(
+            f"numbers of shape {tuple(pixels.shape[1:])} are no image and cannot be resized or cropped; leave out "
+            "--resize and --crop"
+        )
+
+
+def _laid_out(pixels: Tensor, layout: ImageLayout) -> Tensor:
+    """Return ``(B, C, H, W)`` with its axes as ``layout`` has them."""
+    if layout == "channels_first":
+        return pixels
+    if layout == "channels_last":
+        return pixels.movedim(1, -1)
+    if pixels.shape[1] != 1:
+        raise InputError(
+            f"an image of {pixels.shape[1]} channels for a model whose input has no axis of channels; give grey images"
+        )
+    return pixels.squeeze(1) if layout == "no_channels" else pixels.flatten(1)
+
+
 def _resize_shorter_side(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     """Resize ``(B, C, H, W)``; the longer side is rounded down, as torchvision does."""
     height, width = pixels.shape[-2:]
@@ -177,11 +212,11 @@ def _crop_centre(pixels: Tensor, size: int) -> Tensor:
 
 
 def _per_channel(name: str, values: tuple[float, ...], pixels: Tensor) -> Tensor:
-    """Return ``(C, 1, 1)``, or ``(1, 1, 1)`` for one value, to broadcast over ``pixels``."""
+    """Return ``(C, 1, 1)``, or ones for one value, to broadcast over ``pixels`` ``(B, C, H, W)`` or other axes."""
     channels = pixels.shape[1]
     if len(values) not in (1, channels):
         raise InputError(
             f"{name} has {len(values)} values and the image {channels} channel{'s' if channels > 1 else ''}; "
             "give one value per channel or one for all"
         )
-    return torch.tensor(values, dtype=pixels.dtype, device=pixels.device).reshape(-1, 1, 1)
+    return torch.tensor(values, dtype=pixels.dtype, device=pixels.device).reshape(-1, *[1] * (pixels.ndim - 2))

@@ -1,6 +1,7 @@
 """Images before any preprocessing: what every reader gives, and a store of images that were read once."""
 
 import tempfile
+import unicodedata
 import weakref
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,10 @@ from seenn_convert.errors import InputError
 
 KEPT_IN_MEMORY = 2**30
 """Bytes of images that are kept in memory; more of them go to a temporary file."""
+
+
+_CONTROLS = ("Cc", "Zl", "Zp")
+"""Categories of Unicode that terminals act on: control characters and line breaks."""
 
 
 class Images(Protocol):
@@ -30,11 +35,14 @@ class ImageSource:
 
     Attributes:
         name: Path or kind, for messages.
-        images: Each ``(C, H, W)`` uint8 or, if the user has preprocessed it, float32 of any shape: one tensor of all,
-            an ``ImageStore``, or what reads them one by one.
+        images: Each ``(C, H, W)`` uint8 or, if the user has preprocessed it, float32 of any shape; uint8 of any shape,
+            too, for models that take no images. One tensor of all, an ``ImageStore``, or what reads them one by one.
         labels: Class indices ``(N,)`` int64.
         class_names: Names of the classes, by label.
         paths: File name of each image, relative to ``name``, if each has a file of its own.
+
+    Raises:
+        InputError: The name of a class holds control characters, which would reach terminals and pages.
     """
 
     name: str
@@ -42,6 +50,12 @@ class ImageSource:
     labels: Tensor | None = None
     class_names: tuple[str, ...] | None = None
     paths: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names of the classes."""
+        for name in self.class_names or ():
+            if any(unicodedata.category(character) in _CONTROLS for character in name):
+                raise InputError(f"{self.name}: the name of class {name!r} holds control characters; rename the class")
 
     def __len__(self) -> int:
         """Return the number of images."""

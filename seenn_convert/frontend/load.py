@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from seenn_convert.analysis.layout import layout_notes
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
@@ -21,6 +22,7 @@ from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt
 from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
+from seenn_convert.regular_files import check_regular
 
 TORCH_TOLERANCE = 1e-5
 OTHER_CHANNELS = {1: 3, 3: 1}
@@ -125,6 +127,13 @@ def read_model(
         if output_name not in (None, model.output_name):
             raise InputError(f"{model.name} has been read already; give output_name to read_model")
         return model
+    return _with_layout(_read(model, input_shape, weights, output_name, extra_operators))
+
+
+def _read(
+    model: "nn.Module | ExportedProgram | Path | str", input_shape: Sequence[int] | None, weights: Path | None,
+    output_name: str | None, extra_operators: Sequence[Operator],
+) -> Source:  # fmt: skip
     if weights is not None and isinstance(model, (nn.Module, ExportedProgram)):
         raise InputError("the model holds its weights; weights are for package.module:factory")
     if isinstance(model, nn.Module):
@@ -170,17 +179,31 @@ def read_for_images(
 ) -> Source:
     """Read a model for images ``(C, H, W)``, as ``read_model`` does.
 
-    What a factory takes is not known before it is tried: where its module does not accept grey images, it is read for
-    colour ones, and the other way round. The program says which it was.
+    What a module or factory takes is not known before it is tried: where a factory's module does not accept grey
+    images, it is read for colour ones, and the other way round; where a module takes neither, for images with their
+    channels last. The program says which it was.
     """
+    if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
+        shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
+        return read_model(model, shape, weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and _is_factory(model):
         module = _call_factory(str(model), weights)
         channels, *size = image_shape
-        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS else []
-        accepted = (shape for shape in (tuple(image_shape), *others) if refusal(module, shape) is None)
-        shape = next(accepted, image_shape)
-        return _from_module(module, str(model), shape, output_name, extra_operators, weights)
+        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS and len(size) == 2 else []
+        others += [(*size, channels) for channels, *size in [image_shape, *others] if len(size) == 2]
+        shape = _accepted(module, image_shape, others)
+        return _with_layout(_from_module(module, str(model), shape, output_name, extra_operators, weights))
     return read_model(model, image_shape, weights, output_name, extra_operators)
+
+
+def _accepted(module: nn.Module, shape: Sequence[int], others: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the first shape of an image that a module accepts, or ``shape``."""
+    return next((one for one in (shape, *others) if refusal(module, one) is None), shape)
+
+
+def _with_layout(source: Source) -> Source:
+    """Return the source with a note on how images lie in its input, unless that is as usual."""
+    return replace(source, notes=(*source.notes, *layout_notes(source.program)))
 
 
 def is_file_format(model: str | Path) -> bool:
@@ -278,5 +301,4 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a folder but not an artifact; check the path")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
+    check_regular(path)

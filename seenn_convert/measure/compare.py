@@ -90,8 +90,8 @@ def compare(
     check_device(device)
     artifact = as_artifact(artifact)
     classes = classes_of(artifact.snn)
-    given, channels = (data, calibration_data), artifact.snn.input_shape[0]
-    read = [as_samples(one, artifact.preprocessing, channels, progress) for one in given]
+    given, shape = (data, calibration_data), artifact.snn.input_shape
+    read = [as_samples(one, artifact.preprocessing, progress=progress, input_shape=shape) for one in given]
     data, calibration_data = (matched_classes(one, artifact.class_names, classes) for one in read)
     labels = checked_labels(data, classes)
     known = None if calibration_data.labels is None else checked_labels(calibration_data, classes)

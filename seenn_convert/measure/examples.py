@@ -15,7 +15,9 @@ COUNT = 8
 
 
 def examples(trace: ExitTrace, data: Samples) -> Examples:
-    """Return up to eight samples that left first and eight that left last, with their pictures."""
+    """Return up to eight images that left first and eight that left last, with their pictures; other data has none."""
+    if data.original(0).ndim != 3:
+        return Examples()
     order = torch.argsort(trace.exit_step.double() - trace.confidence.double().clamp(0, 1).cpu(), stable=True).tolist()
     count = min(COUNT, len(order) // 2)
     return Examples(
@@ -27,7 +29,7 @@ def examples(trace: ExitTrace, data: Samples) -> Examples:
 def _example(index: int, trace: ExitTrace, data: Samples) -> Example:
     labels = data.labels
     return Example(
-        image=picture(data.original(index)),
+        image=picture(_channels_first(data.original(index), data)),
         label=None if labels is None else int(labels[index]),
         prediction=int(trace.predictions[index]),
         exit_step=int(trace.exit_step[index]),
@@ -35,13 +37,14 @@ def _example(index: int, trace: ExitTrace, data: Samples) -> Example:
     )
 
 
-def picture(pixels: Tensor, side: int = 96) -> str:
-    """Return an image, uint8 or of any range, as a PNG data URL of at most ``side`` pixels a side.
+def _channels_first(image: Tensor, data: Samples) -> Tensor:
+    """Return an image as it was read as ``(C, H, W)``; one that came preprocessed lies as the model takes it."""
+    moved = image.is_floating_point() and data.preprocessing.layout == "channels_last"
+    return image.movedim(-1, 0) if moved else image
 
-    ``pixels`` is ``(C, H, W)``; numbers of another shape are drawn as grey rows.
-    """
-    if pixels.ndim != 3:
-        pixels = pixels.reshape(1, -1, pixels.shape[-1])
+
+def picture(pixels: Tensor, side: int = 96) -> str:
+    """Return ``pixels`` ``(C, H, W)``, uint8 or of any range, as a PNG data URL of at most ``side`` pixels a side."""
     if pixels.is_floating_point():
         low, high = pixels.min(), pixels.max()
         pixels = ((pixels - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)

@@ -50,7 +50,8 @@ def evaluate(
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     artifact = as_artifact(artifact)
     ann = against if isinstance(against, Program | None) else _other(against, weights, output_name, artifact)
-    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
+    shape = artifact.snn.input_shape
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=shape, labelled=True)
     return measure(artifact, data, batch_size, device, ann, progress)
 
 

@@ -1,4 +1,4 @@
-"""Classify images with a converted network: what each is, how sure that is, and when the network stopped."""
+"""Classify images or other samples with a converted network: what each is, how sure, and when the network stopped."""
 
 import os
 from collections.abc import Iterator, Sequence, Set
@@ -16,8 +16,11 @@ from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.preprocessing import ImageLayout
 from seenn_convert.data.readers.image_files import list_images
+from seenn_convert.data.readers.open import is_data_file
 from seenn_convert.data.samples import Samples
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
 from seenn_convert.ir.state import rows_together
@@ -37,7 +40,7 @@ class Prediction:
     """What the network says about one image.
 
     Attributes:
-        path: The file, with what is no text replaced; the number of an image that has no file, from 0.
+        path: The file, with what is no text replaced; the number of a sample that has no file of its own, from 0.
         label: Class index.
         class_name: Its name, None where the artifact knows none.
         confidence: Largest softmax probability at the exit, with the temperature of that timestep.
@@ -65,9 +68,10 @@ def predict(
 
     Args:
         artifact: What ``convert`` made, or its folder.
-        images: Image files, and folders whose images at any depth are taken, or one of them; or images in memory, one
-            or several: tensors, arrays, PIL images, and whatever else ``as_samples`` takes. Pixels (``uint8``, PIL) are
-            preprocessed, floating-point images are preprocessed already. Labels are not read.
+        images: Image files, and folders whose images at any depth are taken, or one of them; or one ``.npz`` or IDX
+            file; or images in memory, one or several: tensors, arrays, PIL images, and whatever else ``as_samples``
+            takes. Pixels (``uint8``, PIL) are preprocessed, floating-point images are preprocessed already. Labels are
+            not read.
         batch_size: Images that run together.
         device: Where to run.
         progress: Told about the images done.
@@ -106,21 +110,27 @@ def _places(data: Samples) -> list[str]:
 
 def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Samples:
     """Return what was given as samples that fit the model."""
-    shape = artifact.snn.input_shape
+    wanted = _wanted(artifact)
     if isinstance(images, (str, Path)):
-        return _open([Path(images)], artifact)
+        images = [images]
     if isinstance(images, Image.Image):
         images = [images]
     elif isinstance(images, (Iterator, Set)) or (isinstance(images, np.ndarray) and images.dtype.kind in "UO"):
         images = list(images)
     if isinstance(images, (tuple, list)) and all(isinstance(one, (str, Path)) for one in images):
-        return _open([Path(one) for one in images], artifact)
+        paths = [Path(one) for one in images]
+        many = [path for path in paths if is_data_file(path) and not path.is_dir()]
+        if not many:
+            return _open(paths, artifact)
+        if len(paths) > 1:
+            raise InputError(f"{many[0]}: holds samples of its own and goes alone; predict it apart from other files")
+        images = paths[0]
     if isinstance(images, tuple) and not _is_labelled(images):
         images = list(images)
-    if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, shape):
+    if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, wanted):
         images = images[None]
-    data = as_samples(images, artifact.preprocessing, shape[0], progress)
-    check_shape(data, shape)
+    data = as_samples(images, artifact.preprocessing, progress=progress, input_shape=wanted.shape)
+    check_shape(data, artifact.snn.input_shape)
     return data
 
 
@@ -129,24 +139,33 @@ def _is_labelled(images: tuple[Any, ...]) -> bool:
     return len(images) == 2 and np.ndim(images[1]) == 1 and len(images[1]) == len(images[0])
 
 
-def _is_single(image: Tensor | NDArray[Any], shape: tuple[int, ...]) -> bool:
+def _wanted(artifact: Artifact) -> Wanted:
+    return Wanted.by(artifact.preprocessing.layout, artifact.snn.input_shape, None)
+
+
+def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:
     """Return whether numbers are one image and not a batch; one grey image of pixels may lack its channel."""
-    if image.ndim == len(shape) and str(image.dtype).removeprefix("torch.") == "uint8":
-        return shape[0] in (image.shape[0], image.shape[-1])  # else they are grey ones, (N, H, W)
-    return image.ndim <= len(shape)
+    rank = len(wanted.shape or ())
+    if image.ndim == rank == 3 and str(image.dtype).removeprefix("torch.") == "uint8":
+        return wanted.channels in (image.shape[0], image.shape[-1])  # else they are grey ones, (N, H, W)
+    return image.ndim <= rank
 
 
 def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
-    """Return the images as a data set; the first is read to see whether it fits."""
-    shape = artifact.snn.input_shape
-    if len(shape) != 3:
-        raise InputError(f"the model takes inputs of shape {shape}, which image files are not; evaluate an .npz file")
-    source = list_images(paths, shape[0])
-    data = Dataset.of(source, artifact.preprocessing)
+    """Return image files as a data set; the first is read to see whether it fits."""
+    shape, layout = artifact.snn.input_shape, artifact.preprocessing.layout
+    data = Dataset.of(list_images(paths, _wanted(artifact)), artifact.preprocessing)
     if data.image_shape != shape:
-        assert source.paths is not None
+        assert data.paths is not None
+        found, wanted = (_size(one, layout) for one in (data.image_shape, shape))
         raise InputError(
-            f"{source.paths[0]}: is {' x '.join(map(str, data.image_shape[1:]))} pixels for the model, which takes "
-            f"{' x '.join(map(str, shape[1:]))}; give --resize and --crop to 'convert', or images of that size"
+            f"{data.paths[0]}: is {found} pixels for the model, which takes {wanted}; give --resize and --crop to "
+            "'convert', or images of that size"
         )
     return data
+
+
+def _size(shape: tuple[int, ...], layout: ImageLayout) -> str:
+    """Return the height and width in an image's shape as text."""
+    sizes = {"channels_first": shape[1:], "channels_last": shape[:-1]}.get(layout, shape)
+    return " x ".join(map(str, sizes))

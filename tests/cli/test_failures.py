@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from seenn_convert import __version__
-from seenn_convert.cli.failures import failure, wants_traceback
+from seenn_convert.cli.failures import escaped, failure, wants_traceback
 from seenn_convert.cli.main import cli
 
 PROGRAM = """
@@ -84,3 +84,8 @@ def test_nothing_asks_for_a_traceback_by_itself(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_sentence_stays_short_however_long_the_reason() -> None:
     assert len(failure(ValueError("x" * 10_000), ["inspect"])[0]) < 1000
+
+
+def test_control_characters_of_a_file_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    """A name may hold an escape sequence; the line breaks of a message stay."""
+    assert escaped("a\nb \x1b[31m é\udcff") == "a\nb \\x1b[31m é\udcff"

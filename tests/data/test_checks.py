@@ -1,12 +1,20 @@
 """Data that does not fit an artifact is refused with the reason."""
 
+from typing import Any
 
 import numpy as np
 import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.data.checks import check_shape, checked_labels, checked_names, classes_of, matched_classes
+from seenn_convert.data.checks import (
+    check_shape,
+    checked_labels,
+    checked_names,
+    classes_of,
+    matched_classes,
+    shape_problem,
+)
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.sources import ImageSource
@@ -75,3 +83,28 @@ def test_class_names_that_are_none(names: list[str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         checked_names(names, 3)
     assert checked_names(np.array(["a", "b", "c"]), 3) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "layout", "shape", "advice"),
+    [
+        ((1, 9, 9), "channels_first", (1, 8, 8), "give --resize 8 --crop 8 to 'convert', or other data"),
+        ((3, 9, 9), "channels_last", (8, 8, 3), "give --resize 8 --crop 8 to 'convert', or other data"),
+        ((1, 9, 9), "flat", (64,), "give --resize 8 --crop 8 to 'convert', or other data"),
+        ((1, 9, 9), "flat", (63,), "give images of that size, or an .npz file with x of shape (N, 63)"),
+        ((3, 9, 9), "channels_first", (3, 8, 6), "give images of that size, or an .npz file with x of shape (N, 3, 8, 6)"),
+        ((3, 9, 9), "channels_first", (1, 9, 9), "open_dataset(..., channels=1) reads them so, or give other data"),
+        ((2, 1, 9, 9), "channels_first", (1, 2, 9, 9), "give x.reshape(len(x), 1, 2, 9, 9)"),
+    ],
+)
+def test_the_advice_on_pixels_of_another_shape_is_one_that_works(
+    pixels: tuple[int, ...], layout: Any, shape: tuple[int, ...], advice: str
+) -> None:
+    images = torch.zeros(4, *pixels, dtype=torch.uint8)
+    data = Dataset.of(ImageSource("bars", images), Preprocessing(layout=layout))
+    problem = shape_problem(data, shape)
+
+    assert problem is not None and problem.endswith(f"the model takes {shape}; {advice}")
+    if "--crop 8" in advice:
+        resized = Dataset.of(data.source, Preprocessing(resize=8, crop=8, layout=layout))
+        assert shape_problem(resized, shape) is None

@@ -287,3 +287,13 @@ def test_labels_follow_the_names_of_another_numbering(tmp_path: Path) -> None:
     assert data.with_classes(("b", "c")).fingerprint() == data.fingerprint()
     with pytest.raises(InputError, match="does not know the classes b, c; it knows a, d"):
         data.with_classes(("a", "d"))
+
+
+def test_images_opened_for_one_layout_are_laid_out_for_another(tmp_path: Path) -> None:
+    data = open_dataset(save_npz(tmp_path, x=pixels_of(3), y=np.arange(3)), NORMALISE).subset([2, 0])
+    last = data.laid_out("channels_last")
+
+    assert last.image_shape == (4, 4, 3) and last.preprocessing.layout == "channels_last"
+    assert torch.equal(all_images(last), all_images(data).permute(0, 2, 3, 1))
+    assert torch.equal(last.labels, data.labels) and last.fingerprint() == data.fingerprint()
+    assert data.laid_out("channels_first") is data

@@ -209,8 +209,12 @@ def test_a_value_that_cannot_be_applied_cannot_be_made(name: str, value: Any) ->
 
 @pytest.mark.parametrize(
     "value",
-    [Preprocessing(), Preprocessing(resize=256, crop=224), Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7)),
-     Preprocessing(interpolation="bicubic")],
+    [
+        Preprocessing(),
+        Preprocessing(resize=256, crop=224),
+        Preprocessing(mean=(0.1, 0.2, 0.3), std=(1.0, 0.5, 0.7)),
+        Preprocessing(interpolation="bicubic"),
+    ],
 )
 def test_json_keeps_the_value(value: Preprocessing) -> None:
     assert Preprocessing.from_json(json.loads(json.dumps(value.to_json()))) == value
@@ -218,7 +222,12 @@ def test_json_keeps_the_value(value: Preprocessing) -> None:
 
 def test_json_names_every_field() -> None:
     assert Preprocessing(resize=8, mean=(0.5,)).to_json() == {
-        "resize": 8, "crop": None, "mean": [0.5], "std": None, "interpolation": "bilinear",
+        "resize": 8,
+        "crop": None,
+        "mean": [0.5],
+        "std": None,
+        "interpolation": "bilinear",
+        "layout": "channels_first",
     }
 
 
@@ -243,3 +252,39 @@ def test_json_takes_the_default_of_a_missing_key() -> None:
 def test_json_of_another_kind_is_refused(data: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Preprocessing.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("layout", "channels", "shape"),
+    [("channels_last", 3, (4, 4, 3)), ("no_channels", 1, (4, 4)), ("flat", 1, (16,)), ("channels_first", 2, (2, 4, 4))],
+)
+def test_the_result_lies_as_the_layout_says(layout: Any, channels: int, shape: tuple[int, ...]) -> None:
+    """The numbers are those of channels first, whatever else is done to them."""
+    pixels = images(channels, 6, 8)
+    steps: dict[str, Any] = {"resize": 5, "crop": 4, "mean": tuple(0.1 * c for c in range(channels)), "std": (0.3,)}
+    first = Preprocessing(**steps).apply(pixels)
+    found = Preprocessing(**steps, layout=layout).apply(pixels)
+
+    assert found.shape[1:] == shape and found.is_contiguous()
+    expected = first.permute(0, 2, 3, 1) if layout == "channels_last" else first
+    assert torch.equal(found, expected.reshape(found.shape))
+
+
+@pytest.mark.parametrize("layout", ["no_channels", "flat"])
+def test_colour_has_no_place_without_an_axis_of_channels(layout: Any) -> None:
+    with pytest.raises(InputError, match="3 channels for a model whose input has no axis of channels"):
+        Preprocessing(layout=layout).apply(images(3, 4, 4))
+
+
+def test_numbers_that_are_no_images_are_only_normalised() -> None:
+    voxels = torch.rand(2, 3, 4, 5, 6)
+    found = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.5,)).apply(voxels)
+
+    assert torch.allclose(found, (voxels - torch.tensor([0.1, 0.2, 0.3]).reshape(3, 1, 1, 1)) / 0.5)
+    with pytest.raises(InputError, match="are no image and cannot be resized or cropped"):
+        Preprocessing(crop=2).apply(voxels)
+
+
+def test_an_unknown_layout_is_refused() -> None:
+    with pytest.raises(InputError, match="layout must be one of channels_first, channels_last, no_channels, flat"):
+        Preprocessing.from_json({"layout": "NHWC"})

@@ -8,6 +8,10 @@ import small_artifacts as small
 import torch
 from PIL import Image
 
+from seenn_convert.artifact.schema.evaluation import Examples
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.measure.examples import COUNT, examples, picture
 from seenn_convert.runtime.early_exit import ExitTrace
 
@@ -55,3 +59,15 @@ def test_a_picture_keeps_the_pixels() -> None:
     assert list(image.tobytes()) == pixels.permute(1, 2, 0).flatten().tolist()
     flat = decoded(picture(torch.full((1, 4, 4), 3.5)))
     assert set(flat.tobytes()) == {0}
+
+
+def test_only_images_are_shown_and_those_with_the_channels_last_the_right_way_round() -> None:
+    trace = ExitTrace(torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3), torch.tensor([1, 2, 3, 4]), torch.ones(4))
+    pixels = torch.rand(4, 6, 9, 3)
+    last = Dataset.of(ImageSource("last", pixels), Preprocessing(layout="channels_last"))
+    found = decoded(examples(trace, last).easy[0].image)
+    shown = torch.tensor(list(found.convert("RGB").tobytes())).reshape(6, 9, 3) / 255
+    low, high = pixels[0].min(), pixels[0].max()
+
+    assert (shown - (pixels[0] - low) / (high - low)).abs().max() < 1 / 200
+    assert examples(trace, Dataset.of(ImageSource("rows", torch.rand(4, 13)), Preprocessing())) == Examples()

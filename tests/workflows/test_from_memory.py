@@ -99,4 +99,4 @@ def test_rows_of_numbers_are_converted_and_evaluated_as_well() -> None:
 
     assert artifact.snn.input_shape == (64,)
     assert found.data.images == 40
-    assert found.examples.easy[0].image.startswith("data:image/png")
+    assert not found.examples.easy  # there is nothing to show

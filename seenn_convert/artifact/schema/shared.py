@@ -31,6 +31,8 @@ WarningCode = Literal[
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",
+    "class_order",
+    "bytes_as_pixels",
     "other",
 ]
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from seenn_convert.data.readers.image_folder import image_files, images_below
 from seenn_convert.data.sources import ImageSource
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
 
-def list_images(paths: Sequence[Path], channels: int) -> ImageSource:
+def list_images(paths: Sequence[Path], wanted: Wanted) -> ImageSource:
     """Return the images that ``paths`` name: files as they stand, and every image at any depth below folders, sorted.
 
     Hidden files and folders, and files below a folder that are not images, are skipped. None is decoded.
@@ -16,8 +17,8 @@ def list_images(paths: Sequence[Path], channels: int) -> ImageSource:
     Raises:
         InputError: A path is not there, a folder holds no image, there is no path, or the model takes no such image.
     """
-    if channels not in (1, 3, 4):
-        raise InputError(f"image files have 1, 3 or 4 channels, the model takes {channels}; evaluate an .npz file")
+    for path in paths[:1]:
+        wanted.check_images(path)
     found: list[str] = []
     for path in paths:
         if path.is_dir():
@@ -31,4 +32,4 @@ def list_images(paths: Sequence[Path], channels: int) -> ImageSource:
             raise InputError(f"{path}: no such file or folder; check the path")
     if not found:
         raise InputError("no image is given; name image files or folders")
-    return image_files(Path(), found, channels)
+    return image_files(Path(), found, wanted.channels)

@@ -1,6 +1,7 @@
 """Find the images of a folder, with or without class folders, and decode them one by one when they are asked for."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from seenn_convert.data.sources import ImageSource
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
+from seenn_convert.regular_files import check_regular
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
@@ -20,6 +23,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".g
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY_MODES = ("1", "L", "LA")
+
+MOST_PIXELS = 2**26
+"""Pixels of one image at most: colour takes 1 GB as the numbers that are resized."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +53,39 @@ class ImageFiles:
         all as torchvision's ``ImageFolder`` does.
 
         Raises:
-            InputError: If the file is missing, damaged, or has more than 8 bits a channel.
+            InputError: If the file is missing, no regular file, damaged, too large, or has more than 8 bits a channel.
         """
         path = self.root / self.paths[index]
+        check_regular(path)
         try:
-            with Image.open(path, formats=_FORMATS) as image:
+            with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
+                _check_size(path, image)
                 return pixels_of(image, str(path), self.channels)
         except InputError:
             raise
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{path}: {_TOO_LARGE}") from error
         except Exception as error:  # Pillow's decoders raise a dozen unrelated types for damaged bytes
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from error
 
 
-def find_images(root: Path, channels: int | None = None) -> ImageSource:
+_TOO_LARGE = f"has more than {MOST_PIXELS} pixels; make it smaller, about as large as the model's input"
+
+
+def find_images(root: Path, wanted: Wanted = Wanted()) -> ImageSource:
     """List the images below ``root``, by their sorted class names and then file names, without decoding any.
 
     A folder of folders is labelled: each folder is a class, and images at any depth below it belong to that class.
-    A folder of images is unlabelled. Hidden files and folders, and files that are not images, are skipped.
+    A folder of images is unlabelled. Hidden files and folders, and files that are not images, are skipped. Links to
+    folders are followed.
 
     Raises:
-        InputError: If there is no image, a class folder has none, images lie beside class folders, or ``channels`` is
-            not 1, 3 or 4.
+        InputError: If there is no image, a class folder has none or a name with control characters, images lie beside
+            class folders, labels are needed and not there, or image files cannot be the model's input.
     """
-    if channels is not None and channels not in _MODE_OF_CHANNELS:
-        raise InputError(f"{root}: image files have 1, 3 or 4 channels, the model takes {channels}; give an .npz file")
+    wanted.check_images(root)
+    channels = wanted.channels
     entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.name)
     folders = [entry for entry in entries if entry.is_dir()]
@@ -81,6 +95,7 @@ def find_images(root: Path, channels: int | None = None) -> ImageSource:
     if not folders:
         if not loose:
             raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
+        wanted.check_labelled(root, False)
         return image_files(root, loose, channels)
     images = [images_below(folder) for folder in folders]
     for folder, files in zip(folders, images, strict=True):
@@ -112,9 +127,15 @@ def images_below(folder: Path) -> list[str]:
     def fail(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable or remove it")
 
-    found = []
-    for directory, folders, files in os.walk(folder, onerror=fail):
+    found: list[str] = []
+    above: dict[str, tuple[Path, ...]] = {str(folder): (folder.resolve(),)}
+    for directory, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            real = Path(directory, name).resolve()
+            if real in above[directory]:
+                raise InputError(f"{Path(directory, name)}: links to a folder that it lies in; remove the link")
+            above[os.path.join(directory, name)] = (*above[directory], real)
         below = Path(directory).relative_to(folder.parent).as_posix()
         found += [f"{below}/{name}" for name in files if _is_image(name)]
     return sorted(found)
@@ -124,11 +145,9 @@ def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Ten
     """Return ``(C, H, W)`` uint8 of a decoded image, converted to ``channels`` of 1, 3 or 4 if they are given.
 
     Raises:
-        InputError: The image has more than 8 bits a channel, or ``channels`` is another number.
+        InputError: The image has more than 8 bits a channel.
     """
-    if channels is not None and channels not in _MODE_OF_CHANNELS:
-        raise InputError(f"{name}: an image has 1, 3 or 4 channels, the model takes {channels}; give arrays of numbers")
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode == "F" or image.mode.startswith("I") or _is_deep(image):
         raise InputError(f"{name}: has more than 8 bits a channel (mode {image.mode}); save it as an 8-bit image")
     channels = channels or (1 if image.mode in _GREY_MODES else 3)
     mode = _MODE_OF_CHANNELS[channels]
@@ -136,6 +155,16 @@ def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Ten
         image = image.convert("RGBA")  # directly to RGB, Pillow warns about the transparency that is lost
     pixels = np.array(image if image.mode == mode else image.convert(mode))
     return torch.from_numpy(pixels).reshape(image.height, image.width, channels).permute(2, 0, 1)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether the file has 16 bits a channel, of which Pillow would drop 8; known until it is decoded."""
+    return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise InputError(f"{path}: {_TOO_LARGE}")
 
 
 def _is_image(name: str) -> bool:

@@ -63,7 +63,7 @@ def attach_policy(
         CalibrationDataError: There are too few images, or no labels where they are asked for.
     """
     artifact = as_artifact(artifact)
-    data = as_samples(data, artifact.preprocessing, artifact.snn.input_shape[0], progress)
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     _check(artifact, data, options)
     target = options.target or _target(artifact)

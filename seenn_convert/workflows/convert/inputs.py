@@ -1,11 +1,13 @@
 """Read a model and its sample images, each of which may have to know something of the other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 from torch.export import ExportedProgram
 
+from seenn_convert.analysis.layout import layout_of
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
@@ -27,7 +29,7 @@ def read_inputs(
     extra_operators: Sequence[Operator] = (),
     progress: Progress = silent,
 ) -> tuple[Source, Samples]:
-    """Return the model and the images; a file says how many channels it takes, a module is read for the images.
+    """Return the model and the images as it takes them; a file says its input, a module is read for the images.
 
     Raises:
         InputError: Model or data cannot be read, or ``preprocessing`` is not that with which the data was opened.
@@ -37,15 +39,27 @@ def read_inputs(
     if isinstance(data, Samples):
         if preprocessing not in (None, data.preprocessing):
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
-        return read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators), data
+        source = read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators)
+        return source, as_samples(data, _laid_out(data.preprocessing, source))
     is_file = isinstance(model, (str, Path)) and is_file_format(model)
     if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or is_file:
         source = read_model(model, input_shape, weights, output_name, extra_operators)
-        return source, as_samples(data, preprocessing, source.program.input_shape[0], progress)
+        return source, _samples_for(source, data, preprocessing, progress)
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
-    found = source.program.input_shape[0]
-    return source, samples if found == samples.image_shape[0] else as_samples(data, preprocessing, found, progress)
+    if source.program.input_shape == tuple(samples.image_shape):
+        return source, as_samples(samples, _laid_out(samples.preprocessing, source))
+    return source, _samples_for(source, data, preprocessing, progress)
+
+
+def _samples_for(source: Source, data: SampleData, preprocessing: Preprocessing | None, progress: Progress) -> Samples:
+    """Return the data as the model that was read takes it."""
+    laid_out = _laid_out(preprocessing or Preprocessing(), source)
+    return as_samples(data, laid_out, progress=progress, input_shape=source.program.input_shape)
+
+
+def _laid_out(preprocessing: Preprocessing, source: Source) -> Preprocessing:
+    return replace(preprocessing, layout=layout_of(source.program))
 
 
 def _channels_told(preprocessing: Preprocessing | None) -> int | None:

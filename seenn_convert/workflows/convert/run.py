@@ -18,7 +18,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, matched_classes
+from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, shape_problem
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -29,6 +29,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.data_cautions import data_cautions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
@@ -143,6 +144,7 @@ def compile_ann(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, ann_accuracy=known.accuracy,
     )  # fmt: skip
+    conversion = replace(conversion, warnings=(*conversion.warnings, *data_cautions(data)))
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
         ann=ann,
@@ -214,7 +216,7 @@ def recalibrate(
     options = options_from_json(artifact.provenance.options) if options is None else options
     _check_options(options)
     known = Known(ann_accuracy, validation_data)
-    data = as_samples(data, artifact.preprocessing, artifact.ann.input_shape[0], progress)
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
     _check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
@@ -256,19 +258,11 @@ def _first_images(program: Program, data: Samples) -> Tensor:
 
 
 def _check_data(program: Program, data: Samples) -> None:
-    if tuple(data.image_shape) != program.input_shape:
-        raise CalibrationDataError(
-            f"{data.name}: images have shape {tuple(data.image_shape)}, the model takes {program.input_shape}; "
-            f"use {_remedy(program, data)}, or other data"
-        )
+    problem = shape_problem(data, program.input_shape)
+    if problem is not None:
+        raise CalibrationDataError(problem)
     if len(data) < 2:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
-
-
-def _remedy(program: Program, data: Samples) -> str:
-    """Return what to change about the data so that it has the shape of the model's input."""
-    channels = program.input_shape[0]
-    return f"open_dataset(..., channels={channels})" if data.image_shape[0] != channels else "--resize and --crop"
 
 
 def _classes(ann: Program) -> int:

@@ -1,0 +1,71 @@
+"""What a model takes, as far as it is known when its data is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seenn_convert.data.preprocessing import ImageLayout
+from seenn_convert.errors import InputError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What data is read for; the defaults say that nothing is known.
+
+    Attributes:
+        shape: Of the model's input, without the batch.
+        channels: How many channels its images have; image files are converted to that many.
+        labelled: Whether labels are needed: data without them is refused before it is read.
+    """
+
+    shape: tuple[int, ...] | None = None
+    channels: int | None = None
+    labelled: bool = False
+
+    @classmethod
+    def by(cls, layout: ImageLayout, shape: Sequence[int] | None, channels: int | None, labelled: bool = False) -> "Wanted":
+        """Return what a model with inputs of ``shape`` takes whose images lie as ``layout`` says."""
+        if shape is None:
+            return cls(None, channels, labelled)
+        by_rank = {1: 1, 2: 1, 3: shape[-1] if layout == "channels_last" else shape[0]}
+        return cls(tuple(shape), by_rank.get(len(shape), channels), labelled)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether pixels of an image can be its input: rows and columns, with or without channels, or all in a row."""
+        return self.shape is None or len(self.shape) <= 3
+
+    def check_images(self, place: Path | str) -> None:
+        """Raise InputError if image files cannot be the model's input."""
+        if not self.takes_images:
+            raise InputError(f"{place}: the model takes inputs of shape {self.shape}, no images; {self.npz_advice()}")
+        if self.channels not in (None, 1, 3, 4):
+            raise InputError(
+                f"{place}: an image has 1, 3 or 4 channels, the model takes {self.channels}; {self.npz_advice()}"
+            )
+
+    def check_labelled(self, place: Path | str, has_labels: bool) -> None:
+        """Raise InputError if labels are needed and there are none."""
+        if self.labelled and not has_labels:
+            raise InputError(no_labels(place))
+
+    def npz_advice(self) -> str:
+        """Return the sentence that says which file the model would take."""
+        return f"give an .npz file with x of shape {self.array_text()}"
+
+    def array_text(self) -> str:
+        """Return the shape of an array of inputs as text."""
+        return text_of(self.shape or ("C", "H", "W"))
+
+
+def no_labels(place: Path | str) -> str:
+    """Return the sentence on data that was to be labelled."""
+    return (
+        f"{place} has no labels; evaluation needs an npz with 'y', class folders, an IDX label file, or pairs of image "
+        "and label"
+    )
+
+
+def text_of(shape: Sequence[object]) -> str:
+    """Return the shape of an array of samples as text, such as ``(N, 3, 32, 32)``."""
+    return f"({', '.join(map(str, ('N', *shape)))})"

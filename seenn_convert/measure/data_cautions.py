@@ -1,0 +1,41 @@
+"""The warnings about how calibration data was read, where it might have been meant otherwise."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.data.samples import Samples
+
+SHOWN = 4
+"""Names of classes in a warning."""
+
+
+def data_cautions(data: Samples) -> Iterator[Caution]:
+    """Return an iterator over the warnings about ``data``."""
+    names = data.class_names
+    stated = getattr(data, "class_order", None) is not None
+    if names is not None and not stated and _are_numbers_out_of_order(names):
+        yield Caution(
+            "class_order",
+            f"the classes are named by numbers and sorted as text ({', '.join(names[:SHOWN])}, ...), as torchvision's "
+            "ImageFolder sorts them; if the model numbers them otherwise, name them in its order (--class-names)",
+        )
+    first = data.original(0)
+    if first.dtype == torch.uint8 and first.ndim != 3:
+        yield Caution(
+            "bytes_as_pixels",
+            f"x is uint8, so its numbers were read as pixels and divided by 255; if these {_shape(first.shape)} "
+            "numbers are no pixels, give them as float32",
+        )
+
+
+def _are_numbers_out_of_order(names: Sequence[str]) -> bool:
+    """Return whether all names are whole numbers, in another order than by size."""
+    if not all(name.isascii() and name.isdigit() for name in names):
+        return False
+    return sorted(names, key=int) != list(names)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
