@@ -8,10 +8,10 @@ import torch
 from torch import fx, nn
 
 from seenn_convert.ir.interpreter import device_of, result_shapes
-from seenn_convert.ir.operators import AtenOperator, Expand, Permute, Reshape, Slice
+from seenn_convert.ir.operators import Affine, AtenOperator, Concatenate, Expand, Permute, Reshape, Slice
 from seenn_convert.ir.program import Program
 
-Squashing = Literal["sigmoid", "softmax", "log_softmax"]
+Squashing = Literal["sigmoid", "softmax", "log_softmax", "sigmoid_pair"]
 
 REARRANGING = (Reshape, Permute, Expand, Slice, nn.Identity, nn.Dropout)
 """They leave a row as it is if they keep the number of its elements and no two of its axes are longer than 1."""
@@ -41,6 +41,25 @@ def squashed_logits(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> 
         found = _softmax(node, module, shapes)
         return None if found is None or found[1] != "softmax" else (found[0], "log_softmax")
     return _softmax(node, module, shapes)
+
+
+def paired_logit(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> tuple[fx.Node, int] | None:
+    """Return the logit z of an ANN that ends in 1 - sigmoid(z) and sigmoid(z), and which of the two is the latter.
+
+    Both numbers together are the softmax of (0, z). None if the ANN ends otherwise.
+    """
+    output = program.graph_module.graph.output_node().all_input_nodes[0]
+    joined, module = _behind_rearranging(program, output, shapes)
+    if not isinstance(module, Concatenate) or len(joined.args) != 2 or math.prod(shapes[joined.name]) != 2:
+        return None
+    parts = [_behind_rearranging(program, part, shapes) for part in joined.args]  # type: ignore[arg-type]
+    for place, (node, last) in enumerate(parts):
+        other, rest = parts[1 - place]
+        is_rest = isinstance(rest, Affine) and bool((rest.scale == -1).all() and (rest.shift == 1).all())
+        is_sigmoid = isinstance(last, AtenOperator) and last.name == "sigmoid"
+        if is_rest and is_sigmoid and _behind_rearranging(program, other.all_input_nodes[0], shapes)[0] is node:
+            return node.all_input_nodes[0], place
+    return None
 
 
 def _softmax(

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from seenn_convert.artifact.check import check_runs
+from seenn_convert.artifact.check import MOST_WORK, check_one_image, check_runs
 from seenn_convert.artifact.files import folder_named, read_json, replaced_folder, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
@@ -161,8 +161,10 @@ def load_artifact(
             _check_file(path / name, manifest.files[name])
         program, store = _versioned(path / PROGRAM, read_json(path / PROGRAM)), load_file(path / WEIGHTS)
         shapes = _programs_from_json(program, {key: value.to("meta") for key, value in store.items()}, extras)
-        check_runs(*shapes, manifest.timesteps)
+        work = check_runs(*shapes, manifest.timesteps)
         ann, snn = _programs_from_json(program, {key: channels_last(value) for key, value in store.items()}, extras)
+        if work <= MOST_WORK:
+            check_one_image(ann, snn)
         artifact = _artifact(path / MANIFEST, manifest, ann, snn, report, scores)
         _check_fit(artifact)
         SpikingModel(artifact.snn, artifact.timesteps, artifact.policy)  # refuses what does not fit together

@@ -1,13 +1,18 @@
 """Write files and folders so that a crash leaves the old one or none, and read JSON with a clear error."""
 
+import contextlib
 import hashlib
 import json
 import math
 import os
+import re
+import secrets
 import shutil
 import signal
+import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +21,9 @@ from safetensors import SafetensorError
 
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.errors import ArtifactError, InputError
+
+LITTER_AGE = 24 * 3600
+"""Seconds after which what a writer left beside its target is litter."""
 
 
 def folder_named(path: object) -> Path:
@@ -43,11 +51,11 @@ def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
     fresh, old = _beside(target, "writing"), _beside(target, "old")
     with written_to(path):
         try:
-            shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(parents=True)
             yield fresh
             with uninterrupted():
                 _swap(fresh, target, old)
+                _sweep(target)
         finally:
             with uninterrupted():
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -98,7 +106,6 @@ def check_replaceable(path: Path, marker: str) -> None:
         parent = next(folder for folder in target.parents if folder.exists())
         trial = _beside(parent / target.name, "writing")
         with uninterrupted():
-            shutil.rmtree(trial, ignore_errors=True)
             trial.mkdir()
             trial.rmdir()
 
@@ -122,7 +129,27 @@ def _target_of(path: Path) -> Path:
 
 
 def _beside(path: Path, purpose: str) -> Path:
-    return path.with_name(f".{path.name}.{purpose}-{os.getpid()}")
+    """Return a path that no other writer uses: process ids repeat in containers, and on hosts that share a folder."""
+    return path.with_name(f".{path.name}.{purpose}-{secrets.token_hex(4)}")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of ``target`` left beside it; ``target`` itself is whole.
+
+    No writer takes a day between its first file and its last, so what is older is nobody's.
+    """
+    pattern, before = re.compile(rf"\.{re.escape(target.name)}\.(writing|old)-[0-9a-f]+"), time.time() - LITTER_AGE
+    with contextlib.suppress(OSError):
+        for path in target.parent.iterdir():
+            if not pattern.fullmatch(path.name):
+                continue
+            found = path.lstat()
+            if max(found.st_mtime, found.st_ctime) >= before:  # a rename changes the second alone
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path, names: Sequence[str]) -> None:
@@ -154,6 +181,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
         with uninterrupted():
             for name in texts:
                 fresh[name].replace(folder / name)
+                _sweep(folder / name)
     finally:
         for path in fresh.values():
             path.unlink(missing_ok=True)
@@ -167,12 +195,33 @@ def check_no_folders(folder: Path, names: Iterable[str]) -> None:
 
 
 def json_text(data: object) -> str:
-    """Return a document as readable JSON; NaN and infinity are refused."""
-    return json.dumps(to_plain(data), indent=1, allow_nan=False) + "\n"
+    """Return a document as readable JSON.
+
+    Raises:
+        InputError: It holds NaN or infinity; says where.
+    """
+    plain = to_plain(data)
+    try:
+        return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        place = ".".join(next(_not_finite(plain), ("a value",)))
+        raise InputError(
+            f"{place} is NaN or infinite and cannot be written; look for images or weights with values that are far "
+            "too large"
+        ) from error
+
+
+def _not_finite(data: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the place of each number that JSON does not have."""
+    if isinstance(data, float) and not math.isfinite(data):
+        yield place
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, (list, tuple)) else ()
+    for name, value in entries:
+        yield from _not_finite(value, (*place, str(name)))
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write a document as readable JSON; NaN and infinity are refused."""
+    """Write a document as readable JSON; raises InputError for NaN and infinity."""
     write_text(path, json_text(data))
 
 

@@ -1,6 +1,6 @@
 """Fit a bias for each channel, so that every layer's mean output is the ANN's: at every timestep, or after all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -25,6 +25,7 @@ def fit_timestep_bias(
     batches: Iterable[Tensor],
     rate: float = RATE,
     form: Form = "timestep",
+    settled: Collection[str] = (),
 ) -> dict[str, Tensor]:
     """Return neuron layer -> bias ``(T, *shape of its threshold)``, in units of the current.
 
@@ -42,13 +43,15 @@ def fit_timestep_bias(
         rate: Share of the gap that one update closes.
         form: What is fitted. A potential stays within half a threshold of where it was, so it cannot make up for
             more than the rounding of the first spike.
+        settled: Neuron layers that need none.
 
     Source: Wu et al. 2024 (FTBC); Li et al. 2021 (light calibration: bias and initial potential).
     """
-    neurons = {node.name: module for node, module in snn.calls() if isinstance(module, Neuron)}
+    calls = ((node.name, module) for node, module in snn.calls() if node.name not in settled)
+    neurons = {name: module for name, module in calls if isinstance(module, Neuron)}
     biases = {name: module.v_threshold.new_zeros(timesteps, *_row(module)) for name, module in neurons.items()}
     with torch.no_grad():
-        for images in batches:
+        for images in batches if neurons else ():
             for name, gap in _gaps_in_parts(ann, snn, images, biases, neurons).items():
                 biases[name] += rate * _shaped(gap, form)
                 if form == "potential":
@@ -94,7 +97,7 @@ def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[
     now, timesteps = 0, len(next(iter(biases.values())))
 
     def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
-        if not isinstance(module, Neuron):
+        if not isinstance(module, Neuron) or node.name not in biases:
             return module(*inputs)
         result = module(inputs[0] + biases[node.name][now], *inputs[1:])
         gaps[node.name][now] = wanted[node.name] - mean_over_row(result[0], module)

@@ -27,7 +27,8 @@ from seenn_convert.cli.options import (
               help="Sample images, never the test set: .npz, a folder of class folders, or IDX files.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
 @weights_option
-@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory [found by trying].")
+@click.option("--input-shape", type=SHAPE,
+              help="Shape of one image, for package.module:factory or a file that leaves sizes open [from the data].")  # fmt: skip
 @class_names_option
 @output_name_option
 @preprocessing_options
@@ -44,7 +45,6 @@ def convert(
     """
     from seenn_convert.artifact.artifact import MANIFEST
     from seenn_convert.artifact.files import check_replaceable
-    from seenn_convert.frontend.load import is_file_format
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows.convert import run as compiler
 
@@ -54,8 +54,6 @@ def convert(
     existing(data)
     if validation_data is not None:
         existing(validation_data)
-    if input_shape is not None and is_file_format(model):
-        raise click.UsageError("--input-shape is for package.module:factory; a file knows the shape of its images")
     with progress_bars() as progress:
         artifact = compiler.convert(
             model, data, options, weights, progress,

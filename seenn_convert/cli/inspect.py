@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.command(cls=GroupedCommand)
 @click.argument("model_or_artifact")
 @weights_option
-@click.option("--input-shape", type=SHAPE, help="Shape of one image, for package.module:factory, e.g. 3,32,32.")
+@click.option("--input-shape", type=SHAPE,
+              help="Shape of one image, for package.module:factory or a file that leaves sizes open, e.g. 3,32,32.")  # fmt: skip
 @output_name_option
 @json_option
 def inspect(

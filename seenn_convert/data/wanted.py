@@ -23,7 +23,9 @@ class Wanted:
     labelled: bool = False
 
     @classmethod
-    def by(cls, layout: ImageLayout, shape: Sequence[int] | None, channels: int | None, labelled: bool = False) -> "Wanted":
+    def by(
+        cls, layout: ImageLayout, shape: Sequence[int] | None, channels: int | None = None, labelled: bool = False
+    ) -> "Wanted":
         """Return what a model with inputs of ``shape`` takes whose images lie as ``layout`` says."""
         if shape is None:
             return cls(None, channels, labelled)

@@ -36,6 +36,7 @@ class ExitTuning:
         labelled: Whether labels were used; otherwise the ANN's answers stand in for them.
         held_out: Measured shares right on the held-out images.
         exit_counts: How many of the held-out images left at each timestep.
+        ann_logits: Of all calibration images, ``(N, K)``.
         certificate: What leaving early costs at most, where that was asked for.
         step_time: Milliseconds of stem and step, where the target is a time.
         ann_right: On how many of all the images the ANN is right; None without labels.
@@ -47,6 +48,7 @@ class ExitTuning:
     labelled: bool
     held_out: dict[str, float]
     exit_counts: tuple[int, ...]
+    ann_logits: Tensor
     certificate: Certificate | None = None
     step_time: StepTime | None = None
     ann_right: int | None = None
@@ -72,6 +74,7 @@ def tune_exit(
     ``readouts`` are of the whole calibration set, with logits.
     """
     temperatures, readouts = readouts.temperatures(split.fitting), readouts.with_ann_temperature(split.fitting)
+    assert readouts.ann_logits is not None
     fitting, held_out = (readouts.select(part).scored(score, temperatures) for part in (split.fitting, split.held_out))
     path = [full_run(readouts.timesteps), *careful_to_fast(fitting.scores, fitting.worth)]
     settings = [judged(held_out, thresholds) for thresholds in path]
@@ -95,6 +98,7 @@ def tune_exit(
         labelled=readouts.labels is not None,
         held_out=held_out.shares_right(steps),
         exit_counts=tuple(torch.bincount(steps - 1, minlength=readouts.timesteps).tolist()),
+        ann_logits=readouts.ann_logits,
         certificate=certificate,
         ann_right=None if readouts.labels is None else int((readouts.ann_answers == readouts.labels).sum()),
     )

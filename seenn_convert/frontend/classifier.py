@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx
 
-from seenn_convert.analysis.last_call import Squashing, row_shapes, squashed_logits
+from seenn_convert.analysis.last_call import Squashing, paired_logit, row_shapes, squashed_logits
 from seenn_convert.errors import InputError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import Pad, Reshape
@@ -38,7 +38,7 @@ class Reading:
         match self.taken_off:
             case "sigmoid":
                 values = values.sigmoid()
-            case "softmax":
+            case "softmax" | "sigmoid_pair":
                 values = values.softmax(-1)
             case "log_softmax":
                 values = values.log_softmax(-1)
@@ -63,7 +63,12 @@ class Reading:
             )
         elif len(self.shape) > 1:
             yield f"the model returns {shown}: it is read as (batch, {math.prod(self.shape)}), without axes of size 1"
-        if self.taken_off and not self.is_binary:
+        if self.taken_off == "sigmoid_pair":
+            yield (
+                "the model returns a sigmoid and 1 less it, which are the softmax of its input z and 0: these are the "
+                "logits"
+            )
+        elif self.taken_off and not self.is_binary:
             yield (
                 f"the {self.taken_off} at the end of the model is taken off: its input is the logits, whose softmax is "
                 "the confidence"
@@ -78,8 +83,8 @@ def as_classifier(program: Program) -> tuple[Program, Reading]:
     """Return the program with logits ``(B, K)``, K at least 2, and how they were made of what the model returns.
 
     Axes of size 1 are dropped. One number per image becomes two classes. A softmax or log-softmax at the end is taken
-    off, and so is the sigmoid of a single number, because the mean over time and the exit are for logits. A program
-    that returns logits already stays as it is.
+    off, and so is the sigmoid of a single number, because the mean over time and the exit are for logits; the numbers
+    1 - sigmoid(z) and sigmoid(z) are the softmax of (0, z). A program that returns logits already stays as it is.
 
     Raises:
         InputError: The model returns something else.
@@ -88,6 +93,10 @@ def as_classifier(program: Program) -> tuple[Program, Reading]:
     output = program.graph_module.graph.output_node().all_input_nodes[0]
     shape = shapes[output.name]
     _check(shape)
+    pair = paired_logit(program, shapes)
+    if pair is not None:
+        logit, place = pair
+        return _ended(program, logit, shapes[logit.name], (place, 1 - place)), Reading(shape, "sigmoid_pair")
     found = squashed_logits(program, shapes)
     if found is not None and math.prod(shape) > 1 and found[1] == "sigmoid":
         found = None  # of several classes: kept, and warned of
@@ -99,7 +108,8 @@ def as_classifier(program: Program) -> tuple[Program, Reading]:
             "the model ends in a softmax over one class, which is the same for every image; end it in a sigmoid, or "
             "return the score itself"
         )
-    return _ended(program, logits, shapes[logits.name], math.prod(shape)), Reading(shape, taken_off)
+    zeros = (1, 0) if math.prod(shape) == 1 else (0, 0)
+    return _ended(program, logits, shapes[logits.name], zeros), Reading(shape, taken_off)
 
 
 def shape_text(shape: tuple[object, ...]) -> str:
@@ -107,13 +117,14 @@ def shape_text(shape: tuple[object, ...]) -> str:
     return f"({', '.join(map(str, ('batch', *shape)))}{',' if not shape else ''})"
 
 
-def _ended(program: Program, logits: fx.Node, shape: tuple[int, ...], classes: int) -> Program:
+def _ended(program: Program, logits: fx.Node, shape: tuple[int, ...], zeros: tuple[int, int]) -> Program:
+    """Return the program that ends in ``logits``, of rows of ``shape``, with zeros before and behind them."""
     draft = Draft(program)
     end = next(node for node in draft.graph.nodes if node.name == logits.name)
     if len(shape) != 1:
-        end = draft.insert_after(end, "class_scores", Reshape((classes,)), [end])
-    if classes == 1:
-        end = draft.insert_after(end, "two_classes", Pad((1, 0)), [end])
+        end = draft.insert_after(end, "class_scores", Reshape((math.prod(shape),)), [end])
+    if any(zeros):
+        end = draft.insert_after(end, "two_classes", Pad(zeros), [end])
     draft.graph.output_node().args = (end,)
     return draft.finish("ReadClassifier")
 

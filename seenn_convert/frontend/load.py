@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_notes
-from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
+from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, SeennConvertError, reason_of
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.frontend.torch.exported import reference, with_sizes
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
-from seenn_convert.frontend.torch.versions import runnable
+from seenn_convert.frontend.weights import load_weights
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.program import Program
 from seenn_convert.regular_files import check_regular
@@ -42,6 +41,8 @@ class Source:
             onnxruntime runs.
         output_name: Output that holds the logits; None if the model has only one.
         notes: Sentences for the user on how it was read where that was not plain.
+        pixel_range: The numbers that stand for black and white if the model's own input type says that they are not
+            0 and 1.
         reading: How the program's logits follow from what the original returns.
     """
 
@@ -52,6 +53,7 @@ class Source:
     reference: Callable[[Tensor], Tensor] | None = None
     output_name: str | None = None
     notes: tuple[str, ...] = ()
+    pixel_range: tuple[float, float] | None = None
     reading: Reading = AS_IT_IS
 
     def check(self, images: Tensor) -> float:
@@ -97,7 +99,8 @@ class Source:
         from seenn_convert.frontend.onnx.reader import read_onnx
 
         images = images.to(self.program.input_dtype)
-        check_against_onnxruntime(path, read_onnx(path, self.output_name), images, output_name=self.output_name)
+        network = read_onnx(path, self.output_name, self.program.input_shape)
+        check_against_onnxruntime(path, network, images, output_name=self.output_name)
         return check_against_onnxruntime(path, self._as_original, images, output_name=self.output_name)
 
 
@@ -113,8 +116,9 @@ def read_model(
     Args:
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
-        input_shape: Shape of one image; needed for modules and factories, files know theirs.
-        weights: A ``.safetensors`` file with the state of the factory's module.
+        input_shape: Shape of one image; needed for modules and factories, and for files that leave sizes open.
+        weights: A file with the state of the factory's module: ``.safetensors``, or what ``torch.save`` wrote of a
+            state dict.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
             mapping, or a position.
         extra_operators: Operators of the user's own, by the names that the exported graph has for them.
@@ -139,24 +143,25 @@ def _read(
     if isinstance(model, nn.Module):
         return _from_module(model, type(model).__name__, input_shape, output_name, extra_operators)
     if isinstance(model, ExportedProgram):
-        return _from_exported(model, "exported program", None, output_name, extra_operators)
+        return _from_exported(model, "exported program", None, input_shape, output_name, extra_operators)
     if not isinstance(model, (str, Path)):
         raise InputError(_no_model(model))
     path = Path(model)
     if weights is not None and path.suffix in (".onnx", ".pt2"):
         raise InputError(f"{path.name} holds its weights; --weights is for package.module:factory")
     if path.suffix == ".onnx":
-        return _from_onnx(path, output_name)
+        return _from_onnx(path, output_name, input_shape)
     if path.suffix == ".pt2":
         _check_file(path)
-        return _from_exported(read_pt2(path, extra_operators), path.name, path, output_name, extra_operators)
+        return _from_pt2(path, input_shape, output_name, extra_operators)
     if _is_factory(path):
-        module = _call_factory(str(model), weights)
-        return _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        module, notes = _call_factory(str(model), weights)
+        source = _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
+        return replace(source, notes=(*notes, *source.notes))
     _check_file(path)
     raise InputError(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
-        "the last with a .safetensors file as its weights"
+        "the last with a .safetensors or .pth file as its weights"
     )
 
 
@@ -187,12 +192,16 @@ def read_for_images(
         shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
         return read_model(model, shape, weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and _is_factory(model):
-        module = _call_factory(str(model), weights)
+        module, notes = _call_factory(str(model), weights)
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS and len(size) == 2 else []
         others += [(*size, channels) for channels, *size in [image_shape, *others] if len(size) == 2]
         shape = _accepted(module, image_shape, others)
-        return _with_layout(_from_module(module, str(model), shape, output_name, extra_operators, weights))
+        source = _with_layout(_from_module(module, str(model), shape, output_name, extra_operators, weights))
+        return replace(source, notes=(*notes, *source.notes))
+    is_file = isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None
+    if is_file or isinstance(model, ExportedProgram):
+        return read_model(model, None, weights, output_name, extra_operators)
     return read_model(model, image_shape, weights, output_name, extra_operators)
 
 
@@ -209,6 +218,18 @@ def _with_layout(source: Source) -> Source:
 def is_file_format(model: str | Path) -> bool:
     """Return whether ``model`` names a file that knows the shape of its input."""
     return Path(model).suffix in (".onnx", ".pt2")
+
+
+def open_input(model: str | Path) -> tuple[int | None, ...] | None:
+    """Return the shape of an image in an ONNX file that leaves sizes of it open, None for each; else None."""
+    path = Path(model)
+    if path.suffix != ".onnx" or not path.is_file():
+        return None
+    from seenn_convert.frontend.onnx.file import damage_told, load_model
+    from seenn_convert.frontend.onnx.image import open_shape
+
+    with damage_told(path):
+        return open_shape(load_model(path, with_weights=False), path)
 
 
 def _is_factory(model: str | Path) -> bool:
@@ -229,21 +250,40 @@ def _from_module(
 
 
 def _from_exported(
-    exported: ExportedProgram, name: str, path: Path | None, output_name: str | None, extra: Sequence[Operator]
+    exported: ExportedProgram, name: str, path: Path | None, input_shape: Sequence[int] | None,
+    output_name: str | None, extra: Sequence[Operator],
+) -> Source:  # fmt: skip
+    program = from_exported(with_sizes(exported, input_shape), output_name, extra)
+    return _classifier(Source(program, name, "pt2", path, reference(exported, output_name), output_name))
+
+
+def _from_pt2(
+    path: Path, input_shape: Sequence[int] | None, output_name: str | None, extra: Sequence[Operator]
 ) -> Source:
-    reference = _exported_reference(exported, output_name)
-    program = from_exported(exported, output_name, extra)
-    return _classifier(Source(program, name, "pt2", path, reference, output_name))
+    """Read a file and run it on one black image: what was changed by hand may be read and not run."""
+    try:
+        source = _from_exported(read_pt2(path, extra), path.name, path, input_shape, output_name, extra)
+        with torch.no_grad():
+            source.program(torch.zeros(1, *source.program.input_shape, dtype=source.program.input_dtype))
+    except SeennConvertError:
+        raise
+    except Exception as error:  # whatever the content of a damaged file may provoke
+        raise InputError(f"{path}: its graph does not run ({reason_of(error)}); export the model again") from error
+    return source
 
 
-def _from_onnx(path: Path, output_name: str | None) -> Source:
+def _from_onnx(path: Path, output_name: str | None, input_shape: Sequence[int] | None) -> Source:
+    from seenn_convert.frontend.onnx.file import output_names
     from seenn_convert.frontend.onnx.reader import read_onnx
 
     _check_file(path)
-    network = read_onnx(path, output_name)
-    choose(network.output_names, [True] * len(network.output_names), output_name)
+    if output_name is None:
+        names = output_names(path)
+        choose(names, [True] * len(names), None)
+    network = read_onnx(path, output_name, input_shape)
     program = from_torch(network, network.input_shape, network.input_dtype)
-    return _classifier(Source(program, path.name, "onnx", path, output_name=output_name))
+    source = Source(program, path.name, "onnx", path, output_name=output_name, notes=network.notes)
+    return _classifier(replace(source, pixel_range=network.pixel_range))
 
 
 def _classifier(source: Source) -> Source:
@@ -252,27 +292,8 @@ def _classifier(source: Source) -> Source:
     return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
 
 
-def _exported_reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
-    """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
-    module = runnable(exported)
-    image = next(node for node in exported.graph.nodes if node.op == "placeholder" and node.name in _inputs(exported))
-    batch = image.meta["val"].shape[0]
-    if not isinstance(batch, int):
-        return lambda images: select(module(images), output_name)
-
-    def run(images: Tensor) -> Tensor:
-        missing = -len(images) % batch
-        whole = torch.cat([images, images[:1].expand(missing, *images.shape[1:])])
-        return torch.cat([select(module(part), output_name) for part in torch.split(whole, batch)])[: len(images)]
-
-    return run
-
-
-def _inputs(exported: ExportedProgram) -> tuple[str, ...]:
-    return tuple(str(name) for name in exported.graph_signature.user_inputs)
-
-
-def _call_factory(spec: str, weights: Path | None) -> nn.Module:
+def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return the module in eval mode, with the weights of a file if one is given, and notes on these."""
     module_name, _, factory_name = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -288,14 +309,11 @@ def _call_factory(spec: str, weights: Path | None) -> nn.Module:
         raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
+    notes: tuple[str, ...] = ()
     if weights is not None:
         _check_file(weights)
-        try:
-            model.load_state_dict(load_file(weights))
-        except (SafetensorError, RuntimeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{weights}: does not fit {spec} ({reason})") from error
-    return model.eval()
+        notes = load_weights(model, weights, spec)
+    return model.eval(), notes
 
 
 def _check_file(path: Path) -> None:

@@ -26,8 +26,9 @@ _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
-    operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, TemporalDifference,
-    RectifiedDifference, MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow,
+    operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, operators.QuantisedReLU,
+    TemporalDifference, RectifiedDifference, MeanDifference, Tick, TimestepBias, operators.Affine,
+    operators.ConstantRow,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """The conversion part of the report: what was converted, how, and how the exit was chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
@@ -15,8 +15,9 @@ from seenn_convert.artifact.schema.conversion import (
     PassFacts,
     WeightTuning,
 )
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import PolicyFacts
+from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.checks import classes_of
 from seenn_convert.exits.choose import Setting
@@ -24,6 +25,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
 
 
@@ -47,12 +49,15 @@ def conversion_report(
     neuron: str,
     target: ExitTarget | None,
     parity: float | None,
+    energy: ThreeRuns,
     ann_accuracy: float | None = None,
+    warnings: Iterable[Caution] = (),
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
     Neurons were inserted in ``ann``; ``neuron`` is the name of their type, ``parity`` the relative error against the
-    original and ``ann_accuracy`` what the user says of new images, both None where they are not known.
+    original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
+    estimate from held-out images. The report's own warnings come before those given.
     """
     sites = call_sites(ann)
     return Conversion(
@@ -71,7 +76,12 @@ def conversion_report(
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
-        warnings=tuple(cautions(calibration, tuning, data, classes_of(snn), ann_accuracy)),
+        warnings=(
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
+            *few_spikes(ann, snn, sites),
+            *more_energy(energy, "held-out calibration images"),
+            *warnings,
+        ),
     )
 
 

@@ -33,6 +33,8 @@ from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.reliability import calibration_error, exit_confidence
 from seenn_convert.measure.remedies import Settings
+from seenn_convert.measure.spiking_warnings import more_energy
+from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.measure.timing import time_three_ways
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -83,7 +85,7 @@ def measure(
         program.graph_module.to(device)
     with torch.no_grad():
         batch_size = rows_together(artifact.snn, batch_size)
-        ann_predictions = run_ann(ann, data, images_together(ann, batch_size), progress).argmax(dim=-1)
+        ann_logits = run_ann(ann, data, images_together(ann, batch_size), progress)
         counter = Counter(progress, "all timesteps", len(data))
         start = perf_counter()
         plans = reads_plan(artifact.policy)
@@ -102,7 +104,7 @@ def measure(
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=float((ann_predictions == labels).double().mean()),
+        ann_accuracy=float((ann_logits.argmax(dim=-1) == labels).double().mean()),
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         confidence=_confidence(trace, model, labels),
@@ -121,9 +123,10 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    here = AnnRight(of="new", images=len(data), right=int((ann_predictions == labels).sum()))
+    doubts = suspicions(ann, data, ann_logits, range(len(data)))
+    here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
     gap = evaluation_gap(artifact.facts.ann_right, here) if ann is artifact.ann else None
-    return replace(found, warnings=tuple(_warnings(artifact, data, found, gap)))
+    return replace(found, warnings=(*_warnings(artifact, data, found, gap), *doubts))
 
 
 def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution | None) -> Iterator[Caution]:
@@ -141,6 +144,7 @@ def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution
         yield Caution("exit_drift", drift_words(found.exit_drift, gap))
     if found.certificate is not None and not found.certificate.holds:
         yield Caution("certificate_fails", broken_words(found.certificate, gap))
+    yield from more_energy(found.energy.nanojoule_per_image, "these images")
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:

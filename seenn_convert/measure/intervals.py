@@ -30,3 +30,12 @@ def points_lost(full: Tensor, right: Tensor) -> tuple[float, float]:
     differences = 100 * (full.double() - right.double())
     deviation = float(differences.std()) if len(differences) > 1 else 0.0
     return float(differences.mean()), NORMAL_95 * deviation / math.sqrt(len(differences))
+
+
+def is_clearly_better(one: Tensor, other: Tensor, points: float) -> bool:
+    """Return whether ``one`` gains ``points`` of accuracy or more on the same images, and no chance explains it.
+
+    Both are ``(N,)`` bool. The gain has to be four of its standard deviations, of at least 20 images.
+    """
+    lost, half = points_lost(other, one)
+    return len(one) >= 20 and -lost >= max(points, 4 * half / NORMAL_95)

@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.ir.operators import ClippedReLU, Encode
 from seenn_convert.neurons.layers import Neuron
 
 PARTS = ("startup", "upstream", "clipping", "quantisation", "unevenness")
@@ -43,6 +42,5 @@ def split_error(
 
 def apply(activation: nn.Module, x: Tensor) -> Tensor:
     """Return the activation of ``x``, as the ANN has it."""
-    if isinstance(activation, Encode):
-        return x
-    return x.clamp(0, activation.maximum) if isinstance(activation, ClippedReLU) else x.clamp(min=0)
+    result: Tensor = activation(x)
+    return result

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from seenn_convert.choices import NEURON_NAMES
@@ -184,6 +185,15 @@ class Group(_Shared):
     def levels(self) -> int:
         """Return the members."""
         return self.members
+
+
+def can_encode(neuron: NeuronType) -> bool:
+    """Return whether neurons of a type can send a graded signal of either sign."""
+    try:
+        neuron.encoding(torch.ones(1))
+    except InputError:
+        return False
+    return True
 
 
 NEURON_TYPES: Mapping[str, NeuronType] = dict(

@@ -13,6 +13,7 @@ from seenn_convert.ir.operators import (
     AtenOperator,
     ClippedReLU,
     GradedReLU,
+    QuantisedReLU,
     Subtract,
     Treatment,
     treatment_of,
@@ -30,7 +31,7 @@ class CarrySkips(Pass):
     A skip connection leads from an activation to the next one through a sum, and meets no weights on the way. Its
     values cost one addition each, spikes or not. Spikes would round them anew in every block, which is most of what a
     residual network loses at few timesteps; the graded copy, a temporal difference, is exact. An activation that no
-    weights read keeps its neurons.
+    weights read keeps its neurons. So does a quantised one: the network was trained with what its spikes say.
 
     Args:
         graded: False takes the copies back, so that spikes go along skip connections, too.
@@ -44,9 +45,8 @@ class CarrySkips(Pass):
         if self.graded:
             for node, module in draft.modules_of(nn.ReLU, ClippedReLU):
                 skips = [user for user in node.users if _is_skip(draft, user)]
-                if skips and len(skips) < len(node.users):
-                    maximum = _maximum(module)
-                    assert maximum is not None
+                maximum = _maximum(module)
+                if maximum is not None and skips and len(skips) < len(node.users):
                     copy = GradedReLU(maximum)
                     graded = draft.insert_after(node, f"{node.name}_skip", copy, [draft.source_of(node)])
                     for user in skips:
@@ -65,7 +65,9 @@ class CarrySkips(Pass):
 
 
 def _maximum(module: nn.Module | None) -> float | None:
-    """Return the value at which an activation is clipped, infinity if it is not; None if it is no activation."""
+    """Return the value at which an activation is clipped, infinity if it is not; None if it is none or quantised."""
+    if isinstance(module, QuantisedReLU):
+        return None
     if isinstance(module, ClippedReLU):
         return module.maximum
     return math.inf if isinstance(module, nn.ReLU) else None

@@ -71,7 +71,7 @@ def _moved(draft: Draft, last: fx.Node) -> Clip | None:
     """Return the clip ``x -> + shift -> clipped rectifier -> - shift`` that ends at ``last``."""
     middle = draft.source_of(last)
     rectifier = draft.module_at(middle)
-    if not isinstance(rectifier, ClippedReLU) or len(middle.users) > 1:
+    if type(rectifier) is not ClippedReLU or len(middle.users) > 1:
         return None
     first = draft.source_of(middle)
     there, back = _shift(draft, first), _shift(draft, last)

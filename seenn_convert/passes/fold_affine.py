@@ -26,12 +26,12 @@ class _Reader:
 
 
 class FoldAffine(Pass):
-    """Replace ``conv(scale * s + shift)`` by one convolution, where s are spikes: a shift would make every value nonzero.
+    """Replace ``conv(scale * s + shift)`` of spikes s by one convolution: a shift would make every value nonzero.
 
     Before: ``x -> relu -> affine -> conv -> y``     After: ``x -> relu -> conv -> y``
     Averages, reshapes and padding may stand between. Where zeros are padded the shift differs at the edge: it
-    becomes an affine behind the convolution, where nothing multiplies it. Declines where something else reads the affine,
-    or its constants differ within what a convolution sums.
+    becomes an affine behind the convolution, where nothing multiplies it. Declines where something else reads the
+    affine, or its constants differ within what a convolution sums.
     """
 
     def rewrite(self, draft: Draft) -> None:
@@ -44,6 +44,7 @@ class FoldAffine(Pass):
             row = shapes[node.name]
             if shapes[draft.source_of(node).name] != row:
                 continue
+            assert isinstance(module, Affine)
             wide = _Reader(node, module.scale.double().expand(row), module.shift.double().expand(row))
             readers = _readers(draft, wide, shapes)
             if readers and all(_separable(draft.module_at(one.node), one.scale) for one in readers):
@@ -70,13 +71,17 @@ def _readers(draft: Draft, at: _Reader, shapes: dict[str, tuple[int, ...]]) -> l
     return found
 
 
-def _carried(module: nn.Module | None, at: _Reader, user: fx.Node, shapes: dict[str, tuple[int, ...]]) -> _Reader | None:
+def _carried(
+    module: nn.Module | None, at: _Reader, user: fx.Node, shapes: dict[str, tuple[int, ...]]
+) -> _Reader | None:
     """Return the constants behind ``user``, None if scaling and shifting do not commute with it."""
     row = shapes.get(user.name, ())
     if isinstance(module, Reshape):
         return _Reader(user, at.scale.reshape(row), at.shift.reshape(row))
     if isinstance(module, Pad) and module.value == 0 and _same_along(at.scale, tuple(range(1, at.scale.dim()))):
-        return _Reader(user, at.scale.flatten(1)[:, :1].reshape(-1, *[1] * (len(row) - 1)).expand(row), module(at.shift))
+        return _Reader(
+            user, at.scale.flatten(1)[:, :1].reshape(-1, *[1] * (len(row) - 1)).expand(row), module(at.shift)
+        )
     if isinstance(module, Mean):
         axes = tuple(dim % (at.scale.dim() + 1) - 1 for dim in module.dims)
     elif isinstance(module, _AVERAGES) and not _pads(module):
@@ -144,7 +149,11 @@ def _input_scale(layer: nn.Module, scale: Tensor) -> Tensor:
     if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
         return channels.reshape(-1, 1, *ones)
     groups = int(layer.groups)  # type: ignore[arg-type]
-    return channels.reshape(groups, -1).repeat_interleave(weight.shape[0] // groups, dim=0).reshape(*weight.shape[:2], *ones)
+    return (
+        channels.reshape(groups, -1)
+        .repeat_interleave(weight.shape[0] // groups, dim=0)
+        .reshape(*weight.shape[:2], *ones)
+    )
 
 
 def _uniform(layer: nn.Module, moved: Tensor) -> Tensor | None:

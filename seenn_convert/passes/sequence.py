@@ -4,16 +4,18 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
+from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.choices import Encode, Skips
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.neurons.types import NeuronType
+from seenn_convert.neurons.types import NeuronType, Signed, can_encode
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
 from seenn_convert.passes.carry_skips import CarrySkips
+from seenn_convert.passes.drop_doubled_relu import DropDoubledReLU
 from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
@@ -26,6 +28,7 @@ from seenn_convert.passes.join_clips import JoinClips
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
+from seenn_convert.passes.recognize_activations import RecognizeActivations
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
@@ -33,21 +36,34 @@ ANN_PASSES: tuple[Pass, ...] = (
     Canonicalize(),  # early: every later pass may assume one call a module
     DropNoOps(),  # before folding: dropout may stand between a convolution and its batch norm
     FoldBatchNorm(),  # before thresholds are measured: they belong to the folded activations
+    RecognizeActivations(),  # before pooling moves and activations are split: it finds some more
     FusePaddedMaxPool(),  # before pooling moves: it moves with its padding
     PoolBeforeReLU(),  # before activations are split: a split one is not monotone in one call
+    DropDoubledReLU(),  # behind pooling, which may have stood between the two
     FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
     SplitLeakyReLU(),  # behind all that takes a leaky activation as one
     OrderChannelsLast(),  # last: the weights are final
 )
 
 
-def encoding_passes(ann: Program, encode: Encode) -> tuple[Pass, ...]:
+ENOUGH_SPIKES = 0.5
+"""Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is."""
+
+
+def encoding_passes(ann: Program, encode: Encode, neuron_type: NeuronType = Signed()) -> tuple[Pass, ...]:
     """Return the passes that decide where graded values become spikes, after all others of stage ANN.
 
-    ``"auto"`` encodes only where the network has no activation that becomes neurons, so that nothing would spike.
+    ``"auto"`` encodes a network in which spikes would drive less than half of the multiply-accumulates, if that lets
+    them drive more. Neurons that cannot send values below 0 leave it as it is, unless nothing at all would spike.
     """
-    has_neurons = any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls())
-    return (InsertEncoders(),) if encode == "always" or (encode == "auto" and not has_neurons) else ()
+    if encode != "auto":
+        return (InsertEncoders(),) if encode == "always" else ()
+    if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
+        return (InsertEncoders(),)
+    share = spiking_share(call_sites(ann))
+    if share >= ENOUGH_SPIKES or not can_encode(neuron_type):
+        return ()
+    return (InsertEncoders(),) if spiking_share(call_sites(InsertEncoders()(ann))) > share else ()
 
 
 def last_passes(skips: Skips) -> tuple[Pass, ...]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.ir.interpreter import Inputs, Interpreter
-from seenn_convert.ir.operators import ClippedReLU, Encode
+from seenn_convert.ir.operators import ClippedReLU, Encode, QuantisedReLU
 from seenn_convert.ir.program import Program
 
 THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
@@ -141,6 +141,8 @@ def _activations(
         result = module(*inputs)
         if node.name in logs:
             if levels is not None:
+                if isinstance(module, QuantisedReLU):  # its own levels hand no gradient through
+                    result = inputs[0].clamp(0, module.maximum)
                 result = _in_levels(result, _row(logs[node.name].exp(), result), levels, module)
             found[node.name] = result
         return result

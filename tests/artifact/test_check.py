@@ -7,9 +7,11 @@ import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.artifact.check import check_runs
+from seenn_convert.artifact.check import LARGEST_RESULT, check_one_image, check_runs
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
+from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.program import Program, StateSpec
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
 from seenn_convert.passes.base import run_passes
 
@@ -62,3 +64,57 @@ def test_a_policy_head_chooses_among_all_timesteps() -> None:
     check_runs(ann, shapes, 5)
     with pytest.raises(ValueError, match=r"plan has shape \(2, 5\) where \(2, 6\)"):
         check_runs(ann, shapes, 6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.complex64, torch.bool])
+def test_weights_of_another_type_are_found(dtype: torch.dtype) -> None:
+    for name in ("conv2.weight", "exit_probe.temperatures"):
+        changed = copy.deepcopy(SNN.graph_module)
+        owner, _, leaf = name.rpartition(".")
+        setattr(changed.get_submodule(owner), leaf, _with(changed, name, dtype))
+        with pytest.raises(ValueError, match=f"{leaf} of .* holds numbers of type {dtype}, not torch.float32"):
+            check_runs(ANN, replace(SNN, graph_module=changed))
+
+
+def _with(graph_module: torch.fx.GraphModule, name: str, dtype: torch.dtype) -> torch.Tensor:
+    value = dict([*graph_module.named_parameters(), *graph_module.named_buffers()])[name].detach().to(dtype)
+    return torch.nn.Parameter(value, requires_grad=False) if name.endswith("weight") else value
+
+
+def test_a_result_beyond_all_memory_is_refused_before_it_is_made() -> None:
+    huge = copy.deepcopy(ANN.graph_module)
+    call = next(node for node in huge.graph.nodes if node.op == "call_module")
+    huge.add_module("repeat", AtenOperator("repeat.default", ("@0", (1, 1, 2**16, 2**16))))
+    with huge.graph.inserting_before(call):
+        call.args = (huge.graph.call_module("repeat", call.args),)
+    huge.recompile()
+    with pytest.raises(ValueError, match=r"repeat has a result of .* numbers"):
+        check_runs(replace(ANN, graph_module=huge), SNN)
+    assert LARGEST_RESULT < 2 * 64 * 2**32
+
+
+def test_the_work_of_an_image_is_estimated() -> None:
+    """Kernels of 1 x 9 on 8 x 8 places and of 5 x 9 on 4 x 4, a head of 20 x 3; for the ANN and once more in spikes."""
+    macs = 64 * 5 * 9 + 16 * 5 * 5 * 9 + 20 * 3
+    assert 2 * macs <= check_runs(ANN, SNN) <= 4 * macs
+
+
+def test_what_fits_by_its_shape_and_does_not_run_is_found() -> None:
+    ann, snn = small.ann_program(), small.model().program
+    check_one_image(ann, snn)
+    changed = copy.deepcopy(ann.graph_module)
+    call = next(node for node in changed.graph.nodes if node.op == "call_module")
+    changed.add_module("shift", AtenOperator("bitwise_not.default", ("@0",)))
+    with changed.graph.inserting_before(call):
+        call.args = (changed.graph.call_module("shift", call.args),)
+    changed.recompile()
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        check_one_image(replace(ann, graph_module=changed), snn)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_threshold_that_is_not_a_positive_number_is_found(threshold: float) -> None:
+    changed = copy.deepcopy(small.model().program.graph_module)
+    next(module for module in changed.modules() if isinstance(module, Neuron)).v_threshold.fill_(threshold)
+    with pytest.raises(ValueError, match="firing threshold is not a positive number"):
+        check_one_image(small.ann_program(), replace(small.model().program, graph_module=changed))

@@ -5,10 +5,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from seenn_convert.artifact import files
 from seenn_convert.artifact.files import (
     check_replaceable,
     read_json,
@@ -129,8 +133,8 @@ def test_json_goes_out_and_in(tmp_path: Path) -> None:
     data = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
     write_json(tmp_path / "a.json", data)
     assert read_json(tmp_path / "a.json") == data
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json(tmp_path / "b.json", {"x": float("nan")})
+    with pytest.raises(InputError, match=r"layers\.1\.error is NaN or infinite and cannot be written; look for images"):
+        write_json(tmp_path / "b.json", {"layers": [{"error": 0.5}, {"error": float("nan")}]})
     assert os.listdir(tmp_path) == ["a.json"]
 
 
@@ -246,3 +250,68 @@ def test_a_name_that_is_not_utf_8_is_written_and_read_again(tmp_path: Path) -> N
     assert read_json(tmp_path / "names.json") == {"class": name}
     write_text(tmp_path / "page.html", f"<p>{name}</p>")
     assert (tmp_path / "page.html").read_text() == "<p>caf?</p>"
+
+
+def kill_between(tmp_path: Path, moment: str) -> None:
+    """Let a process be killed as it replaces ``out``; it has the process id of the next one, as in a container."""
+    code = f"""
+import os, pathlib, shutil, signal
+from seenn_convert.artifact import files
+os.getpid_before, os.getpid = os.getpid, lambda: 1
+def die(*args, **options): os.kill(os.getpid_before(), signal.SIGKILL)
+{moment} = die
+with files.replaced_folder(pathlib.Path({str(tmp_path / "out")!r}), "manifest.json") as folder:
+    (folder / "manifest.json").write_text("two")
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("moment", ["files._swap", "shutil.rmtree"])
+def test_what_a_killed_writer_left_stands_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """In containers every process has the same id, so a name made of it is taken for ever."""
+    with replaced_folder(tmp_path / "out", MARKER) as folder:
+        fill(folder, "one")
+    kill_between(tmp_path, moment)
+    assert len(os.listdir(tmp_path)) == 2
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    for text in ("three", "four"):
+        with replaced_folder(tmp_path / "out", MARKER) as folder:
+            fill(folder, text)
+        assert texts(tmp_path / "out")[MARKER] == text
+
+
+def test_old_litter_is_swept_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    litter = [".out.old-7", ".out.writing-1a2b3c4d", ".out.old-0123abcd"]
+    others = [".out.old-notes", ".other.old-7", "out.old-7", ".out.writing-12.txt"]
+    for name in (*litter, *others):
+        (tmp_path / name).mkdir()
+        fill(tmp_path / name, "left")
+    (tmp_path / ".out.writing-99").write_text("a file")
+    with replaced_folder(tmp_path / "out", MARKER) as folder:
+        fill(folder, "new")
+    assert set(os.listdir(tmp_path)) == {*litter, *others, ".out.writing-99", "out"}  # a living writer may use them
+    monkeypatch.setattr(files.time, "time", lambda now=time.time(): now + files.LITTER_AGE + 60)
+    with replaced_folder(tmp_path / "out", MARKER) as folder:
+        fill(folder, "newer")
+    assert set(os.listdir(tmp_path)) == {*others, "out"}
+
+
+def test_the_only_copy_is_never_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between two renames, the old one lies beside its place; a writer that fails removes nothing."""
+    (tmp_path / ".out.old-7").mkdir()
+    fill(tmp_path / ".out.old-7", "one")
+    monkeypatch.setattr(files.time, "time", lambda now=time.time(): now + files.LITTER_AGE + 60)
+    with pytest.raises(RuntimeError), replaced_folder(tmp_path / "out", MARKER):
+        raise RuntimeError
+    assert texts(tmp_path / ".out.old-7")[MARKER] == "one"
+
+
+def test_litter_of_files_is_swept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".report.json.writing-123").write_text("half")
+    write_text(tmp_path / "report.json", "{}")
+    assert len(os.listdir(tmp_path)) == 2
+    monkeypatch.setattr(files.time, "time", lambda now=time.time(): now + files.LITTER_AGE + 60)
+    write_text(tmp_path / "report.json", "{}")
+    assert os.listdir(tmp_path) == ["report.json"]

@@ -284,7 +284,7 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path
     both = ["--target-drop", "1", "--target-timesteps", "3"]
     model, data = SAMPLE / "fashion_mnist.onnx", SAMPLE / "calibration.npz"
     assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *both)[0] == 2
-    for option in (["--seed", -(10**30)], ["--input-shape", "1,28,28"], ["--certify", "0.01"], ["--certify", "a,b"],
+    for option in (["--seed", -(10**30)], ["--certify", "0.01"], ["--certify", "a,b"],
                    ["--target-ms", "3", "--target-drop", "1"]):  # fmt: skip
         assert run(capsys, "convert", model, "--calibration-data", data, "-o", tmp_path / "o", *option)[0] == 2
 

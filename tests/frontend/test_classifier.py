@@ -95,6 +95,30 @@ def test_one_number_is_read_as_two_classes(tmp_path: Path, end: str) -> None:
         assert ("sigmoid: it is read" in source.notes[0]) == squashed
 
 
+PAIRS = {
+    "joined": (lambda p: torch.cat([1 - p, p], 1), 1),
+    "stacked": (lambda p: torch.stack([1 - p[:, 0], p[:, 0]], 1), 1),
+    "the other way round": (lambda p: torch.cat([p, 1 - p], 1), 0),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("end", PAIRS)
+def test_a_probability_and_its_rest_are_two_classes(tmp_path: Path, end: str) -> None:
+    """1 - sigmoid(z) and sigmoid(z) are the softmax of 0 and z."""
+    pair, place = PAIRS[end]
+    one = model(lambda y: pair(torch.sigmoid(y)), 1)
+    z = scores(one)
+
+    for source in sources(one, tmp_path):
+        with torch.no_grad():
+            logits = source.program(IMAGES)
+        expected = [torch.zeros_like(z), torch.zeros_like(z)]
+        expected[place] = z
+        assert torch.allclose(logits, torch.cat(expected, 1), atol=1e-6)
+        assert source.check(IMAGES) < 1e-4
+
+
 def test_another_program_than_the_original_is_found_through_the_reading() -> None:
     """The check compares in the model's own output, so a sigmoid that is not the model's stands out."""
     one, other = model(torch.sigmoid, 1), model(torch.sigmoid, 1)
@@ -110,6 +134,8 @@ def test_another_program_than_the_original_is_found_through_the_reading() -> Non
     [
         (lambda y: y, 5),
         (lambda y: torch.sigmoid(y), 5),
+        (lambda y: torch.cat([1 - torch.sigmoid(y[:, :1]), torch.sigmoid(y[:, 1:])], 1), 2),
+        (lambda y: torch.cat([2 - torch.sigmoid(y[:, :1]), torch.sigmoid(y[:, :1])], 1), 2),
         (lambda y: y.softmax(1) * 2, 5),
         (lambda y: y.view(-1, 2, 3).softmax(2).flatten(1), 6),
         (lambda y: y.view(-1, 2, 3).softmax(1).flatten(1), 6),

@@ -127,5 +127,3 @@ def test_a_pooling_with_padding_keeps_it_in_front() -> None:
     program = folded(lambda m, x: m.layer(F.avg_pool2d(m.bn(F.relu(x)), 3, 1, 1)).flatten(1), bn=nn.BatchNorm2d(3),
                      layer=nn.Conv2d(3, 4, 1))  # fmt: skip
     assert len(affines(program)) == 1
-
-

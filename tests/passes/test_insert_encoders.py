@@ -8,6 +8,7 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.ir.operators import Encode
 from seenn_convert.ir.program import Program, format_program
 from seenn_convert.neurons.layers import EncodingNeuron, GroupEncoder, MultiLevelEncoder, Neuron, TrackingEncoder
@@ -65,11 +66,13 @@ def test_where_spikes_arrive_already_it_declines() -> None:
 
 
 @pytest.mark.parametrize("make", toys.SPIKING)
-def test_a_network_of_relus_needs_none_unless_asked(make) -> None:
-    """By itself nothing is encoded where there are neurons; asked, only what no spikes reach."""
+def test_a_network_that_spikes_needs_none_unless_asked(make) -> None:
+    """By itself nothing is encoded where spikes drive half of it, or encoders would add none; asked, it is."""
     ann = harness.ann_program(harness.program_of(make))
+    share, most = (spiking_share(call_sites(one)) for one in (ann, InsertEncoders()(ann)))
 
-    assert encoding_passes(ann, "auto") == encoding_passes(ann, "never") == ()
+    assert [one.name for one in encoding_passes(ann, "auto")] == ["InsertEncoders"] * (share < min(0.5, most))
+    assert encoding_passes(ann, "never") == ()
     assert [one.name for one in encoding_passes(ann, "always")] == ["InsertEncoders"]
 
 

@@ -83,7 +83,9 @@ def test_rising_scales_move_with_the_activation(act: nn.Module) -> None:
     assert kinds[:2] == ["Conv2d", "MaxPool2d"] and kinds[3] == "Affine" and len(kinds) == 5
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveMaxPool2d(3)], ids=repr)
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AdaptiveMaxPool2d(3)], ids=repr
+)
 def test_where_a_scale_falls_the_minimum_is_taken(pool: nn.Module) -> None:
     """``max(g * relu(x)) = g * relu(min(x))`` for g < 0, and a minimum is a maximum with the sign changed twice."""
     kinds = order(harness.check_pass(PoolBeforeReLU(), affine_pool([0.5, -2.0, 0.0, -1.0], nn.ReLU(), pool=pool)))
@@ -95,7 +97,9 @@ def test_two_falling_scales_rise_together() -> None:
     def body(m: nn.Module, x: Tensor) -> Tensor:
         return F.max_pool2d(F.relu(F.relu(m.conv(x)) * -2 + 3) * -1, 2).flatten(1)
 
-    kinds = order(harness.check_pass(PoolBeforeReLU(), Canonicalize()(harness.as_program(toys.toy(body, conv=toys.conv())))))
+    kinds = order(
+        harness.check_pass(PoolBeforeReLU(), Canonicalize()(harness.as_program(toys.toy(body, conv=toys.conv()))))
+    )
     assert kinds[:3] == ["Conv2d", "MaxPool2d", "ReLU"]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from seenn_convert.artifact.schema.coding import PlainParts
-from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, Interval
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, Interval, Share
 
 SCHEMA_VERSION = 2
 
@@ -67,7 +67,7 @@ class Point:
     """
 
     average_timesteps: float
-    accuracy: float
+    accuracy: Share
     interval95: Interval
     points_lost: float
     points_lost_interval95: Interval
@@ -121,7 +121,7 @@ class Bin(NamedTuple):
 
     images: int
     confidence: float
-    accuracy: float
+    accuracy: Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class ReliabilityRow:
 
     t: int
     temperature: float
-    accuracy: float
+    accuracy: Share
     confidence_before: float
     confidence_after: float
     error_before: float
@@ -180,8 +180,8 @@ class Comparison(PlainParts):
     score: str
     data: DataFacts
     calibration_data: ChoosingData
-    ann_accuracy: float
-    accuracy_at: tuple[float, ...]
+    ann_accuracy: Share
+    accuracy_at: tuple[Share, ...]
     stem_macs: int
     policy_macs: int | None = None
     prices: PriceFacts

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -154,9 +154,9 @@ class HeldOut:
         exit_counts: Timestep -> images that left there; None if a policy head was chosen since.
     """
 
-    accuracy: float
+    accuracy: Share
     reference: float
-    full_accuracy: float
+    full_accuracy: Share
     expected_drop: float
     average_timesteps: float
     reached: bool

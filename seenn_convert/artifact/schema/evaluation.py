@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
-from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts
+from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts, Share
 from seenn_convert.choices import Risk
 
 
@@ -40,7 +40,7 @@ class EarlyExit:
         exit_counts: Timestep -> images that left there.
     """
 
-    accuracy: float
+    accuracy: Share
     interval95: Interval
     average_timesteps: float
     exit_counts: Mapping[int, int]
@@ -141,7 +141,7 @@ class TradeOffPoint:
     """What one threshold for all timesteps would do on this data; nothing is chosen from it."""
 
     threshold: float
-    accuracy: float
+    accuracy: Share
     average_timesteps: float
 
 
@@ -214,8 +214,8 @@ class Evaluation(PlainParts):
 
     data: DataFacts
     policy: PolicyFacts | None = None
-    ann_accuracy: float
-    accuracy_at: Mapping[int, float]
+    ann_accuracy: Share
+    accuracy_at: Mapping[int, Share]
     early_exit: EarlyExit
     confidence: ConfidenceFacts | None = None
     certificate: CertificateCheck | None = None

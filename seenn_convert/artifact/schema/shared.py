@@ -2,19 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+"""A part of a whole, such as an accuracy."""
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % confidence interval."""
 
 WarningCode = Literal[
     "ann_near_chance",
+    "one_answer",
+    "class_order",
+    "preprocessing",
+    "sigmoid_per_class",
+    "probabilities",
     "target_not_reached",
     "large_drop",
     "few_held_out",
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "few_spikes",
+    "more_energy",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",

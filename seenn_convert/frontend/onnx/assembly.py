@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import onnx
@@ -14,13 +15,17 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seenn_convert.errors import UnsupportedOperatorError
+from seenn_convert.frontend.onnx.budget import FoldingBudget
+from seenn_convert.frontend.onnx.file import STANDARD_DOMAINS
 from seenn_convert.frontend.onnx.folding import (
+    FOLDED,
     SHAPE_ARITHMETIC,
     attributes_of,
     fold,
     has_subgraph,
     is_foldable,
 )
+from seenn_convert.frontend.onnx.image import MOST_NUMBERS, ImageInput
 from seenn_convert.frontend.onnx.operators.base import (
     BATCHES,
     Activation,
@@ -32,9 +37,9 @@ from seenn_convert.frontend.onnx.operators.base import (
     to_tensor,
 )
 from seenn_convert.frontend.onnx.operators.table import BUILDERS
+from seenn_convert.frontend.quiet import quiet
 from seenn_convert.ir.operators import ConstantRow
 
-STANDARD_DOMAINS = ("", "ai.onnx")
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
 _REMEDY = "replace the operator in the model and export it again"
 _COMPARISON = "write what it decides as a ReLU, a clamp or a product, and export it again"
@@ -55,16 +60,6 @@ class Step:
     released: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ImageInput:
-    """The image a file takes; ``batch`` is the batch size it fixes, None if it leaves it open."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    batch: int | None
-
-
 class Assembly:
     """A network under construction: everything known about each value so far, and every problem met."""
 
@@ -80,6 +75,7 @@ class Assembly:
         self.values: dict[str, Value] = dict(constants)
         shapes = tuple((batch, *image.shape) for batch in BATCHES)
         self.values[image.name] = Activation(shapes, image.dtype)
+        self.budget = FoldingBudget(sum(array.size for array in constants.values()))
         self.unknown: set[str] = set()
         self.problems: list[str] = []
         self.steps: list[Step] = []
@@ -121,12 +117,14 @@ class Assembly:
         if has_subgraph(proto):
             raise node.refuse("control flow is not supported", "export a model without branches and loops")
         incomplete = not self.unknown.isdisjoint(proto.input)
-        if not incomplete and is_foldable(node):
+        known = proto.op_type in BUILDERS
+        if not incomplete and is_foldable(node) and (known or proto.op_type in FOLDED):
             # Outputs that nothing reads may be missing.
-            self.values.update(zip([name for name in proto.output if name], fold(proto, node), strict=False))
-        elif incomplete and (proto.op_type in BUILDERS or proto.op_type in SHAPE_ARITHMETIC):
+            results = fold(proto, node, self.budget)
+            self.values.update(zip([name for name in proto.output if name], results, strict=False))
+        elif incomplete and (known or proto.op_type in SHAPE_ARITHMETIC):
             self.unknown.update(proto.output)
-        elif proto.op_type not in BUILDERS:
+        elif not known:
             raise node.refuse("the operator has no conversion", _REMEDIES.get(proto.op_type, _REMEDY))
         else:
             self._build(proto, node)
@@ -141,6 +139,9 @@ class Assembly:
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
             reason = str(error).strip().split("\n")[0]
             raise node.refuse(f"it does not fit its inputs, or not for every batch size ({reason})") from error
+        largest = max(prod(value.shape_at(1)) for value in found)
+        if largest > MOST_NUMBERS:
+            raise node.refuse(f"its result for one image would hold {largest} numbers", "make the image smaller")
         self._append(node.name, layer.module, given, proto.output[: len(found)])
         outers = {node.activation(position).outer for position in layer.operands}
         outer = max(outers) if layer.outer is None else layer.outer
@@ -196,7 +197,7 @@ def _infer(module: nn.Module, inputs: Sequence[Activation]) -> tuple[Activation,
     """Return what a module gives, from shapes alone."""
     runs = []
     for which in range(len(BATCHES)):
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), quiet():
             found = module(*(torch.empty(value.shapes[which], dtype=value.dtype) for value in inputs))
         runs.append(found if isinstance(found, tuple) else (found,))
     return tuple(

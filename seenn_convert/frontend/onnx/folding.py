@@ -8,12 +8,25 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from seenn_convert.errors import UnsupportedOperatorError
+from seenn_convert.frontend.onnx.budget import FoldingBudget
+from seenn_convert.frontend.onnx.dequantise import dequantised
 from seenn_convert.frontend.onnx.operators.base import BATCHES, Activation, Array, BatchValue, OnnxNode, Value
 
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 _SHAPE_OPERATORS = {"Shape", "Size"}
 SHAPE_ARITHMETIC = {"ConstantOfShape", "Equal", "Max", "Min", "Mod", "Range", "ReduceProd", "Where", *_SHAPE_OPERATORS}
 """Operators that have no module but are common in the arithmetic of shapes, which is folded."""
+
+
+_OTHERS = {
+    "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Compress",
+    "Constant", "DequantizeLinear", "EyeLike", "GatherElements", "Greater", "GreaterOrEqual", "Hardmax", "IsInf",
+    "IsNaN", "Less", "LessOrEqual", "NonZero", "Not", "OneHot", "Or", "QuantizeLinear", "ScatterElements", "ScatterND",
+    "TopK", "Unique", "Xor",
+}  # fmt: skip
+FOLDED = SHAPE_ARITHMETIC | _RANDOM | _OTHERS
+"""Operators that are evaluated (random ones: refused) where they read constants, besides those with a module."""
 
 
 def attributes_of(proto: NodeProto) -> dict[str, Any]:
@@ -33,19 +46,19 @@ def is_foldable(node: OnnxNode) -> bool:
     return node.op_type in _SHAPE_OPERATORS or not any(isinstance(value, Activation) for value in node.inputs)
 
 
-def fold(proto: NodeProto, node: OnnxNode) -> list[Value]:
-    """Evaluate a foldable node, once for each batch size where that matters.
+def fold(proto: NodeProto, node: OnnxNode, budget: FoldingBudget) -> list[Value]:
+    """Evaluate a foldable node within what is left of a budget, once for each batch size where that matters.
 
     Raises:
-        UnsupportedOperatorError: If the node draws random numbers or the reference cannot evaluate it.
+        UnsupportedOperatorError: If the node draws random numbers, costs too much, or cannot be evaluated.
     """
     if node.op_type in _RANDOM:
         raise node.refuse("it draws random numbers", "export the model for inference")
     if node.op_type == "Softmax" and node.opset < 13:
         raise node.refuse("the reference evaluates a constant Softmax by the rules of opset 13 only")
     if not any(isinstance(value, (BatchValue, Activation)) for value in node.inputs):
-        return list(_evaluate(proto, node, [_at(value, 0) for value in node.inputs]))
-    runs = [_evaluate(proto, node, [_at(value, i) for value in node.inputs]) for i in range(len(BATCHES))]
+        return list(_evaluate(proto, node, [_at(value, 0) for value in node.inputs], budget))
+    runs = [_evaluate(proto, node, [_at(value, i) for value in node.inputs], budget) for i in range(len(BATCHES))]
     return [_merge(arrays, node.name) for arrays in zip(*runs, strict=True)]
 
 
@@ -62,18 +75,27 @@ def _merge(arrays: Sequence[Array], producer: str) -> Value:
     return BatchValue(tuple(arrays), producer)
 
 
-def _evaluate(proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None]) -> list[Array]:
+def _evaluate(
+    proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None], budget: FoldingBudget
+) -> list[Array]:
+    if node.op_type not in _SHAPE_OPERATORS:  # which read only the shape
+        budget.spend(proto, node, arrays)
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     outputs = [name for name in proto.output if name]
-    if node.op_type in _BY_HAND:
-        return [_BY_HAND[node.op_type](node, arrays)]
-    if "sparse_value" in node.attributes:
-        return [_dense(node.attributes["sparse_value"])]
     try:
-        found = _evaluator(proto, node.opset, feeds, outputs).run(None, feeds)
+        if node.op_type in _BY_HAND:
+            found = [_BY_HAND[node.op_type](node, arrays)]
+        elif "sparse_value" in node.attributes:
+            found = [_dense(node.attributes["sparse_value"])]
+        else:
+            found = _evaluator(proto, node.opset, feeds, outputs).run(None, feeds)
+    except UnsupportedOperatorError:
+        raise
     except Exception as error:  # the reference raises whatever numpy does, and several classes of its own
         reason = str(error).strip().split("\n")[0]
         raise node.refuse(f"it cannot be evaluated as a constant ({type(error).__name__}: {reason})") from error
+    if not all(isinstance(array, (np.ndarray, np.generic)) and array.dtype.kind not in "OSUc" for array in found):
+        raise node.refuse("its constant result is not an array of numbers")
     return [np.asarray(array) for array in found]
 
 
@@ -96,16 +118,12 @@ def _batch_normalize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
 
 def _dequantize(node: OnnxNode, arrays: Sequence[Array | None]) -> Array:
     """Return quantised weights as numbers; the reference knows only the newest forms of this operator."""
-    if node.integer("block_size", 0):
-        raise node.refuse("weights quantised in blocks are not supported", "export the model before its quantisation")
     weight, scale = (np.asarray(array) for array in arrays[:2])
-    zero = np.zeros_like(scale) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2])
-    if scale.ndim == 1:
-        row = [1] * weight.ndim
-        row[node.integer("axis", 1)] = -1
-        scale, zero = scale.reshape(row), zero.reshape(row)
-    dense: Array = (weight.astype(np.int32) - zero.astype(np.int32)).astype(scale.dtype) * scale
-    return dense
+    zero = np.zeros(scale.shape, np.int32) if len(arrays) < 3 or arrays[2] is None else np.asarray(arrays[2])
+    try:
+        return dequantised(weight, scale, zero, node.integer("axis", 1), node.integer("block_size", 0))
+    except (ValueError, TypeError) as error:
+        raise node.refuse(f"it does not fit its inputs ({error})", "export the model without quantisation") from error
 
 
 def _dense(sparse: onnx.SparseTensorProto) -> Array:

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
+from google.protobuf.message import EncodeError
 from torch import Tensor
 
 from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, reason_of
 from seenn_convert.finite import first_not_finite
+from seenn_convert.frontend.onnx.preparation import prepare
 from seenn_convert.frontend.onnx.reader import OnnxNetwork
 
 _FATAL_ONLY = 4  # onnxruntime's logging levels: 3 is error, and errors are raised too
@@ -45,7 +47,7 @@ def check_against_onnxruntime(
         PostconditionError: If the error is above the tolerance; names the first ONNX node that differs.
     """
     names = None if output_name is None else [output_name]
-    expected = _run(_session(str(path), path), images, path, names)
+    expected = _run(_session(_runnable(path, output_name), path), images, path, names)
     floating = (torch.from_numpy(output) for output in expected if np.issubdtype(output.dtype, np.floating))
     rows = [row for output in floating if (row := first_not_finite(output)) is not None]
     if rows:
@@ -57,11 +59,25 @@ def check_against_onnxruntime(
     error = max(errors)
     if error <= tolerance:
         return error
-    where = _first_difference(path, network, images, tolerance) if isinstance(network, OnnxNetwork) else ""
+    where = _first_difference(path, network, images, tolerance, output_name) if isinstance(network, OnnxNetwork) else ""
     raise PostconditionError(
         f"{path}: the network differs from onnxruntime by {error:.3g} (relative), above the tolerance {tolerance:.3g}"
         f"{where}; report the file"
     )
+
+
+def _runnable(path: Path, output_name: str | None) -> str | bytes:
+    """Return what onnxruntime is to run: the file, or its rewriting where that computes with other numbers."""
+    prepared = prepare(path, output_name)
+    if not prepared.is_changed:
+        return str(path)
+    try:
+        return prepared.model.SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise InputError(
+            f"{path}: above 2 GiB in float32, so that it cannot be compared with onnxruntime; export it in float32 with "
+            "external data"
+        ) from error
 
 
 def _session(model: str | bytes, path: Path) -> Any:
@@ -79,7 +95,7 @@ def _session(model: str | bytes, path: Path) -> Any:
 def _run(session: Any, images: Tensor, path: Path, names: Sequence[str] | None = None) -> list[Array]:
     """Run all images, in groups where the file fixes the batch; the last group is filled up with its last image."""
     image = session.get_inputs()[0]
-    group = image.shape[0] if image.shape and isinstance(image.shape[0], int) else len(images)
+    group = image.shape[0] if image.shape and isinstance(image.shape[0], int) and image.shape[0] > 0 else len(images)
     missing = -len(images) % group
     filled = np.concatenate([images.cpu().numpy(), np.repeat(images[-1:].cpu().numpy(), missing, axis=0)])
     try:
@@ -119,10 +135,12 @@ def _relative_error(found: Array, expected: Array) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-def _first_difference(path: Path, network: OnnxNetwork, images: Tensor, tolerance: float) -> str:
+def _first_difference(
+    path: Path, network: OnnxNetwork, images: Tensor, tolerance: float, output_name: str | None
+) -> str:
     """Return a clause naming the first node whose output differs, or nothing if the file cannot be taken apart."""
     names = [name for step in network.steps for name in step.outputs]
-    model = onnx.load(path)
+    model = prepare(path, output_name).model
     known = {name for node in model.graph.node for name in node.output}
     names = [name for name in names if name in known]
     del model.graph.output[:]

@@ -12,6 +12,7 @@ from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
 from seenn_convert.frontend.torch.archive import plain_archive
 from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.frontend.torch.fake_quantise import FakeQuantisationInArithmetic
 from seenn_convert.frontend.torch.lift import lift
 from seenn_convert.ir.program import Program
 
@@ -108,7 +109,8 @@ def _check_batch(module: nn.Module, images: Tensor, output_name: str | None) -> 
 
 def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
     """Export with a dynamic batch, or with a fixed one where the model's own code fixes it."""
-    with torch.no_grad(), quiet():  # a region without gradients in the model's own code then makes no difference
+    # without gradients here, a region without them in the model's own code makes no difference
+    with torch.no_grad(), quiet(), FakeQuantisationInArithmetic():
         try:
             return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
         except Exception:  # the second attempt raises if the model cannot be exported at all

@@ -1,14 +1,14 @@
 """One module for all operators without a class of their own: it calls a functional ATen operator of a closed list."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._ops import OpOverloadPacket
+from torch._ops import OpOverload, OpOverloadPacket
 
+from seenn_convert.ir.operators.signature import CONSTANT, INPUT, check_call
 from seenn_convert.rows import in_memory_order
 
 LINEAR = (
@@ -33,8 +33,6 @@ GENERAL = (
 PRODUCTS = ("matmul", "bmm", "einsum", "scaled_dot_product_attention")
 """Those of them that multiply two activations, with the accumulations of a matrix product."""
 
-_INPUT, _CONSTANT = re.compile(r"@\d+"), re.compile(r"#\d+")
-
 
 class AtenOperator(nn.Module):
     """A call of one ATen operator of the closed list, with its other arguments.
@@ -50,7 +48,7 @@ class AtenOperator(nn.Module):
         constants: Tensors.
 
     Raises:
-        ValueError: The operator is not of the closed list.
+        ValueError: The operator is not of the closed list, or an argument does not fit it.
     """
 
     def __init__(
@@ -65,7 +63,8 @@ class AtenOperator(nn.Module):
         self.operator, self.arguments = operator, _as_tuples(arguments)
         self.keywords = tuple((str(name), _as_tuples(value)) for name, value in keywords)
         self.constants = len(constants)
-        inputs = set(_INPUT.findall(repr((self.arguments, self.keywords))))
+        check_call(operator, found._schema, self.arguments, self.keywords, self.constants)
+        inputs = set(INPUT.findall(repr((self.arguments, self.keywords))))
         self._is_function_of_one = len(inputs) == 1 and not constants and is_elementwise(found)
         for index, constant in enumerate(constants):
             self.register_buffer(f"constant_{index}", constant.detach().clone())
@@ -106,34 +105,37 @@ class AtenOperator(nn.Module):
     def extra_repr(self) -> str:
         """Show the operator and its constant arguments."""
         shown = [self.operator.removesuffix(".default")]
-        shown += [str(a) for a in self.arguments if not (isinstance(a, str) and _INPUT.fullmatch(a))]
+        shown += [str(a) for a in self.arguments if not (isinstance(a, str) and INPUT.fullmatch(a))]
         return ", ".join([*shown, *(f"{name}={value}" for name, value in self.keywords)])
 
     def _value(self, argument: object, inputs: tuple[Tensor, ...]) -> object:
         if isinstance(argument, tuple):
             return [self._value(item, inputs) for item in argument]
-        if isinstance(argument, str) and _INPUT.fullmatch(argument):
+        if isinstance(argument, str) and INPUT.fullmatch(argument):
             return inputs[int(argument[1:])]
-        if isinstance(argument, str) and _CONSTANT.fullmatch(argument):
+        if isinstance(argument, str) and CONSTANT.fullmatch(argument):
             return self.get_buffer(f"constant_{argument[1:]}")
         return argument
 
 
 @cache
-def resolve(operator: str) -> Callable[..., Any]:
+def resolve(operator: str) -> "OpOverload[..., Any]":
     """Return the ATen operator called ``operator``.
 
     Raises:
-        ValueError: It is not of the closed list, or there is none of that name.
+        ValueError: It is not of the closed list, writes to a tensor that it is given, or there is none of that name.
     """
     name, _, overload = str(operator).partition(".")
     packet = getattr(torch.ops.aten, name, None)
     is_known = isinstance(packet, OpOverloadPacket) and overload in packet.overloads()  # type: ignore[no-untyped-call]
     found = getattr(packet, overload) if is_known else None
-    if found is None or not (name in LINEAR or name in GENERAL or is_elementwise(found)):
+    if not isinstance(found, OpOverload) or found._schema.is_mutable or not _is_listed(name, found):
         raise ValueError(f"{operator!r} is not an operator that a program may hold")
-    call: Callable[..., Any] = found
-    return call
+    return found
+
+
+def _is_listed(name: str, operator: object) -> bool:
+    return name in LINEAR or name in GENERAL or is_elementwise(operator)
 
 
 def is_elementwise(operator: object) -> bool:

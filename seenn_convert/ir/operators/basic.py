@@ -219,6 +219,30 @@ class ClippedReLU(Operator):
 
 
 @dataclass(eq=False, repr=False)
+class QuantisedReLU(ClippedReLU):
+    """``min(max(x, 0), maximum)``, rounded to whole multiples of ``maximum / levels``: the activation of a neuron.
+
+    A neuron with the threshold ``maximum`` gives just this after ``levels`` timesteps of constant current. Halves are
+    rounded up, as a neuron fires at its threshold; where ``to_even``, to the even multiple, as ``torch.round`` does.
+
+    Source: Bu et al. 2022 (QCFS).
+    """
+
+    levels: int
+    to_even: bool = False
+
+    def extra_repr(self) -> str:
+        """Show threshold and levels."""
+        return f"maximum={self.maximum:.6g}, levels={self.levels}" + (", to_even=True" if self.to_even else "")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the rounded tensor."""
+        steps = x * (self.levels / self.maximum)
+        rounded = steps.round() if self.to_even else (steps + 0.5).floor()
+        return rounded.clamp(0, self.levels) * (self.maximum / self.levels)
+
+
+@dataclass(eq=False, repr=False)
 class GradedReLU(Operator):
     """``min(max(x, 0), maximum)`` on a skip connection, where no weights multiply it: it stays graded in the SNN."""
 

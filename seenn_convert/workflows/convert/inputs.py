@@ -12,9 +12,10 @@ from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
-from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
+from seenn_convert.frontend.load import Source, is_file_format, open_input, read_for_images, read_model
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.progress import Progress, silent
+from seenn_convert.workflows.convert.from_file import in_range, sizes_of_data
 
 Model = Source | nn.Module | ExportedProgram | Path | str
 
@@ -42,9 +43,13 @@ def read_inputs(
         source = read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators)
         return source, as_samples(data, _laid_out(data.preprocessing, source))
     is_file = isinstance(model, (str, Path)) and is_file_format(model)
+    left_open = open_input(model) if input_shape is None and isinstance(model, (str, Path)) else None
+    if left_open is not None:
+        found_sizes = as_samples(data, preprocessing, _channels_told(preprocessing), progress).image_shape
+        input_shape = sizes_of_data(left_open, found_sizes)
     if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or is_file:
         source = read_model(model, input_shape, weights, output_name, extra_operators)
-        return source, _samples_for(source, data, preprocessing, progress)
+        return source, _samples_for(source, data, in_range(preprocessing, source.pixel_range), progress)
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
     if source.program.input_shape == tuple(samples.image_shape):

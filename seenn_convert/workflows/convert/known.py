@@ -43,9 +43,8 @@ class Known:
         """
         if self.validation is None:
             return None
-        found = as_samples(
-            self.validation, data.preprocessing, progress=progress, input_shape=input_shape, labelled=True
-        )
+        given, wanted = self.validation, data.preprocessing
+        found = as_samples(given, wanted, progress=progress, input_shape=input_shape, labelled=True)
         check_shape(found, tuple(input_shape))
         found = matched_classes(found, data.class_names, classes)
         checked_labels(found, classes)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
@@ -29,10 +30,13 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.costs import costs, run_counted
 from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model, read_inputs
 from seenn_convert.workflows.convert.known import Known
@@ -49,6 +53,9 @@ __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
 """Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
 allow it: large images check as many activations in fewer rows."""
+
+ESTIMATED_IMAGES = 16
+"""Held-out images from which the energy is estimated."""
 
 HEAD_GONE = Caution(
     "policy_head_gone",
@@ -113,7 +120,7 @@ def convert(
     parity = source.check(images)
     source = settle_clamps(source, data, options, images, progress)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
-    ann = run_passes(ann, encoding_passes(ann, options.encode), images)
+    ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
     progress("reading the model", 1, 1)
     return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known)
 
@@ -137,14 +144,18 @@ def compile_ann(
     tuning = fit_exit(session.exits, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
+    exits, logits = session.exits, tuning.ann_logits
+    doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
+              *data_cautions(data))  # fmt: skip
+    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy))
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
-        neuron=options.neuron_type.name, target=options.target, parity=parity, ann_accuracy=known.accuracy,
+        neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
+        ann_accuracy=known.accuracy, warnings=doubts,
     )  # fmt: skip
-    conversion = replace(conversion, warnings=(*conversion.warnings, *data_cautions(data)))
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
         ann=ann,
@@ -164,6 +175,14 @@ def compile_ann(
         facts=ConversionFacts.of_report(report),
         report=report,
     )
+
+
+def _estimate(session: Session, model: SpikingModel) -> ThreeRuns:
+    """Return the energy estimated from what some held-out images do."""
+    few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
+    with torch.no_grad():
+        run, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
+    return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
 
 
 def open_session(

@@ -60,6 +60,11 @@ class Session:
         average = None if options.target is None else options.target.timesteps
         return options.timesteps if average is None else min(options.timesteps, math.ceil(2 * average))
 
+    @property
+    def levels(self) -> int:
+        """The levels that the whole run can tell apart: timesteps times what a spike resolves."""
+        return self.options.timesteps * self.options.neuron_type.resolution
+
     def counter(self, stage: str, total: int) -> Counter:
         """Return what counts the progress of a stage."""
         return Counter(self.progress, stage, total)

@@ -259,7 +259,7 @@ def with_constant_output(folder: Path) -> Path:
         (with_open_height, "shape (batch, 3, height, 16)"),
         (with_old_opset, "has opset 6, supported are 7 to"),
         (with_batch_last, "its first dimension is not the batch"),
-        (with_dangling_input, "gives its input 'nowhere'"),
+        (with_dangling_input, "nothing gives node 'Relu' its input 'nowhere'"),
         (with_constant_output, "does not depend on the image"),
     ],
 )
@@ -393,8 +393,3 @@ def test_logits_that_are_not_finite_are_the_users_to_check(tmp_path: Path) -> No
     images = torch.full((2, *IMAGE), float("inf"))
     with pytest.raises(InputError, match="its logits are NaN or infinite; check the images and the weights"):
         check_against_onnxruntime(path, read_onnx(path), images)
-
-
-def test_half_precision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="computes in float16, and conversion needs float32 or float64"):
-        read_model(fixed_reshape(tmp_path / "net.onnx", kind=TensorProto.FLOAT16))

@@ -14,6 +14,7 @@ from seenn_convert.frontend.onnx.operators.select import take
 from seenn_convert.frontend.onnx.operators.window import spatial_size
 
 _MODES = {"linear": "linear", "bilinear": "linear", "cubic": "cubic", "nearest": "nearest"}
+_LONGEST = 2**13
 _TORCH_MODES = {(1, "linear"): "linear", (2, "linear"): "bilinear", (2, "cubic"): "bicubic"}
 
 
@@ -30,6 +31,8 @@ def resize(node: OnnxNode) -> Layer:
     scales, output_size = _scales_and_sizes(node, size)
     if scales == [1.0] * len(size) and list(size) == output_size:
         return Layer(nn.Identity())
+    if not all(0 < n <= _LONGEST for n in output_size):
+        raise node.refuse(f"its result has the sizes {output_size}; sizes from 1 to {_LONGEST} are supported")
     axes = list(zip(size, output_size, scales, strict=True))
     if mode == "nearest":
         return Layer(_nearest([places_of(node, *axis) for axis in axes], size, output_size))

@@ -4,6 +4,7 @@ import math
 
 from torch import Tensor
 
+from seenn_convert.analysis.own_thresholds import settled
 from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import run_passes
@@ -27,6 +28,8 @@ def correct(session: Session, spiking: Program) -> Program:
     if form == "none":
         return spiking
     biases = fit_bias(session, spiking, form)
+    if not biases:
+        return spiking
     if form == "potential":
         return run_passes(spiking, [ShiftInitialPotential({name: bias[0] for name, bias in biases.items()})])
     return run_passes(spiking, [InsertTimestepBias(biases)])
@@ -39,12 +42,13 @@ def fit_bias(session: Session, spiking: Program, form: Form = "timestep") -> dic
     """
     options, fitting, (fewest, most) = session.options, session.split.fitting, BIAS_IMAGES
     timesteps = min(options.timesteps, BIAS_TIMESTEPS)
+    still = settled(session.ann, spiking, session.levels)
     size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(fitting))
     passes = 1 if options.calibration == "fast" else BIAS_PASSES
     updates = min(BIAS_UPDATES, math.ceil(passes * len(fitting) / size))
     images = session.updates("correcting means", size, session.drawn(fitting, updates * size))
     rate = min(0.8, RATE * max(1.0, BIAS_UPDATES / 2 / updates))
-    biases = fit_timestep_bias(session.ann, spiking, timesteps, images, rate, form)
+    biases = fit_timestep_bias(session.ann, spiking, timesteps, images, rate, form, still)
     if form == "bias":
         return {name: bias[:1] for name, bias in biases.items()}
     return biases if timesteps == options.timesteps else without_bias_behind(biases)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
+from seenn_convert.analysis.own_thresholds import own_thresholds
 from seenn_convert.calibration.calibration import Calibration, from_statistics
 from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.output_error import output_errors, overall
@@ -38,8 +40,17 @@ def calibrate_thresholds(session: Session) -> Calibration:
 def thresholds_by(
     rule: ThresholdRule, session: Session, statistics: Mapping[str, ActivationStatistics], images: int
 ) -> Calibration:
-    """Return the thresholds that ``rule`` makes of what was observed on ``images`` images."""
-    return from_statistics(statistics, images, rule, session.options.per_channel)
+    """Return the thresholds that ``rule`` makes of what was observed on ``images`` images.
+
+    A quantised activation keeps its own, if the run can tell its levels apart.
+    """
+    found = from_statistics(statistics, images, rule, session.options.per_channel)
+    own = own_thresholds(session.ann, session.levels)
+    if not own:
+        return found
+    thresholds = found.v_thresholds()
+    thresholds |= {name: torch.full_like(thresholds[name], value) for name, value in own.items()}
+    return found.with_thresholds(thresholds, statistics)
 
 
 def observed(session: Session, ann: Program | None = None) -> tuple[dict[str, ActivationStatistics], int]:

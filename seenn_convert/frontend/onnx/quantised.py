@@ -1,0 +1,329 @@
+"""Rewrite the quantised nodes of an ONNX model as nodes over floating-point numbers.
+
+A quantised tensor holds ``q`` for the number ``(q - zero) * scale``; here it holds the number itself. What is left of
+a ``QuantizeLinear`` is then that numbers outside its range are cut off::
+
+    x -> QuantizeLinear -> DequantizeLinear -> y        x -> Clip((low - zero) * scale, (high - zero) * scale) -> y
+
+The rounding in between is left out: a spiking network rounds in its own way, to spikes. Weights are taken with their
+rounding, for it is in their numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from seenn_convert.errors import UnsupportedOperatorError, reason_of
+from seenn_convert.frontend.onnx.dequantise import (
+    Array,
+    Form,
+    bounds_of_bits,
+    dequantised,
+    range_of,
+    rounded,
+)
+
+_DOMAINS = ("", "ai.onnx", "com.microsoft")
+_QUANT_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+MOVES = {
+    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
+}  # fmt: skip
+"""Operators that hand numbers on as they are."""
+_KEEPS_FORM = MOVES | {"GlobalMaxPool", "MaxPool", "Pad", "ReduceMax", "ReduceMin", "Resize", "Upsample"}
+_SHAPES = {"Shape", "Size"}
+_REMEDY = "export the model before its quantisation"
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A quantised operator: its plain form, where its operands, its result's form and its bias are among its inputs."""
+
+    plain: str
+    operands: Sequence[int]
+    result: int
+    bias: int | None = None
+    axis: int | None = None
+
+
+_LINEAR = {
+    "QLinearConv": _Linear("Conv", (0, 3), 6, bias=8, axis=0),
+    "QLinearMatMul": _Linear("MatMul", (0, 3), 6, axis=-1),
+    "QGemm": _Linear("Gemm", (0, 3), 7, bias=6, axis=-1),
+    "QLinearAdd": _Linear("Add", (0, 3), 6),
+    "QLinearMul": _Linear("Mul", (0, 3), 6),
+    "QLinearGlobalAveragePool": _Linear("GlobalAveragePool", (0,), 3),
+    "QLinearAveragePool": _Linear("AveragePool", (0,), 3),
+    "QLinearLeakyRelu": _Linear("LeakyRelu", (0,), 3),
+    "QLinearSigmoid": _Linear("Sigmoid", (0,), 3),
+    "QLinearSoftmax": _Linear("Softmax", (0,), 3),
+    "QLinearConcat": _Linear("Concat", (), 0),
+}
+_INTEGER = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
+QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", *_LINEAR, *_INTEGER}
+
+
+def is_quantised(proto: NodeProto) -> bool:
+    """Tell whether a node computes with quantised numbers, in the standard form or in one of onnxruntime or QONNX."""
+    if proto.domain in _QUANT_DOMAINS:
+        return proto.op_type == "Quant"
+    return proto.domain in _DOMAINS and proto.op_type in QUANTISED
+
+
+def to_float(model: ModelProto, image: str, opset: int) -> tuple[bool, str | None]:
+    """Rewrite the quantised nodes of a model whose nodes are in order, in place.
+
+    Returns:
+        Whether anything was rewritten, and a sentence for the user on the rounding that was left out, None if there
+        was none.
+
+    Raises:
+        UnsupportedOperatorError: Lists the nodes that compute with quantised numbers in another way.
+    """
+    if not any(map(is_quantised, model.graph.node)):
+        return False, None
+    rewriter = _Rewriter(model, image, opset)
+    for proto in model.graph.node:
+        try:
+            rewriter.add(proto)
+        except UnsupportedOperatorError as error:
+            rewriter.problems.extend(error.problems)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            rewriter.problems.extend(refusal(proto, f"it does not fit its inputs ({reason_of(error)})").problems)
+    if rewriter.problems:
+        raise UnsupportedOperatorError(rewriter.problems)
+    rewriter.write()
+    if not rewriter.limits:
+        return rewriter.is_changed, None
+    results = "1 result" if rewriter.limits == 1 else f"{rewriter.limits} results"
+    return True, (
+        f"the file rounds {results} to a few bits on the way to the logits; they were read without that rounding, but "
+        "limited to the same range"
+    )
+
+
+class _Rewriter:
+    """The new nodes and constants of a graph, and in which form each quantised tensor was in the old one."""
+
+    def __init__(self, model: ModelProto, image: str, opset: int) -> None:
+        self.model, self.opset = model, opset
+        self.computed = {image}
+        self.forms: dict[str, Form] = {}
+        self.tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.nodes: list[NodeProto] = []
+        self.held: list[TensorProto] = []
+        self.problems: list[str] = []
+        self.limits = 0
+        self.is_changed = False
+
+    def add(self, proto: NodeProto) -> None:
+        """Rewrite one node."""
+        reads = [i for i, name in enumerate(proto.input) if name in self.computed]
+        if not reads:
+            self._add_constant(proto)
+            return
+        if proto.op_type not in _SHAPES:
+            self.computed.update(proto.output)
+        if is_quantised(proto):
+            self.is_changed = True
+            self._add_quantised(proto)
+        else:
+            self._add_plain(proto, reads)
+
+    def write(self) -> None:
+        """Put what was made into the model."""
+        graph = self.model.graph
+        del graph.node[:], graph.value_info[:]
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(self.held)
+        for value in graph.output:
+            if value.name in self.forms:
+                value.type.tensor_type.elem_type = TensorProto.FLOAT
+
+    def _add_constant(self, proto: NodeProto) -> None:
+        """Keep a node that does not depend on the image, except for one that only other tools can evaluate."""
+        if proto.op_type == "Constant" and len(proto.attribute) == 1 and proto.attribute[0].name == "value":
+            self.tensors[proto.output[0]] = proto.attribute[0].t
+        if proto.domain in _QUANT_DOMAINS and is_quantised(proto):
+            weight, *form = (self._constant(proto, i) for i in range(4))
+            self._hold(rounded(weight, *form, **_attributes(proto)), proto.output[0])
+            self.is_changed = True
+        elif proto.domain == "com.microsoft" and proto.op_type == "DequantizeLinear":
+            self._hold(self._dense(proto, 0, _attributes(proto).get("axis", 1)), proto.output[0])
+            self.is_changed = True
+        else:
+            self.nodes.append(proto)
+
+    def _add_quantised(self, proto: NodeProto) -> None:
+        if proto.op_type == "Quant":
+            low, high = bounds_of_bits(*(self._constant(proto, i) for i in (1, 2, 3)), **_attributes(proto))
+            self._limit(proto, proto.input[0], low, high)
+        elif proto.op_type == "QuantizeLinear":
+            self._limit_to_form(proto, proto.input[0], self._form(proto, 1))
+        elif proto.op_type == "DequantizeLinear":
+            self._emit(proto, "Identity", [self._operand(proto, 0)])
+        elif proto.op_type == "DynamicQuantizeLinear":
+            self._emit(proto, "Identity", proto.input[:1])
+            self.forms[proto.output[0]] = Form(np.float32(1), np.uint8(0))
+            self._hold(np.float32(1), proto.output[1])
+            self._hold(np.uint8(0), proto.output[2])
+            self.computed.difference_update(proto.output[1:])
+            self.limits += 1
+        elif proto.op_type in _INTEGER:
+            self._add_integer(proto)
+        else:
+            self._add_linear(proto, _LINEAR[proto.op_type])
+
+    def _add_linear(self, proto: NodeProto, kind: _Linear) -> None:
+        """Write a quantised operator as its plain form, followed by the limits of its result."""
+        attributes = _attributes(proto)
+        attributes.pop("opset", None)
+        if attributes.pop("channels_last", 0):
+            raise refusal(proto, "it takes the channels last")
+        axis = 0 if proto.op_type == "QGemm" and attributes.get("transB", 0) else kind.axis
+        operands = kind.operands or range(2, len(proto.input), 3)
+        inputs = [self._operand(proto, i, axis if i else None) for i in operands]
+        if kind.bias is not None and _given(proto, kind.bias):
+            scale = self._constant(proto, 1) * self._constant(proto, 4) * np.float32(attributes.get("alpha", 1.0))
+            inputs.append(self._hold((self._constant(proto, kind.bias) * scale).astype(np.float32)))
+        if not _given(proto, kind.result):
+            self._emit(proto, kind.plain, inputs, **attributes)
+            return
+        self._emit(proto, kind.plain, inputs, output=f"{proto.output[0]}/unlimited", **attributes)
+        self._limit_to_form(proto, f"{proto.output[0]}/unlimited", self._form(proto, kind.result))
+
+    def _add_integer(self, proto: NodeProto) -> None:
+        """Write a product of whole numbers as one of floats; the scales that the file applies behind it remain."""
+        form = self.forms.get(proto.input[0], Form(np.float32(1), np.uint8(0)))
+        first = proto.input[0]
+        if np.any(form.scale != 1):
+            first = f"{proto.output[0]}/in_steps"
+            self._append("Div", [proto.input[0], self._hold(np.asarray(form.scale, np.float32))], first)
+        weight = self._constant(proto, 1).astype(np.float32)
+        if _given(proto, 3):
+            zero = self._constant(proto, 3).astype(np.float32)
+            rows = (-1, *[1] * (weight.ndim - 1)) if proto.op_type == "ConvInteger" and zero.size > 1 else zero.shape
+            weight = weight - zero.reshape(rows)
+        zero = self._constant(proto, 2) if _given(proto, 2) else np.uint8(0)
+        if not np.array_equal(np.asarray(zero, np.int64).reshape(-1), np.asarray(form.zero, np.int64).reshape(-1)):
+            raise refusal(proto, "its first input was quantised with another zero point")
+        self._emit(proto, _INTEGER[proto.op_type], [first, self._hold(weight)], **_attributes(proto))
+
+    def _add_plain(self, proto: NodeProto, reads: Sequence[int]) -> None:
+        """Keep another node; if it reads quantised numbers, it must hand them on without computing."""
+        forms = [self.forms[proto.input[i]] for i in reads if proto.input[i] in self.forms]
+        if not forms or proto.op_type in _SHAPES:
+            self.nodes.append(proto)
+            return
+        is_relu = proto.op_type == "Relu" and not np.any(forms[0].zero)
+        if not (proto.op_type in _KEEPS_FORM or is_relu):
+            raise refusal(proto, "it computes with quantised numbers")
+        joined = len(proto.input) if proto.op_type == "Concat" else len(reads)
+        if len(forms) < joined or any(not form.equals(forms[0]) for form in forms[1:]):
+            raise refusal(proto, "its inputs are quantised in different ways")
+        self.nodes.append(self._padded_with_zero(proto, forms[0]) if proto.op_type == "Pad" else proto)
+        self.forms.update(dict.fromkeys(proto.output, forms[0]))
+
+    def _padded_with_zero(self, proto: NodeProto, form: Form) -> NodeProto:
+        """Return a padding of quantised numbers that pads with what its value stands for."""
+        value = self._constant(proto, 2) if _given(proto, 2) else np.zeros((), np.int64)
+        number = (value.astype(np.float32) - np.asarray(form.zero, np.float32).reshape(())) * form.scale.reshape(())
+        changed = NodeProto()
+        changed.CopyFrom(proto)
+        inputs = [*proto.input[:2], self._hold(np.float32(number.reshape(()))), *proto.input[3:]]
+        del changed.input[:]
+        changed.input.extend(inputs)
+        return changed
+
+    def _operand(self, proto: NodeProto, position: int, axis: int | None = None) -> str:
+        """Return the name of an operand as numbers; scale and zero point are the next two inputs."""
+        name = proto.input[position]
+        if name not in self.computed:
+            return self._hold(self._dense(proto, position, axis))
+        form = self._form(proto, position + 1)
+        before = self.forms.get(name)
+        if before is None:  # whole numbers, such as those of the image
+            shifted = f"{proto.output[0]}/shifted_{position}"
+            self._append("Sub", [name, self._hold(form.zero.astype(np.float32))], shifted)
+            self._append("Mul", [shifted, self._hold(form.scale)], f"{shifted}/scaled")
+            return f"{shifted}/scaled"
+        if not form.equals(before):
+            raise refusal(proto, f"its input {position} was quantised with another scale or zero point")
+        return name
+
+    def _dense(self, proto: NodeProto, position: int, axis: int | None) -> Array:
+        weight, form = self._constant(proto, position), self._form(proto, position + 1, is_weight=True)
+        try:
+            return dequantised(weight, form.scale, form.zero, axis or 0)
+        except ValueError as error:
+            raise refusal(proto, str(error)) from error
+
+    def _form(self, proto: NodeProto, position: int, is_weight: bool = False) -> Form:
+        scale = np.asarray(self._constant(proto, position), np.float32)
+        kind = helper.tensor_dtype_to_np_dtype(_attributes(proto).get("output_dtype", 0) or TensorProto.UINT8)
+        zero = self._constant(proto, position + 1) if _given(proto, position + 1) else np.zeros(scale.shape, kind)
+        if not is_weight and (scale.size != 1 or np.size(zero) != 1):
+            raise refusal(proto, "it quantises a result by channel")
+        if not is_weight:
+            scale, zero = scale.reshape(()), zero.reshape(())
+        return Form(scale, zero)
+
+    def _limit_to_form(self, proto: NodeProto, source: str, form: Form) -> None:
+        try:
+            low, high = range_of(form)
+        except ValueError as error:
+            raise refusal(proto, str(error)) from error
+        self._limit(proto, source, low, high)
+        self.forms[proto.output[0]] = form
+
+    def _limit(self, proto: NodeProto, source: str, low: Array, high: Array) -> None:
+        """Cut off what lies outside ``low`` to ``high``."""
+        self.limits += 1
+        if low.size > 1 or high.size > 1:
+            above = f"{proto.output[0]}/above"
+            self._append("Max", [source, self._hold(low)], above)
+            self._emit(proto, "Min", [above, self._hold(high)])
+        elif self.opset < 11:
+            self._emit(proto, "Clip", [source], min=float(low.reshape(())), max=float(high.reshape(())))
+        else:
+            self._emit(proto, "Clip", [source, self._hold(low.reshape(())), self._hold(high.reshape(()))])
+
+    def _constant(self, proto: NodeProto, position: int) -> Array:
+        tensor = self.tensors.get(proto.input[position]) if _given(proto, position) else None
+        if tensor is None:
+            raise refusal(proto, f"its input {position} is not a constant of the file")
+        return numpy_helper.to_array(tensor)
+
+    def _hold(self, array: object, name: str = "") -> str:
+        name = name or f"held/{len(self.held)}"
+        while name in self.tensors:
+            name += "_"
+        tensor = numpy_helper.from_array(np.asarray(array), name)
+        self.tensors[name] = tensor
+        self.held.append(tensor)
+        return name
+
+    def _emit(self, proto: NodeProto, kind: str, inputs: Sequence[str], output: str = "", **attributes: object) -> None:
+        self._append(kind, inputs, output or proto.output[0], proto.name, **attributes)
+
+    def _append(self, kind: str, inputs: Sequence[str], output: str, name: str = "", **attributes: object) -> None:
+        if not name or any(node.name == name for node in self.nodes[-2:]):  # one node may become several
+            name = output
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=name, **attributes))
+
+
+def refusal(proto: NodeProto, why: str, remedy: str = _REMEDY) -> UnsupportedOperatorError:
+    """Return the error that lists one node of a file."""
+    label = proto.name or next(iter(proto.output), "?")
+    return UnsupportedOperatorError([f"node '{label}' ({proto.op_type}): {why}; {remedy}"])
+
+
+def _attributes(proto: NodeProto) -> dict[str, object]:
+    found = {attribute.name: helper.get_attribute_value(attribute) for attribute in proto.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
+
+
+def _given(proto: NodeProto, position: int) -> bool:
+    return position < len(proto.input) and bool(proto.input[position])

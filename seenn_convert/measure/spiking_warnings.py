@@ -1,0 +1,80 @@
+"""Warnings about a network of which little spikes, or that would take more energy than its ANN, and what helps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from seenn_convert.analysis.coverage import GRADED, IMAGE, CallSite, call_sites, operator_name, spiking_share
+from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.program import Program
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.passes.insert_encoders import InsertEncoders
+
+HALF = 0.5
+"""Share of the multiply-accumulates below which spikes drive too little of a network to pass over it."""
+
+NAMED = 3
+"""Layers that a warning names at most."""
+
+
+def encoding_helps(ann: Program) -> bool:
+    """Return whether encoders would let spikes drive more of a program of stage ANN."""
+    return spiking_share(call_sites(InsertEncoders()(ann))) > spiking_share(call_sites(ann))
+
+
+def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterator[Caution]:
+    """Yield a warning if spikes drive less than half of the multiply-accumulates: where, why, and what helps.
+
+    ``sites`` are the calls of ``ann``, in which the neurons of ``snn`` were inserted.
+    """
+    share = spiking_share(list(sites))
+    if share >= HALF:
+        return
+    graded = sorted((site for site in sites if site.driven_by == GRADED), key=lambda site: -site.share)
+    still = sum(site.share for site in sites if site.driven_by == IMAGE)
+    said = [f"spikes drive only {share:.1%} of the multiply-accumulates"]
+    if graded:
+        behind = _behind(ann)
+        named = [f"{site.name} ({site.share:.0%}{behind.get(site.name, '')})" for site in graded[:NAMED]]
+        more = f" and {len(graded) - NAMED} more" if len(graded) > NAMED else ""
+        said.append(f"graded values drive {', '.join(named)}{more}")
+    if still > 0:
+        said.append(f"{still:.0%} come before the first neurons and run once for an image")
+    yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
+
+
+def more_energy(energy: ThreeRuns, counted: str) -> Iterator[Caution]:
+    """Yield a warning if early exit is estimated to take more energy than the ANN; ``counted`` says by what images."""
+    if energy.early_exit > energy.ann:
+        yield Caution(
+            "more_energy",
+            f"the estimate from operation counts on {counted} says {energy.early_exit / energy.ann:.1f} times the "
+            "energy of the ANN; leave earlier (a smaller -T, a larger --drop), or let spikes drive more (--encode "
+            "always; --require-spiking SHARE refuses a network in which they drive less)",
+        )
+
+
+def _behind(ann: Program) -> Mapping[str, str]:
+    """Return layer with weights -> the first operator whose graded values reach it, in words."""
+    modules = dict(ann.calls())
+    found: dict[str, str] = {}
+    for node, module in modules.items():
+        if is_weighted(module):
+            origins = (modules.get(origin) for origin in sources(node.all_input_nodes[0], modules.get))
+            graded = [one for one in origins if one is not None and not isinstance(one, SPIKING_OPERATORS)]
+            if graded:
+                found[node.name] = f", behind {operator_name(graded[0])}"
+    return found
+
+
+def _advice(ann: Program, snn: Program) -> str:
+    """Return what lets spikes drive more, if anything does."""
+    refuse = "--require-spiking SHARE refuses such a network"
+    if not encoding_helps(ann):
+        return f"no option changes that; {refuse}"
+    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
+    unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
+    signed = "--neuron signed and " if unsigned else ""
+    why = ", for these neurons cannot send values below 0" if unsigned else ""
+    return f"let them become spikes with {signed}--encode always{why}; {refuse}"

@@ -1,0 +1,140 @@
+"""Files that onnxruntime's own tools quantised to 8 bits are read, in every format, and predict as onnxruntime does."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import helper
+from onnx_models import Array, floats, node, write_model
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+from seenn_convert.errors import UnsupportedOperatorError
+from seenn_convert.frontend.load import read_model
+
+IMAGES = np.random.default_rng(1).random((32, 3, 8, 8), np.float32)
+
+
+class Reader(CalibrationDataReader):
+    """Hands the images to the quantisation tool one by one."""
+
+    def __init__(self) -> None:
+        self.remaining = iter(IMAGES[:16])
+
+    def get_next(self) -> dict[str, Array] | None:
+        image = next(self.remaining, None)
+        return None if image is None else {"x": image[None]}
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A residual network with what quantisation tools treat in a way of its own."""
+    nodes = [
+        node("Conv", "x", "w", "b", outputs=("c",), pads=[1, 1, 1, 1]),
+        node("Relu", "c", outputs=("r",)),
+        node("Conv", "r", "v", "b", outputs=("d",), pads=[1, 1, 1, 1]),
+        node("Add", "r", "d", outputs=("a",)),
+        node("LeakyRelu", "a", outputs=("l",), alpha=0.1),
+        node("MaxPool", "l", outputs=("m",), kernel_shape=[2, 2], strides=[2, 2]),
+        node("Concat", "m", "m", outputs=("cc",), axis=1),
+        node("GlobalAveragePool", "cc", outputs=("g",)),
+        node("Flatten", "g", outputs=("f",)),
+        node("Gemm", "f", "h", "k", outputs=("y",), transB=1),
+    ]
+    shapes = {"w": (6, 3, 3, 3), "v": (6, 6, 3, 3), "b": (6,), "h": (4, 12), "k": (4,)}
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return write_model(tmp_path, nodes, weights, image=(3, 8, 8), opset=13)
+
+
+def check(path: Path) -> None:
+    """The program is what the file computes, up to the rounding of activations to 8 bits, about 1 % of the largest."""
+    expected = onnxruntime.InferenceSession(str(path)).run(None, {"x": IMAGES[:1]})[0]
+    source = read_model(path)
+    found = source.program(torch.from_numpy(IMAGES[:1])).numpy()
+
+    assert source.check(torch.from_numpy(IMAGES)) <= 1e-5
+    assert np.abs(found - expected).max() <= 0.03 * np.abs(expected).max()
+    assert any("without that rounding" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("form", "per_channel", "activations", "weights"),
+    [
+        (QuantFormat.QDQ, False, QuantType.QUInt8, QuantType.QInt8),
+        (QuantFormat.QDQ, True, QuantType.QInt8, QuantType.QInt8),
+        (QuantFormat.QOperator, False, QuantType.QUInt8, QuantType.QUInt8),
+        (QuantFormat.QOperator, True, QuantType.QUInt8, QuantType.QInt8),
+    ],
+)
+def test_static_quantisation(
+    plain: Path, form: QuantFormat, per_channel: bool, activations: QuantType, weights: QuantType
+) -> None:
+    path = plain.with_name("quantised.onnx")
+    quantize_static(
+        plain, path, Reader(), quant_format=form, per_channel=per_channel, activation_type=activations,
+        weight_type=weights,
+    )  # fmt: skip
+    check(path)
+
+
+def test_dynamic_quantisation(plain: Path) -> None:
+    path = plain.with_name("quantised.onnx")
+    quantize_dynamic(plain, path, weight_type=QuantType.QUInt8)
+    check(path)
+
+
+def test_weights_alone(tmp_path: Path) -> None:
+    """A bias whose scale has the shape (1,), as the tools write it; then nothing is rounded, and nothing to say."""
+    weights = {
+        "q": np.arange(-54, 54, dtype=np.int8).reshape(4, 3, 3, 3), "s": np.float32(0.01), "z": np.int8(3),
+        "i": np.array([9, -7, 5, 0], np.int32), "t": np.array([0.25], np.float32), "o": np.array([0], np.int32),
+    }  # fmt: skip
+    nodes = [
+        node("DequantizeLinear", "q", "s", "z", outputs=("w",)),
+        node("DequantizeLinear", "i", "t", "o", outputs=("b",)),
+        node("Conv", "x", "w", "b", outputs=("c",)),
+        node("Flatten", "c", outputs=("y",)),
+    ]
+    source = read_model(write_model(tmp_path, nodes, weights, opset=13))
+
+    assert source.check(torch.rand(3, 3, 6, 8)) <= 1e-5 and source.notes == ()
+
+
+def test_a_scale_that_is_not_the_one_a_tensor_was_quantised_with(tmp_path: Path) -> None:
+    nodes = [
+        node("QuantizeLinear", "x", "s", outputs=("q",)),
+        node("DequantizeLinear", "q", "t", outputs=("d",)),
+        node("Flatten", "d", outputs=("y",)),
+    ]
+    path = write_model(tmp_path, nodes, {"s": np.float32(0.5), "t": np.float32(0.25)})
+    with pytest.raises(
+        UnsupportedOperatorError, match="was quantised with another scale or zero point; export the model before"
+    ):
+        read_model(path)
+
+
+def test_weights_of_qonnx(tmp_path: Path) -> None:
+    """Brevitas' Quant nodes: weights are rounded as they say, activations limited to what their bits can hold."""
+    weight = floats(4, 3, 1, 1)
+    domain = "qonnx.custom_op.general"
+    options = {"domain": domain, "signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
+    nodes = [
+        node("Quant", "w", "s", "z", "bits", outputs=("wq",), **options),
+        node("Conv", "x", "wq", outputs=("c",)),
+        node("Quant", "c", "s", "z", "bits", outputs=("cq",), **{**options, "signed": 0, "narrow": 0}),
+        node("Flatten", "cq", outputs=("y",)),
+    ]
+    constants = {"w": weight, "s": np.float32(0.25), "z": np.float32(0), "bits": np.float32(3)}
+    path = write_model(tmp_path, nodes, constants)
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    onnx.save(model, path)
+    images = torch.randn(2, 3, 6, 8)
+    rounded = torch.from_numpy(np.clip(np.rint(weight / 0.25), -3, 3) * 0.25).float()
+    expected = torch.nn.functional.conv2d(images, rounded).clamp(0, 7 * 0.25).flatten(1)
+    source = read_model(path)
+
+    assert torch.allclose(source.program(images), expected, atol=1e-6) and source.check(images) <= 1e-5

@@ -1,0 +1,107 @@
+"""Pixels that are normalised otherwise than in training: the usual normalisation that helps is named."""
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.sources import ImageSource
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.program import Program
+from seenn_convert.measure.preprocessing_trials import preprocessing_caution
+
+IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+MNIST = Preprocessing(mean=(0.1307,), std=(0.3081,))
+HALVES = Preprocessing(mean=(0.5,), std=(0.5,))
+WHOLE = Preprocessing(std=(1 / 255,))
+COUNT = 200
+
+
+@cache
+def pixels(channels: int) -> tuple[Tensor, Tensor]:
+    """Return images ``(N, C, 4, 4)`` uint8 sorted by class: dark, middling or bright, which only a mean tells apart."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(COUNT) * 3 // COUNT
+    noise = torch.randint(-20, 21, (COUNT, channels, 4, 4), generator=generator)
+    return (60 + 70 * labels.reshape(-1, 1, 1, 1) + noise).to(torch.uint8), labels
+
+
+def data(channels: int, given: Preprocessing, labels: bool = True) -> Dataset:
+    images, known = pixels(channels)
+    return Dataset.of(ImageSource("x.npz", images, known if labels else None), given)
+
+
+def trained(channels: int, used: Preprocessing) -> Program:
+    """Return a model that is right on images normalised as in ``used``: its bounds lie between the classes."""
+    bright = [float(used.apply(torch.full((1, channels, 4, 4), value / 255)).mean()) for value in (60, 130, 200)]
+    head = nn.Linear(1, 3)
+    with torch.no_grad():  # -(x - c)^2 without x^2
+        head.weight[:, 0] = torch.tensor([2 * one for one in bright])
+        head.bias[:] = torch.tensor([-(one**2) for one in bright])
+
+    class Brightness(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = head
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(x.mean((1, 2, 3)).unsqueeze(1))
+
+    return from_torch(Brightness().eval(), (channels, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("channels", "used", "given", "options"),
+    [
+        (3, IMAGENET, Preprocessing(), "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"),
+        (3, Preprocessing(), IMAGENET, "neither --mean nor --std"),
+        (3, WHOLE, Preprocessing(), "--std 0.00392157"),
+        (3, HALVES, IMAGENET, None),
+        (1, HALVES, Preprocessing(), "--mean 0.5 --std 0.5"),
+        (1, WHOLE, HALVES, "--std 0.00392157"),
+        (1, MNIST, Preprocessing(), "--mean 0.1307 --std 0.3081"),
+        (3, IMAGENET, IMAGENET, None),
+        (1, Preprocessing(), Preprocessing(), None),
+    ],
+)
+def test_the_normalisation_that_helps_is_named(
+    channels: int, used: Preprocessing, given: Preprocessing, options: str | None
+) -> None:
+    """None where the model is right as it is, or nearly."""
+    ann = trained(channels, used)
+    caution = preprocessing_caution(ann, data(channels, given), range(COUNT))
+
+    assert preprocessing_caution(ann, data(channels, used), range(COUNT)) is None
+    assert (caution is None) == (options is None)
+    if caution is not None:
+        assert caution.text.endswith(f"convert with {options}")
+
+
+@pytest.mark.parametrize("largest", [1.0, 255.0])
+def test_floats_that_may_be_pixels_are_tried(largest: float) -> None:
+    """They are taken as they are, so the remedy is another."""
+    images, labels = pixels(3)
+    floats = Dataset.of(ImageSource("x.npz", images * (largest / 255), labels), IMAGENET)
+    caution = preprocessing_caution(trained(3, IMAGENET), floats, range(COUNT))
+
+    assert caution is not None
+    assert "with ImageNet's mean and std: floating-point images are taken as they are, so normalise" in caution.text
+
+
+def test_nothing_is_tried_without_labels_or_pixels() -> None:
+    ann, images = trained(1, WHOLE), pixels(1)
+    signed = Dataset.of(ImageSource("x.npz", images[0] / 255 - 0.5, images[1]), Preprocessing())
+
+    assert preprocessing_caution(ann, data(1, Preprocessing(), labels=False), range(COUNT)) is None
+    assert preprocessing_caution(ann, signed, range(COUNT)) is None
+
+
+def test_resize_and_crop_stay() -> None:
+    """The trial changes mean and std only; without the crop the model would not take the images."""
+    ann = trained(1, WHOLE)
+    small = data(1, Preprocessing(resize=8, crop=4))
+
+    assert preprocessing_caution(ann, small, range(COUNT)) is not None

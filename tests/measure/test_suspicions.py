@@ -1,0 +1,76 @@
+"""Warnings about what the ANN ends in and how its answers fit the labels, at conversion and at evaluation."""
+
+import pytest
+import small_artifacts as small
+import torch
+from torch import Tensor, nn
+
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.frontend.load import read_model
+from seenn_convert.measure.suspicions import output_cautions, suspicions
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.run import convert
+from seenn_convert.workflows.evaluate import evaluate
+
+OPTIONS = Options(timesteps=2, calibration="fast", target=ExitTarget(timesteps=2.0))
+
+
+def codes(warnings: object) -> set[str]:
+    return {one.code for one in warnings}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("end", "classes", "warned"),
+    [(nn.Sigmoid(), 3, True), (nn.Identity(), 3, False), (nn.Softmax(1), 3, False), (nn.Sigmoid(), 1, False)],
+)
+def test_a_sigmoid_per_class_is_a_warning(end: nn.Module, classes: int, warned: bool) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, classes), end).eval()
+    ann = read_model(net, small.SHAPE).program
+
+    logits = ann(torch.randn(8, *small.SHAPE))
+    assert codes(output_cautions(ann, logits)) == ({"sigmoid_per_class"} if warned else set())
+
+
+def test_probabilities_whose_making_is_not_known_are_a_warning() -> None:
+    """Made by hand, as ``exp(y) / exp(y).sum(1)``; their logarithm, as the warning advises, is none."""
+
+    class Home(nn.Module):
+        def __init__(self, advised: bool) -> None:
+            super().__init__()
+            self.head, self.advised = nn.Linear(64, 3), advised
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.head(x.flatten(1).relu()).exp()
+            p = y / y.sum(1, keepdim=True)
+            return p.log() if self.advised else p
+
+    images = torch.randn(8, *small.SHAPE)
+    found = [read_model(Home(advised).eval(), small.SHAPE).program for advised in (False, True)]
+    with torch.no_grad():
+        assert [codes(output_cautions(ann, ann(images))) for ann in found] == [{"probabilities"}, set()]
+
+
+def test_one_answer_for_all_images_is_a_warning() -> None:
+    data = small.dataset(40)
+    ann = read_model(small.trained_net(), small.SHAPE).program
+    same, one_class = torch.eye(3)[[1] * 40], small.as_dataset(small.draw(40, 1)[0], torch.ones(40).long())
+    right = torch.eye(3)[data.labels]
+
+    assert "one_answer" in codes(suspicions(ann, data, same, range(40)))
+    assert "one_answer" in codes(suspicions(ann, small.dataset(40, labelled=False), same, range(40)))
+    assert "one_answer" not in codes(suspicions(ann, one_class, same, range(40)))
+    assert codes(suspicions(ann, data, right, range(40))) == set()
+
+
+def test_another_order_is_told_at_conversion_and_at_evaluation() -> None:
+    def shifted(count: int, seed: int, by: int = 1) -> tuple[Tensor, Tensor]:
+        pixels, labels = small.draw(count, seed)
+        return pixels, (labels + by) % small.CLASSES
+
+    artifact = convert(small.trained_net(), shifted(96, 1), OPTIONS)
+    right = convert(small.trained_net(), shifted(96, 1, 0), OPTIONS)
+
+    assert "class_order" in codes(artifact.report.conversion.warnings)
+    assert "class_order" not in codes(right.report.conversion.warnings)
+    assert "class_order" in codes(evaluate(right, shifted(64, 2)).warnings)
+    assert "class_order" not in codes(evaluate(right, shifted(64, 2, 0)).warnings)
