@@ -86,7 +86,7 @@ figures_option = click.option(
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(
-    "--weights", type=PATH, help="Weights (.safetensors) to load into the module that the factory returns."
+    "--weights", type=PATH, help="Weights (.safetensors or .pth) to load into the module that the factory returns."
 )
 
 

@@ -44,7 +44,7 @@ def clamp(call: Call) -> Result:
     low, high = (None if bound is None or abs(bound) >= torch.finfo(dtype).max else bound for bound in given)
     if low == 0 and high is None:
         return Lifted(nn.ReLU(), (source,))
-    if _excludes_all(*given, torch.finfo(dtype).max):
+    if _excludes_all(given[0], given[1], torch.finfo(dtype).max):
         return elementwise(call)
     if low is None and high is None:
         return Lifted(nn.Identity(), (source,))
