@@ -30,7 +30,8 @@ ROUNDING = (
 
 PIECEWISE = (
     *ROUNDING, "floor", "ceil", "trunc", "clamp", "clamp_min", "clamp_max", "minimum", "maximum", "min", "max", "abs",
-    "sign", "where", "masked_fill", "gt", "ge", "lt", "le", "threshold", "hardtanh", "mul", "div", "neg", "sub", "add", "fmin", "fmax",
+    "sign", "where", "masked_fill", "gt", "ge", "lt", "le", "threshold", "hardtanh", "mul", "div", "neg", "sub", "add",
+    "fmin", "fmax",
 )  # fmt: skip
 """Elementwise operators of which an activation may be made; what they make is found by asking."""
 
