@@ -81,7 +81,7 @@ def conversion_report(
             *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
             *few_spikes(ann, snn, sites),
             *jump_cautions(ann, snn, neuron),
-            *more_energy(energy, "held-out calibration images"),
+            *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
     )

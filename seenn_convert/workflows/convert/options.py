@@ -40,8 +40,8 @@ class Options:
         seed: Of the split of the calibration data.
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
-        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
-            without ReLUs; ``"always"``; ``"never"``.
+        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
+            drive less than half of the network; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
