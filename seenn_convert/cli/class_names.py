@@ -43,7 +43,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
     """
-    check_regular(path)
+    if path.exists():
+        check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:

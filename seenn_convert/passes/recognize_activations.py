@@ -63,8 +63,9 @@ class RecognizeActivations(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Look at each operator that is no neuron and not linear, with what is around it."""
-        shapes = draft.shapes()
-        for node, _ in draft.modules_of(AtenOperator):
+        candidates = [node for node, one in draft.modules_of(AtenOperator) if getattr(one, "name", "") in PIECEWISE]
+        shapes = draft.shapes() if candidates else {}  # which takes a run of the network
+        for node in candidates:
             if not _is_there(draft, node) or not _is_elementwise(draft, node, shapes):
                 continue
             found = _best(draft, node, shapes)

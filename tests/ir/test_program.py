@@ -99,8 +99,8 @@ def test_history_records_every_pass_in_order() -> None:
     ann = harness.ann_program(harness.program_of(toys.conv_bn_relu))
 
     assert [record.name for record in ann.history] == [
-        "JoinClips", "Canonicalize", "DropNoOps", "FoldBatchNorm", "SplitLeakyReLU", "FusePaddedMaxPool",
-        "PoolBeforeReLU", "OrderChannelsLast",
+        "JoinClips", "Canonicalize", "DropNoOps", "FoldBatchNorm", "FusePaddedMaxPool", "PoolBeforeReLU", "FoldAffine",
+        "SplitLeakyReLU", "OrderChannelsLast",
     ]  # fmt: skip
     assert ann.history[3] == PassRecord("FoldBatchNorm", ("conv", "bn"))
 

@@ -71,12 +71,13 @@ def test_a_relu_in_other_words() -> None:
     "act",
     [
         lambda x: torch.minimum(F.relu(x), CHANNELS),
+        lambda x: torch.clamp(x, torch.zeros(()), CHANNELS),
         lambda x: torch.floor(torch.clamp(x / CHANNELS, 0, 1) * 4 + 0.5) / 4 * CHANNELS,
         lambda x: torch.fake_quantize_per_channel_affine(
             x, CHANNELS.flatten() / 15, torch.zeros(4, dtype=torch.int32), 1, 0, 15
         ),
     ],
-    ids=["minimum", "floor of a clip", "fake quantisation"],
+    ids=["minimum", "clamp", "floor of a clip", "fake quantisation"],
 )
 def test_thresholds_of_the_channels_become_scales(act: Callable[[Tensor], Tensor]) -> None:
     kinds = [type(one) for one in between(recognised(act))]

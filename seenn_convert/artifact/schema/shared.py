@@ -25,6 +25,7 @@ WarningCode = Literal[
     "no_labels",
     "silent_layers",
     "dead_channels",
+    "jumps_at_zero",
     "few_spikes",
     "more_energy",
     "certificate_gone",

@@ -1,6 +1,7 @@
 """A damaged or hostile ONNX file is one sentence, soon and with little memory."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def with_functions(path: Path, depth: int, calls: int) -> Path:
         names = ["a", *(f"v{j}" for j in range(calls - 1)), "b"]
         nodes = [
             helper.make_node(inputs=[one], outputs=[other], **callee)
-            for one, other in zip(names[:-1], names[1:], strict=True)
+            for one, other in pairwise(names)
         ]
         functions.append(helper.make_function(domain, f"f{i}", ["a"], ["b"], nodes, opsets))
     graph = helper.make_graph(
