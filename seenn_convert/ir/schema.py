@@ -28,7 +28,7 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
     operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, operators.QuantisedReLU,
     TemporalDifference, RectifiedDifference, MeanDifference, Tick, TimestepBias, operators.Affine,
-    operators.ConstantRow,
+    operators.ConstantRow, operators.Cast,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -57,6 +57,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Identity: (),
     operators.PaddedLinear: ("in_features", "out_features"),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
+    operators.Elementwise: ("inputs", "wiring"),
     **{operator: operator.options() for operator in _OPERATORS},
     **{neuron: neuron.options for neuron in LAYERS},
     ExitProbe: ("score_name",),
@@ -108,6 +109,8 @@ def describe_module(module: nn.Module) -> dict[str, object]:
     }
     if kind in _WRAPPED:
         description["wrapped"] = describe_module(getattr(module, _WRAPPED[kind]))
+    if isinstance(module, operators.Elementwise):
+        description["steps"] = [describe_module(step) for step in module.steps]
     if isinstance(module, _WITH_BIAS):
         description["options"]["bias"] = module.bias is not None  # type: ignore[index]
     if is_own:
@@ -156,12 +159,24 @@ def build_module(
         wrapped, option = description["wrapped"], _WRAPPED[kind]
         if not isinstance(wrapped, Mapping):
             raise TypeError("the wrapped operator is not described")
-        inner = {name.removeprefix(f"{option}."): value for name, value in tensors.items()}
-        known[option] = build_module(wrapped, inner, extras)
+        known[option] = build_module(wrapped, _inside(option, tensors), extras)
+    if kind is operators.Elementwise:
+        known["steps"] = _built_steps(description["steps"], tensors, extras)
     with torch.device("meta"):
         module = kind(**known)
     _restore(module, tensors)
     return module.eval().requires_grad_(False)
+
+
+def _built_steps(steps: object, tensors: Mapping[str, Tensor], extras: Extras) -> list[nn.Module]:
+    if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
+        raise TypeError("the steps of an elementwise function are not described")
+    return [build_module(step, _inside(f"steps.{index}", tensors), extras) for index, step in enumerate(steps)]
+
+
+def _inside(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the submodule ``part``, by their names in it."""
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
 def _class_named(name: str, extra_modules: Sequence[type[nn.Module]]) -> type[nn.Module]:

@@ -16,7 +16,14 @@ IMAGE = (4, 9, 9)
 BATCH = "it works along the batch axis, so rows would depend on each other"
 VIEW = "it reshapes the batch axis, so rows would depend on each other"
 NONE = "this operator cannot be converted yet; replace it, or convert the part of the model before it"
-TYPE = "it changes the type of the numbers; convert the model in one floating-point type"
+TYPE = "it computes in float64 and the image is float32; convert the model in one floating-point type"
+CAST = "it takes {} numbers that depend on the image; cast them to float32 before it: .to(torch.float32)"
+COUNTS = "it gives {} numbers, such as positions or counts, which have no mean over timesteps"
+RANDOM = "it draws random numbers, so the model gives other results for the same image; leave it out"
+SIZE = (
+    "it computes with the number of images in the batch, so an image's result would depend on the others; write a "
+    "number that is the same for every batch"
+)
 INDEX = "it indexes with several or computed indices; only one constant index can be converted"
 AXES = "its inputs hold the batch on different axes, so rows would depend on each other"
 WHOLE = "it works over the whole batch, so rows would depend on each other; name the axes"
@@ -92,15 +99,22 @@ REFUSED: list[tuple[str, Body]] = [
     ("it takes part of the batch", lambda m, x: x[:1]),
     ("it pads the batch axis", lambda m, x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))),
     ("it takes the batch axis for the rows of a matrix", lambda m, x: x.mean((2, 3)).tril()),
-    ("its argument 'min' differs between neurons, which cannot be converted yet",
-     lambda m, x: torch.clamp(x, torch.zeros(9))),
     ("its slopes are not one number per channel", lambda m, x: torch.ops.aten._prelu_kernel(x, torch.ones(9))),
     (TYPE, lambda m, x: x.double()),
-    (TYPE, lambda m, x: x.long().float()),
-    (TYPE, lambda m, x: x.bfloat16().float()),
-    (TYPE, lambda m, x: x * (x > 0)),
     (TYPE, lambda m, x: x + torch.ones(9, dtype=torch.float64)),
-    (NONE, lambda m, x: torch.view_as_real(torch.fft.fft(x))),
+    (CAST.format("bool"), lambda m, x: (x > 0).sum(1)),
+    (CAST.format("bool"), lambda m, x: torch.cat([x > 0, x > 1], 1)),
+    (CAST.format("int64"), lambda m, x: x.long()),
+    (COUNTS.format("bool"), lambda m, x: (x > 0).any(1).float()),
+    (COUNTS.format("int64"), lambda m, x: x.argmax(1).float()),
+    (COUNTS.format("int64"), lambda m, x: torch.count_nonzero(x, 1).float()),
+    (INDEX, lambda m, x: x[x > 0].sum().expand(2, 1)),
+    ("it writes to computed places, which cannot be converted; use torch.where",
+     lambda m, x: x.index_put((x[:, 0] > 0,), torch.zeros(()))),
+    ("it computes with complex numbers, which cannot be converted", lambda m, x: torch.fft.ifft(torch.fft.fft(x)).real),
+    ("recurrent layers cannot be converted; use convolutions or attention over the sequence",
+     lambda m, x: m.recurrent(x[:, 0])[0]),
+    ("in its aten.flip, it works along the batch axis, so rows would depend on each other", lambda m, x: x.flipud()),
     ("it draws random numbers; make them a buffer", lambda m, x: x + torch.randn(9)),
     (ROWS, lambda m, x: x + torch.arange(2.0).reshape(2, 1, 1, 1)),
     (ROWS, lambda m, x: torch.maximum(x, torch.arange(2.0).reshape(2, 1, 1, 1))),
@@ -111,13 +125,14 @@ REFUSED: list[tuple[str, Body]] = [
     (TABLE, lambda m, x: x[:, m.mask]),
     ("it uses the indices or another secondary output of a layer, which cannot be converted",
      lambda m, x: F.max_pool2d_with_indices(x, 2)[1].float()),
-    (NONE,
+    ("in its aten.convolution, transposed convolution over 3 axes cannot be converted",
      lambda m, x: F.conv_transpose3d(x.unsqueeze(1), torch.ones(1, 1, 1, 1, 1))),
     ("instance norm with running statistics cannot be converted; use batch norm",
      lambda m, x: F.instance_norm(x, torch.zeros(4), torch.ones(4), use_input_stats=False)),
-    (NONE, lambda m, x: torch.linalg.cross(x[:, :3], x[:, 1:], dim=1)),
     (NONE, lambda m, x: x.logcumsumexp(1)),
-    (NONE, lambda m, x: torch.rand_like(x) * x),
+    (RANDOM, lambda m, x: torch.rand_like(x) * x),
+    (WHOLE, lambda m, x: x - x.max()),
+    (NONE, lambda m, x: x.cumprod(1)),
     (NONE, lambda m, x: torch.as_strided(x, (2, 4), (324, 1))),
     (NONE, lambda m, x: torch.cdist(x, x)),
     ("it is in training mode; call model.eval() before the model is exported", lambda m, x: m.norm(x)),
@@ -128,7 +143,8 @@ REFUSED: list[tuple[str, Body]] = [
 @pytest.mark.parametrize(("reason", "body"), REFUSED)
 def test_what_has_no_conversion_is_refused_with_its_reason(reason: str, body: Body) -> None:
     """From an export for a batch of two, as many people make it."""
-    model = toys.toy(lambda m, x: body(m, x).flatten(1), IMAGE, norm=nn.BatchNorm2d(4, track_running_stats=False))
+    model = toys.toy(lambda m, x: body(m, x).flatten(1), IMAGE, norm=nn.BatchNorm2d(4, track_running_stats=False),
+                     recurrent=nn.LSTM(9, 2, batch_first=True))  # fmt: skip
     for name, value in (("places", torch.tensor([0, 2])), ("mask", torch.tensor([True, False, True, True])),
                         ("rows", torch.arange(8.0).reshape(2, 4)), ("square", torch.ones(2, 2))):  # fmt: skip
         model.register_buffer(name, value)
@@ -136,6 +152,39 @@ def test_what_has_no_conversion_is_refused_with_its_reason(reason: str, body: Bo
     with pytest.raises(UnsupportedOperatorError) as caught:
         from_exported(exported(model))
     assert caught.value.problems[0].split(": ", 1)[1] == reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda m, x: x / x.shape[0],
+        lambda m, x: x * x.size(0),
+        lambda m, x: x / x.numel(),
+        lambda m, x: x * x.shape[0] ** -0.5,
+        lambda m, x: torch.subtract(x, x.shape[0]),
+        lambda m, x: x + torch.full((1, 5), x.shape[0]),
+        lambda m, x: x + torch.arange(x.shape[0])[:, None],
+    ],
+)
+def test_the_number_of_images_is_no_number_to_compute_with(body: Body) -> None:
+    """A row would depend on how many others there are; the reason names the call that does it."""
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        from_exported(exported(toys.toy(body, (5,)), dynamic=True))
+    assert caught.value.problems[0].split(": ", 1)[1] == SIZE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda m, x: x.view(x.size(0), -1) / x[0].numel(),
+        lambda m, x: x.reshape(len(x), 5) + torch.zeros(x.shape[0], 5),
+        lambda m, x: torch.cat([x, torch.ones(x.shape[0], 1)], 1),
+    ],
+)
+def test_the_number_of_images_may_give_a_shape(body: Body) -> None:
+    model = toys.toy(body, (5,))
+    images = torch.randn(3, 5)
+    assert torch.allclose(from_torch(model, (5,))(images), model(images))
 
 
 @pytest.mark.parametrize("layer", [nn.Conv1d(2, 2, 3), nn.Linear(2, 2)], ids=repr)
@@ -161,10 +210,10 @@ class Several(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
         a = self.norm(x)
-        b = torch.nanmean(x, 1, keepdim=True)
-        c = torch.sigmoid(a).double().float()
+        b = torch.logcumsumexp(x, 1)
+        c = torch.sigmoid(a).double().mean(1, keepdim=True).float()
         d = torch.rand_like(b)
-        _ = torch.nanmean(c, 2)  # not listed: no result depends on it
+        _ = torch.logcumsumexp(c, 2)  # not listed: no result depends on it
         return (a + b + c + d).flatten(1)
 
 
@@ -176,10 +225,9 @@ def test_every_call_is_listed_with_its_line_also_behind_another() -> None:
     training = "it is in training mode; call model.eval() before the model is exported"
     assert list(caught.value.problems) == [
         f"batch_norm (aten.batch_norm) at norm (test_refusals.py:{first}): {training}",
-        f"nanmean (aten.nanmean) at test_refusals.py:{first + 1}: {NONE}",
-        f"to (aten.to.dtype) at test_refusals.py:{first + 2}: {TYPE}",
-        f"to_1 (aten.to.dtype) at test_refusals.py:{first + 2}: {TYPE}",
-        f"rand_like (aten.rand_like) at test_refusals.py:{first + 3}: {NONE}",
+        f"logcumsumexp (aten.logcumsumexp) at test_refusals.py:{first + 1}: {NONE}",
+        f"mean (aten.mean.dim) at test_refusals.py:{first + 2}: {TYPE}",
+        f"rand_like (aten.rand_like) at test_refusals.py:{first + 3}: {RANDOM}",
     ]
 
 

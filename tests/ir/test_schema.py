@@ -37,6 +37,15 @@ from seenn_convert.neurons.layers import (
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
 CLOCK = torch.tensor([0.0, 1.0])
 THRESHOLD = torch.tensor([0.5, 1.0, 2.0, 3.0]).reshape(4, 1, 1)
+ABOVE = operators.Elementwise(
+    1,
+    ((0,), (0, 1)),
+    (
+        operators.AtenOperator("gt.Tensor", ("@0", "#0"), (), (torch.tensor(0.5),)),
+        operators.AtenOperator("mul.Tensor", ("@0", "@1")),
+    ),
+)
+"""``x * (x > 0.5)``."""
 EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (nn.Conv1d(4, 6, 3, 2, 1, 1, 2), (SIGNAL,)),
     (nn.Conv1d(4, 6, 3, padding="same", bias=False), (SIGNAL,)),
@@ -80,6 +89,9 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.PaddedMaxPool((1, 0, 1, 0), nn.MaxPool2d(3, 2)), (IMAGE,)),
     (operators.Expand((4, 9)), (SIGNAL[:, :1],)),
     (operators.ConstantRow(THRESHOLD), (ROW,)),
+    (operators.Cast("bool"), (ROW,)),
+    (ABOVE, (ROW,)),
+    (operators.Elementwise(1, ((0,), (1,)), (ABOVE, nn.ReLU())), (ROW,)),
     (operators.PerPart(nn.Conv1d(9, 3, 2)), (IMAGE,)),
     (operators.RowConvolution((2, 1), (1, 0), (1, 1), 2), (IMAGE, torch.randn(2, 6, 2, 3, 3))),
     (operators.PerPart(operators.AtenOperator("add.Tensor", ("@0", "#0"), (), (torch.ones(9),))), (IMAGE,)),

@@ -13,8 +13,6 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, PerPart
 
 _HERE = Path(__file__).parents[1].as_posix()
 
-OTHER_TYPE = "it changes the type of the numbers; convert the model in one floating-point type"
-
 
 class Refusal(Exception):
     """A call site has no conversion; the text says why and what to do."""
@@ -75,6 +73,17 @@ class Call:
         bound.update({a.name: value for a, value in zip(schema, self.node.args, strict=False)})
         bound.update(self.node.kwargs)
         self.arguments = bound
+
+    def check_numbers(self) -> None:
+        """Refuse arithmetic with sizes that are not known, which are those of the batch."""
+        for argument in self.node.target._schema.arguments:  # type: ignore[union-attr]
+            value = self.arguments.get(argument.name)
+            value = value.meta.get("val") if isinstance(value, fx.Node) else value
+            if is_size_as_number(argument, value):
+                raise Refusal(
+                    "it computes with the number of images in the batch, so an image's result would depend on the "
+                    "others; write a number that is the same for every batch"
+                )
 
     def value(self, name: str) -> object:
         """Return the argument ``name`` as the graph has it."""
@@ -165,6 +174,11 @@ class Call:
         return value
 
 
+def is_size_as_number(argument: torch.Argument, value: object) -> bool:
+    """Return whether ``value`` is a size that is not known, or made of one, where an operator takes any number."""
+    return isinstance(value, (torch.SymInt, torch.SymFloat)) and "int" not in str(argument.type)
+
+
 Result = Lifted | Same | Constant | list[Lifted]
 """What a call becomes: a module call, its input, a constant, or one module call for each of several results."""
 
@@ -195,9 +209,22 @@ def rank_of(node: fx.Node) -> int:
     return len(node.meta["val"].shape)
 
 
+def dtype_of(node: fx.Node) -> torch.dtype:
+    """Return the type of the numbers of a node's result, of the first where it has several."""
+    value = node.meta["val"]
+    found: torch.dtype = (value[0] if isinstance(value, (list, tuple)) else value).dtype
+    return found
+
+
 def operator_name(node: fx.Node) -> str:
     """Return the short name of an aten call: ``relu`` for ``aten.relu_.default``."""
     return str(node.target).split(".")[1].rstrip("_") if "." in str(node.target) else str(node.target)
+
+
+def written_as(node: fx.Node) -> str:
+    """Return the call as the exported graph had it: ``hstack (aten.hstack)``."""
+    found: str = node.meta.get("written") or f"{node.name} ({str(node.target).removesuffix('.default')})"
+    return found
 
 
 def full_operator_name(node: fx.Node) -> str:

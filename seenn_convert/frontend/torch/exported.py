@@ -13,8 +13,12 @@ from seenn_convert.frontend.torch.versions import runnable
 
 
 def reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
-    """Return the original program; where it was exported for a fixed batch, it is run in batches of that size."""
-    module = runnable(exported)
+    """Return the original program, for images in any type; one for a fixed batch is run in batches of that size."""
+    program, kind = runnable(exported), image_type(exported)
+
+    def module(images: Tensor) -> object:
+        return program(images if kind.is_floating_point else images.to(kind))
+
     image = _image(exported)
     batch = None if image is None else image.shape[0]
     if not isinstance(batch, int):
@@ -26,6 +30,12 @@ def reference(exported: ExportedProgram, output_name: str | None) -> Callable[[T
         return torch.cat([select(module(part), output_name) for part in torch.split(whole, batch)])[: len(images)]
 
     return run
+
+
+def image_type(exported: ExportedProgram) -> torch.dtype:
+    """Return the type of number that an exported program takes its image in."""
+    image = _image(exported)
+    return torch.float32 if image is None else image.dtype
 
 
 def with_sizes(exported: ExportedProgram, input_shape: Sequence[int] | None) -> ExportedProgram:

@@ -105,6 +105,14 @@ def sizes_of(value: fx.Node | Tensor, batch: int) -> tuple[int, ...]:
     return tuple(_number(size, batch) for size in tensor.shape)
 
 
+def size_for_one_row(size: int | torch.SymInt) -> int | None:
+    """Return a size; of an open batch, that of the one row that constants are made for. None if it depends on more."""
+    if isinstance(size, int):
+        return size
+    symbols = size.node.expr.free_symbols
+    return int(size.node.expr.subs({symbol: 1 for symbol in symbols})) if len(symbols) == 1 else None
+
+
 def batch_of(image: fx.Node) -> int:
     """Return the size of the batch that an exported graph was made for, ``STAND_IN`` where it is open."""
     return _number(image.meta["val"].shape[0], STAND_IN)

@@ -11,12 +11,11 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
-from seenn_convert.errors import InputError, UnsupportedOperatorError
+from seenn_convert.errors import InputError, UnsupportedOperatorError, reason_of
 from seenn_convert.frontend.outputs import output_of
 from seenn_convert.frontend.torch.aliasing import Aliases, written
-from seenn_convert.frontend.torch.aten import AWARE, HANDLERS, Operator, elementwise
+from seenn_convert.frontend.torch.aten import AWARE, HANDLERS, Operator, elementwise, of_other_type
 from seenn_convert.frontend.torch.call import (
-    OTHER_TYPE,
     Call,
     Constant,
     Lifted,
@@ -24,13 +23,18 @@ from seenn_convert.frontend.torch.call import (
     Result,
     Same,
     describe_source,
+    dtype_of,
     full_operator_name,
     layout_of,
     module_path,
     operator_name,
     per_part,
+    written_as,
 )
-from seenn_convert.frontend.torch.layout import PLAIN, STAND_IN, Layout, batch_of, sizes_of
+from seenn_convert.frontend.torch.decompose import decompose
+from seenn_convert.frontend.torch.fuse import OTHER_TYPE, fuse
+from seenn_convert.frontend.torch.layout import PLAIN, STAND_IN, Layout, batch_of, size_for_one_row, sizes_of
+from seenn_convert.frontend.torch.whole_numbers import take_as_floats
 from seenn_convert.ir.operators import ConstantRow
 from seenn_convert.ir.program import Program, Stage, ancestors
 
@@ -77,11 +81,14 @@ class _Lifter:
         self.problems: dict[fx.Node, str] = {}
         self.broken: set[fx.Node] = set()
         self.image = self._find_image()
+        decompose(self.source, self.image, self.extra)
         self.batch = batch_of(self.image)
         self.is_open = self.batch == STAND_IN
+        self.dtype = dtype_of(self.image)
 
     def program(self) -> Program:
-        self.values[self.image] = self.graph.placeholder("image")
+        image = self.values[self.image] = self.graph.placeholder("image")
+        image.meta["val"] = self.image.meta["val"]
         output = output_of(self.exported, self.source, self.output_name)
         for node in self.source.nodes:
             if node.op == "call_function":
@@ -91,6 +98,7 @@ class _Lifter:
         if problems:
             raise UnsupportedOperatorError(problems)
         self.graph.output(self._logits(output))
+        fuse(self.root, self.graph)
         graph_module = fx.GraphModule(self.root, self.graph).eval()
         graph_module.graph.eliminate_dead_code()
         graph_module.delete_all_unused_submodules()
@@ -112,22 +120,32 @@ class _Lifter:
         if len(nodes) != 1:
             raise InputError(f"the model takes {len(nodes)} inputs ({', '.join(names)}); give one that takes one image")
         value = nodes[0].meta.get("val")
+        if isinstance(value, Tensor):
+            take_as_floats(self.source, nodes[0])
+            value = nodes[0].meta["val"]
         if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
-            raise InputError(f"the model's input '{names[0]}' is not a floating-point tensor")
+            raise InputError(f"the model's input '{names[0]}' is no tensor of numbers; give a model that takes images")
         if any(not isinstance(size, int) for size in value.shape[1:]):
             raise InputError(f"the model's input has shape {tuple(value.shape)}; export it with only the batch dynamic")
         return nodes[0]
 
     def _logits(self, output: fx.Node) -> fx.Node:
         value = self.values.get(output)
+        if dtype_of(output) != self.dtype:
+            raise InputError(
+                f"the model's output is {str(dtype_of(output)).removeprefix('torch.')}, and its input "
+                f"{str(self.dtype).removeprefix('torch.')}; return the logits in the type of the input"
+            )
         if not isinstance(value, fx.Node):
             raise InputError("the model's output does not depend on its input")
-        if not layout_of(output).is_plain:
-            sizes = sizes_of(output, self.batch)
-            shape = ["batch" if axis == layout_of(output).axis else str(size) for axis, size in enumerate(sizes)]
+        layout = layout_of(output)
+        if not layout.is_plain:
+            shape = [str(size) for size in sizes_of(output, self.batch)]
+            folded = layout.outer * layout.inner
+            shape[layout.axis] = "batch" if folded == 1 else f"{folded} * batch"
             raise InputError(
-                f"the model's output has shape ({', '.join(shape)}); a classifier returns (batch, classes): put the "
-                "batch first, or name another output with --output-name if there is one"
+                f"the model's output has shape ({', '.join(shape)}); a classifier returns (batch, classes): give the "
+                "batch an axis of its own, the first, or name another output with --output-name if there is one"
             )
         return value
 
@@ -154,7 +172,8 @@ class _Lifter:
         except Refusal as refusal:
             where = describe_source(node)
             at = f" at {where}" if where else ""
-            self.problems[node] = f"{node.name} ({str(node.target).removesuffix('.default')}){at}: {refusal}"
+            part = f"in its {str(node.target).removesuffix('.default')}, " if "written" in node.meta else ""
+            self.problems[node] = f"{written_as(node)}{at}: {part}{refusal}"
             self._stand_in(node)
 
     def _stand_in(self, node: fx.Node) -> None:
@@ -162,17 +181,17 @@ class _Lifter:
         value, image = node.meta["val"], self.values[self.image]
         assert isinstance(image, fx.Node)
         first = value if isinstance(value, Tensor) else value[0]
-        if not first.shape or str(first.shape[0]) != str(self.image.meta["val"].shape[0]):
+        batch = str(self.image.meta["val"].shape[0])
+        if dtype_of(node) != self.dtype or not first.shape or str(first.shape[0]) != batch:
             self.broken.add(node)
             return
         self.values[node] = image if isinstance(value, Tensor) else [image] * len(value)
 
     def _note_number(self, node: fx.Node, value: int | torch.SymInt) -> None:
-        """Keep a size; for a batch of one row where the batch is open, as constants are made for one row."""
-        if isinstance(value, int):
-            self.numbers[node] = value
-        elif len(value.node.expr.free_symbols) == 1:
-            self.numbers[node] = int(value.node.expr.subs({symbol: 1 for symbol in value.node.expr.free_symbols}))
+        """Keep a size, as constants need it."""
+        size = size_for_one_row(value)
+        if size is not None:
+            self.numbers[node] = size
 
     def _lift(self, node: fx.Node) -> None:
         name = operator_name(node)
@@ -186,7 +205,10 @@ class _Lifter:
         in_parts = not first.is_plain and not aware
         if in_parts and not first.has_parts:
             raise Refusal("an earlier call moved the batch axis behind another one; put the batch first")
-        result = handler(Call(node, self.constants, self.batch, self.is_open, in_parts))
+        call = Call(node, self.constants, self.batch, self.is_open, in_parts)
+        call.check_numbers()
+        types = {dtype_of(one) for one in (node, *(source for source in node.all_input_nodes if source in self.values))}
+        result = of_other_type(call, self.dtype) if own is None and types != {self.dtype} else handler(call)
         if in_parts:
             result = per_part(result)
         self._enter(node, name, result)
@@ -217,15 +239,17 @@ class _Lifter:
             raise Refusal("its inputs hold the batch on different axes, so rows would depend on each other")
         return lifted.layout or layouts.pop()
 
-    def _call(self, node: fx.Node, name: str, lifted: Lifted) -> fx.Node:
+    def _call(self, node: fx.Node, name: str, lifted: Lifted, is_last: bool = True) -> fx.Node:
         inputs = tuple(
-            self._call(node, name, source) if isinstance(source, Lifted) else self.values[source]
+            self._call(node, name, source, is_last=False) if isinstance(source, Lifted) else self.values[source]
             for source in lifted.inputs
         )
         if any(isinstance(value, list) for value in inputs):
             raise Refusal("it takes a list of tensors where one is expected")
         target = self._target(node, name)
         call = self.graph.create_node("call_module", target, inputs, {}, name=target)
+        if is_last:
+            call.meta = {"val": node.meta["val"], OTHER_TYPE: dtype_of(node) != self.dtype}
         call.target = call.name  # fx adds a number to names it keeps for itself
         self.root.add_module(call.name, lifted.module)
         self.sources[call.name] = describe_source(node)
@@ -264,18 +288,20 @@ class _Lifter:
         """Evaluate a call that depends on parameters only, once."""
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Refusal("it draws random numbers; make them a buffer")
+        Call(node, self.constants).check_numbers()
         target = self.constants.get(written(node))  # type: ignore[arg-type]
         if isinstance(target, Tensor) and target.untyped_storage().data_ptr() in self.weights:
             raise Refusal("it changes a parameter or buffer as the model runs; call model.eval() before it is exported")
         known: dict[fx.Node, Any] = {**self.constants, **self.numbers}
         arguments = fx.map_arg(node.args, lambda source: known[source])
         options = fx.map_arg(node.kwargs, lambda source: known[source])
-        with torch.no_grad():
-            self.constants[node] = node.target(*arguments, **options)  # type: ignore[operator]
+        try:
+            with torch.no_grad():
+                self.constants[node] = node.target(*arguments, **options)  # type: ignore[operator]
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise Refusal(f"it cannot be computed from the parameters: {reason_of(error)}") from error
 
     def _check_result(self, node: fx.Node, value: Tensor, layout: Layout) -> None:
-        if value.dtype != self.image.meta["val"].dtype:
-            raise Refusal(OTHER_TYPE)
         try:
             sizes = sizes_of(value, self.batch)
         except ValueError as error:

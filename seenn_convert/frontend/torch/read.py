@@ -14,6 +14,7 @@ from seenn_convert.frontend.torch.archive import plain_archive
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.fake_quantise import FakeQuantisationInArithmetic
 from seenn_convert.frontend.torch.lift import lift
+from seenn_convert.frontend.torch.usable import check_module, why_it_fails, why_not_traced
 from seenn_convert.ir.program import Program
 
 
@@ -39,7 +40,7 @@ def from_torch(
             several tensors of which none is named.
         UnsupportedOperatorError: Lists every call that has no conversion.
     """
-    _check_eval(module)
+    check_module(module)
     dtype = dtype or _dtype_of(module)
     _check_dtype(dtype)
     problem = refusal(module, input_shape, dtype)
@@ -82,11 +83,12 @@ def read_pt2(path: Path, extra_operators: Sequence[Operator] = ()) -> ExportedPr
 
 def refusal(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype | None = None) -> str | None:
     """Return why a module does not accept images of this shape, None if it does."""
+    dtype = dtype or _dtype_of(module)
     try:
         with torch.no_grad():
-            module(torch.zeros(2, *input_shape, dtype=dtype or _dtype_of(module)))
+            module(torch.zeros(2, *input_shape, dtype=dtype))
     except Exception as error:  # the user's code may raise anything
-        return (
+        return why_it_fails(error, dtype) or (
             f"the model does not accept an image of shape {tuple(input_shape)}: {reason_of(error)}; give images as it "
             "takes them, or the shape of one (--input-shape)"
         )
@@ -118,7 +120,7 @@ def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
         try:
             return torch.export.export(module, (image,), strict=False)
         except Exception as error:
-            raise InputError(f"torch.export cannot trace the model: {reason_of(error)}") from error
+            raise InputError(why_not_traced(error)) from error
 
 
 def _dtype_of(module: nn.Module) -> torch.dtype:
@@ -135,10 +137,3 @@ def _check_dtype(dtype: torch.dtype) -> None:
             f"the model computes in {name}, and conversion needs float32 or float64; call model.float(), or export it "
             "in float32"
         )
-
-
-def _check_eval(module: nn.Module) -> None:
-    training = [name or type(module).__name__ for name, child in module.named_modules() if child.training]
-    if training:
-        shown = ", ".join(training[:3]) + (", ..." if len(training) > 3 else "")
-        raise InputError(f"the model is in training mode ({shown}); call model.eval() before converting it")

@@ -28,6 +28,7 @@ from seenn_convert.ir.operators.basic import (
     Subtract,
 )
 from seenn_convert.ir.operators.custom import CustomOperator
+from seenn_convert.ir.operators.elementwise import Cast, Elementwise, works_on_elements
 from seenn_convert.ir.operators.treatment import (
     CONVOLUTIONS,
     HOMOGENEOUS_OPERATORS,
@@ -48,10 +49,12 @@ __all__ = [
     "Add",
     "Affine",
     "AtenOperator",
+    "Cast",
     "ClippedReLU",
     "Concatenate",
     "ConstantRow",
     "CustomOperator",
+    "Elementwise",
     "Encode",
     "Expand",
     "GradedReLU",
@@ -70,4 +73,5 @@ __all__ = [
     "Treatment",
     "is_homogeneous",
     "treatment_of",
+    "works_on_elements",
 ]

@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_of
 from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -43,6 +44,9 @@ def read_inputs(
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
         shape = data.image_shape if left_open is None else sizes_of_data(left_open, data.image_shape)
         source = read_for_images(model, input_shape or shape, weights, output_name, extra_operators)
+        ranged = in_range(data.preprocessing, source.pixel_range)
+        if isinstance(data, Dataset) and ranged not in (None, data.preprocessing):
+            data = replace(data, preprocessing=ranged)
         return source, as_samples(data, _laid_out(data.preprocessing, source))
     is_file = isinstance(model, (str, Path)) and is_file_format(model)
     if left_open is not None:

@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles, operator_of
-from seenn_convert.frontend.torch.call import OTHER_TYPE, Call, Lifted, Refusal, Same, rank_of
+from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, Same, rank_of
 from seenn_convert.frontend.torch.layout import Layout
 from seenn_convert.ir.operators import Add, Affine, AtenOperator, Concatenate, ConstantRow, Mean, Reshape, Subtract
 
@@ -15,7 +15,7 @@ from seenn_convert.ir.operators import Add, Affine, AtenOperator, Concatenate, C
 @handles("add", "sub", "rsub", any_layout=True)
 def add(call: Call) -> Result:
     """Sum or difference of two activations, or of an activation and a constant."""
-    name = operator_of(call)
+    name = operator_of(call.node.target)
     alpha = call.number("alpha")
     alpha = 1.0 if alpha is None else float(alpha)
     if name == "rsub":
@@ -37,7 +37,7 @@ def add(call: Call) -> Result:
 @handles("mul", "div", any_layout=True)
 def multiply(call: Call) -> Result:
     """Product with, or quotient by, a constant; between activations an elementwise operator."""
-    name = operator_of(call)
+    name = operator_of(call.node.target)
     if call.is_activation("other") and (call.is_activation("self") or name == "div"):
         return elementwise(call)
     if call.value("rounding_mode") is not None:
@@ -95,10 +95,10 @@ def reduction(call: Call) -> Result:
 @handles("max", "min", any_layout=True)
 def extreme(call: Call) -> Result:
     """The largest or smallest along an axis other than the batch; of two tensors, element by element."""
-    if "dim" not in call.arguments:
+    if "other" in call.arguments:
         return elementwise(call)
     source, dims, layout = _reduced(call)
-    name = "amax" if operator_of(call) == "max" else "amin"
+    name = "amax" if operator_of(call.node.target) == "max" else "amin"
     return Lifted(AtenOperator(f"{name}.default", ("@0", dims, call.flag("keepdim"))), (source,), layout)
 
 
@@ -132,10 +132,7 @@ def dropout(call: Call) -> Result:
 @handles("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy", any_layout=True)
 def copy(call: Call) -> Result:
     """A copy, or a cast to the type the tensor has."""
-    source = call.tensor("self")
-    if call.node.meta["val"].dtype != source.meta["val"].dtype:
-        raise Refusal(OTHER_TYPE)
-    return Same(source)
+    return Same(call.tensor("self"))
 
 
 def _reduced(call: Call, name: str = "self") -> tuple[fx.Node, tuple[int, ...], Layout]:

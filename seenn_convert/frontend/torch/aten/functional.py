@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, fx
 
 from seenn_convert.frontend.torch.aten.registry import operator_of
-from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, rank_of
+from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, dtype_of, rank_of
 from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.operators.aten import is_elementwise
+from seenn_convert.ir.operators.elementwise import CHOICES
 
 
 def as_it_stands(call: Call, **replaced: object) -> Lifted:
@@ -32,13 +33,20 @@ def as_it_stands(call: Call, **replaced: object) -> Lifted:
 
 def elementwise(call: Call) -> Lifted:
     """Return an operator that works on each element, whichever it is."""
-    if not is_elementwise(_functional(call)) and operator_of(call) != "where":  # not every form of it has the tag
+    if torch.Tag.nondeterministic_seeded in call.node.target.tags:  # type: ignore[union-attr]
+        raise Refusal("it draws random numbers, so the model gives other results for the same image; leave it out")
+    if not is_on_elements(call.node.target):
         raise Refusal("this operator cannot be converted yet; replace it, or convert the part of the model before it")
     rank = rank_of(call.node)
     for node in call.node.all_input_nodes:
         if node not in call.constants and rank_of(node) != rank:
             raise Refusal("it joins tensors of unequal rank, so rows would depend on each other; unsqueeze one of them")
     return as_it_stands(call)
+
+
+def is_on_elements(target: object) -> bool:
+    """Return whether an ATen operator works on each element, in place or not."""
+    return operator_of(target) in CHOICES or is_elementwise(functional_form(target))
 
 
 class _Arguments:
@@ -78,8 +86,8 @@ class _Arguments:
 
     def _aligned(self, constant: Tensor, source: fx.Node) -> Tensor:
         row = self.call.row(constant, source) if constant.dim() else constant
-        activation: Tensor = source.meta["val"]
-        return row.to(activation.dtype) if row.dtype.is_floating_point else row
+        kind = dtype_of(source)
+        return row.to(kind) if row.dtype.is_floating_point and kind == dtype_of(self.call.node) else row
 
     def _constant(self, value: Tensor) -> str:
         self.constants.append(value)
@@ -88,13 +96,13 @@ class _Arguments:
 
 def _functional_name(call: Call) -> str:
     overload = str(call.node.target).split(".")[-1]
-    return f"{operator_of(call)}.{overload}"
+    return f"{operator_of(call.node.target)}.{overload}"
 
 
-def _functional(call: Call) -> object:
-    """Return the form of the operator that returns a new tensor."""
-    packet = getattr(torch.ops.aten, operator_of(call), None)
-    return getattr(packet, str(call.node.target).split(".")[-1], None)
+def functional_form(target: object) -> object:
+    """Return the form of an ATen operator that returns a new tensor."""
+    packet = getattr(torch.ops.aten, operator_of(target), None)
+    return getattr(packet, str(target).split(".")[-1], None)
 
 
 def _without_defaults(call: Call, arguments: list[object]) -> list[object]:

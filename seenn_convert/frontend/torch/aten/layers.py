@@ -169,6 +169,13 @@ def rms_norm(call: Call) -> Result:
     return as_it_stands(call)
 
 
+@handles("lstm", "gru", "rnn_tanh", "rnn_relu", any_layout=True)
+@handles("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", any_layout=True)
+def recurrent(call: Call) -> Result:
+    """Recurrent layers, which are refused."""
+    raise Refusal("recurrent layers cannot be converted; use convolutions or attention over the sequence")
+
+
 def _as_affine(mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float, rank: int) -> Affine:
     """Return batch norm over an unusual number of axes as a scale and a shift per channel."""
     scale = weight.double() / torch.sqrt(variance.double() + eps)

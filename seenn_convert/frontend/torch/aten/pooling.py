@@ -12,7 +12,7 @@ from seenn_convert.ir.operators import Pad, Permute, Reshape
 @handles("max_pool1d", "max_pool2d", "max_pool2d_with_indices")
 def max_pool(call: Call) -> Result:
     """Max pooling with all its options."""
-    kind = nn.MaxPool1d if "1d" in operator_of(call) else nn.MaxPool2d
+    kind = nn.MaxPool1d if "1d" in operator_of(call.node.target) else nn.MaxPool2d
     size = call.integers("kernel_size")
     layer = kind(
         _single(size),
@@ -46,7 +46,7 @@ def average_pool(call: Call) -> Result:
 @handles("adaptive_max_pool1d", "adaptive_max_pool2d")
 def adaptive_pool(call: Call) -> Result:
     """Adaptive pooling to a fixed size."""
-    name = operator_of(call).lstrip("_")
+    name = operator_of(call.node.target).lstrip("_")
     kinds: dict[str, type[nn.Module]] = {
         "adaptive_avg_pool1d": nn.AdaptiveAvgPool1d,
         "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
@@ -59,7 +59,7 @@ def adaptive_pool(call: Call) -> Result:
 @handles("pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d")
 def pad(call: Call) -> Result:
     """Padding on any axis but the batch: with a constant, or with the tensor's own values."""
-    mode = str(call.value("mode") or _mode_of(operator_of(call)))
+    mode = str(call.value("mode") or _mode_of(operator_of(call.node.target)))
     amounts = call.integers("pad" if "pad" in call.arguments else "padding")
     source = call.tensor("self")
     if len(amounts) // 2 >= rank_of(source) and any(amounts[2 * rank_of(source) - 2 :]):

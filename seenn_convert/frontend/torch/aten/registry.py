@@ -47,9 +47,9 @@ def handles(*names: str, any_layout: bool = False) -> Callable[[Handler], Handle
     return enter
 
 
-def operator_of(call: Call) -> str:
-    """Return the name of the ATen operator, that of its in-place form included: ``add`` for ``aten::add_``."""
-    name: str = call.node.target._schema.name.split("::")[1]  # type: ignore[union-attr]
+def operator_of(target: object) -> str:
+    """Return the name of an ATen operator, that of its in-place form included: ``add`` for ``aten::add_``."""
+    name: str = target._schema.name.split("::")[1]  # type: ignore[attr-defined]
     return name.rstrip("_")
 
 
