@@ -318,7 +318,7 @@ def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str
     try:
         model = factory()
     except Exception as error:
-        raise InputError(f"{spec}: calling it without arguments failed ({error})") from error
+        raise InputError(f"{spec}: calling it without arguments failed ({reason_of(error)})") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
     notes: tuple[str, ...] = ()

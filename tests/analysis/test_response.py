@@ -71,3 +71,10 @@ OTHERS: dict[str, Function] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_anything_else_is_none(name: str) -> None:
     assert response(OTHERS[name], 2 if name.startswith("columns") else 1) is None
+
+
+@pytest.mark.parametrize("least", [1e-12, 1e-8, 1e-5])
+def test_a_bound_just_above_zero_is_no_rectifier(least: float) -> None:
+    """It keeps a quotient finite, as the length in ``normalize`` has one."""
+    assert response(lambda x: x.clamp(min=least), 1) is None
+    assert response(lambda x: x.clamp(least, 6.0), 1) is None

@@ -28,6 +28,7 @@ WarningCode = Literal[
     "jumps_at_zero",
     "few_spikes",
     "more_energy",
+    "certificate_assumes_unseen",
     "certificate_gone",
     "policy_head_gone",
     "policy_head_unused",

@@ -26,15 +26,11 @@ from seenn_convert.frontend.onnx.dequantise import (
     rounded,
 )
 from seenn_convert.frontend.onnx.folding import attributes_of
+from seenn_convert.frontend.onnx.ranges import MOVES, Ranges
 from seenn_convert.frontend.onnx.rewriting import Rewriting, given, refusal
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
 _QUANT_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-MOVES = {
-    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
-    "Squeeze", "Tile", "Transpose", "Unsqueeze",
-}  # fmt: skip
-"""Operators that hand numbers on as they are."""
 _KEEPS_FORM = MOVES | {"GlobalMaxPool", "MaxPool", "Pad", "ReduceMax", "ReduceMin", "Resize", "Upsample"}
 _SHAPES = {"Shape", "Size"}
 
@@ -102,7 +98,7 @@ def to_float(model: ModelProto, image: str, opset: int) -> tuple[bool, str | Non
     results = "1 result" if rewriter.limits == 1 else f"{rewriter.limits} results"
     return True, (
         f"the file rounds {results} to a few bits on the way to the logits; they were read without that rounding, but "
-        "limited to the same range"
+        "limited to the same ranges, except for the image and the logits"
     )
 
 
@@ -114,6 +110,7 @@ class _Rewriter(Rewriting):
         self.opset = opset
         self.computed = {image}
         self.forms: dict[str, Form] = {}
+        self.ranges = Ranges(model.graph, image)
         self.problems: list[str] = []
         self.limits = 0
         self.is_changed = False
@@ -126,6 +123,7 @@ class _Rewriter(Rewriting):
             return
         if proto.op_type not in _SHAPES:
             self.computed.update(proto.output)
+        self.ranges.add(proto)
         if is_quantised(proto):
             self.is_changed = True
             self._add_quantised(proto)
@@ -279,7 +277,9 @@ class _Rewriter(Rewriting):
     def _limit(self, proto: NodeProto, source: str, low: Array, high: Array) -> None:
         """Cut off what lies outside ``low`` to ``high``."""
         self.limits += 1
-        if low.size > 1 or high.size > 1:
+        if self.ranges.is_idle(source, proto.output[0], low, high):
+            self.emit(proto, "Identity", [source])
+        elif low.size > 1 or high.size > 1:
             above = f"{proto.output[0]}/above"
             self.append("Max", [source, self.hold(low)], above)
             self.emit(proto, "Min", [above, self.hold(high)])

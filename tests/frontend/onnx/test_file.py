@@ -80,10 +80,7 @@ def with_functions(path: Path, depth: int, calls: int) -> Path:
     for i in range(depth):
         callee = {"op_type": f"f{i + 1}", "domain": domain} if i + 1 < depth else {"op_type": "Relu"}
         names = ["a", *(f"v{j}" for j in range(calls - 1)), "b"]
-        nodes = [
-            helper.make_node(inputs=[one], outputs=[other], **callee)
-            for one, other in pairwise(names)
-        ]
+        nodes = [helper.make_node(inputs=[one], outputs=[other], **callee) for one, other in pairwise(names)]
         functions.append(helper.make_function(domain, f"f{i}", ["a"], ["b"], nodes, opsets))
     graph = helper.make_graph(
         [helper.make_node("f0", ["x"], ["y"], domain=domain)],
