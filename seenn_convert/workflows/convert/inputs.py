@@ -45,7 +45,7 @@ def read_inputs(
         shape = data.image_shape if left_open is None else sizes_of_data(left_open, data.image_shape)
         source = read_for_images(model, input_shape or shape, weights, output_name, extra_operators)
         ranged = in_range(data.preprocessing, source.pixel_range)
-        if isinstance(data, Dataset) and ranged not in (None, data.preprocessing):
+        if isinstance(data, Dataset) and ranged != data.preprocessing:
             data = replace(data, preprocessing=ranged)
         return source, as_samples(data, _laid_out(data.preprocessing, source))
     is_file = isinstance(model, (str, Path)) and is_file_format(model)
