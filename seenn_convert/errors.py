@@ -67,6 +67,12 @@ class ExportError(SeennConvertError):
     """The target format cannot express the program."""
 
 
+def refuse(problems: Sequence[str]) -> None:
+    """Raise InputError that lists the ``problems``, unless there are none."""
+    if problems:
+        raise InputError("; ".join(problems))
+
+
 LONGEST_REASON = 200
 NOT_FINITE = "its logits are NaN or infinite; check the images and the weights"
 """The message about a model that returns NaN or infinity, for any format."""

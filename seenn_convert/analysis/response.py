@@ -59,8 +59,8 @@ def response(function: Function, columns: int) -> Response | None:
     if ends.shape != far.shape or not bool(ends.isfinite().all()):
         return None
     below, bottom, top, above = ends
-    if not bool((top > 0).all()) or bool((torch.maximum(below.abs(), bottom.abs()) > TOLERANCE * top).any()):
-        return None
+    if not bool((top > 0).all()) or bool((below != 0).any() or (bottom != 0).any()):
+        return None  # a bound just above 0 keeps a quotient finite: it is none of them
     if bool(((above - top).abs() > TOLERANCE * top).any()):
         return _rectified(function, top / FAR)
     return _in_levels(function, top) or _clipped(function, top)

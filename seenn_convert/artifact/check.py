@@ -121,7 +121,7 @@ def _shapes_of_neuron(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tens
     if len(inputs) != 1 + module.reads_clock + states:
         raise ValueError(f"{type(module).__name__} takes {1 + module.reads_clock + states} inputs, not {len(inputs)}")
     taken = (inputs[0], *inputs[len(inputs) - states :], module.v_threshold)
-    shape = torch.broadcast_shapes(*(value.shape for value in taken))
+    shape = torch.broadcast_shapes(*(value.shape for value in taken))  # type: ignore[no-untyped-call]
     return tuple(inputs[0].new_empty(shape) for _ in range(1 + states))
 
 

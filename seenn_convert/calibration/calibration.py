@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.calibration.rules import ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
-from seenn_convert.errors import CalibrationDataError
+from seenn_convert.errors import CalibrationDataError, InputError
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,24 @@ def from_statistics(
 
 
 def _layer(found: ActivationStatistics, rule: ThresholdRule, per_channel: bool) -> LayerCalibration:
-    v_threshold = rule.v_threshold(found if per_channel else found.pooled())
+    seen = found if per_channel else found.pooled()
+    v_threshold = rule.v_threshold(seen)
+    _check_thresholds(rule, v_threshold, seen.channels)
     alive = v_threshold > 0
     v_threshold = torch.where(alive, v_threshold, v_threshold.max())
     return _with(v_threshold, found)
+
+
+def _check_thresholds(rule: ThresholdRule, v_threshold: object, channels: int) -> None:
+    """Raise InputError unless a rule, which may be a user's own, gave a number from 0 on to each channel."""
+    if not isinstance(v_threshold, Tensor) or v_threshold.shape != (channels,):
+        got = tuple(v_threshold.shape) if isinstance(v_threshold, Tensor) else type(v_threshold).__name__
+        raise InputError(f"the threshold rule {rule.name!r} must return a tensor of shape ({channels},), got {got}")
+    if not bool((v_threshold.isfinite() & (v_threshold >= 0)).all()) or not bool((v_threshold > 0).any()):
+        raise InputError(
+            f"the threshold rule {rule.name!r} gave thresholds from {float(v_threshold.min()):g} to "
+            f"{float(v_threshold.max()):g}; they must be finite, not below 0, and above 0 where a channel fires"
+        )
 
 
 def _with(v_threshold: Tensor, found: ActivationStatistics) -> LayerCalibration:

@@ -19,6 +19,12 @@ from seenn_convert.runtime.engine import Results, State, program_step, unroll
 LEAST_ERROR = 1e-12
 """What counts as an error where there is none."""
 
+LARGE = 1e12
+"""Values beyond this are measured in double precision."""
+
+WORST = 1e30
+"""The largest error there is; reports hold finite numbers."""
+
 LEAST_DIVERGENCE = 1e-4
 """In nats: answers that differ by less count as the same."""
 
@@ -27,9 +33,20 @@ ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
 
 
 def relative_distance(found: Tensor, wanted: Tensor) -> float:
-    """Return the distance of the logits ``(B, K)`` from those wanted, relative to them."""
-    scale = torch.linalg.vector_norm(wanted).clamp(min=1e-12)
-    return _or_infinity(float(torch.linalg.vector_norm(found - wanted) / scale))
+    """Return the distance of the logits ``(B, K)`` from those wanted, relative to them.
+
+    A class whose logit is the same for all images, as that of a masked class, says nothing about the network, and may
+    be so large that it hides the others: it does not count where others vary.
+    """
+    varies = (wanted != wanted[:1]).any(dim=0)
+    if bool(varies.any()) and not bool(varies.all()):
+        found, wanted = found[:, varies], wanted[:, varies]
+    return relative_length(found - wanted, wanted)
+
+
+def relative_length(error: Tensor, wanted: Tensor) -> float:
+    """Return the length of ``error`` relative to that of what is ``wanted``, whatever their size."""
+    return _or_worst(float(_length(error) / _length(wanted).clamp(min=1e-12)))
 
 
 def divergence(found: Tensor, wanted: Tensor) -> float:
@@ -39,12 +56,19 @@ def divergence(found: Tensor, wanted: Tensor) -> float:
     """
     answers = torch.log_softmax(wanted, dim=-1)
     found = torch.log_softmax(found, dim=-1)
-    return max(LEAST_DIVERGENCE, _or_infinity(float(kl_div(found, answers, reduction="batchmean", log_target=True))))
+    return max(LEAST_DIVERGENCE, _or_worst(float(kl_div(found, answers, reduction="batchmean", log_target=True))))
 
 
-def _or_infinity(error: float) -> float:
-    """Return the error, infinity for one that is no number: no comparison may prefer it."""
-    return math.inf if math.isnan(error) else error
+def _or_worst(error: float) -> float:
+    """Return the error, at most ``WORST``, which one that is no number counts as: no comparison may prefer it."""
+    return min(error, WORST) if error < math.inf else WORST
+
+
+def _length(values: Tensor) -> Tensor:
+    if float(values.abs().max()) > LARGE:  # their squares may leave single precision
+        values = values.double()
+    length: Tensor = torch.linalg.vector_norm(values)
+    return length
 
 
 def output_errors(

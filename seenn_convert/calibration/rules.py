@@ -1,14 +1,21 @@
 """Threshold rules: from the statistics of an activation to a firing threshold for each channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from seenn_convert.calibration.statistics import BINS, ActivationStatistics
-from seenn_convert.errors import InputError
+from seenn_convert.choices import Range, settle_numbers
+from seenn_convert.errors import InputError, refuse
+
+LEVELS = Range(1, BINS, whole=True)
+"""Levels of a quantised activation: more of them than bins of the statistics tell nothing."""
+
+MOST_FACTOR = 1000
+"""A threshold so many times larger or smaller than another rule's lets nothing through, or no size."""
 
 
 class ThresholdRule(Protocol):
@@ -71,8 +78,7 @@ class PercentileRule(_Plain):
 
     def __post_init__(self) -> None:
         """Refuse what is no percentile."""
-        if not 0 < self.percentile <= 100:
-            raise InputError(f"the percentile must be above 0 and at most 100, got {self.percentile}")
+        refuse(settle_numbers(self, percentile=Range(above=0, most=100, name="the percentile")))
 
     @property
     def name(self) -> str:
@@ -108,8 +114,7 @@ class MseRule(_Plain):
 
     def __post_init__(self) -> None:
         """Refuse an activation without levels."""
-        if self.levels < 1 or self.candidates < 1:
-            raise InputError(f"levels and candidates must be at least 1, got {self.levels} and {self.candidates}")
+        refuse(settle_numbers(self, levels=LEVELS, candidates=Range(1, BINS, whole=True)))
 
     @property
     def name(self) -> str:
@@ -163,8 +168,7 @@ class BalanceRule(_Plain):
 
     def __post_init__(self) -> None:
         """Refuse an activation without levels."""
-        if self.levels < 1:
-            raise InputError(f"levels must be at least 1, got {self.levels}")
+        refuse(settle_numbers(self, levels=replace(LEVELS, most=2**20)))
 
     @property
     def name(self) -> str:
@@ -200,8 +204,10 @@ class ScaledRule(_Plain):
 
     def __post_init__(self) -> None:
         """Refuse a factor that leaves no threshold."""
-        if not self.factor > 0:
-            raise InputError(f"the factor must be above 0, got {self.factor}")
+        problems = settle_numbers(self, factor=Range(1 / MOST_FACTOR, MOST_FACTOR, name="the factor"))
+        if not is_rule(self.rule) or isinstance(self.rule, AutoRule):
+            problems.insert(0, f"the rule to scale must be a threshold rule, such as MaxRule(), got {self.rule!r}")
+        refuse(problems)
 
     @property
     def name(self) -> str:
@@ -248,6 +254,12 @@ class AutoRule(_Plain):
     def _levels(timesteps: int, resolution: int, share: float) -> int:
         """Return ``share`` times the levels that the whole run tells apart, within bounds."""
         return min(max(int(timesteps * resolution * share), 2), 64)
+
+
+def is_rule(value: object) -> bool:
+    """Return whether ``value`` is a threshold rule, or stands for one that is chosen."""
+    named = not isinstance(value, type) and isinstance(getattr(value, "name", None), str)
+    return named and (isinstance(value, AutoRule) or callable(getattr(value, "v_threshold", None)))
 
 
 RULES: dict[str, type[_Plain]] = {

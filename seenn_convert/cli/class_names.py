@@ -1,5 +1,6 @@
 """Class names as the command line is given them: names with commas between them, or a text file."""
 
+import os
 from pathlib import Path
 
 import click
@@ -21,8 +22,10 @@ class ClassNames(click.ParamType[tuple[str, ...]]):
         """Return the names that ``value`` says."""
         if isinstance(value, tuple):
             return value
-        if "," not in value or Path(value).exists():
+        if os.path.exists(value):  # False for what is too long for a path, too
             return read_class_names(Path(value))
+        if "," not in value:
+            raise InputError(f"{value}: no such file; give one, or the names themselves with commas between them")
         return _checked("--class-names", [name.strip() for name in value.split(",")], "with commas between the names")
 
 
@@ -40,7 +43,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
     """
-    check_regular(path)
+    if path.exists():
+        check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -28,7 +28,8 @@ from seenn_convert.cli.options import (
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write the artifact to.")
 @weights_option
 @click.option("--input-shape", type=SHAPE,
-              help="Shape of one image, for package.module:factory or a file that leaves sizes open [from the data].")  # fmt: skip
+              help="Shape of one image, for package.module:factory or a file that leaves sizes "
+                   "open [from the data].")  # fmt: skip
 @class_names_option
 @output_name_option
 @preprocessing_options

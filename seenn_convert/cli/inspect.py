@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @click.argument("model_or_artifact")
 @weights_option
 @click.option("--input-shape", type=SHAPE,
-              help="Shape of one image, for package.module:factory or a file that leaves sizes open, e.g. 3,32,32.")  # fmt: skip
+              help="Shape of one image, for package.module:factory or a file that leaves sizes "
+                   "open, e.g. 3,32,32.")  # fmt: skip
 @output_name_option
 @json_option
 def inspect(

@@ -86,7 +86,7 @@ figures_option = click.option(
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(
-    "--weights", type=PATH, help="Weights (.safetensors) to load into the module that the factory returns."
+    "--weights", type=PATH, help="Weights (.safetensors or .pth) to load into the module that the factory returns."
 )
 
 
@@ -169,8 +169,8 @@ def calibration_options(function: F) -> F:
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
-                     help="Turn graded values into spikes before layers with weights; auto does so only in networks "
-                          "without ReLUs."),
+                     help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
+                          "drive less than half of the multiply-accumulates."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,

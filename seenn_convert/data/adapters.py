@@ -79,7 +79,7 @@ def as_samples(
     preprocessing = preprocessing or Preprocessing()
     if isinstance(data, (str, Path)):
         return open_dataset(Path(data), preprocessing, channels, input_shape=input_shape, labelled=labelled)
-    wanted = Wanted.by(preprocessing.layout, input_shape, channels, labelled)
+    wanted = Wanted.by(preprocessing, input_shape, channels, labelled)
     return Dataset.of(_source(data, wanted, progress), preprocessing)
 
 

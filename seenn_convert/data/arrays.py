@@ -45,22 +45,20 @@ def images_of(name: str, x: NDArray[np.generic], wanted: Wanted = Wanted()) -> T
 
 
 def check_images(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], wanted: Wanted) -> None:
-    """Raise InputError if an array of this shape and type cannot be the model's images; their numbers are not needed.
-
-    Shapes of pixels are judged once they are preprocessed.
-    """
+    """Raise InputError if an array of this shape and type cannot be the model's images, whatever its numbers are."""
     integers = dtype.kind in "iub" and dtype != np.uint8
     images = len(shape) in _IMAGE_AXES if wanted.shape is None else len(wanted.shape) == 3
     if dtype.kind not in "fiub" or (integers and images):
         raise InputError(f"{name}: x has dtype {dtype}; give uint8 pixels, or float ones that are preprocessed")
     if len(shape) < 2 or 0 in shape:
         raise InputError(f"{name}: x of shape {shape} is empty; give at least one image, {wanted.array_text()}")
-    if dtype == np.uint8:
+    if dtype == np.uint8 and len(shape) in _IMAGE_AXES and wanted.takes_images:
+        wanted.check_pixels(name, shape[1:])
         return
     if wanted.shape is not None and shape[1:] != wanted.shape:
         advice = shape_advice(shape[1:], wanted.shape)
         raise InputError(f"{name}: x has shape {shape}, the model takes {wanted.array_text()}; {advice}")
-    if wanted.shape is None and wanted.channels not in (None, shape[1]):
+    if dtype != np.uint8 and wanted.shape is None and wanted.channels not in (None, shape[1]):
         _refuse_channels(name, shape, shape[1], wanted.channels)
 
 

@@ -23,6 +23,10 @@ ImageLayout = Literal["channels_first", "channels_last", "no_channels", "flat"]
 LAYOUTS: tuple[ImageLayout, ...] = get_args(ImageLayout)
 
 
+MOST_RESIZED = 2**24
+"""Pixels of a resized image at most: a narrow strip whose shorter side grows would fill the memory."""
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Resize the shorter side, crop the centre, then subtract ``mean`` and divide by ``std``; None leaves a step out.
@@ -152,7 +156,7 @@ def _is_finite_number(value: object) -> bool:
 
 
 def _check_word(name: str, word: object, known: tuple[str, ...]) -> None:
-    if word not in known:
+    if not isinstance(word, str) or word not in known:
         raise InputError(f"preprocessing: {name} must be one of {', '.join(known)}, got {word!r}")
 
 
@@ -184,6 +188,11 @@ def _resize_shorter_side(pixels: Tensor, size: int, interpolation: Interpolation
     if shorter == size:
         return pixels
     target = [size * height // shorter, size * width // shorter]
+    if target[0] * target[1] > MOST_RESIZED:
+        raise InputError(
+            f"an image of {height} x {width} pixels would become one of {target[0]} x {target[1]}, more than "
+            f"{MOST_RESIZED} pixels; crop it yourself, or give a smaller --resize"
+        )
     if interpolation == "nearest":
         rows, columns = (_nearest(*lengths) for lengths in zip((height, width), target, strict=True))
         return pixels[..., rows, :][..., columns]

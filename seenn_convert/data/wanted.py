@@ -1,10 +1,11 @@
 """What a model takes, as far as it is known when its data is read."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seenn_convert.data.preprocessing import ImageLayout
+from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import InputError
 
 
@@ -16,21 +17,25 @@ class Wanted:
         shape: Of the model's input, without the batch.
         channels: How many channels its images have; image files are converted to that many.
         labelled: Whether labels are needed: data without them is refused before it is read.
+        resized: Whether images may have any size, since they are resized or cropped.
     """
 
     shape: tuple[int, ...] | None = None
     channels: int | None = None
     labelled: bool = False
+    resized: bool = False
 
     @classmethod
     def by(
-        cls, layout: ImageLayout, shape: Sequence[int] | None, channels: int | None = None, labelled: bool = False
-    ) -> "Wanted":
-        """Return what a model with inputs of ``shape`` takes whose images lie as ``layout`` says."""
+        cls, preprocessing: Preprocessing, shape: Sequence[int] | None, channels: int | None = None,
+        labelled: bool = False,
+    ) -> "Wanted":  # fmt: skip
+        """Return what a model with inputs of ``shape`` takes whose images go through ``preprocessing``."""
+        resized = preprocessing.resize is not None or preprocessing.crop is not None
         if shape is None:
-            return cls(None, channels, labelled)
-        by_rank = {1: 1, 2: 1, 3: shape[-1] if layout == "channels_last" else shape[0]}
-        return cls(tuple(shape), by_rank.get(len(shape), channels), labelled)
+            return cls(None, channels, labelled, resized)
+        by_rank = {1: 1, 2: 1, 3: shape[-1] if preprocessing.layout == "channels_last" else shape[0]}
+        return cls(tuple(shape), by_rank.get(len(shape), channels), labelled, resized)
 
     @property
     def takes_images(self) -> bool:
@@ -50,6 +55,19 @@ class Wanted:
         """Raise InputError if labels are needed and there are none."""
         if self.labelled and not has_labels:
             raise InputError(no_labels(place))
+
+    def check_pixels(self, place: Path | str, image: Sequence[int]) -> None:
+        """Raise InputError if images ``(H, W)``, or with their channels at either end, have another size for good."""
+        colour = len(image) == 3
+        if self.shape is None or self.channels is None or self.resized:
+            return
+        if colour and self.channels not in (image[0], image[-1]):
+            return  # its channels are the trouble
+        if math.prod(image) * (1 if colour else self.channels) != math.prod(self.shape):
+            raise InputError(
+                f"{place}: images have shape {tuple(image)}, the model takes {self.shape}; give --resize and --crop to "
+                "'convert', or images of that size"
+            )
 
     def npz_advice(self) -> str:
         """Return the sentence that says which file the model would take."""

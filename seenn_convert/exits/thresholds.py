@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seenn_convert.errors import InputError
+from seenn_convert.choices import Range, settle_numbers
+from seenn_convert.errors import InputError, refuse
 
 NEVER, ALWAYS = 2.0, -1.0
 """Thresholds that no score, or every score, exceeds: scores lie in [0, 1]."""
@@ -39,12 +40,13 @@ class ExitTarget:
         """Check that the target makes sense."""
         if sum(value is not None for value in (self.drop, self.timesteps, self.milliseconds)) != 1:
             raise InputError("give a target drop, target timesteps or a target time, exactly one of the three")
-        if self.drop is not None and not 0 <= self.drop < math.inf:
-            raise InputError(f"the target drop must be 0 or more points, got {self.drop}")
-        if self.timesteps is not None and not 1 <= self.timesteps < math.inf:
-            raise InputError(f"the target timesteps must be 1 or more, got {self.timesteps}")
-        if self.milliseconds is not None and not 0 < self.milliseconds < math.inf:
-            raise InputError(f"the target time must be above 0 milliseconds, got {self.milliseconds}")
+        problems = settle_numbers(
+            self,
+            drop=Range(least=0, optional=True, name="the points of the target drop"),
+            timesteps=Range(least=1, optional=True, name="the target timesteps"),
+            milliseconds=Range(above=0, optional=True, name="the milliseconds of the target time"),
+        )
+        refuse(problems)
 
 
 def full_run(timesteps: int) -> tuple[float, ...]:

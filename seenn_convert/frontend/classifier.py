@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, fx
 
 from seenn_convert.analysis.last_call import Squashing, paired_logit, row_shapes, squashed_logits
 from seenn_convert.errors import InputError
 from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.interpreter import device_of, read_results
 from seenn_convert.ir.operators import Pad, Reshape
 from seenn_convert.ir.program import Program
 
@@ -98,8 +100,8 @@ def as_classifier(program: Program) -> tuple[Program, Reading]:
         logit, place = pair
         return _ended(program, logit, shapes[logit.name], (place, 1 - place)), Reading(shape, "sigmoid_pair")
     found = squashed_logits(program, shapes)
-    if found is not None and math.prod(shape) > 1 and found[1] == "sigmoid":
-        found = None  # of several classes: kept, and warned of
+    if found is not None and math.prod(shape) > 1 and (found[1] == "sigmoid" or not _is_finite(program, found[0])):
+        found = None  # kept: one of several classes, which is warned of, or over classes that are masked by infinity
     if found is None and len(shape) == 1 and shape[0] > 1:
         return program, AS_IT_IS
     logits, taken_off = found or (output, None)
@@ -127,6 +129,17 @@ def _ended(program: Program, logits: fx.Node, shape: tuple[int, ...], zeros: tup
         end = draft.insert_after(end, "two_classes", Pad(zeros), [end])
     draft.graph.output_node().args = (end,)
     return draft.finish("ReadClassifier")
+
+
+def _is_finite(program: Program, node: fx.Node) -> bool:
+    """Return whether the result of ``node`` is finite for an image of zeros."""
+    image = torch.zeros(2, *program.input_shape, dtype=program.input_dtype)
+    finite = read_results(
+        program.graph_module,
+        [image.to(device_of(program.graph_module))],
+        lambda name, result: bool(result.isfinite().all()) if name == node.name else None,
+    )
+    return finite[node.name]
 
 
 def _check(shape: tuple[int, ...]) -> None:

@@ -57,6 +57,8 @@ class ExitScore:
             raise InputError(
                 f"an exit score's name must be an identifier, and none of {', '.join(RESERVED)}, got {self.name!r}"
             )
+        if not callable(self.of):
+            raise InputError(f"the exit score {self.name} must be computed by a function of Evidence, got {self.of!r}")
 
 
     def __reduce__(self) -> str | tuple[Any, ...]:

@@ -1,11 +1,11 @@
 """The state of a spiking program: where it starts, and how many rows of it fit together."""
 
 import math
-from numbers import Integral
 
 from torch import Tensor
 
-from seenn_convert.errors import InputError
+from seenn_convert.choices import COUNT
+from seenn_convert.errors import refuse
 from seenn_convert.ir.program import Program
 
 
@@ -33,9 +33,8 @@ def rows_together(program: Program, wanted: int) -> int:
     A row's result does not depend on the others, so this changes memory and time, not the outcome.
 
     Raises:
-        InputError: ``wanted`` is no whole number of at least 1.
+        InputError: ``wanted`` is not a whole number of at least 1.
     """
-    if not isinstance(wanted, Integral) or isinstance(wanted, bool) or wanted < 1:
-        raise InputError(f"the batch size must be a whole number of at least 1, got {wanted!r}")
+    refuse(COUNT.problems("the batch size", wanted))
     a_row = sum(math.prod(spec.shape) for spec in program.states)
     return max(1, min(int(wanted), STATE_NUMBERS // max(a_row, 1)))

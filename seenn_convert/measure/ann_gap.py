@@ -30,7 +30,7 @@ def differ(first: AnnRight, second: AnnRight | float) -> bool:
 
 
 def conversion_gap(
-    calibration: AnnRight | None, validation: AnnRight | None, said: float | None
+    calibration: AnnRight | None, validation: AnnRight | None, said: float | None, certified: bool = False
 ) -> Iterator[Caution]:
     """Return an iterator over warnings about what is known of the ANN and the calibration images do not show.
 
@@ -38,6 +38,7 @@ def conversion_gap(
         calibration: How often it is right there; None without labels.
         validation: The same of the validation images; None without such images.
         said: Its accuracy on new images, as the user says it.
+        certified: Whether something was certified by these images.
     """
     if calibration is not None and validation is not None and differ(calibration, validation):
         yield _gap(calibration, validation.share, f"on {validation.share:.1%} of the validation images", True)
@@ -51,6 +52,13 @@ def conversion_gap(
             f"the ANN is right on {calibration.share:.1%} of the calibration images: if it was trained on them, "
             "confidence, expected loss and certificate say nothing about new images; say how accurate it is on those "
             "(--ann-accuracy), or give labelled images that it was not trained on (--validation-data)",
+        )
+    elif nothing_known and certified:
+        yield Caution(
+            "certificate_assumes_unseen",
+            "the certificate holds for images like the calibration images; if the ANN was trained on those, it says "
+            "nothing about new ones: give labelled images that it was not trained on (--validation-data), or say how "
+            "accurate it is on new ones (--ann-accuracy)",
         )
 
 

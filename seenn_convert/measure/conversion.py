@@ -25,6 +25,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.jumps import jump_cautions
 from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
 
@@ -79,7 +80,8 @@ def conversion_report(
         warnings=(
             *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
             *few_spikes(ann, snn, sites),
-            *more_energy(energy, "held-out calibration images"),
+            *jump_cautions(ann, snn, neuron),
+            *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
     )

@@ -144,7 +144,7 @@ def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution
         yield Caution("exit_drift", drift_words(found.exit_drift, gap))
     if found.certificate is not None and not found.certificate.holds:
         yield Caution("certificate_fails", broken_words(found.certificate, gap))
-    yield from more_energy(found.energy.nanojoule_per_image, "these images")
+    yield from more_energy(artifact.ann, found.energy.nanojoule_per_image, "these images")
 
 
 def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.artifact.schema.layers import LayerRow
+from seenn_convert.calibration.output_error import relative_length
 from seenn_convert.ir.interpreter import read_results
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
@@ -66,10 +67,10 @@ def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, t
         channels=activation.shape[1],
         v_threshold=(min(thresholds), statistics.median(thresholds), max(thresholds)),
         firing_rate=sums.spikes[name] / neurons / timesteps,
-        rate_error=_relative(mean - activation, activation),
+        rate_error=relative_length(mean - activation, activation),
         spikes_per_image=sums.spikes[name],
-        error_parts={part: _relative(value, activation) for part, value in parts.items()},
-        input_error=_relative(parts["startup"] + parts["upstream"], activation),
+        error_parts={part: relative_length(value, activation) for part, value in parts.items()},
+        input_error=relative_length(parts["startup"] + parts["upstream"], activation),
         saturated_channels=saturated_channels(layer.neuron, mean, timesteps),
     )
 
@@ -85,7 +86,3 @@ def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | 
     saturated = steps > round(SATURATED_STEPS * timesteps) - 0.5  # whole numbers but for rounding
     shares = saturated.transpose(0, 1).flatten(1).double().mean(dim=1)
     return int((shares > SATURATED_SHARE).sum())
-
-
-def _relative(error: Tensor, activation: Tensor) -> float:
-    return float(torch.linalg.vector_norm(error) / torch.linalg.vector_norm(activation).clamp(min=1e-12))

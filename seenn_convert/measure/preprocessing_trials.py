@@ -78,10 +78,12 @@ def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> 
 def _as_pixels(data: Dataset) -> Dataset | None:
     """Return floating-point images that may be pixels, in [0, 1] or [0, 255], as pixels; None if they may not."""
     images = torch.stack([data.original(index) for index in range(len(data))])
+    layout = data.preprocessing.layout
+    images = images.movedim(-1, 1) if layout == "channels_last" else images
     if images.dim() != 4 or images.shape[1] not in CHANNELS or not 0 <= images.min() <= images.max() <= 255:
         return None
     whole = (images * (255 if images.max() <= 1 else 1)).round().to(torch.uint8)
-    return Dataset.of(ImageSource(data.name, whole, data.labels), Preprocessing())
+    return Dataset.of(ImageSource(data.name, whole, data.labels), Preprocessing(layout=layout))
 
 
 def _right(ann: Program, data: Dataset) -> Tensor:

@@ -44,14 +44,14 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
     yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
 
 
-def more_energy(energy: ThreeRuns, counted: str) -> Iterator[Caution]:
+def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Caution]:
     """Yield a warning if early exit is estimated to take more energy than the ANN; ``counted`` says by what images."""
     if energy.early_exit > energy.ann:
+        spikes = "let spikes drive more (--encode always), or " if encoding_helps(ann) else ""
         yield Caution(
             "more_energy",
             f"the estimate from operation counts on {counted} says {energy.early_exit / energy.ann:.1f} times the "
-            "energy of the ANN; leave earlier (a smaller -T, a larger --drop), or let spikes drive more (--encode "
-            "always; --require-spiking SHARE refuses a network in which they drive less)",
+            f"energy of the ANN; {spikes}leave earlier (a smaller -T, a larger --drop)",
         )
 
 

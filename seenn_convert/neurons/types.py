@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from seenn_convert.choices import NEURON_NAMES
+from seenn_convert.choices import NEURON_NAMES, Range, settle_numbers
 from seenn_convert.errors import InputError
 from seenn_convert.neurons.law import initial_membrane
 from seenn_convert.neurons.layers import (
@@ -68,12 +68,15 @@ class _Shared:
         encoder: The neurons for a graded signal of either sign; None where spikes have no sign.
         unsigned: For the message about it: the words for such neurons, and the type to use instead.
         most: The largest number of levels, and the sentence about it.
+        counted: The field that holds the number of levels; empty without levels.
     """
 
     rectifier: ClassVar[type[Neuron]]
     encoder: ClassVar[type[Neuron] | None] = None
     unsigned: ClassVar[tuple[str, str]]
     most: ClassVar[tuple[float, str]]
+    counted: ClassVar[str] = ""
+    name: str
 
     @property
     def levels(self) -> int | None:
@@ -86,9 +89,12 @@ class _Shared:
         return self.levels or 1
 
     def __post_init__(self) -> None:
-        """Check the number of levels."""
-        if self.levels is not None and not 1 <= self.levels <= self.most[0]:
-            raise InputError(f"{self.most[1]}, got {self.levels}")
+        """Check the number of levels and the name."""
+        if self.counted and Range(1, self.most[0], whole=True).problem(getattr(self, self.counted)):
+            raise InputError(f"{self.most[1]}, got {getattr(self, self.counted)!r}")
+        settle_numbers(self, **({self.counted: Range(whole=True)} if self.counted else {}))
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(f"the name of a neuron type must be text, got {self.name!r}")
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
         """Return neurons that cannot send more than ``maximum`` on average."""
@@ -138,7 +144,8 @@ class Tracking(_Shared):
     name: str = "tracking"
     rectifier = TrackingNeuron
     encoder = TrackingEncoder
-    most = (math.inf, "a tracking neuron has at least 1 level")
+    most = (2**20, f"a tracking neuron has 1 to {2**20} levels")
+    counted = "levels"
 
     def rectifying(self, v_threshold: Tensor, maximum: float = math.inf) -> Neuron:
         """Return tracking neurons, which clip their sum and not their threshold."""
@@ -153,6 +160,7 @@ class MultiLevel(_Shared):
     name: str = "multilevel"
     rectifier: ClassVar[type[Neuron]] = MultiLevelNeuron
     encoder: ClassVar[type[Neuron] | None] = MultiLevelEncoder
+    counted = "levels"
     most = (MOST_LEVELS, f"a multi-level neuron has 1 to {MOST_LEVELS} levels")
 
     @property
@@ -179,6 +187,7 @@ class Group(_Shared):
     name: str = "group"
     rectifier = GroupNeuron
     encoder = GroupEncoder
+    counted = "members"
     most = (MOST_MEMBERS, f"a group has 1 to {MOST_MEMBERS} members")
 
     @property

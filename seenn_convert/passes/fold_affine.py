@@ -36,11 +36,9 @@ class FoldAffine(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Fold each affine behind activations whose readers are all layers with weights."""
-        shapes = draft.shapes()
-        for node, module in draft.modules_of(Affine):
-            origins = sources(node, draft.module_at)
-            if not all(isinstance(draft.module_at(origin), SPIKING_OPERATORS) for origin in origins):
-                continue
+        behind = [(node, module) for node, module in draft.modules_of(Affine) if _reads_spikes(draft, node)]
+        shapes = draft.shapes() if behind else {}  # which takes a run of the network
+        for node, module in behind:
             row = shapes[node.name]
             if shapes[draft.source_of(node).name] != row:
                 continue
@@ -53,6 +51,11 @@ class FoldAffine(Pass):
                 draft.bypass(node)
             elif any(is_weighted(draft.module_at(user)) for user in node.users):
                 draft.decline(node, "it is read by more than layers with weights, or differs within what one sums")
+
+
+def _reads_spikes(draft: Draft, node: fx.Node) -> bool:
+    origins = sources(node, draft.module_at)
+    return all(isinstance(draft.module_at(origin), SPIKING_OPERATORS) for origin in origins)
 
 
 def _readers(draft: Draft, at: _Reader, shapes: dict[str, tuple[int, ...]]) -> list[_Reader]:

@@ -14,7 +14,9 @@ from seenn_convert.ir.operators import (
     Add,
     Affine,
     AtenOperator,
+    Cast,
     ClippedReLU,
+    Elementwise,
     QuantisedReLU,
     Subtract,
 )
@@ -28,7 +30,7 @@ ROUNDING = (
 
 PIECEWISE = (
     *ROUNDING, "floor", "ceil", "trunc", "clamp", "clamp_min", "clamp_max", "minimum", "maximum", "min", "max", "abs",
-    "sign", "where", "threshold", "hardtanh", "mul", "div", "neg", "sub", "add", "fmin", "fmax",
+    "sign", "where", "masked_fill", "gt", "ge", "lt", "le", "threshold", "hardtanh", "mul", "div", "neg", "sub", "add", "fmin", "fmax",
 )  # fmt: skip
 """Elementwise operators of which an activation may be made; what they make is found by asking."""
 
@@ -63,14 +65,16 @@ class RecognizeActivations(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         """Look at each operator that is no neuron and not linear, with what is around it."""
-        shapes = draft.shapes()
-        for node, _ in draft.modules_of(AtenOperator):
+        candidates = [node for node, one in draft.modules_of(AtenOperator, Elementwise) if _is_piecewise(one)]
+        shapes = draft.shapes() if candidates else {}  # which takes a run of the network
+        for node in candidates:
             if not _is_there(draft, node) or not _is_elementwise(draft, node, shapes):
                 continue
             found = _best(draft, node, shapes)
             if found is not None:
                 region, is_now = found
-                rounds = any(getattr(draft.module_at(one), "name", "") in ROUNDING for one in region.nodes)
+                parts = (part for one in region.nodes for part in draft.module_at(one).modules())  # type: ignore[union-attr]
+                rounds = any(isinstance(part, AtenOperator) and part.name in ROUNDING for part in parts)
                 _replace(draft, region, is_now, rounds, len(shapes[region.end.name]))
                 draft.graph.eliminate_dead_code()
 
@@ -127,13 +131,21 @@ def _from_behind(draft: Draft, end: fx.Node, shapes: Shapes) -> Iterator[_Region
 def _is_elementwise(draft: Draft, node: fx.Node, shapes: Shapes) -> bool:
     """Return whether a call works element by element, with constants that differ between channels at most."""
     module = draft.module_at(node)
-    known = isinstance(module, (Affine, Add, Subtract, nn.ReLU, ClippedReLU, nn.LeakyReLU))
-    if module is None or not (known or (isinstance(module, AtenOperator) and module.name in PIECEWISE)):
+    if module is None or not _is_piecewise(module):
         return False
     row = shapes[node.name]
     return all(shapes[one.name] == row for one in node.all_input_nodes) and all(
         _of_channels(constant, len(row)) for constant in module.buffers()
     )
+
+
+def _is_piecewise(module: nn.Module) -> bool:
+    """Return whether a module is an elementwise function that is linear or constant between some numbers."""
+    if isinstance(module, Elementwise):
+        return all(_is_piecewise(step) for step in module.steps)
+    if isinstance(module, AtenOperator):
+        return module.name in PIECEWISE
+    return isinstance(module, (Affine, Add, Subtract, Cast, nn.ReLU, ClippedReLU, nn.LeakyReLU))
 
 
 def _of_channels(constant: Tensor, axes: int) -> bool:

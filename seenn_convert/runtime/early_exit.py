@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seenn_convert.errors import InputError
+from seenn_convert.choices import COUNT, Range
+from seenn_convert.errors import InputError, refuse
 from seenn_convert.finite import check_logits_finite
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
@@ -83,11 +84,14 @@ def run_early_exit(
         price: Of a timestep, taken off the plan logits; None leaves the plan as it is.
 
     Raises:
-        InputError: ``capacity`` is below 1, a batch is no tensor of floating-point numbers, the policy reads a plan and
-            the model has no policy head, or an image or its logits are NaN or infinite; names the image.
+        InputError: A number is out of range, a batch is no tensor of floating-point numbers, the policy reads a plan
+            and the model has no policy head, or an image or its logits are NaN or infinite; names the image.
     """
-    if capacity < 1:
-        raise InputError(f"the capacity must be at least 1 row, got {capacity}")
+    refuse([
+        *COUNT.problems("the capacity of rows", capacity),
+        *COUNT.problems("the row floor", row_floor),
+        *(Range().problems("the price of a timestep", price) if price is not None else ()),
+    ])  # fmt: skip
     policy = policy or model.policy
     if None not in (policy.score_name, model.policy.score_name) and policy.score_name != model.policy.score_name:
         raise InputError(f"the exit policy reads '{policy.score_name}', the model computes '{model.policy.score_name}'")

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
-from seenn_convert.choices import SCORE_NAMES, is_whole
-from seenn_convert.errors import ArtifactError, InputError
+from seenn_convert.choices import COUNT, SCORE_NAMES, Range, is_whole, settle_numbers, settled_numbers
+from seenn_convert.errors import ArtifactError, InputError, refuse
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.moved import old_policy
 
@@ -54,6 +54,10 @@ class FixedPolicy:
     timesteps: int
     score_name: ClassVar[str | None] = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no number of timesteps."""
+        refuse(settle_numbers(self, timesteps=COUNT))
+
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that have done all their timesteps."""
         return t >= self.timesteps
@@ -78,10 +82,13 @@ class ThresholdPolicy:
     thresholds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a policy without thresholds."""
-        if not self.thresholds:
-            raise ValueError("give at least one threshold")
-        object.__setattr__(self, "thresholds", tuple(float(threshold) for threshold in self.thresholds))
+        """Refuse a policy without thresholds, or with what is no number."""
+        thresholds = settled_numbers(self.thresholds, Range())
+        if not thresholds:
+            raise InputError(f"an exit policy needs at least one threshold, finite numbers, got {self.thresholds!r}")
+        if not isinstance(self.score_name, str):
+            raise InputError(f"an exit policy reads a score by its name, got {self.score_name!r}")
+        object.__setattr__(self, "thresholds", thresholds)
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that are sure enough."""
@@ -105,6 +112,11 @@ class PlannedPolicy:
 
     early: ThresholdPolicy | None = None
     reads_plan: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot decide."""
+        if self.early is not None and not isinstance(self.early, ThresholdPolicy):
+            raise InputError(f"a planned policy leaves early by a ThresholdPolicy, got {self.early!r}")
 
     @property
     def score_name(self) -> str | None:

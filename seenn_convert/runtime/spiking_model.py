@@ -7,7 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.errors import InputError, reason_of
+from seenn_convert.choices import COUNT
+from seenn_convert.errors import InputError, reason_of, refuse
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage, plans_from_image
 from seenn_convert.ir.state import initial_state
@@ -46,8 +47,7 @@ class SpikingModel(nn.Module):
         super().__init__()
         if program.stage is not Stage.SNN or program.stem is None or program.results != ("logits", "score"):
             raise InputError("a spiking model is made of a spiking program with its stem and its exit probe")
-        if timesteps < 1:
-            raise InputError(f"a spiking model runs for at least 1 timestep, got {timesteps}")
+        refuse(COUNT.problems("the timesteps of a spiking model", timesteps))
         self.program = program
         self.stem = program.stem
         self.step_graph = program.graph_module

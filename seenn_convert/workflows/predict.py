@@ -140,7 +140,7 @@ def _is_labelled(images: tuple[Any, ...]) -> bool:
 
 
 def _wanted(artifact: Artifact) -> Wanted:
-    return Wanted.by(artifact.preprocessing.layout, artifact.snn.input_shape, None)
+    return Wanted.by(artifact.preprocessing, artifact.snn.input_shape)
 
 
 def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:

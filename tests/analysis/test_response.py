@@ -61,6 +61,8 @@ OTHERS: dict[str, Function] = {
     "a bump": lambda x: x.clamp(0, 1) + 0.3 * ((x > 0.4) & (x < 0.41)),
     "clipped square": lambda x: x.clamp(0, 1).square(),
     "sigmoid": torch.sigmoid,
+    "a bound that keeps a quotient finite": lambda x: x.clamp(min=1e-12),
+    "a small bound and a large one": lambda x: x.clamp(1e-12, 6),
     "not a number": lambda x: x / 0 * 0,
     "columns of different levels": lambda x: torch.cat([in_levels(x[:, :1], SIZES[2:3], 4), in_levels(x[:, 1:], SIZES[2:3], 5)], 1),
 }  # fmt: skip
@@ -69,3 +71,10 @@ OTHERS: dict[str, Function] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_anything_else_is_none(name: str) -> None:
     assert response(OTHERS[name], 2 if name.startswith("columns") else 1) is None
+
+
+@pytest.mark.parametrize("least", [1e-12, 1e-8, 1e-5])
+def test_a_bound_just_above_zero_is_no_rectifier(least: float) -> None:
+    """It keeps a quotient finite, as the length in ``normalize`` has one."""
+    assert response(lambda x: x.clamp(min=least), 1) is None
+    assert response(lambda x: x.clamp(least, 6.0), 1) is None

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -150,3 +151,29 @@ def test_grey_images_serve_models_without_an_axis_of_channels(
     assert artifact.preprocessing.layout == layout
     assert sc.evaluate(artifact, folder).ann_accuracy == 1
     assert sc.evaluate(artifact, folder).examples.easy[0].image.startswith("data:image/png")
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_pixels_that_the_file_scales_itself_reach_it_in_its_own_range(
+    pixels: np.ndarray[Any, Any], tmp_path: Path, opened: bool
+) -> None:
+    """A file whose input is bytes, with its channels last; the labels are onnxruntime's."""
+    nodes = [
+        node("Cast", "x", outputs=("f",), to=onnx.TensorProto.FLOAT), node("Mul", "f", "scale", outputs=("m",)),
+        node("Transpose", "m", outputs=("t",), perm=[0, 3, 1, 2]), node("Conv", "t", "w", outputs=("c",)),
+        node("Relu", "c", outputs=("r",)), node("Flatten", "r", outputs=("g",)), node("MatMul", "g", "v"),
+    ]  # fmt: skip
+    constants = {
+        "scale": np.array(1 / 255, np.float32), "w": centred(4, 3, 3, 3, over=(1, 2, 3)),
+        "v": centred(4, (SIDE - 2) ** 2, 2, over=1).reshape(-1, 2),
+    }  # fmt: skip
+    path = write_model(tmp_path, nodes, constants, image=(SIDE, SIDE, 3))
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.save(model, path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    labels = session.run(None, {"x": pixels})[0].argmax(axis=1).tolist()
+    folder = folder_of(tmp_path / "images", pixels, labels)
+    artifact = sc.convert(path, sc.open_dataset(folder, sc.Preprocessing()) if opened else folder, FAST)
+
+    assert set(labels) == {0, 1} and sc.evaluate(artifact, folder).ann_accuracy == 1

@@ -34,7 +34,7 @@ def plain(tmp_path: Path) -> Path:
     nodes = [
         node("Conv", "x", "w", "b", outputs=("c",), pads=[1, 1, 1, 1]),
         node("Relu", "c", outputs=("r",)),
-        node("Conv", "r", "v", "b", outputs=("d",), pads=[1, 1, 1, 1]),
+        node("Conv", "r", "v", "e", outputs=("d",), pads=[1, 1, 1, 1]),
         node("Add", "r", "d", outputs=("a",)),
         node("LeakyRelu", "a", outputs=("l",), alpha=0.1),
         node("MaxPool", "l", outputs=("m",), kernel_shape=[2, 2], strides=[2, 2]),
@@ -43,7 +43,7 @@ def plain(tmp_path: Path) -> Path:
         node("Flatten", "g", outputs=("f",)),
         node("Gemm", "f", "h", "k", outputs=("y",), transB=1),
     ]
-    shapes = {"w": (6, 3, 3, 3), "v": (6, 6, 3, 3), "b": (6,), "h": (4, 12), "k": (4,)}
+    shapes = {"w": (6, 3, 3, 3), "v": (6, 6, 3, 3), "b": (6,), "e": (6,), "h": (4, 12), "k": (4,)}
     random = np.random.default_rng(0)
     weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     return write_model(tmp_path, nodes, weights, image=(3, 8, 8), opset=13)
@@ -138,3 +138,29 @@ def test_weights_of_qonnx(tmp_path: Path) -> None:
     source = read_model(path)
 
     assert torch.allclose(source.program(images), expected, atol=1e-6) and source.check(images) <= 1e-5
+
+
+def test_a_range_that_was_limited_before_image_and_logits_are_not_limited_again(tmp_path: Path) -> None:
+    """Each limit becomes a layer of neurons: only the one that cuts something off stays."""
+    nodes = [
+        node("QuantizeLinear", "x", "s", outputs=("xq",)),
+        node("DequantizeLinear", "xq", "s", outputs=("xd",)),
+        node("Conv", "xd", "w", outputs=("c",)),
+        node("QuantizeLinear", "c", "s", outputs=("cq",)),
+        node("DequantizeLinear", "cq", "s", outputs=("cd",)),
+        node("MaxPool", "cd", outputs=("m",), kernel_shape=[2, 2]),
+        node("QuantizeLinear", "m", "s", outputs=("mq",)),
+        node("DequantizeLinear", "mq", "s", outputs=("md",)),
+        node("Flatten", "md", outputs=("f",)),
+        node("MatMul", "f", "g", outputs=("l",)),
+        node("QuantizeLinear", "l", "s", outputs=("lq",)),
+        node("DequantizeLinear", "lq", "s"),
+    ]
+    weights = {"s": np.float32(0.01), "w": floats(4, 3, 3, 3), "g": floats(60, 5)}
+    images = torch.randn(3, 3, 6, 8)
+    kernel, matrix = torch.from_numpy(weights["w"]), torch.from_numpy(weights["g"])
+    limited = torch.nn.functional.conv2d(images, kernel).clamp(0, 2.55)
+    expected = torch.nn.functional.max_pool2d(limited, 2, 1).flatten(1) @ matrix
+    source = read_model(write_model(tmp_path, nodes, weights))
+
+    assert torch.allclose(source.program(images), expected, atol=1e-4) and source.check(images) <= 1e-5

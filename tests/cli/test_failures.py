@@ -89,3 +89,13 @@ def test_a_sentence_stays_short_however_long_the_reason() -> None:
 def test_control_characters_of_a_file_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
     """A name may hold an escape sequence; the line breaks of a message stay."""
     assert escaped("a\nb \x1b[31m é\udcff") == "a\nb \\x1b[31m é\udcff"
+
+
+def test_a_factory_that_runs_out_of_words_is_told_by_its_kind(tmp_path: Path) -> None:
+    """An exception without a text, such as MemoryError, is named by its class."""
+    (tmp_path / "mine_without_words.py").write_text("def make():\n    raise MemoryError\n")
+    code = "import sys; from seenn_convert.cli.main import main; main(sys.argv[1:])"
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    done = subprocess.run([sys.executable, "-c", code, "inspect", "mine_without_words:make", "--input-shape", "1,4,4"],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+    assert done.returncode == 1 and "failed (MemoryError)" in done.stderr

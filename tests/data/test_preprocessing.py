@@ -288,3 +288,8 @@ def test_numbers_that_are_no_images_are_only_normalised() -> None:
 def test_an_unknown_layout_is_refused() -> None:
     with pytest.raises(InputError, match="layout must be one of channels_first, channels_last, no_channels, flat"):
         Preprocessing.from_json({"layout": "NHWC"})
+
+
+def test_a_strip_that_would_grow_beyond_all_measure_is_refused() -> None:
+    with pytest.raises(InputError, match="1 x 300 pixels would become one of 1000 x 300000"):
+        Preprocessing(resize=1000, crop=8).apply(images(1, 1, 300))

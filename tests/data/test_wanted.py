@@ -1,8 +1,10 @@
 """What a model takes says how many channels its images have, and which data is refused unread."""
 
+import contextlib
+
 import pytest
 
-from seenn_convert.data.preprocessing import ImageLayout
+from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
@@ -17,11 +19,11 @@ from seenn_convert.errors import InputError
 def test_the_channels_are_where_the_layout_says(
     layout: ImageLayout, shape: tuple[int, ...] | None, channels: int | None
 ) -> None:
-    assert Wanted.by(layout, shape, None).channels == channels
+    assert Wanted.by(Preprocessing(layout=layout), shape).channels == channels
 
 
 def test_the_channels_told_stand_where_the_shape_is_not_known() -> None:
-    assert Wanted.by("channels_first", None, 4).channels == 4
+    assert Wanted.by(Preprocessing(), None, 4).channels == 4
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,19 @@ def test_labels_are_asked_for_where_they_are_needed() -> None:
     Wanted().check_labelled("data", False)
     with pytest.raises(InputError, match="data has no labels"):
         Wanted(labelled=True).check_labelled("data", False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "image", "fits"),
+    [
+        ((3, 8, 9), "channels_first", (8, 9, 3), True), ((3, 8, 9), "channels_first", (9, 9, 3), False),
+        ((8, 9, 3), "channels_last", (3, 8, 9), True), ((8, 9), "no_channels", (8, 9), True), ((72,), "flat", (8, 9), True),
+        ((72,), "flat", (8, 8), False), ((3, 8, 9), "channels_first", (8, 9), True),
+    ],
+)  # fmt: skip
+def test_images_of_another_size_are_refused_unless_they_are_resized(
+    shape: tuple[int, ...], layout: ImageLayout, image: tuple[int, ...], fits: bool
+) -> None:
+    Wanted.by(Preprocessing(crop=2, layout=layout), shape).check_pixels("x", image)
+    with contextlib.nullcontext() if fits else pytest.raises(InputError, match="give --resize and --crop to 'convert'"):
+        Wanted.by(Preprocessing(layout=layout), shape).check_pixels("x", image)

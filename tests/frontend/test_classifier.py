@@ -151,6 +151,17 @@ def test_other_ends_stay_as_they_are(end: Callable, classes: int) -> None:
     assert source.check(IMAGES) < 1e-6
 
 
+def test_a_softmax_over_classes_masked_by_infinity_stays() -> None:
+    """Its inputs are no logits of which a mean over time could be taken."""
+    mask = torch.tensor([False, True, False, False, True])
+    one = model(lambda y: y.masked_fill(mask, float("-inf")).softmax(1), 5)
+    source = read_model(one, SHAPE)
+
+    with torch.no_grad():
+        assert source.program(IMAGES).isfinite().all()
+    assert source.check(IMAGES) < 1e-6
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

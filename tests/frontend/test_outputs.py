@@ -137,6 +137,8 @@ def test_an_auxiliary_head_that_is_not_needed_may_hold_anything() -> None:
     [
         (lambda m, x: None, "returns 0 tensors"),
         (lambda m, x: x.mean((2, 3)).t(), r"has shape \(3, batch\); a classifier returns"),
+        (lambda m, x: x.mean((2, 3)).flatten(), r"has shape \(3 \* batch\); .* the batch an axis of its own"),
+        (lambda m, x: x.flatten(2).view(-1, 16), r"has shape \(12 \* batch, 16\); a classifier returns"),
         (lambda m, x: torch.ones(2, 5), "does not depend on its input"),
     ],
 )

@@ -99,8 +99,6 @@ REFUSED: list[tuple[str, Body]] = [
     ("it takes part of the batch", lambda m, x: x[:1]),
     ("it pads the batch axis", lambda m, x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0))),
     ("it takes the batch axis for the rows of a matrix", lambda m, x: x.mean((2, 3)).tril()),
-    ("its argument 'min' differs between neurons, which cannot be converted yet",
-     lambda m, x: torch.clamp(x, torch.zeros(9))),
     ("its slopes are not one number per channel", lambda m, x: torch.ops.aten._prelu_kernel(x, torch.ones(9))),
     (TYPE, lambda m, x: x.double()),
     (TYPE, lambda m, x: x + torch.ones(9, dtype=torch.float64)),

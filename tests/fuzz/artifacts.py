@@ -1,7 +1,9 @@
 """Artifacts with one thing changed and their checksums made right again, as one who edits them on purpose could."""
 
+import atexit
 import copy
 import json
+import os
 import random
 import shutil
 import tempfile
@@ -55,9 +57,10 @@ class Mixed(nn.Module):
 
 @cache
 def _bases() -> tuple[Path, ...]:
-    """Return the folders of whole artifacts, which stay for as long as the process lives."""
+    """Return the folders of whole artifacts, which stay for as long as the process that made them."""
     torch.manual_seed(0)
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-artifacts-"))
+    folder, owner = Path(tempfile.mkdtemp(prefix="fuzz-artifacts-")), os.getpid()
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))  # not by a fork
     mixed = convert(Mixed().eval(), small.dataset(), Options(timesteps=4, batch_size=32))
     for name, artifact in (("small", small.artifact()), ("mixed", mixed)):
         artifact.save(folder / name)

@@ -54,6 +54,13 @@ def test_images_on_which_the_ann_is_nearly_always_right_may_have_been_memorised(
     assert codes(right(0.998, 1000), right(0.996, 1000, "validation"), None) == []
 
 
+def test_a_certificate_says_what_it_assumes_unless_more_is_known() -> None:
+    """Images that the ANN was trained on are not exchangeable with new ones, and nothing shows that they are such."""
+    seen = AnnRight(of="calibration", images=400, right=300)
+    assert codes(seen, None, None, True) == codes(None, None, None, True) == ["certificate_assumes_unseen"]
+    assert codes(seen, None, 0.75, True) == codes(seen, AnnRight(of="validation", images=400, right=300), None, True) == []
+
+
 def test_what_an_evaluation_says() -> None:
     before = right(0.948, 1200)
     assert evaluation_gap(None, right(0.6, 100, "new")) is None

@@ -91,6 +91,24 @@ def test_floats_that_may_be_pixels_are_tried(largest: float) -> None:
     assert "with ImageNet's mean and std: floating-point images are taken as they are, so normalise" in caution.text
 
 
+def test_floats_with_channels_last_are_tried() -> None:
+    """A model that takes (H, W, C) is given what its layout says, in the trial as well."""
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = trained(3, IMAGENET).graph_module
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.first(x.permute(0, 3, 1, 2))
+
+    images, labels = pixels(3)
+    source = ImageSource("x.npz", (images / 255).permute(0, 2, 3, 1).contiguous(), labels)
+    floats = Dataset.of(source, Preprocessing(layout="channels_last"))
+    ann = from_torch(Last().eval(), (4, 4, 3))
+
+    assert preprocessing_caution(ann, floats, range(COUNT)) is not None
+
+
 def test_nothing_is_tried_without_labels_or_pixels() -> None:
     ann, images = trained(1, WHOLE), pixels(1)
     signed = Dataset.of(ImageSource("x.npz", images[0] / 255 - 0.5, images[1]), Preprocessing())

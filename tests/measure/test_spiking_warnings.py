@@ -81,10 +81,18 @@ def test_a_network_of_relus_is_not_warned_of(make) -> None:
 
 
 def test_more_energy_than_the_ann() -> None:
-    (warning,) = more_energy(ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=3.0), "these images")
+    ann = harness.ann_program(mostly_smooth())
+    (warning,) = more_energy(ann, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=3.0), "these images")
 
-    assert warning.code == "more_energy" and "1.5 times" in warning.text
-    assert list(more_energy(ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=1.9), "these images")) == []
+    assert warning.code == "more_energy" and "1.5 times" in warning.text and "--encode always" in warning.text
+    assert list(more_energy(ann, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=1.9), "these images")) == []
+
+
+def test_the_advice_about_energy_fits_the_network() -> None:
+    encoded = InsertEncoders()(harness.ann_program(mostly_smooth()))
+    (warning,) = more_energy(encoded, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=3.0), "these images")
+
+    assert "--encode" not in warning.text and "-T" in warning.text
 
 
 def test_a_conversion_says_so() -> None:

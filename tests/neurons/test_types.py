@@ -109,7 +109,7 @@ def test_a_binary_spike_cannot_encode() -> None:
 
 @pytest.mark.parametrize("levels", [0, -3])
 def test_a_tracking_neuron_has_levels(levels: int) -> None:
-    with pytest.raises(InputError, match=f"at least 1 level, got {levels}"):
+    with pytest.raises(InputError, match=f"1 to 1048576 levels, got {levels}"):
         Tracking(levels)
 
 

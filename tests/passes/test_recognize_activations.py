@@ -33,6 +33,7 @@ QUANTISED: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
 }
 CLIPPED: dict[str, Callable[[Tensor], Tensor]] = {
     "minimum with a parameter": lambda x: torch.minimum(F.relu(x), A),
+    "a choice": lambda x: torch.where(x > A, A, F.relu(x)),
     "minimum, then maximum": lambda x: torch.maximum(torch.minimum(x, A), torch.zeros(())),
     "difference of absolute values": lambda x: 0.5 * (x.abs() - (x - A).abs() + A),
 }
@@ -63,20 +64,24 @@ def test_a_clipped_activation_has_its_maximum(name: str) -> None:
     assert type(found) is ClippedReLU and found.maximum == pytest.approx(1.5, rel=1e-6)
 
 
-def test_a_relu_in_other_words() -> None:
-    assert [type(one) for one in between(recognised(lambda x: (x + x.abs()) / 2))] == [nn.ReLU]
+@pytest.mark.parametrize(
+    "act", [lambda x: (x + x.abs()) / 2, lambda x: x * (x > 0), lambda x: torch.where(x > 0, x, torch.zeros(()))]
+)
+def test_a_relu_in_other_words(act: Callable[[Tensor], Tensor]) -> None:
+    assert [type(one) for one in between(recognised(act))] == [nn.ReLU]
 
 
 @pytest.mark.parametrize(
     "act",
     [
         lambda x: torch.minimum(F.relu(x), CHANNELS),
+        lambda x: torch.clamp(x, torch.zeros(()), CHANNELS),
         lambda x: torch.floor(torch.clamp(x / CHANNELS, 0, 1) * 4 + 0.5) / 4 * CHANNELS,
         lambda x: torch.fake_quantize_per_channel_affine(
             x, CHANNELS.flatten() / 15, torch.zeros(4, dtype=torch.int32), 1, 0, 15
         ),
     ],
-    ids=["minimum", "floor of a clip", "fake quantisation"],
+    ids=["minimum", "clamp", "floor of a clip", "fake quantisation"],
 )
 def test_thresholds_of_the_channels_become_scales(act: Callable[[Tensor], Tensor]) -> None:
     kinds = [type(one) for one in between(recognised(act))]

@@ -1,6 +1,8 @@
 """The pages are whole, safe and readable, whatever part of the report is there."""
 
 import base64
+import contextlib
+import copy
 import hashlib
 import json
 import re
@@ -12,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from fake_reports import certified_report, fake_comparison, fake_report, small_report, typed, typed_comparison
 
+from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.errors import ArtifactError
 from seenn_convert.report.plots.comparison import comparison_plots
@@ -273,3 +276,34 @@ def test_a_plot_alone_has_its_colours_in_it() -> None:
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert root.get("width") and root.get("height")
         assert "var(" not in svg
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1.5])
+@pytest.mark.parametrize("field", ["ann_accuracy", "accuracy_at"])
+def test_an_accuracy_that_was_edited_is_said_and_not_drawn(field: str, value: float) -> None:
+    report = small_report()
+    report["evaluation"][field] = value if field == "ann_accuracy" else {"1": value}
+    with pytest.raises(ArtifactError, match=rf"damaged .*{field}"):
+        typed(report)
+
+
+def numbers_of(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of each fractional number, once for all entries of a list."""
+    entries = data.items() if isinstance(data, dict) else enumerate(data[:1]) if isinstance(data, list) else ()
+    for name, value in entries:
+        if isinstance(value, float):
+            yield (*place, name)
+        yield from numbers_of(value, (*place, name))
+
+
+@pytest.mark.slow
+def test_a_number_that_was_edited_renders_or_is_said() -> None:
+    plain = to_plain(typed(certified_report()))
+    for place in numbers_of(plain):
+        edited = copy.deepcopy(plain)
+        holder = edited
+        for name in place[:-1]:
+            holder = holder[name]
+        holder[place[-1]] = 1e308
+        with contextlib.suppress(ArtifactError):
+            assert report_page(from_plain(edited, Report)).startswith("<!DOCTYPE html>")

@@ -183,7 +183,7 @@ def test_no_data_gives_an_empty_trace() -> None:
 
 @pytest.mark.parametrize("capacity", [0, -3])
 def test_a_batch_without_rows_is_refused(capacity: int) -> None:
-    with pytest.raises(InputError, match="at least 1 row"):
+    with pytest.raises(InputError, match="rows must be at least 1"):
         run_early_exit(MODEL, [IMAGES], capacity)
 
 

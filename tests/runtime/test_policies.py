@@ -46,7 +46,7 @@ def test_below_zero_everybody_leaves_and_above_one_nobody() -> None:
 
 
 def test_a_policy_needs_a_threshold() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(InputError, match="at least one"):
         ThresholdPolicy("confidence", ())
 
 

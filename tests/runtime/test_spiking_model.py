@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused() -> None:
     program = small.model().program
     with pytest.raises(InputError, match="reads 'entropy' but the probe computes 'confidence'"):
         SpikingModel(program, 4, ThresholdPolicy("entropy", (0.5,)))
-    with pytest.raises(InputError, match="at least 1 timestep"):
+    with pytest.raises(InputError, match="timesteps of a spiking model must be at least 1"):
         SpikingModel(program, 0, ThresholdPolicy("confidence", (0.5,)))
     for wrong in (small.ann_program(), small.spiking_program()):
         with pytest.raises(InputError, match="stem and its exit probe"):

@@ -49,7 +49,8 @@ def read_idx(path: Path, wanted: Wanted = Wanted()) -> tuple[Tensor, Tensor | No
         raise InputError(f"{path}: IDX images are greyscale and the model takes {wants}; {wanted.npz_advice()}")
     labels_path = _labels_beside(path)
     wanted.check_labelled(path, labels_path is not None)
-    count = _announced(path, axes=3)[0]
+    count, *image = _announced(path, axes=3)
+    wanted.check_pixels(path, image)
     labels = None if labels_path is None else _read_array(labels_path, axes=1)
     if labels is not None and len(labels) != count:
         raise InputError(f"{labels_path}: {len(labels)} labels for {count} images in {path.name}; get both again")

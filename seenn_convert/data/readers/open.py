@@ -11,6 +11,7 @@ from seenn_convert.data.readers.npz import read_npz
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
+from seenn_convert.regular_files import check_regular
 
 
 def open_dataset(
@@ -38,7 +39,7 @@ def open_dataset(
     if not isinstance(path, (str, Path)):
         raise InputError(f"a path is wanted, got {type(path).__name__}; as_samples takes images from memory")
     try:
-        source = _open_source(Path(path), Wanted.by(preprocessing.layout, input_shape, channels, labelled))
+        source = _open_source(Path(path), Wanted.by(preprocessing, input_shape, channels, labelled))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     return Dataset.of(source, preprocessing)
@@ -54,6 +55,7 @@ def _open_source(path: Path, wanted: Wanted) -> ImageSource:
         return find_images(path, wanted)
     if not path.exists():
         raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
+    check_regular(path)
     if is_data_file(path):
         reader = read_npz if path.suffix.lower() == ".npz" else read_idx
         return ImageSource(str(path), *reader(path, wanted))

@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+MOST_IMAGES = 1e18
+"""More images than this are called that many."""
+
 _HALVINGS = 60
 
 
@@ -46,4 +49,4 @@ def lower_share(failures: int, images: int, delta: float) -> float:
 
 def images_needed(epsilon: float, delta: float) -> int:
     """Return the fewest images without any failure that show a share of at most ``epsilon``, ``1 - delta`` sure."""
-    return math.ceil(math.log(delta) / math.log1p(-epsilon) - 1e-9)
+    return math.ceil(min(math.log(delta) / math.log1p(-epsilon), MOST_IMAGES) - 1e-9)

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 from torch import Tensor
 
-from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Risk, unknown
-from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.choices import BOUND_NAMES, RISK_NAMES, Bound, Range, Risk, settle_numbers, unknown
+from seenn_convert.errors import CalibrationDataError, refuse
 from seenn_convert.exits.certificates.risk import counted, default_bound, images_needed, shows, upper_risk
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
@@ -41,16 +41,16 @@ class Certify:
 
     def __post_init__(self) -> None:
         """Refuse what says nothing."""
-        problems = [
-            f"the {name} of a certificate must be above 0 and below 1, got {value!r}"
-            for name, value in (("epsilon", self.epsilon), ("delta", self.delta))
-            if not _is_number(value) or not 0 < value < 1
-        ]
+        share = Range(above=0, below=1)
+        problems = settle_numbers(
+            self,
+            epsilon=replace(share, name="the epsilon of a certificate"),
+            delta=replace(share, name="the delta of a certificate"),
+        )
         problems += unknown("the risk to certify", self.risk, RISK_NAMES)
         if self.bound is not None:
             problems += unknown("the bound of a certificate", self.bound, BOUND_NAMES)
-        if problems:
-            raise InputError("; ".join(problems))
+        refuse(problems)
 
     def bound_for(self, images: int) -> Bound:
         """Return the bound asked for, or the one that suits the risk and so many images."""
@@ -167,6 +167,3 @@ def check_certifiable(request: Certify, images: int, held_out: int, labelled: bo
             f"about {total} calibration images; give more, or a larger epsilon"
         )
 
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -95,15 +95,18 @@ def _result_sizes(proto: NodeProto, opset: int, arrays: Sequence[Array | None]) 
 def _work(proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None], numbers: int) -> int:
     """Return about how many multiplications a node takes."""
     given = [array for array in arrays if array is not None]
-    if proto.op_type in ("MatMul", "Gemm", "MatMulInteger") and given[0].ndim:
-        return numbers * max(given[0].shape)
-    if proto.op_type in ("Conv", "ConvInteger") and len(given) > 1:
-        return numbers * max(given[1].size // max(given[1].shape[0], 1), 1)
-    if proto.op_type == "ConvTranspose" and len(given) > 1:
-        return given[0].size * max(given[1].size // max(given[1].shape[0], 1), 1)
-    if proto.op_type in ("Einsum", "Attention"):
-        return _einsum_work(node.text("equation", ""), given)
     read = sum(array.size for array in given)
+    kernel: int = given[1].size // max(given[1].shape[0], 1) if len(given) > 1 and given[1].ndim else 1
+    match proto.op_type:
+        case "MatMul" | "Gemm":
+            longest: int = max((1, *given[0].shape))
+            return numbers * longest
+        case "Conv":
+            return numbers * kernel
+        case "ConvTranspose":
+            return read * kernel
+        case "Einsum" | "Attention":
+            return _einsum_work(node.text("equation", ""), given)
     return max(numbers, read) * (_SLOW_WORK if proto.op_type in _SLOW else _PLAIN_WORK)
 
 

@@ -22,8 +22,11 @@ class Form:
 
     def equals(self, other: "Form") -> bool:
         """Tell whether both stand for the same numbers."""
-        same = np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero)
-        return same and self.zero.dtype == other.zero.dtype
+        return bool(np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero))
+
+
+WHOLE = Form(np.ones((), np.float32), np.zeros((), np.uint8))
+"""Of whole numbers that stand for themselves."""
 
 
 def range_of(form: Form) -> tuple[Array, Array]:
@@ -88,6 +91,8 @@ def rounded(
     """Return weights as a QONNX ``Quant`` node rounds them."""
     low, high = bounds_of_bits(scale, zero, bits, **options)
     functions = {"ROUND": np.rint, "HALF_EVEN": np.rint, "FLOOR": np.floor, "CEIL": np.ceil, "ROUND_TO_ZERO": np.trunc}
+    if rounding_mode.upper() not in functions:
+        raise ValueError(f"rounding mode {rounding_mode} is not supported")
     whole = functions[rounding_mode.upper()](weight / scale + zero)
     found: Array = np.clip((whole - zero) * scale, low, high).astype(np.float32)
     return found

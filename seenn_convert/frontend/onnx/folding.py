@@ -75,16 +75,14 @@ def _merge(arrays: Sequence[Array], producer: str) -> Value:
     return BatchValue(tuple(arrays), producer)
 
 
-def _evaluate(
-    proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None], budget: FoldingBudget
-) -> list[Array]:
+def _evaluate(proto: NodeProto, node: OnnxNode, arrays: Sequence[Array | None], budget: FoldingBudget) -> list[Array]:
     if node.op_type not in _SHAPE_OPERATORS:  # which read only the shape
         budget.spend(proto, node, arrays)
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     outputs = [name for name in proto.output if name]
     try:
         if node.op_type in _BY_HAND:
-            found = [_BY_HAND[node.op_type](node, arrays)]
+            found: Any = [_BY_HAND[node.op_type](node, arrays)]
         elif "sparse_value" in node.attributes:
             found = [_dense(node.attributes["sparse_value"])]
         else:

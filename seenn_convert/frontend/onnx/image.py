@@ -19,7 +19,7 @@ WHOLE_TYPES = {
     TensorProto.UINT8, TensorProto.INT8, TensorProto.UINT16, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64,
     TensorProto.UINT32, TensorProto.UINT64,
 }  # fmt: skip
-_FLOAT_TYPES = {TensorProto.FLOAT: torch.float32, TensorProto.DOUBLE: torch.float64}
+_FLOAT_TYPES: dict[int, torch.dtype] = {TensorProto.FLOAT: torch.float32, TensorProto.DOUBLE: torch.float64}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def input_of(graph: GraphProto, path: Path) -> ValueInfoProto:
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise InputError(f"{path}: must have one input, the image, but has {len(inputs)} ({names}); export it again")
-    return inputs[0]
+    found: ValueInfoProto = inputs[0]
+    return found
 
 
 def image_of(graph: GraphProto, path: Path, input_shape: Sequence[int] | None = None) -> ImageInput:
@@ -84,8 +85,8 @@ def image_of(graph: GraphProto, path: Path, input_shape: Sequence[int] | None = 
         )
     if sizes[0] > _LARGEST_BATCH:
         raise InputError(
-            f"{path}: input '{found.name}' fixes a batch of {sizes[0]} images, at most {_LARGEST_BATCH} are read; export "
-            "it with a dynamic batch"
+            f"{path}: input '{found.name}' fixes a batch of {sizes[0]} images, at most {_LARGEST_BATCH} are read; "
+            "export it with a dynamic batch"
         )
     return ImageInput(found.name, shape, dtype, sizes[0] if sizes[0] > 0 else None)
 
@@ -96,7 +97,8 @@ def type_name(code: int) -> str:
 
 
 def _dims(value: ValueInfoProto) -> Sequence[onnx.TensorShapeProto.Dimension]:
-    return value.type.tensor_type.shape.dim
+    dims: Sequence[onnx.TensorShapeProto.Dimension] = value.type.tensor_type.shape.dim
+    return dims
 
 
 def _settled(

@@ -72,12 +72,13 @@ def _runnable(path: Path, output_name: str | None) -> str | bytes:
     if not prepared.is_changed:
         return str(path)
     try:
-        return prepared.model.SerializeToString()
+        content: bytes = prepared.model.SerializeToString()
     except (EncodeError, ValueError) as error:
         raise InputError(
-            f"{path}: above 2 GiB in float32, so that it cannot be compared with onnxruntime; export it in float32 with "
-            "external data"
+            f"{path}: above 2 GiB in float32, so that it cannot be compared with onnxruntime; export it in float32 "
+            "with external data"
         ) from error
+    return content
 
 
 def _session(model: str | bytes, path: Path) -> Any:

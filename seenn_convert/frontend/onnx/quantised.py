@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from seenn_convert.errors import UnsupportedOperatorError, reason_of
 from seenn_convert.frontend.onnx.dequantise import (
+    WHOLE,
     Array,
     Form,
     bounds_of_bits,
@@ -24,17 +25,14 @@ from seenn_convert.frontend.onnx.dequantise import (
     range_of,
     rounded,
 )
+from seenn_convert.frontend.onnx.folding import attributes_of
+from seenn_convert.frontend.onnx.ranges import MOVES, Ranges
+from seenn_convert.frontend.onnx.rewriting import Rewriting, given, refusal
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
 _QUANT_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-MOVES = {
-    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
-    "Squeeze", "Tile", "Transpose", "Unsqueeze",
-}  # fmt: skip
-"""Operators that hand numbers on as they are."""
 _KEEPS_FORM = MOVES | {"GlobalMaxPool", "MaxPool", "Pad", "ReduceMax", "ReduceMin", "Resize", "Upsample"}
 _SHAPES = {"Shape", "Size"}
-_REMEDY = "export the model before its quantisation"
 
 
 @dataclass(frozen=True)
@@ -100,20 +98,19 @@ def to_float(model: ModelProto, image: str, opset: int) -> tuple[bool, str | Non
     results = "1 result" if rewriter.limits == 1 else f"{rewriter.limits} results"
     return True, (
         f"the file rounds {results} to a few bits on the way to the logits; they were read without that rounding, but "
-        "limited to the same range"
+        "limited to the same ranges, except for the image and the logits"
     )
 
 
-class _Rewriter:
-    """The new nodes and constants of a graph, and in which form each quantised tensor was in the old one."""
+class _Rewriter(Rewriting):
+    """Knows in which form each quantised tensor was in the old graph."""
 
     def __init__(self, model: ModelProto, image: str, opset: int) -> None:
-        self.model, self.opset = model, opset
+        super().__init__(model)
+        self.opset = opset
         self.computed = {image}
         self.forms: dict[str, Form] = {}
-        self.tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.nodes: list[NodeProto] = []
-        self.held: list[TensorProto] = []
+        self.ranges = Ranges(model.graph, image)
         self.problems: list[str] = []
         self.limits = 0
         self.is_changed = False
@@ -126,6 +123,7 @@ class _Rewriter:
             return
         if proto.op_type not in _SHAPES:
             self.computed.update(proto.output)
+        self.ranges.add(proto)
         if is_quantised(proto):
             self.is_changed = True
             self._add_quantised(proto)
@@ -133,12 +131,9 @@ class _Rewriter:
             self._add_plain(proto, reads)
 
     def write(self) -> None:
-        """Put what was made into the model."""
-        graph = self.model.graph
-        del graph.node[:], graph.value_info[:]
-        graph.node.extend(self.nodes)
-        graph.initializer.extend(self.held)
-        for value in graph.output:
+        """Put the new nodes and constants into the model, whose outputs are then numbers."""
+        super().write()
+        for value in self.model.graph.output:
             if value.name in self.forms:
                 value.type.tensor_type.elem_type = TensorProto.FLOAT
 
@@ -147,28 +142,29 @@ class _Rewriter:
         if proto.op_type == "Constant" and len(proto.attribute) == 1 and proto.attribute[0].name == "value":
             self.tensors[proto.output[0]] = proto.attribute[0].t
         if proto.domain in _QUANT_DOMAINS and is_quantised(proto):
-            weight, *form = (self._constant(proto, i) for i in range(4))
-            self._hold(rounded(weight, *form, **_attributes(proto)), proto.output[0])
+            weight, scale, zero, bits = (self.constant(proto, i) for i in range(4))
+            self.hold(rounded(weight, scale, zero, bits, **attributes_of(proto)), proto.output[0])
             self.is_changed = True
         elif proto.domain == "com.microsoft" and proto.op_type == "DequantizeLinear":
-            self._hold(self._dense(proto, 0, _attributes(proto).get("axis", 1)), proto.output[0])
+            self.hold(self._dense(proto, 0, attributes_of(proto).get("axis", 1)), proto.output[0])
             self.is_changed = True
         else:
             self.nodes.append(proto)
 
     def _add_quantised(self, proto: NodeProto) -> None:
         if proto.op_type == "Quant":
-            low, high = bounds_of_bits(*(self._constant(proto, i) for i in (1, 2, 3)), **_attributes(proto))
+            scale, zero, bits = (self.constant(proto, i) for i in (1, 2, 3))
+            low, high = bounds_of_bits(scale, zero, bits, **attributes_of(proto))
             self._limit(proto, proto.input[0], low, high)
         elif proto.op_type == "QuantizeLinear":
             self._limit_to_form(proto, proto.input[0], self._form(proto, 1))
         elif proto.op_type == "DequantizeLinear":
-            self._emit(proto, "Identity", [self._operand(proto, 0)])
+            self.emit(proto, "Identity", [self._operand(proto, 0)])
         elif proto.op_type == "DynamicQuantizeLinear":
-            self._emit(proto, "Identity", proto.input[:1])
-            self.forms[proto.output[0]] = Form(np.float32(1), np.uint8(0))
-            self._hold(np.float32(1), proto.output[1])
-            self._hold(np.uint8(0), proto.output[2])
+            self.emit(proto, "Identity", proto.input[:1])
+            self.forms[proto.output[0]] = WHOLE
+            self.hold(np.float32(1), proto.output[1])
+            self.hold(np.uint8(0), proto.output[2])
             self.computed.difference_update(proto.output[1:])
             self.limits += 1
         elif proto.op_type in _INTEGER:
@@ -178,38 +174,38 @@ class _Rewriter:
 
     def _add_linear(self, proto: NodeProto, kind: _Linear) -> None:
         """Write a quantised operator as its plain form, followed by the limits of its result."""
-        attributes = _attributes(proto)
+        attributes = attributes_of(proto)
         attributes.pop("opset", None)
         if attributes.pop("channels_last", 0):
             raise refusal(proto, "it takes the channels last")
         axis = 0 if proto.op_type == "QGemm" and attributes.get("transB", 0) else kind.axis
         operands = kind.operands or range(2, len(proto.input), 3)
         inputs = [self._operand(proto, i, axis if i else None) for i in operands]
-        if kind.bias is not None and _given(proto, kind.bias):
-            scale = self._constant(proto, 1) * self._constant(proto, 4) * np.float32(attributes.get("alpha", 1.0))
-            inputs.append(self._hold((self._constant(proto, kind.bias) * scale).astype(np.float32)))
-        if not _given(proto, kind.result):
-            self._emit(proto, kind.plain, inputs, **attributes)
+        if kind.bias is not None and given(proto, kind.bias):
+            scale = self.constant(proto, 1) * self.constant(proto, 4) * float(attributes.get("alpha", 1.0))
+            inputs.append(self.hold((self.constant(proto, kind.bias) * scale).astype(np.float32)))
+        if not given(proto, kind.result):
+            self.emit(proto, kind.plain, inputs, **attributes)
             return
-        self._emit(proto, kind.plain, inputs, output=f"{proto.output[0]}/unlimited", **attributes)
+        self.emit(proto, kind.plain, inputs, output=f"{proto.output[0]}/unlimited", **attributes)
         self._limit_to_form(proto, f"{proto.output[0]}/unlimited", self._form(proto, kind.result))
 
     def _add_integer(self, proto: NodeProto) -> None:
         """Write a product of whole numbers as one of floats; the scales that the file applies behind it remain."""
-        form = self.forms.get(proto.input[0], Form(np.float32(1), np.uint8(0)))
+        form = self.forms.get(proto.input[0], WHOLE)
         first = proto.input[0]
         if np.any(form.scale != 1):
             first = f"{proto.output[0]}/in_steps"
-            self._append("Div", [proto.input[0], self._hold(np.asarray(form.scale, np.float32))], first)
-        weight = self._constant(proto, 1).astype(np.float32)
-        if _given(proto, 3):
-            zero = self._constant(proto, 3).astype(np.float32)
-            rows = (-1, *[1] * (weight.ndim - 1)) if proto.op_type == "ConvInteger" and zero.size > 1 else zero.shape
-            weight = weight - zero.reshape(rows)
-        zero = self._constant(proto, 2) if _given(proto, 2) else np.uint8(0)
+            self.append("Div", [proto.input[0], self.hold(np.asarray(form.scale, np.float32))], first)
+        weight = self.constant(proto, 1).astype(np.float32)
+        if given(proto, 3):
+            offset = self.constant(proto, 3).astype(np.float32)
+            by_channel = proto.op_type == "ConvInteger" and offset.size > 1
+            weight = weight - offset.reshape((-1, *[1] * (weight.ndim - 1)) if by_channel else offset.shape)
+        zero = self.constant(proto, 2) if given(proto, 2) else WHOLE.zero
         if not np.array_equal(np.asarray(zero, np.int64).reshape(-1), np.asarray(form.zero, np.int64).reshape(-1)):
             raise refusal(proto, "its first input was quantised with another zero point")
-        self._emit(proto, _INTEGER[proto.op_type], [first, self._hold(weight)], **_attributes(proto))
+        self.emit(proto, _INTEGER[proto.op_type], [first, self.hold(weight)], **attributes_of(proto))
 
     def _add_plain(self, proto: NodeProto, reads: Sequence[int]) -> None:
         """Keep another node; if it reads quantised numbers, it must hand them on without computing."""
@@ -228,42 +224,42 @@ class _Rewriter:
 
     def _padded_with_zero(self, proto: NodeProto, form: Form) -> NodeProto:
         """Return a padding of quantised numbers that pads with what its value stands for."""
-        value = self._constant(proto, 2) if _given(proto, 2) else np.zeros((), np.int64)
+        value = self.constant(proto, 2) if given(proto, 2) else np.zeros((), np.int64)
         number = (value.astype(np.float32) - np.asarray(form.zero, np.float32).reshape(())) * form.scale.reshape(())
         changed = NodeProto()
         changed.CopyFrom(proto)
-        inputs = [*proto.input[:2], self._hold(np.float32(number.reshape(()))), *proto.input[3:]]
+        inputs = [*proto.input[:2], self.hold(np.float32(number.reshape(()))), *proto.input[3:]]
         del changed.input[:]
         changed.input.extend(inputs)
         return changed
 
     def _operand(self, proto: NodeProto, position: int, axis: int | None = None) -> str:
         """Return the name of an operand as numbers; scale and zero point are the next two inputs."""
-        name = proto.input[position]
+        name: str = proto.input[position]
         if name not in self.computed:
-            return self._hold(self._dense(proto, position, axis))
+            return self.hold(self._dense(proto, position, axis))
         form = self._form(proto, position + 1)
         before = self.forms.get(name)
         if before is None:  # whole numbers, such as those of the image
             shifted = f"{proto.output[0]}/shifted_{position}"
-            self._append("Sub", [name, self._hold(form.zero.astype(np.float32))], shifted)
-            self._append("Mul", [shifted, self._hold(form.scale)], f"{shifted}/scaled")
+            self.append("Sub", [name, self.hold(form.zero.astype(np.float32))], shifted)
+            self.append("Mul", [shifted, self.hold(form.scale)], f"{shifted}/scaled")
             return f"{shifted}/scaled"
         if not form.equals(before):
             raise refusal(proto, f"its input {position} was quantised with another scale or zero point")
         return name
 
     def _dense(self, proto: NodeProto, position: int, axis: int | None) -> Array:
-        weight, form = self._constant(proto, position), self._form(proto, position + 1, is_weight=True)
+        weight, form = self.constant(proto, position), self._form(proto, position + 1, is_weight=True)
         try:
             return dequantised(weight, form.scale, form.zero, axis or 0)
         except ValueError as error:
             raise refusal(proto, str(error)) from error
 
     def _form(self, proto: NodeProto, position: int, is_weight: bool = False) -> Form:
-        scale = np.asarray(self._constant(proto, position), np.float32)
-        kind = helper.tensor_dtype_to_np_dtype(_attributes(proto).get("output_dtype", 0) or TensorProto.UINT8)
-        zero = self._constant(proto, position + 1) if _given(proto, position + 1) else np.zeros(scale.shape, kind)
+        scale = np.asarray(self.constant(proto, position), np.float32)
+        kind = helper.tensor_dtype_to_np_dtype(attributes_of(proto).get("output_dtype", 0) or TensorProto.UINT8)
+        zero = self.constant(proto, position + 1) if given(proto, position + 1) else np.zeros(scale.shape, kind)
         if not is_weight and (scale.size != 1 or np.size(zero) != 1):
             raise refusal(proto, "it quantises a result by channel")
         if not is_weight:
@@ -281,49 +277,13 @@ class _Rewriter:
     def _limit(self, proto: NodeProto, source: str, low: Array, high: Array) -> None:
         """Cut off what lies outside ``low`` to ``high``."""
         self.limits += 1
-        if low.size > 1 or high.size > 1:
+        if self.ranges.is_idle(source, proto.output[0], low, high):
+            self.emit(proto, "Identity", [source])
+        elif low.size > 1 or high.size > 1:
             above = f"{proto.output[0]}/above"
-            self._append("Max", [source, self._hold(low)], above)
-            self._emit(proto, "Min", [above, self._hold(high)])
+            self.append("Max", [source, self.hold(low)], above)
+            self.emit(proto, "Min", [above, self.hold(high)])
         elif self.opset < 11:
-            self._emit(proto, "Clip", [source], min=float(low.reshape(())), max=float(high.reshape(())))
+            self.emit(proto, "Clip", [source], min=float(low.reshape(())), max=float(high.reshape(())))
         else:
-            self._emit(proto, "Clip", [source, self._hold(low.reshape(())), self._hold(high.reshape(()))])
-
-    def _constant(self, proto: NodeProto, position: int) -> Array:
-        tensor = self.tensors.get(proto.input[position]) if _given(proto, position) else None
-        if tensor is None:
-            raise refusal(proto, f"its input {position} is not a constant of the file")
-        return numpy_helper.to_array(tensor)
-
-    def _hold(self, array: object, name: str = "") -> str:
-        name = name or f"held/{len(self.held)}"
-        while name in self.tensors:
-            name += "_"
-        tensor = numpy_helper.from_array(np.asarray(array), name)
-        self.tensors[name] = tensor
-        self.held.append(tensor)
-        return name
-
-    def _emit(self, proto: NodeProto, kind: str, inputs: Sequence[str], output: str = "", **attributes: object) -> None:
-        self._append(kind, inputs, output or proto.output[0], proto.name, **attributes)
-
-    def _append(self, kind: str, inputs: Sequence[str], output: str, name: str = "", **attributes: object) -> None:
-        if not name or any(node.name == name for node in self.nodes[-2:]):  # one node may become several
-            name = output
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=name, **attributes))
-
-
-def refusal(proto: NodeProto, why: str, remedy: str = _REMEDY) -> UnsupportedOperatorError:
-    """Return the error that lists one node of a file."""
-    label = proto.name or next(iter(proto.output), "?")
-    return UnsupportedOperatorError([f"node '{label}' ({proto.op_type}): {why}; {remedy}"])
-
-
-def _attributes(proto: NodeProto) -> dict[str, object]:
-    found = {attribute.name: helper.get_attribute_value(attribute) for attribute in proto.attribute}
-    return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
-
-
-def _given(proto: NodeProto, position: int) -> bool:
-    return position < len(proto.input) and bool(proto.input[position])
+            self.emit(proto, "Clip", [source, self.hold(low.reshape(())), self.hold(high.reshape(()))])

@@ -6,7 +6,8 @@ from onnx import ModelProto, NodeProto, TensorProto
 
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.onnx.image import WHOLE_TYPES, input_of, type_name
-from seenn_convert.frontend.onnx.quantised import MOVES, is_quantised
+from seenn_convert.frontend.onnx.quantised import is_quantised
+from seenn_convert.frontend.onnx.ranges import MOVES
 
 _READS_NO_NUMBERS = {"Shape", "Size"}
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)

@@ -10,6 +10,7 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def plain_archive(path: Path, own: Collection[str] = ()) -> io.BytesIO:
         root = _root(archive)
         entries = {info.filename.removeprefix(root): info for info in archive.infolist()}
         for name, info in entries.items():
-            content = _content(name, lambda info=info: archive.read(info), entries, own)
+            content = _content(name, partial(archive.read, info), entries, own)
             if content is not None:
                 plain.writestr(zipfile.ZipInfo(root + name), content)
     copy.seek(0)

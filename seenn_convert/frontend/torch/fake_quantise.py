@@ -25,7 +25,8 @@ class FakeQuantisationInArithmetic(TorchFunctionMode):
 
 def _per_tensor(input: Tensor, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Tensor:
     steps = torch.round(input / scale) + zero_point
-    return (torch.clamp(steps, quant_min, quant_max) - zero_point) * scale
+    result: Tensor = (torch.clamp(steps, quant_min, quant_max) - zero_point) * scale
+    return result
 
 
 def _per_channel(input: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int) -> Tensor:

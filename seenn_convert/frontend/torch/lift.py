@@ -138,12 +138,14 @@ class _Lifter:
             )
         if not isinstance(value, fx.Node):
             raise InputError("the model's output does not depend on its input")
-        if not layout_of(output).is_plain:
-            sizes = sizes_of(output, self.batch)
-            shape = ["batch" if axis == layout_of(output).axis else str(size) for axis, size in enumerate(sizes)]
+        layout = layout_of(output)
+        if not layout.is_plain:
+            shape = [str(size) for size in sizes_of(output, self.batch)]
+            folded = layout.outer * layout.inner
+            shape[layout.axis] = "batch" if folded == 1 else f"{folded} * batch"
             raise InputError(
-                f"the model's output has shape ({', '.join(shape)}); a classifier returns (batch, classes): put the "
-                "batch first, or name another output with --output-name if there is one"
+                f"the model's output has shape ({', '.join(shape)}); a classifier returns (batch, classes): give the "
+                "batch an axis of its own, the first, or name another output with --output-name if there is one"
             )
         return value
 

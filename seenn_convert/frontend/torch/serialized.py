@@ -28,9 +28,13 @@ _NUMBERS = re.compile(
 )
 _OPERATOR = re.compile(r"torch\.ops\.(\w+)\.(\w+)\.(\w+)")
 _PATH = re.compile(r'[^"\'\\\x00-\x1f]*')
+_OF_OTHERS = "it holds an object of another library, which could run code; export the model without it"
+_INNER_GRAPH = (
+    "it holds a graph within its graph (a no_grad block, torch.cond or a loop in the model's code); export the model "
+    "inside 'with torch.no_grad():', and without control flow"
+)
 _FORBIDDEN = {
-    "as_operator": "a call that takes an operator", "as_graph": "a graph within its graph",
-    "as_custom_obj": "an object of another library", "custom_obj": "an object of another library",
+    "as_operator": _INNER_GRAPH, "as_graph": _INNER_GRAPH, "as_custom_obj": _OF_OTHERS, "custom_obj": _OF_OTHERS,
 }  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def _checked(value: Any, key: str = "") -> Any:
 
 def _entry(key: str, value: Any) -> Any:
     if key in _FORBIDDEN or (key == "custom_obj_values" and value):
-        raise InputError(f"it holds {_FORBIDDEN.get(key, 'an object of another library')}, which is not plain data")
+        raise InputError(_FORBIDDEN.get(key, _OF_OTHERS))
     check = _CHECKS.get(key)
     if check is not None and value is not None:
         if not isinstance(value, (str, list)):

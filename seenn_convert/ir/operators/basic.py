@@ -231,6 +231,12 @@ class QuantisedReLU(ClippedReLU):
     levels: int
     to_even: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise ValueError without a positive threshold or levels."""
+        super().__post_init__()
+        if not 0 < self.maximum < math.inf or not isinstance(self.levels, int) or self.levels < 1:
+            raise ValueError(f"a quantised ReLU has a positive maximum and levels, got {self.maximum}, {self.levels}")
+
     def extra_repr(self) -> str:
         """Show threshold and levels."""
         return f"maximum={self.maximum:.6g}, levels={self.levels}" + (", to_even=True" if self.to_even else "")

@@ -118,7 +118,8 @@ class ExitProbe(nn.Module):
         temperatures: ``(T,)``, the softmax temperature at each timestep, positive.
 
     ``state_names`` lists the state it takes behind its current and gives back behind logits and score, but for the
-    clock, which the step itself advances.
+    clock, which the step itself advances. The sum of the outputs ends at the type's most negative number: a class that
+    is masked with it stays finite.
     """
 
     temperatures: Tensor
@@ -145,7 +146,7 @@ class ExitProbe(nn.Module):
 
         ``clock`` counts the steps each row has done, so rows of different age may share a batch.
         """
-        readout_next, t = readout + current, clock + 1
+        readout_next, t = (readout + current).clamp_(min=torch.finfo(current.dtype).min), clock + 1
         logits = readout_next / t.unsqueeze(-1)
         step = clock.long().clamp(max=self.temperatures.shape[0] - 1)
         seen = Evidence(logits, self.temperatures[step].unsqueeze(-1), t)

@@ -1,14 +1,13 @@
 """What an exit is worth to the policy head: the reward of the paper, and one with a fixed price for a timestep."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from seenn_convert.choices import RewardName
-from seenn_convert.errors import InputError
+from seenn_convert.choices import Range, RewardName, settle_numbers, settled_numbers
+from seenn_convert.errors import refuse
 
 LEAST_RATE = 0.01
 """Bound of the share of images that are right at once, away from 0 and from 1, where its odds are no weight."""
@@ -35,7 +34,7 @@ class PricedReward:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        _check("price", self.settings)
+        _check("price", self)
 
     def losses(self, right: Tensor, setting: float) -> Tensor:
         """Return ``price * k - right`` at exit k, counted from 0."""
@@ -66,7 +65,7 @@ class PaperReward:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        _check("beta", self.settings)
+        _check("beta", self)
 
     def losses(self, right: Tensor, setting: float) -> Tensor:
         """Return ``beta * (1 - right) - 2**-k * right`` at exit k, over ``1 + beta``: as large for any beta."""
@@ -78,9 +77,13 @@ class PaperReward:
         return right[0] + (1 - right[0]) * rate / (1 - rate)
 
 
-def _check(name: str, settings: tuple[float, ...]) -> None:
-    if not settings or not all(math.isfinite(setting) and setting >= 0 for setting in settings):
-        raise InputError(f"each {name} must be a number of 0 or more, and there must be one; got {settings}")
+def _check(name: str, reward: PricedReward | PaperReward) -> None:
+    problems = settle_numbers(reward, entropy=Range(least=0))
+    settings = settled_numbers(reward.settings, Range(least=0))
+    if not settings:
+        problems.insert(0, f"each {name} must be a number of 0 or more, and there must be one; got {reward.settings!r}")
+    refuse(problems)
+    object.__setattr__(reward, "settings", settings)
 
 
 def _exits(right: Tensor) -> Tensor:

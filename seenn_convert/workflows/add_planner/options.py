@@ -1,10 +1,10 @@
 """What a user may choose about a policy head, checked when it is chosen."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seenn_convert import choices
 from seenn_convert.devices import check_device
-from seenn_convert.errors import InputError
+from seenn_convert.errors import refuse
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.training.planner.rewards import PaperReward, PricedReward
 from seenn_convert.training.planner.train import Training
@@ -45,10 +45,8 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        problems = []
-        for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
-            if not choices.is_whole(value) or value < 1:
-                problems.append(f"{name} must be a whole number of at least 1, got {value!r}")
+        epochs = replace(choices.COUNT, most=10**6)
+        problems = choices.settle_numbers(self, epochs=epochs, batch_size=choices.COUNT, seed=choices.SEED)
         problems += choices.unknown("policy", self.policy, choices.PLANNING_NAMES)
         problems += choices.unknown("what the head reads", self.reads, choices.READS_NAMES)
         problems += choices.unknown("right", self.right, choices.RIGHT_NAMES)
@@ -59,8 +57,7 @@ class PolicyOptions:
             problems.append(f"target must be an ExitTarget, such as ExitTarget(drop=0.5), got {self.target!r}")
         elif self.target is not None and self.target.milliseconds is not None:
             problems.append("target must be a drop or timesteps for a policy head, not milliseconds")
-        if problems:
-            raise InputError("; ".join(problems))
+        refuse(problems)
         check_device(self.device)
 
     @property

@@ -18,13 +18,12 @@ def sizes_of_data(open_shape: Sequence[int | None], image_shape: Sequence[int]) 
     return last if not _fits(first, open_shape) and _fits(last, open_shape) else first
 
 
-def in_range(preprocessing: Preprocessing | None, pixel_range: tuple[float, float] | None) -> Preprocessing | None:
+def in_range(preprocessing: Preprocessing, pixel_range: tuple[float, float] | None) -> Preprocessing:
     """Return the preprocessing that maps pixels of [0, 1] to the range that a file takes, unless the user gave one."""
-    given = preprocessing or Preprocessing()
-    if pixel_range is None or given.mean is not None or given.std is not None:
+    if pixel_range is None or preprocessing.mean is not None or preprocessing.std is not None:
         return preprocessing
     low, high = pixel_range
-    return replace(given, mean=(-low / (high - low),) if low else None, std=(1 / (high - low),))
+    return replace(preprocessing, mean=(-low / (high - low),) if low else None, std=(1 / (high - low),))
 
 
 def _fits(shape: Sequence[int], open_shape: Sequence[int | None]) -> bool:

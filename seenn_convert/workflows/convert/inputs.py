@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_of
 from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -37,19 +38,23 @@ def read_inputs(
     """
     if input_shape is not None and not isinstance(input_shape, Sequence):
         raise InputError(f"input_shape is the shape of one image, such as (3, 32, 32), got {input_shape!r}")
+    left_open = open_input(model) if input_shape is None and isinstance(model, (str, Path)) else None
     if isinstance(data, Samples):
         if preprocessing not in (None, data.preprocessing):
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
-        source = read_for_images(model, input_shape or data.image_shape, weights, output_name, extra_operators)
+        shape = data.image_shape if left_open is None else sizes_of_data(left_open, data.image_shape)
+        source = read_for_images(model, input_shape or shape, weights, output_name, extra_operators)
+        ranged = in_range(data.preprocessing, source.pixel_range)
+        if isinstance(data, Dataset) and ranged not in (None, data.preprocessing):
+            data = replace(data, preprocessing=ranged)
         return source, as_samples(data, _laid_out(data.preprocessing, source))
     is_file = isinstance(model, (str, Path)) and is_file_format(model)
-    left_open = open_input(model) if input_shape is None and isinstance(model, (str, Path)) else None
     if left_open is not None:
         found_sizes = as_samples(data, preprocessing, _channels_told(preprocessing), progress).image_shape
         input_shape = sizes_of_data(left_open, found_sizes)
     if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or is_file:
         source = read_model(model, input_shape, weights, output_name, extra_operators)
-        return source, _samples_for(source, data, in_range(preprocessing, source.pixel_range), progress)
+        return source, _samples_for(source, data, preprocessing, progress)
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
     if source.program.input_shape == tuple(samples.image_shape):
@@ -64,7 +69,7 @@ def _samples_for(source: Source, data: SampleData, preprocessing: Preprocessing 
 
 
 def _laid_out(preprocessing: Preprocessing, source: Source) -> Preprocessing:
-    return replace(preprocessing, layout=layout_of(source.program))
+    return replace(in_range(preprocessing, source.pixel_range), layout=layout_of(source.program))
 
 
 def _channels_told(preprocessing: Preprocessing | None) -> int | None:

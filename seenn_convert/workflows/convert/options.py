@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seenn_convert import choices
-from seenn_convert.calibration.rules import AutoRule, ThresholdRule, rule_from_json, rule_to_json
+from seenn_convert.calibration.rules import AutoRule, ThresholdRule, is_rule, rule_from_json, rule_to_json
 from seenn_convert.devices import check_device
-from seenn_convert.errors import InputError
+from seenn_convert.errors import InputError, refuse
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
+
+MOST_TIMESTEPS = 2**20
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Options:
         seed: Of the split of the calibration data.
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
-        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, only in a network
-            without ReLUs; ``"always"``; ``"never"``.
+        encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
+            drive less than half of the network; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
@@ -70,28 +72,26 @@ class Options:
         """Refuse what cannot work."""
         if self.target is None and self.certify is None:
             object.__setattr__(self, "target", ExitTarget(drop=0.5))
-        problems = []
-        for name, value in (("timesteps", self.timesteps), ("batch size", self.batch_size)):
-            if not choices.is_whole(value):
-                problems.append(f"{name} must be a whole number, got {value!r}")
-            elif value < 1:
-                problems.append(f"{name} must be at least 1, got {value}")
-        if not choices.is_whole(self.seed) or not choices.SEEDS[0] <= self.seed <= choices.SEEDS[1]:
-            problems.append(f"seed must be a whole number of 64 bits, got {self.seed!r}")
+        problems = choices.settle_numbers(
+            self,
+            timesteps=choices.Range(1, MOST_TIMESTEPS, whole=True),
+            batch_size=choices.COUNT,
+            seed=choices.SEED,
+            neuron_levels=choices.Range(whole=True, optional=True),
+            require_spiking=choices.Range(0, 1, name="the spiking share to require"),
+        )
+        problems += choices.settle_flag(self, "per_channel")
         problems += _problems_of_neuron(self.neuron, self.neuron_levels)
         problems += choices.unknown("calibration", self.calibration, choices.PRESET_NAMES)
         if self.correction is not None:
             problems += choices.unknown("correction", self.correction, choices.CORRECTION_NAMES)
-        if not isinstance(getattr(self.rule, "name", None), str) or isinstance(self.rule, type):
+        if not is_rule(self.rule):
             problems.append(f"rule must be a threshold rule, such as AutoRule() or MseRule(8), got {self.rule!r}")
         problems += _problems_of_exit(self.target, self.certify, self.timesteps)
         problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
         problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
-        if not 0 <= self.require_spiking <= 1:
-            problems.append(f"the spiking share to require must be in [0, 1], got {self.require_spiking}")
         problems += _problems_of_score(self.score)
-        if problems:
-            raise InputError("; ".join(problems))
+        refuse(problems)
         check_device(self.device)
 
     @property
@@ -183,7 +183,7 @@ def _problems_of_score(score: object) -> list[str]:
     if isinstance(score, ExitScore):
         clash = score.name in choices.SCORE_NAMES and score is not score_named(score.name)
         return [f"there is an exit score {score.name!r} already; give yours another name"] if clash else []
-    if score in choices.SCORE_NAMES:
+    if isinstance(score, str) and score in choices.SCORE_NAMES:
         return []
     return [f"score must be one of {', '.join(choices.SCORE_NAMES)}, or an ExitScore, got {score!r}"]
 
@@ -199,10 +199,8 @@ def _problems_of_neuron(neuron: object, levels: object) -> list[str]:
         return [] if levels is None else ["neuron levels go with the name of a neuron type; a NeuronType has its own"]
     if not isinstance(neuron, str) or neuron not in NEURON_TYPES:
         return [f"neuron must be one of {', '.join(NEURON_TYPES)}, or a NeuronType, got {neuron!r}"]
-    if levels is None:
-        return []
     if not choices.is_whole(levels):
-        return [f"neuron levels must be a whole number, got {levels!r}"]
+        return []
     try:
         neuron_type(neuron, levels)
     except InputError as problem:

@@ -88,7 +88,7 @@ def convert(
             ``images`` or ``(images, labels)``, a torch ``Dataset`` or ``DataLoader``, a Hugging Face data set, or
             ``Samples``. See ``as_samples``.
         options: How to convert.
-        weights: State of the factory's module, ``.safetensors``.
+        weights: State of the factory's module: ``.safetensors``, or a state dict that ``torch.save`` wrote.
         progress: Told about each stage.
         output_name: Which of the model's outputs are the logits, where it has several.
         class_names: Names of the model's outputs, in order; class folders of the data are matched with them by name.

@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_an_artifact_error_with_place_and_remedy(data: obje
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_json_lacks_is_neither_written_nor_read(value: float, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(InputError, match="all_timesteps is NaN or infinite"):
         json_text(ThreeRuns(ann=1.0, all_timesteps=value, early_exit=1.0))
     (tmp_path / "a.json").write_text(f'{{"x": {"NaN" if math.isnan(value) else "1e999"}}}')
     with pytest.raises(ArtifactError, match="not readable as JSON"):

@@ -202,6 +202,8 @@ def test_what_is_announced_is_judged_before_it_is_read(tmp_path: Path, monkeypat
         ({"x": floats}, Wanted(labelled=True), "has no labels"),
         ({"x": floats}, Wanted((1, 4, 4)), r"x has shape \(4, 1, 3, 3\), the model takes \(N, 1, 4, 4\)"),
         ({"x": floats, "y": np.zeros(3, int)}, Wanted(), "x holds 4 images"),
+        ({"x": counting(4, 5, 5, 3)}, Wanted((3, 4, 4), 3), r"images have shape \(5, 5, 3\), the model takes \(3, 4, 4\)"),
+        ({"x": counting(4, 13)}, Wanted((12,), 1), "give x of shape \\(N, 12\\)"),
     ):
         with pytest.raises(InputError, match=message):
             read_npz(save(tmp_path, **arrays), wanted)

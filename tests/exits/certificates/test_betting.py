@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from seenn_convert.exits.certificates import betting
 from seenn_convert.exits.certificates.betting import _bets, images_needed, lower_mean, rejects, upper_mean
 
 
@@ -86,3 +87,23 @@ def test_it_is_broken_at_most_as_often_as_stated() -> None:
     for delta in (0.05, 0.2):
         share = float(rejects(losses, 0.03, delta).double().mean())
         assert 0.1 * delta < share <= delta
+
+
+@pytest.mark.parametrize("epsilon", [0.9, 0.3, 0.05, 0.01, 0.001])
+@pytest.mark.parametrize("delta", [0.9, 0.5, 0.05, 1e-6, 1e-100, 5e-324])
+def test_the_fewest_images_are_the_fewest(epsilon: float, delta: float) -> None:
+    needed = betting.images_needed(epsilon, delta)
+
+    assert betting.rejects(torch.zeros(needed), epsilon, delta)
+    assert needed == 1 or not betting.rejects(torch.zeros(needed - 1), epsilon, delta)
+
+
+def test_more_images_than_anybody_has_are_told_by_a_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It agrees with counting where both can be done, to the share of one image."""
+    counted = betting.images_needed(1e-4, 0.05)
+    monkeypatch.setattr(betting, "COUNTED", 0)
+    assert betting.images_needed(1e-4, 0.05) - counted in (0, 1, 2)
+
+    monkeypatch.setattr(betting, "rejects", None)
+    assert betting.images_needed(1e-9, 0.05) / 1e5 == pytest.approx(betting.images_needed(1e-4, 0.05), rel=1e-3)
+    assert betting.images_needed(5e-324, 5e-324) == 10**18

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seenn_convert.artifact.files import json_text
 from seenn_convert.artifact.schema.coding import to_plain
+from seenn_convert.choices import Bound, Risk
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.bounds import binomial_p_values
 from seenn_convert.exits.certificates.certificate import (
@@ -130,3 +131,15 @@ def test_without_a_bound_risk_and_number_of_images_decide() -> None:
     assert (accuracy.bound_for(299), accuracy.bound_for(2000)) == ("binomial", "betting")
     assert replace(accuracy, bound="betting").bound_for(10) == "betting"
     check_certifiable(accuracy, 748, 299, labelled=True)
+
+
+@pytest.mark.parametrize("risk", ["disagreement", "accuracy"])
+@pytest.mark.parametrize("bound", [None, "binomial", "betting"])
+@pytest.mark.parametrize(
+    ("epsilon", "delta"), [(1e-6, 0.05), (1e-9, 0.05), (5e-324, 0.05), (0.01, 5e-324), (1e-300, 1e-300)]
+)
+def test_what_no_set_of_images_can_show_is_refused_before_the_work(
+    risk: Risk, bound: Bound | None, epsilon: float, delta: float
+) -> None:
+    with pytest.raises(CalibrationDataError, match=r"are too few to certify .*: \d+ are needed"):
+        check_certifiable(Certify(epsilon, delta, risk, bound), 150, 60, labelled=True)

@@ -1,6 +1,7 @@
 """A damaged or hostile ONNX file is one sentence, soon and with little memory."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,7 @@ def with_functions(path: Path, depth: int, calls: int) -> Path:
     for i in range(depth):
         callee = {"op_type": f"f{i + 1}", "domain": domain} if i + 1 < depth else {"op_type": "Relu"}
         names = ["a", *(f"v{j}" for j in range(calls - 1)), "b"]
-        nodes = [
-            helper.make_node(inputs=[one], outputs=[other], **callee)
-            for one, other in zip(names[:-1], names[1:], strict=True)
-        ]
+        nodes = [helper.make_node(inputs=[one], outputs=[other], **callee) for one, other in pairwise(names)]
         functions.append(helper.make_function(domain, f"f{i}", ["a"], ["b"], nodes, opsets))
     graph = helper.make_graph(
         [helper.make_node("f0", ["x"], ["y"], domain=domain)],

@@ -294,3 +294,47 @@ def test_an_operator_of_the_users_own_passes(tmp_path: Path) -> None:
     torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
     own = Operator("of_the_user::twice", lambda call: Lifted(nn.Identity(), (call.tensor("x"),)))
     assert read_model(tmp_path / "net.pt2", extra_operators=[own]).program is not None
+
+
+class WithoutGradients(nn.Module):
+    """A block without gradients in the model's own code becomes a graph within the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        with torch.no_grad():
+            return self.linear(x)
+
+
+def test_a_graph_within_the_graph_is_refused_with_advice_that_works(tmp_path: Path) -> None:
+    model, path = WithoutGradients().eval(), tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(model, (torch.zeros(2, 4),)), path)
+    with pytest.raises(InputError, match=r"graph within its graph .*; export the model inside 'with torch\.no_grad\(\):'"):
+        read_model(path)
+    with torch.no_grad():
+        torch.export.save(torch.export.export(model, (torch.zeros(2, 4),)), path)
+    torch.testing.assert_close(read_model(path).program(torch.ones(2, 4)), model(torch.ones(2, 4)))
+
+
+ODD_NAMES = ("metadata", "name", "target", "in_spec", "tensor_values", "expr_str")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_buffer_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Names of the file's format are names like any other; outputs may be called anything."""
+    model = toys.toy(lambda m, x: {name: m.head(x.flatten(1)) * getattr(m, name), "a/b": (x, [x + 1])}, head=nn.Linear(192, 5))
+    model.register_buffer(name, torch.ones(5))
+    torch.export.save(torch.export.export(model, (torch.zeros(2, *toys.IMAGE),)), tmp_path / "net.pt2")
+    images = torch.randn(2, *toys.IMAGE)
+    torch.testing.assert_close(read_model(tmp_path / "net.pt2", output_name=name).program(images), model(images)[name])
+
+
+def test_sizes_that_follow_height_and_width_pass(tmp_path: Path) -> None:
+    body = nn.Sequential(nn.Conv2d(1, 2, 3, 2, 1), nn.MaxPool2d(3, 2, 1), nn.Conv2d(2, 2, 3, 2), nn.AdaptiveAvgPool2d(1))
+    model = nn.Sequential(body, nn.Flatten(), nn.Linear(2, 3)).eval()
+    sizes = ({0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)
+    torch.export.save(torch.export.export(model, (torch.zeros(2, 1, 40, 48),), dynamic_shapes=sizes), tmp_path / "net.pt2")
+    assert read_pt2(tmp_path / "net.pt2") is not None

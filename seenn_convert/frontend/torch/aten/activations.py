@@ -1,7 +1,7 @@
 """Activation functions of the ReLU family, which become neurons; the smooth ones are lifted as they stand."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles
@@ -37,11 +37,14 @@ def clamp(call: Call) -> Result:
         return elementwise(call)
     source = call.tensor("self")
     dtype = source.meta["val"].dtype
-    given = [_scalar(call, f"{name}_val" if f"{name}_val" in call.arguments else name) for name in ("min", "max")]
+    bounds = [call.constant(f"{name}_val" if f"{name}_val" in call.arguments else name) for name in ("min", "max")]
+    if any(bound is not None and bound.numel() != 1 for bound in bounds):
+        return elementwise(call)
+    given = [None if bound is None else float(bound) for bound in bounds]
     low, high = (None if bound is None or abs(bound) >= torch.finfo(dtype).max else bound for bound in given)
     if low == 0 and high is None:
         return Lifted(nn.ReLU(), (source,))
-    if _excludes_all(*given, torch.finfo(dtype).max):
+    if _excludes_all(given[0], given[1], torch.finfo(dtype).max):
         return elementwise(call)
     if low is None and high is None:
         return Lifted(nn.Identity(), (source,))
@@ -98,10 +101,3 @@ def _clamp(low: float | None, high: float | None) -> AtenOperator:
 def _shift(amount: float, dtype: torch.dtype) -> Affine:
     return Affine(torch.tensor(1.0, dtype=dtype), torch.tensor(amount, dtype=dtype))
 
-
-def _scalar(call: Call, name: str) -> float | None:
-    """Return the number ``name``, also where it is given as a constant tensor of one element."""
-    constant: Tensor | None = call.constant(name)
-    if constant is not None and constant.numel() != 1:
-        raise Refusal(f"its argument '{name}' differs between neurons, which cannot be converted yet")
-    return None if constant is None else float(constant)

@@ -38,7 +38,9 @@ def correct(session: Session, spiking: Program) -> Program:
 def fit_bias(session: Session, spiking: Program, form: Form = "timestep") -> dict[str, Tensor]:
     """Fit biases on the fitting part, in updates of a fixed number of images: the same for any batch size.
 
-    The fewer updates there are, the larger is the share of the gap that each closes.
+    The fewer updates there are, the larger is the share of the gap that each closes. A run that is longer than
+    ``BIAS_TIMESTEPS`` ends without a bias, whatever its form: one that stayed would leave an error that no further
+    timestep takes away.
     """
     options, fitting, (fewest, most) = session.options, session.split.fitting, BIAS_IMAGES
     timesteps = min(options.timesteps, BIAS_TIMESTEPS)
@@ -49,6 +51,6 @@ def fit_bias(session: Session, spiking: Program, form: Form = "timestep") -> dic
     images = session.updates("correcting means", size, session.drawn(fitting, updates * size))
     rate = min(0.8, RATE * max(1.0, BIAS_UPDATES / 2 / updates))
     biases = fit_timestep_bias(session.ann, spiking, timesteps, images, rate, form, still)
-    if form == "bias":
-        return {name: bias[:1] for name, bias in biases.items()}
-    return biases if timesteps == options.timesteps else without_bias_behind(biases)
+    if timesteps < options.timesteps:
+        return without_bias_behind(biases)
+    return {name: bias[:1] for name, bias in biases.items()} if form == "bias" else biases
