@@ -23,6 +23,8 @@ def no_function(reference: Callable[[Tensor], Tensor], images: Tensor, tolerance
                 "it gives other results when the same images are given again, as a counter or random numbers do; "
                 "let the logits depend on the image only"
             )
+        if len(first) != len(images):
+            return None
         part = reference(images[len(images) // 2 :].clone())
     if not relative_error(part, first[len(images) // 2 :]) <= tolerance:
         return (
