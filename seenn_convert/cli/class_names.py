@@ -22,10 +22,8 @@ class ClassNames(click.ParamType[tuple[str, ...]]):
         """Return the names that ``value`` says."""
         if isinstance(value, tuple):
             return value
-        if os.path.exists(value):  # False for what is too long for a path, too
+        if "," not in value or os.path.exists(value):  # False for what is too long for a path, too
             return read_class_names(Path(value))
-        if "," not in value:
-            raise InputError(f"{value}: no such file; give one, or the names themselves with commas between them")
         return _checked("--class-names", [name.strip() for name in value.split(",")], "with commas between the names")
 
 
@@ -41,10 +39,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """Return the names in a text file, one per line, or on a single line with commas between them.
 
     Raises:
-        InputError: The file cannot be read as text, a line is empty, or a name occurs twice.
+        InputError: There is no such file, it cannot be read as text, a line is empty, or a name occurs twice.
     """
-    if path.exists():
-        check_regular(path)
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; give one, or the names themselves with commas between them")
+    check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:

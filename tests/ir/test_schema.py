@@ -59,6 +59,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (nn.GroupNorm(2, 4, eps=1e-3), (IMAGE,)),
     (nn.GroupNorm(4, 4, affine=False), (SIGNAL,)),
     (nn.PReLU(4), (IMAGE,)),
+    (operators.QuantisedReLU(0.7, 4), (IMAGE,)),
+    (operators.QuantisedReLU(0.7, 4, to_even=True), (SIGNAL,)),
     (nn.Linear(4, 3), (ROW,)),
     (nn.Linear(4, 3, bias=False), (ROW,)),
     (nn.BatchNorm1d(4, eps=1e-3), (SIGNAL,)),
