@@ -123,9 +123,10 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    doubts = suspicions(ann, data, ann_logits, range(len(data)))
+    doubts = tuple(suspicions(ann, data, ann_logits, range(len(data))))
     here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
-    gap = evaluation_gap(artifact.facts.ann_right, here) if ann is artifact.ann else None
+    known = artifact.facts.ann_right if ann is artifact.ann else None
+    gap = evaluation_gap(known, here, ann_logits.shape[-1], doubts)
     return replace(found, warnings=(*_warnings(artifact, data, found, gap), *doubts))
 
 
