@@ -12,7 +12,7 @@ UNLIKELY, FAR = 1e-4, 0.02
 NEARLY_ALL, ENOUGH = 0.995, 100
 """Share right from which the ANN may well have been trained on the images, and the fewest images that tell."""
 
-MIXED_UP = ("class_order", "preprocessing", "one_answer")
+MIXED_UP = {"class_order", "preprocessing", "one_answer"}
 """Codes of warnings that say why the ANN is wrong on images, whichever it was trained on."""
 
 MENDED = (
@@ -78,7 +78,7 @@ def evaluation_gap(
         before: How often it is right on the images to which the exits were fitted; None if that is not known.
         here: The same of other images.
         classes: Number of outputs.
-        others: What else is wrong with these images.
+        others: The other warnings about these images.
     """
     if before is None or not differ(before, here):
         return None
@@ -86,9 +86,12 @@ def evaluation_gap(
         f"the ANN itself is right on {here.share:.1%} of these images and on {before.share:.1%} of the {before.of} "
         "images, which chance does not explain"
     )
+    codes = {one.code for one in others}
+    if here.share > before.share and before.of == "validation" and "calibration_images" in codes:
+        return Caution("ann_gap", f"{facts}: it has probably seen these in training")
     if here.share > before.share:
         return Caution("ann_gap", f"{facts}: those are harder, or labelled or preprocessed in another way; {MENDED}")
-    if near_chance(here.share, 1 / classes) or any(one.code in MIXED_UP for one in others):
+    if near_chance(here.share, 1 / classes) or codes & MIXED_UP:
         return Caution("ann_gap", f"{facts}: these are probably labelled or preprocessed in another way; {MENDED}")
     return Caution(
         "ann_gap",
