@@ -37,8 +37,9 @@ def differ(first: AnnRight, second: AnnRight | float) -> bool:
 
 
 def conversion_gap(
-    calibration: AnnRight | None, validation: AnnRight | None, said: float | None, certified: bool = False
-) -> Iterator[Caution]:
+    calibration: AnnRight | None, validation: AnnRight | None, said: float | None, certified: bool = False,
+    *, classes: int,
+) -> Iterator[Caution]:  # fmt: skip
     """Return an iterator over warnings about what is known of the ANN and the calibration images do not show.
 
     Args:
@@ -46,9 +47,15 @@ def conversion_gap(
         validation: The same of the validation images; None without such images.
         said: Its accuracy on new images, as the user says it.
         certified: Whether something was certified by these images.
+        classes: Number of outputs.
     """
     if calibration is not None and validation is not None and differ(calibration, validation):
-        yield _gap(calibration, validation.share, f"on {validation.share:.1%} of the validation images", True)
+        words = f"on {validation.share:.1%} of the validation images"
+        if validation.share < calibration.share and near_chance(validation.share, 1 / classes):
+            facts = f"the ANN is right on {calibration.share:.1%} of the calibration images and {words}"
+            yield Caution("ann_gap", f"{facts}, whose classes or labels are probably in another order; {MENDED}")
+        else:
+            yield _gap(calibration, validation.share, words, True)
     counted = validation or calibration
     if counted is not None and said is not None and differ(counted, said):
         yield _gap(counted, said, f"is said to be right on {said:.1%} of new ones", False)

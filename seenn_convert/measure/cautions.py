@@ -47,7 +47,8 @@ def cautions(
     if not tuning.labelled:
         yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
     validation = None if data.validation is None else data.validation.ann_right
-    yield from conversion_gap(data.ann_right, validation, ann_accuracy, tuning.certificate is not None)
+    certified = tuning.certificate is not None
+    yield from conversion_gap(data.ann_right, validation, ann_accuracy, certified, classes=classes)
     yield from _channel_warnings(calibration)
 
 

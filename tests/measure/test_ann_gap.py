@@ -36,7 +36,7 @@ def test_the_level_is_that_of_the_normal_approximation() -> None:
 
 
 def codes(*given: AnnRight | float | None) -> list[str]:
-    return [one.code for one in conversion_gap(*given)]  # type: ignore[arg-type]
+    return [one.code for one in conversion_gap(*given, classes=3)]  # type: ignore[arg-type]
 
 
 def test_what_a_conversion_says() -> None:
@@ -46,6 +46,11 @@ def test_what_a_conversion_says() -> None:
     assert codes(right(0.62, 1200), None, 0.93) == ["ann_below_expected"]
     assert codes(memorised, validation, 0.9) == ["calibration_memorised", "ann_below_expected"]
     assert codes(None, validation, None) == []
+
+
+def test_validation_images_on_which_the_ann_only_guesses_do_not_show_that_it_memorised_others() -> None:
+    assert codes(right(0.948, 1200), right(0.0, 600, "validation"), None) == ["ann_gap"]
+    assert codes(right(0.948, 1200), right(0.36, 600, "validation"), None) == ["ann_gap"]
 
 
 def test_images_on_which_the_ann_is_nearly_always_right_may_have_been_memorised() -> None:
