@@ -1,9 +1,10 @@
 """Whether the ANN is right on clearly more of some images than of others: it has seen them, or something is wrong."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from seenn_convert.artifact.schema.shared import AnnRight, Caution
+from seenn_convert.measure.chance import near_chance
 
 UNLIKELY, FAR = 1e-4, 0.02
 """Accuracies differ where chance explains that with less than this probability, and by more than this share."""
@@ -11,7 +12,13 @@ UNLIKELY, FAR = 1e-4, 0.02
 NEARLY_ALL, ENOUGH = 0.995, 100
 """Share right from which the ANN may well have been trained on the images, and the fewest images that tell."""
 
-MENDED = "check the preprocessing (--mean, --std, --resize), the order of the classes (--class-names) and the labels"
+MIXED_UP = {"class_order", "preprocessing", "one_answer"}
+"""Codes of warnings that say why the ANN is wrong on images, whichever it was trained on."""
+
+MENDED = (
+    "check the order of the classes (--class-names), the labels and the preprocessing (--mean, --std and --resize of "
+    "convert)"
+)
 
 
 def differ(first: AnnRight, second: AnnRight | float) -> bool:
@@ -62,16 +69,30 @@ def conversion_gap(
         )
 
 
-def evaluation_gap(before: AnnRight | None, here: AnnRight) -> Caution | None:
-    """Return a warning where the ANN is right on clearly more or fewer images ``here`` than where exits were chosen."""
+def evaluation_gap(
+    before: AnnRight | None, here: AnnRight, classes: int, others: Iterable[Caution] = ()
+) -> Caution | None:
+    """Return a warning if the ANN is right on clearly more or fewer images ``here`` than where exits were chosen.
+
+    Args:
+        before: How often it is right on the images to which the exits were fitted; None if that is not known.
+        here: The same of other images.
+        classes: Number of outputs.
+        others: The other warnings about these images.
+    """
     if before is None or not differ(before, here):
         return None
     facts = (
         f"the ANN itself is right on {here.share:.1%} of these images and on {before.share:.1%} of the {before.of} "
         "images, which chance does not explain"
     )
+    codes = {one.code for one in others}
+    if here.share > before.share and before.of == "validation" and "calibration_images" in codes:
+        return Caution("ann_gap", f"{facts}: it has probably seen these in training")
     if here.share > before.share:
         return Caution("ann_gap", f"{facts}: those are harder, or labelled or preprocessed in another way; {MENDED}")
+    if near_chance(here.share, 1 / classes) or codes & MIXED_UP:
+        return Caution("ann_gap", f"{facts}: these are probably labelled or preprocessed in another way; {MENDED}")
     return Caution(
         "ann_gap",
         f"{facts}: it has probably seen the {before.of} images in training, or these are of another kind. Confidence, "

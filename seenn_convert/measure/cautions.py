@@ -7,12 +7,10 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.measure.ann_gap import conversion_gap
+from seenn_convert.measure.chance import below_chance, near_chance
 
 LARGE_DROP = 2.0
 """Points above which a drop that was not asked for is worth a warning."""
-
-ABOVE_CHANCE = 0.1
-"""Share of the way from chance to always right below which an ANN knows little of the calibration images."""
 
 
 def cautions(
@@ -26,14 +24,8 @@ def cautions(
 
     ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing.
     """
-    right, chance = tuning.held_out["reference"], 1 / classes
-    if tuning.labelled and right - chance < ABOVE_CHANCE * (1 - chance):
-        yield Caution(
-            "ann_near_chance",
-            f"the ANN is right on only {right:.1%} of the held-out {data.exits_from} images, little more than chance; "
-            "check the preprocessing (mean, std, resize), the order of the classes, and that the weights are the "
-            "trained ones",
-        )
+    if tuning.labelled:
+        yield from _near_chance(tuning.held_out["reference"], data, classes)
     if not tuning.choice.reached:
         remedy = "raise -T, or accept a larger drop"
         if tuning.certificate is not None:
@@ -57,6 +49,21 @@ def cautions(
     validation = None if data.validation is None else data.validation.ann_right
     yield from conversion_gap(data.ann_right, validation, ann_accuracy, tuning.certificate is not None)
     yield from _channel_warnings(calibration)
+
+
+def _near_chance(share: float, data: CalibrationFacts, classes: int) -> Iterator[Caution]:
+    """Return an iterator over a warning if the ANN is right on little more than guessing would be, or on less."""
+    images, chance = data.exits.held_out_images, 1 / classes
+    if not near_chance(share, chance):
+        return
+    said = f"the ANN is right on only {share:.1%} of the held-out {data.exits_from} images, "
+    if below_chance(round(share * images), images, chance):
+        said += f"fewer than by chance ({chance:.1%}): its classes are probably in another order, or labels are "
+        said += "wrong; check the order of the classes (--class-names) and the labels first, then the preprocessing"
+    else:
+        said += "little more than chance; check the preprocessing (mean, std, resize), the order of the classes, and "
+        said += "that the weights are the trained ones"
+    yield Caution("ann_near_chance", said)
 
 
 def _channel_warnings(calibration: Calibration) -> Iterator[Caution]:

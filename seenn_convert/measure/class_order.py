@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.measure.chance import most_frequent, near_chance
 from seenn_convert.measure.intervals import is_clearly_better
 
 LEAST_GAIN = 2.0
@@ -25,8 +26,12 @@ FEW = 5
 """Classes that a sentence names where it cannot list them all."""
 
 
-def class_order_caution(answers: Tensor, labels: Tensor, classes: int, names: Sequence[str] | None) -> Caution | None:
-    """Return a warning if another order of the classes explains the answers far better, with that order.
+def class_order_caution(
+    answers: Tensor, labels: Tensor, classes: int, names: Sequence[str] | None
+) -> tuple[float, Caution] | None:
+    """Return the share of the answers that another order of the classes explains, and a warning with that order.
+
+    None if none explains far more than the order given, and more than one answer for all images would.
 
     An order is learned from one half of the images and judged on the other, so one that only fits chance is not found.
 
@@ -43,12 +48,15 @@ def class_order_caution(answers: Tensor, labels: Tensor, classes: int, names: Se
     for learned, judged in (halves, halves[::-1]):
         order = likely_order(answers[learned], labels[learned], classes)
         explained[judged] = order[answers[judged]] == labels[judged]
-    if explained.double().mean() < LEAST_EXPLAINED or not is_clearly_better(explained, right, LEAST_GAIN):
+    share = float(explained.double().mean())
+    if share < LEAST_EXPLAINED or near_chance(share, most_frequent(labels)):
+        return None
+    if not is_clearly_better(explained, right, LEAST_GAIN):
         return None
     order = likely_order(answers, labels, classes)
-    return Caution(
+    return share, Caution(
         "class_order",
-        f"the ANN is right on {right.double().mean():.1%} of these images, and on {explained.double().mean():.1%} if "
+        f"the ANN is right on {right.double().mean():.1%} of these images, and on {share:.1%} if "
         + _order_text(order.tolist(), names),
     )
 

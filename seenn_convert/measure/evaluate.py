@@ -1,6 +1,6 @@
 """Evaluate an artifact on data that it has not seen: accuracy, exits, time, operations, energy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from time import perf_counter
 
@@ -123,21 +123,25 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    doubts = suspicions(ann, data, ann_logits, range(len(data)))
+    doubts = tuple(suspicions(ann, data, ann_logits, range(len(data))))
     here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
-    gap = evaluation_gap(artifact.facts.ann_right, here) if ann is artifact.ann else None
-    return replace(found, warnings=(*_warnings(artifact, data, found, gap), *doubts))
+    known = artifact.facts.ann_right if ann is artifact.ann else None
+    origin = artifact.provenance
+    again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
+    gap = evaluation_gap(known, here, ann_logits.shape[-1], (*again, *doubts))
+    return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
 
 
-def _warnings(artifact: Artifact, data: Samples, found: Evaluation, gap: Caution | None) -> Iterator[Caution]:
+def _warnings(
+    artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Caution | None
+) -> Iterator[Caution]:
     if found.differs_from_hindsight:
         yield Caution(
             "differs_from_hindsight",
             f"{found.differs_from_hindsight} images left at another step than hindsight says: this machine's "
             "kernels round differently for batches of different size",
         )
-    origin = artifact.provenance
-    yield from reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
+    yield from again
     if gap is not None:
         yield gap
     if found.exit_drift is not None and found.exit_drift.drifted:

@@ -15,6 +15,7 @@ from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.ann import run_ann
+from seenn_convert.measure.chance import most_frequent, near_chance
 from seenn_convert.measure.intervals import is_clearly_better
 
 Values = tuple[float, ...]
@@ -45,9 +46,10 @@ TRIED_IMAGES = 128
 CHANNELS = (1, 3)
 
 
-def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> Caution | None:
-    """Return a warning if a common normalisation of the labelled images of ``data`` is far better than that given.
+def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> tuple[float, Caution] | None:
+    """Return the share right with the best common normalisation of the labelled images of ``data``, and a warning.
 
+    None if none is far better than the normalisation given, and better than one answer for all images would be.
     Some images at the positions ``among`` are tried, if the ANN is wrong on many of them. Floating-point images are
     taken as they are; they are tried if they may be pixels.
     """
@@ -59,20 +61,30 @@ def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> 
     chosen = not few.preprocessed and (data.preprocessing.mean, data.preprocessing.std) != (None, None)
     if right.double().mean() >= (ENOUGH_IF_CHOSEN if chosen else ENOUGH_RIGHT) or pixels is None:
         return None
-    others = _normalisations(pixels)
-    tried = [(_right(ann, replace(pixels, preprocessing=other)), name, other) for name, other in others]
+    tried = list(_trials(ann, pixels))
     best = max(tried, key=lambda one: int(one[0].sum()), default=None)
     if best is None or not is_clearly_better(best[0], right, LEAST_GAIN):
         return None
-    found, name, other = best
+    share, name, other = float(best[0].double().mean()), *best[1:]
+    if near_chance(share, most_frequent(data.labels)):
+        return None
     remedy = f"convert with {_options(other)}"
     if few.preprocessed:
         remedy = f"floating-point images are taken as they are, so normalise them, or give uint8 pixels and {remedy}"
-    return Caution(
+    return share, Caution(
         "preprocessing",
         f"the ANN is right on {right.double().mean():.1%} of {len(few)} of these images, and on "
-        f"{found.double().mean():.1%} if they are normalised {name}: {remedy}",
+        f"{share:.1%} if they are normalised {name}: {remedy}",
     )
+
+
+def _trials(ann: Program, pixels: Dataset) -> Iterator[tuple[Tensor, str, Preprocessing]]:
+    """Return an iterator over which images the ANN is right on with each normalisation, its name, and itself."""
+    for name, other in _normalisations(pixels):
+        try:
+            yield _right(ann, replace(pixels, preprocessing=other)), name, other
+        except InputError:  # so far from what it knows that it overflows
+            continue
 
 
 def _as_pixels(data: Dataset) -> Dataset | None:

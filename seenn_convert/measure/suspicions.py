@@ -56,7 +56,9 @@ def suspicions(ann: Program, data: Samples, logits: Tensor, among: Sequence[int]
         )
     if labels is None:
         return
-    found = preprocessing_caution(ann, data, among)  # first: other pixels mix the answers up, too
-    found = found or class_order_caution(answers, labels, logits.shape[-1], data.class_names)
-    if found is not None:
-        yield found
+    found = preprocessing_caution(ann, data, among), class_order_caution(
+        answers, labels, logits.shape[-1], data.class_names
+    )
+    explained = [one for one in found if one is not None]
+    if explained:
+        yield max(explained, key=lambda one: one[0])[1]  # the first of two alike: other pixels mix answers up, too

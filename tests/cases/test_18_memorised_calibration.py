@@ -102,6 +102,21 @@ def test_evaluation_names_the_likely_reason() -> None:
     assert "ann_gap" not in [one.code for one in sc.evaluate(converted("validation"), TEST).warnings]
 
 
+def test_evaluation_on_images_that_were_memorised_does_not_doubt_the_validation_images() -> None:
+    """That the ANN is right on more calibration than validation images is known already, and the reason with it."""
+    found = sc.evaluate(converted("validation"), OWN).warnings
+    assert [one.code for one in found[:2]] == ["calibration_images", "ann_gap"]
+    assert found[1].text.endswith("it has probably seen these in training")
+
+
+def test_calibrating_again_without_the_validation_images_is_a_warning() -> None:
+    old = converted("validation")
+    assert "--validation-data" in said(sc.recalibrate(old, OWN))["validation_gone"]
+    kept, plain = sc.recalibrate(old, OWN, validation_data=VALIDATION), sc.recalibrate(converted(), OWN)
+    now_calibration = sc.recalibrate(old, VALIDATION)
+    assert not any("validation_gone" in said(one) for one in (old, kept, plain, now_calibration))
+
+
 def test_a_certificate_rests_on_the_validation_images() -> None:
     options = sc.Options(timesteps=8, calibration="fast", certify=sc.Certify(0.05, 0.05))
     artifact = sc.convert(memorising(), OWN, options, validation_data=VALIDATION)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from seenn_convert.artifact.schema.shared import AnnRight
+from seenn_convert.artifact.schema.shared import AnnRight, Caution
 from seenn_convert.measure.ann_gap import FAR, UNLIKELY, conversion_gap, differ, evaluation_gap
 
 
@@ -63,10 +63,35 @@ def test_a_certificate_says_what_it_assumes_unless_more_is_known() -> None:
 
 def test_what_an_evaluation_says() -> None:
     before = right(0.948, 1200)
-    assert evaluation_gap(None, right(0.6, 100, "new")) is None
-    assert evaluation_gap(before, right(0.94, 1000, "new")) is None
-    gap = evaluation_gap(before, right(0.62, 1800, "new"))
+    assert evaluation_gap(None, right(0.6, 100, "new"), 3) is None
+    assert evaluation_gap(before, right(0.94, 1000, "new"), 3) is None
+    gap = evaluation_gap(before, right(0.62, 1800, "new"), 3)
     assert gap is not None and "62.0% of these images and on 94.8% of the calibration images" in gap.text
     assert "seen the calibration images in training" in gap.text
-    better = evaluation_gap(right(0.62, 1200), right(0.948, 1800, "new"))
+    better = evaluation_gap(right(0.62, 1200), right(0.948, 1800, "new"), 3)
     assert better is not None and "--class-names" in better.text
+
+
+@pytest.mark.parametrize(
+    ("share", "classes", "others", "memorised"),
+    [
+        (0.0, 3, (), False),
+        (0.36, 3, (), False),
+        (0.53, 2, (), False),
+        (0.62, 3, (), True),
+        (0.36, 10, (), True),
+        (0.62, 3, ("class_order",), False),
+        (0.62, 3, ("preprocessing",), False),
+        (0.62, 3, ("exit_drift",), True),
+    ],
+)
+def test_guesses_and_mixed_up_classes_are_not_put_down_to_training(
+    share: float, classes: int, others: tuple[str, ...], memorised: bool
+) -> None:
+    """Calibrating again would not mend them: first of all the order of the classes has to be right."""
+    told = [Caution(code, "") for code in others]  # type: ignore[arg-type]
+    gap = evaluation_gap(right(0.948, 1200), right(share, 1800, "new"), classes, told)
+
+    assert gap is not None
+    assert ("in training" in gap.text) is ("calibrate again" in gap.text) is memorised
+    assert ("check the order of the classes (--class-names), the labels and the pre" in gap.text) is not memorised

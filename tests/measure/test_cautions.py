@@ -53,6 +53,8 @@ def test_an_ann_that_is_right_by_chance_is_a_warning() -> None:
     right = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
     wrong = convert(small.trained_net(), small.as_dataset(pixels, (labels + 1) % small.CLASSES), options)
     assert "little more than chance" not in small.warnings(right.report)
+    assert "little more than chance" not in small.warnings(wrong.report)  # it is less
+    assert "check the order of the classes (--class-names) and the labels first" in small.warnings(wrong.report)
     share = wrong.report.conversion.exit.held_out.reference
     assert small.warnings(wrong.report).startswith(f"the ANN is right on only {share:.1%} of the held-out")
 

@@ -1,12 +1,16 @@
 """Warnings about what the ANN ends in and how its answers fit the labels, at conversion and at evaluation."""
 
+import brightness
 import pytest
 import small_artifacts as small
 import torch
 from torch import Tensor, nn
 
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.frontend.load import read_model
+from seenn_convert.measure.preprocessing_trials import preprocessing_caution
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
@@ -72,5 +76,24 @@ def test_another_order_is_told_at_conversion_and_at_evaluation() -> None:
 
     assert "class_order" in codes(artifact.report.conversion.warnings)
     assert "class_order" not in codes(right.report.conversion.warnings)
-    assert "class_order" in codes(evaluate(right, shifted(64, 2)).warnings)
+    found = {one.code: one.text for one in evaluate(right, shifted(64, 2)).warnings}
+    assert "class_order" in found
+    assert "calibrate again" not in found["ann_gap"]
     assert "class_order" not in codes(evaluate(right, shifted(64, 2, 0)).warnings)
+
+
+def test_of_two_explanations_the_one_that_explains_more_is_told() -> None:
+    """With two classes swapped, raw pixels are right on two thirds of the images, and the other order on all."""
+    images, labels = brightness.pixels(1)
+    ann = brightness.trained(1, brightness.HALVES)
+    swapped = torch.tensor([1, 0, 2])[labels]
+    for given, known, expected in (
+        (brightness.HALVES, swapped, "class_order"),
+        (brightness.HALVES, labels, None),
+        (brightness.WHOLE, labels, "preprocessing"),
+    ):
+        data = Dataset.of(ImageSource("x.npz", images, known), given)
+        logits = torch.cat([ann(batch) for batch, _ in data.batches(16)])
+        told = codes(suspicions(ann, data, logits, range(len(data)))) - {"one_answer"}
+        assert told == ({expected} if expected else set())
+    assert preprocessing_caution(ann, Dataset.of(ImageSource("x.npz", images, swapped), brightness.HALVES), range(200))

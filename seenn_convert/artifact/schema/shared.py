@@ -31,6 +31,7 @@ WarningCode = Literal[
     "certificate_assumes_unseen",
     "certificate_gone",
     "policy_head_gone",
+    "validation_gone",
     "policy_head_unused",
     "plan_no_better",
     "few_policy_images",

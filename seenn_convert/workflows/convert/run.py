@@ -62,6 +62,12 @@ HEAD_GONE = Caution(
     "the policy head belonged to the network as it was and is gone; attach one again with seenn-convert attach-policy",
 )
 
+VALIDATION_GONE = Caution(
+    "validation_gone",
+    "temperatures, exits, expected loss and any certificate came from validation images and now come from the "
+    "calibration images, which the ANN may have memorised; give the validation images again (--validation-data)",
+)
+
 
 def convert(
     model: Model,
@@ -242,9 +248,18 @@ def recalibrate(
     model, parity = artifact.provenance.model, artifact.facts.parity
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion
-    if artifact.snn.policy_head is not None and conversion is not None:
-        report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, HEAD_GONE)))
+    gone = [VALIDATION_GONE] if _lost_validation(artifact.provenance, fresh.provenance) else []
+    gone += [HEAD_GONE] if artifact.snn.policy_head is not None else []
+    if gone and conversion is not None:
+        report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, *gone)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
+
+
+def _lost_validation(before: Provenance, after: Provenance) -> bool:
+    """Return whether exits were fitted to validation images that are used no more."""
+    if before.validation is None or after.validation is not None or after.calibration is None:
+        return False
+    return before.validation.fingerprint != after.calibration.fingerprint
 
 
 def load(
