@@ -23,3 +23,16 @@ def check_regular(path: Path | str) -> None:
     if kind != stat.S_IFREG:
         remedy = "name a file in it" if kind == stat.S_IFDIR else "save what it gives to a file, and name that"
         raise InputError(f"{path}: is {_KINDS.get(kind, 'no regular file')}, not a file; {remedy}")
+
+
+def check_file_may_be(path: Path) -> None:
+    """Raise InputError where a folder, a pipe or a device stands in the place of a file to write."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):  # nothing there, or nothing that can be looked at: writing will say
+        return
+    if kind != stat.S_IFREG:
+        raise InputError(
+            f"{path} is {_KINDS.get(kind, 'no regular file')} where a file is to be written; "
+            + ("move it away" if kind == stat.S_IFDIR else "choose another name")
+        )

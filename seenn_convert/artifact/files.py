@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.errors import ArtifactError, InputError
+from seenn_convert.regular_files import check_file_may_be
 
 LITTER_AGE = 24 * 3600
 """Seconds after which what a writer left beside its target is litter."""
@@ -95,11 +96,13 @@ def check_replaceable(path: Path, marker: str) -> None:
 
     What is tried is what ``replaced_folder`` will do, so that nobody works for minutes and then cannot save.
     """
-    if path.is_symlink() and not path.exists():
-        raise InputError(f"{path} is a link to a place that does not exist; make its target or choose another folder")
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} exists and is a file; choose another output folder")
     with written_to(path):
+        if path.is_symlink() and not path.exists():
+            raise InputError(
+                f"{path} is a link to a place that does not exist; make its target or choose another folder"
+            )
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} exists and is a file; choose another output folder")
         if path.exists() and any(path.iterdir()) and not (path / marker).is_file():
             raise InputError(f"{path} exists and is not an artifact; choose another output folder")
         target = _target_of(path)
@@ -125,7 +128,10 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
 
 def _target_of(path: Path) -> Path:
     """Return the absolute path with every link followed."""
-    return Path(os.path.realpath(path))  # unlike Path.resolve it raises for nothing
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a zero byte in the name
+        raise InputError(f"{str(path)!r} cannot be the name of a file ({error}); choose another") from error
 
 
 def _beside(path: Path, purpose: str) -> Path:
@@ -156,7 +162,7 @@ def check_writable(folder: Path, names: Sequence[str]) -> None:
     """Raise InputError where files of these names could not be written: said before the work, not after it."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder to write into; make it first")
-    check_no_folders(folder, names)
+    _check_places(folder, names)
     with written_to(folder / names[0] if len(names) == 1 else folder), tempfile.TemporaryFile(dir=folder):
         pass
 
@@ -170,28 +176,27 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Write files, name -> text: all under temporary names first, then all renamed, so that a full disk changes none.
 
     Raises:
-        InputError: A folder stands in the place of one of them.
+        InputError: A folder, a pipe or a device stands in the place of one of them.
         OSError: Writing fails.
     """
-    check_no_folders(folder, texts)
-    fresh = {name: _beside(folder / name, "writing") for name in texts}
+    _check_places(folder, texts)
+    targets = {name: _target_of(folder / name) for name in texts}  # links stay, and what they name is replaced
+    fresh = {name: _beside(target, "writing") for name, target in targets.items()}
     try:
         for name, text in texts.items():
             fresh[name].write_text(text.encode(errors="replace").decode(), encoding="utf-8")
         with uninterrupted():
-            for name in texts:
-                fresh[name].replace(folder / name)
-                _sweep(folder / name)
+            for name, target in targets.items():
+                fresh[name].replace(target)
+                _sweep(target)
     finally:
         for path in fresh.values():
             path.unlink(missing_ok=True)
 
 
-def check_no_folders(folder: Path, names: Iterable[str]) -> None:
-    """Raise InputError where a folder stands in the place of a file of one of these names."""
+def _check_places(folder: Path, names: Iterable[str]) -> None:
     for name in names:
-        if (folder / name).is_dir():
-            raise InputError(f"{folder / name} is a folder where a file is to be written; move it away")
+        check_file_may_be(folder / name)
 
 
 def json_text(data: object) -> str:

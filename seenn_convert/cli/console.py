@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
     """Yield a progress function that draws a bar for each stage on a terminal and does nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():  # None: the caller has closed it
         yield silent
         return
     from rich.console import Console

@@ -87,8 +87,9 @@ def _source(data: Any, wanted: Wanted, progress: Progress) -> ImageSource:
     if isinstance(data, (Tensor, np.ndarray)):
         data = (data, None)
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray)):
-        name = f"{type(data[0]).__name__} of shape {tuple(data[0].shape)}"
-        images = images_of(name, _array(data[0]), wanted)
+        numbers = _array(data[0])  # first: it refuses what has no shape
+        name = f"{type(data[0]).__name__} of shape {numbers.shape}"
+        images = images_of(name, numbers, wanted)
         return ImageSource(name, images, None if data[1] is None else class_indices(name, _array(data[1]), len(images)))
     if isinstance(data, Mapping):
         raise InputError(f"data is a {type(data).__name__} of {', '.join(map(str, data))}; give one of its parts")

@@ -1,7 +1,7 @@
 """Checks of the data that a user gives for an artifact: shape, classes and labels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -32,6 +32,8 @@ def checked_labels(data: Samples, classes: int) -> Tensor:
 
 def checked_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
     """Return the names of a model's outputs; raises InputError unless there is a different, printable one for each."""
+    if not isinstance(names, Iterable):
+        raise InputError(f"class names must be a list of text, one for each output, got {names!r}")
     found = () if isinstance(names, str) else tuple(names)
     if len(found) != classes:
         got = "one text was" if isinstance(names, str) else f"{len(found)} class names were"

@@ -1,6 +1,5 @@
 """What is done to pixels before a model sees them: resize, centre crop, normalisation; a value that survives JSON."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import accumulate
@@ -22,6 +21,8 @@ ImageLayout = Literal["channels_first", "channels_last", "no_channels", "flat"]
 
 LAYOUTS: tuple[ImageLayout, ...] = get_args(ImageLayout)
 
+SINGLE = torch.finfo(torch.float32)
+"""Pixels are normalised in single precision, so mean and std have to be numbers of it."""
 
 MOST_RESIZED = 2**24
 """Pixels of a resized image at most: a narrow strip whose shorter side grows would fill the memory."""
@@ -60,7 +61,7 @@ class Preprocessing:
         _check_size("crop", self.crop)
         _check_values("mean", self.mean)
         _check_values("std", self.std)
-        if self.std is not None and min(self.std) <= 0:
+        if self.std is not None and min(self.std) < SINGLE.tiny:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
         _check_word("interpolation", self.interpolation, INTERPOLATIONS)
         _check_word("layout", self.layout, LAYOUTS)
@@ -150,7 +151,7 @@ def _is_finite_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
-        return math.isfinite(value)
+        return abs(value) <= SINGLE.max
     except OverflowError:  # a whole number beyond the largest float
         return False
 

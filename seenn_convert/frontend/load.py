@@ -117,7 +117,7 @@ class Source:
 def read_model(
     model: "Source | nn.Module | ExportedProgram | Path | str",
     input_shape: Sequence[int] | None = None,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     output_name: str | None = None,
     extra_operators: Sequence[Operator] = (),
 ) -> Source:
@@ -145,7 +145,7 @@ def read_model(
 
 
 def _read(
-    model: "nn.Module | ExportedProgram | Path | str", input_shape: Sequence[int] | None, weights: Path | None,
+    model: "nn.Module | ExportedProgram | Path | str", input_shape: Sequence[int] | None, weights: Path | str | None,
     output_name: str | None, extra_operators: Sequence[Operator],
 ) -> Source:  # fmt: skip
     if weights is not None and isinstance(model, (nn.Module, ExportedProgram)):
@@ -188,7 +188,7 @@ def _no_model(model: object) -> str:
 def read_for_images(
     model: "Source | nn.Module | ExportedProgram | Path | str",
     image_shape: Sequence[int],
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     output_name: str | None = None,
     extra_operators: Sequence[Operator] = (),
 ) -> Source:
@@ -248,7 +248,7 @@ def _is_factory(model: str | Path) -> bool:
 
 def _from_module(
     module: nn.Module, name: str, input_shape: Sequence[int] | None, output_name: str | None,
-    extra: Sequence[Operator], weights: Path | None = None,
+    extra: Sequence[Operator], weights: Path | str | None = None,
 ) -> Source:  # fmt: skip
     if input_shape is None:
         raise InputError(
@@ -256,7 +256,8 @@ def _from_module(
         )
     program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
     reference = lambda images: select(module(images), output_name)  # noqa: E731
-    return _classifier(Source(program, name, "module", weights, reference, output_name))
+    path = None if weights is None else Path(weights)
+    return _classifier(Source(program, name, "module", path, reference, output_name))
 
 
 def _from_exported(
@@ -304,8 +305,10 @@ def _classifier(source: Source) -> Source:
     return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
 
 
-def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str, ...]]:
+def _call_factory(spec: str, weights: Path | str | None) -> tuple[nn.Module, tuple[str, ...]]:
     """Return the module in eval mode, with the weights of a file if one is given, and notes on these."""
+    if not isinstance(weights, Path | str | None):
+        raise InputError(f"weights are named by the path of their file, got {type(weights).__name__}")
     module_name, _, factory_name = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -323,8 +326,8 @@ def _call_factory(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[str
         raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
     notes: tuple[str, ...] = ()
     if weights is not None:
-        _check_file(weights)
-        notes = load_weights(model, weights, spec)
+        _check_file(Path(weights))
+        notes = load_weights(model, Path(weights), spec)
     return model.eval(), notes
 
 

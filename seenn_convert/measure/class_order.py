@@ -19,6 +19,9 @@ LEAST_EXPLAINED = 0.5
 LISTED = 20
 """Most classes of which a sentence lists the whole order."""
 
+FEWEST = 20
+"""Images from which an order is looked for."""
+
 FEW = 5
 """Classes that a sentence names where it cannot list them all."""
 
@@ -38,6 +41,8 @@ def class_order_caution(
         classes: Number of outputs.
         names: Of the classes, as the labels number them; None where they are not known.
     """
+    if len(labels) < FEWEST:
+        return None
     right, explained = answers == labels, torch.zeros(len(labels), dtype=torch.bool)
     halves = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)).chunk(2)
     for learned, judged in (halves, halves[::-1]):

@@ -1,5 +1,6 @@
 """What is wrong with a converted network: each layer's largest error, the first layer that breaks, one remedy."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
@@ -62,7 +63,7 @@ def own_error(parts: Mapping[str, float], rate_error: float) -> float:
 
     The root of the sum of their squares, as if they were independent, but never more than the whole rate error.
     """
-    return float(min(sum(parts.get(part, 0.0) ** 2 for part in OWN_PARTS) ** 0.5, rate_error))
+    return float(min(math.hypot(*(parts.get(part, 0.0) for part in OWN_PARTS)), rate_error))
 
 
 def largest(parts: Mapping[str, float]) -> str | None:

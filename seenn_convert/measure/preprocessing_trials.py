@@ -61,8 +61,7 @@ def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> 
     chosen = not few.preprocessed and (data.preprocessing.mean, data.preprocessing.std) != (None, None)
     if right.double().mean() >= (ENOUGH_IF_CHOSEN if chosen else ENOUGH_RIGHT) or pixels is None:
         return None
-    others = _normalisations(pixels)
-    tried = [(_right(ann, replace(pixels, preprocessing=other)), name, other) for name, other in others]
+    tried = list(_trials(ann, pixels))
     best = max(tried, key=lambda one: int(one[0].sum()), default=None)
     if best is None or not is_clearly_better(best[0], right, LEAST_GAIN):
         return None
@@ -77,6 +76,15 @@ def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> 
         f"the ANN is right on {right.double().mean():.1%} of {len(few)} of these images, and on "
         f"{share:.1%} if they are normalised {name}: {remedy}",
     )
+
+
+def _trials(ann: Program, pixels: Dataset) -> Iterator[tuple[Tensor, str, Preprocessing]]:
+    """Return an iterator over which images the ANN is right on with each normalisation, its name, and itself."""
+    for name, other in _normalisations(pixels):
+        try:
+            yield _right(ann, replace(pixels, preprocessing=other)), name, other
+        except InputError:  # so far from what it knows that it overflows
+            continue
 
 
 def _as_pixels(data: Dataset) -> Dataset | None:

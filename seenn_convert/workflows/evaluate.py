@@ -7,6 +7,7 @@ import torch
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.checks import classes_of
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
@@ -25,7 +26,7 @@ def evaluate(
     against: Program | Model | None = None,
     progress: Progress = silent,
     *,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     output_name: str | None = None,
 ) -> Evaluation:
     """Return how good ``artifact`` is on data that it has not seen, with the warnings that a reader needs.
@@ -55,11 +56,18 @@ def evaluate(
     return measure(artifact, data, batch_size, device, ann, progress)
 
 
-def _other(against: Model, weights: Path | None, output_name: str | None, artifact: Artifact) -> Program:
+def _other(against: Model, weights: Path | str | None, output_name: str | None, artifact: Artifact) -> Program:
     source = read_model(against, artifact.snn.input_shape, weights, output_name)
     if source.program.input_shape != artifact.snn.input_shape:
         raise InputError(
             f"{source.name}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "
             "give the model that it was converted from"
         )
-    return run_passes(source.program, ANN_PASSES)
+    ann, classes = run_passes(source.program, ANN_PASSES), classes_of(artifact.snn)
+    with torch.no_grad():
+        found = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+    if found != classes:
+        raise InputError(
+            f"{source.name}: has {found} classes, the artifact has {classes}; give the model that it was converted from"
+        )
+    return ann

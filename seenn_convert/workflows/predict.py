@@ -125,7 +125,7 @@ def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Sample
         if len(paths) > 1:
             raise InputError(f"{many[0]}: holds samples of its own and goes alone; predict it apart from other files")
         images = paths[0]
-    if isinstance(images, tuple) and not _is_labelled(images):
+    if isinstance(images, tuple) and not _is_labelled(images, wanted):
         images = list(images)
     if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, wanted):
         images = images[None]
@@ -134,9 +134,11 @@ def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Sample
     return data
 
 
-def _is_labelled(images: tuple[Any, ...]) -> bool:
+def _is_labelled(images: tuple[Any, ...], wanted: Wanted) -> bool:
     """Return whether a tuple is a pair of images and their labels, not several images."""
-    return len(images) == 2 and np.ndim(images[1]) == 1 and len(images[1]) == len(images[0])
+    if len(images) != 2 or np.ndim(images[1]) != 1 or len(images[1]) != len(images[0]):
+        return False
+    return not (isinstance(images[0], (Tensor, np.ndarray)) and _is_single(images[0], wanted))
 
 
 def _wanted(artifact: Artifact) -> Wanted:

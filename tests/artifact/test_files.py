@@ -15,6 +15,7 @@ import pytest
 from seenn_convert.artifact import files
 from seenn_convert.artifact.files import (
     check_replaceable,
+    check_writable,
     read_json,
     replaced_folder,
     sha256_of,
@@ -315,3 +316,24 @@ def test_litter_of_files_is_swept_too(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(files.time, "time", lambda now=time.time(): now + files.LITTER_AGE + 60)
     write_text(tmp_path / "report.json", "{}")
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_links_to_files_stay_and_what_they_name_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+
+
+def test_a_pipe_in_the_place_of_a_file_is_said_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for refused in (lambda: write_text(tmp_path / "pipe", "new"), lambda: check_writable(tmp_path, ["pipe"])):
+        with pytest.raises(InputError, match="is a pipe where a file is to be written"):
+            refused()
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_said_before_any_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        check_replaceable(tmp_path / name, "marker")

@@ -165,6 +165,9 @@ def _answered() -> dict[str, tuple[Callable[[Path], object], str]]:
         "options as a dict": (lambda d: sc.convert(net, data, {"timesteps": 4}), r"Options\(timesteps=8\)"),
         "timesteps as options": (lambda d: sc.recalibrate(artifact, data, 4), "of type int"),
         "a shape of one number": (lambda d: sc.convert(net, data, FAST, input_shape=8), "such as"),
+        "a preprocessing by name": (lambda d: sc.convert(net, data, FAST, preprocessing="imagenet"), "such as"),
+        "class names as a number": (lambda d: sc.convert(net, data, FAST, class_names=3), "a list of text"),
+        "nested tensors": (lambda d: sc.predict(artifact, torch.nested.nested_tensor([IMAGES[0]])), "dense"),
         "no file": (lambda d: sc.convert("model.onnx", "folder"), "no such file"),
         "no data": (lambda d: sc.convert(net, None, FAST), "of type NoneType"),
         "images to open": (lambda d: sc.open_dataset(IMAGES.numpy()), "as_samples"),
@@ -178,3 +181,25 @@ def test_the_rest_is_one_sentence(folder: Path, what: str) -> None:
     with pytest.raises(sc.SeennConvertError, match=words) as caught:
         call(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_two_vectors_are_two_samples_and_not_a_pair_with_labels() -> None:
+    x, y = torch.randn(60, 8), torch.randint(3, (60,))
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
+    artifact = sc.convert(net, (x, y), FAST)
+    assert len(sc.predict(artifact, (x[0], x[1]))) == 2
+    assert len(sc.predict(artifact, (x, y))) == 60
+
+
+def test_the_weights_of_a_factory_are_named_by_text_as_any_other_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "named_by_text.py").write_text(
+        "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 3))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.save(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 3)).state_dict(), tmp_path / "w.pth")
+    data = (torch.randn(60, 8), torch.randint(3, (60,)))
+    sc.convert("named_by_text:make", data, FAST, weights=str(tmp_path / "w.pth"))
+    with pytest.raises(sc.SeennConvertError, match="by the path of their file"):
+        sc.convert("named_by_text:make", data, FAST, weights=5)

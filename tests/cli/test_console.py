@@ -1,5 +1,6 @@
 """What the commands print about a conversion."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import small_artifacts as small
 from seenn_convert.artifact.schema.conversion import NeuronFacts
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.cli.console import conversion_text, policy_text
+from seenn_convert.cli.console import conversion_text, policy_text, progress_bars
 
 
 @pytest.mark.parametrize(("neuron", "words"), [
@@ -41,3 +42,10 @@ def test_notes_on_how_the_model_was_read_are_lines_before_the_warnings() -> None
 
 def test_a_report_that_knows_nothing_gives_no_text() -> None:
     assert conversion_text(Report()) == policy_text(Report()) == ""
+
+
+def test_a_closed_standard_error_shows_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons run so, and Python then has no stream."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with progress_bars() as progress:
+        progress("reading", 0, 1)

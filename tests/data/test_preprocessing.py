@@ -198,6 +198,9 @@ def test_only_floating_point_batches_are_taken(pixels: torch.Tensor) -> None:
         ("std", (0.0,)),
         ("std", (0.5, 0.0, 0.5)),
         ("std", (-0.5,)),
+        ("std", (1e-320,)),
+        ("std", (1e39,)),
+        ("mean", (1e39,)),
     ],
 )
 def test_a_value_that_cannot_be_applied_cannot_be_made(name: str, value: Any) -> None:

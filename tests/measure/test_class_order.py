@@ -90,3 +90,9 @@ def test_names_can_be_given_to_a_shell(names: list[str], end: str) -> None:
     assert caution is not None
     assert caution[1].text.endswith(end)
     assert "\n" not in caution[1].text
+
+
+@pytest.mark.parametrize("count", [1, 2, 19])
+def test_a_few_images_show_no_order(count: int) -> None:
+    labels = torch.arange(count) % 2
+    assert class_order_caution(1 - labels, labels, 2, None) is None

@@ -18,6 +18,7 @@ from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import CONFIDENCE
 from seenn_convert.measure.diagnosis import BREAKS_ABOVE, diagnose
+from seenn_convert.measure.diagnosis import own_error as own_error_of
 from seenn_convert.measure.layers import layer_rows
 from seenn_convert.measure.rate_error import PARTS
 from seenn_convert.measure.remedies import Settings
@@ -225,3 +226,8 @@ def test_following_the_suggestion_makes_the_error_of_a_whole_conversion_fall() -
     after = found(MaxRule())
     assert after.breaks != before.breaks
     assert own_error(after, str(before.breaks)) < min(own_error(before, str(before.breaks)) / 2, BREAKS_ABOVE)
+
+
+def test_an_error_beyond_all_measure_does_not_overflow() -> None:
+    """A report edited by hand may hold any finite number."""
+    assert own_error_of({"clipping": 1e308, "quantisation": -1e308}, 0.5) == 0.5

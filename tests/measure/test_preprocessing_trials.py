@@ -1,6 +1,7 @@
 """Pixels that are normalised otherwise than in training: the usual normalisation that helps is named."""
 
 import pytest
+import torch
 from brightness import COUNT, HALVES, IMAGENET, MNIST, WHOLE, pixels, trained
 from torch import Tensor, nn
 
@@ -95,3 +96,17 @@ def test_resize_and_crop_stay() -> None:
     small = data(1, Preprocessing(resize=8, crop=4))
 
     assert preprocessing_caution(ann, small, range(COUNT)) is not None
+
+
+class Overflowing(nn.Module):
+    """Guesses, and is infinite on images with a value above 1.5."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = (1000 * (x.flatten(1).amax(dim=1, keepdim=True) - 1.5)).exp()
+        return torch.cat([large, torch.zeros_like(large)], dim=1)
+
+
+def test_a_normalisation_for_which_the_ann_overflows_is_none() -> None:
+    images = torch.randint(256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    found = Dataset.of(ImageSource("x", images, torch.zeros(60, dtype=torch.int64)), Preprocessing())
+    assert preprocessing_caution(from_torch(Overflowing().eval(), (1, 4, 4)), found, range(60)) is None

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import small_artifacts as small
 import torch
+from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.report import Report
+from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.measure import evaluate as evaluate_file
 from seenn_convert.runtime.policies import ThresholdPolicy
@@ -96,3 +98,9 @@ def test_an_artifact_written_before_evaluates_to_the_same_report() -> None:
                 "differs_from_hindsight", "trade_off", "layers", "diagnosis", "examples", "warnings"):  # fmt: skip
         assert getattr(now, key) == getattr(before, key), key
     assert now.energy.nanojoule_per_image == before.energy.nanojoule_per_image
+
+
+def test_an_ann_with_other_classes_is_no_comparison(certified: Artifact) -> None:
+    other = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 5)).eval()
+    with pytest.raises(InputError, match="has 5 classes, the artifact has 3"):
+        evaluate(certified, small.dataset(30), against=other)

@@ -25,7 +25,7 @@ def read_inputs(
     model: Model,
     data: SampleData,
     preprocessing: Preprocessing | None = None,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     output_name: str | None = None,
     input_shape: Sequence[int] | None = None,
     extra_operators: Sequence[Operator] = (),
@@ -38,6 +38,8 @@ def read_inputs(
     """
     if input_shape is not None and not isinstance(input_shape, Sequence):
         raise InputError(f"input_shape is the shape of one image, such as (3, 32, 32), got {input_shape!r}")
+    if not isinstance(preprocessing, Preprocessing | None):
+        raise InputError(f"preprocessing must be one, such as Preprocessing(crop=224), got {preprocessing!r}")
     left_open = open_input(model) if input_shape is None and isinstance(model, (str, Path)) else None
     if isinstance(data, Samples):
         if preprocessing not in (None, data.preprocessing):

@@ -73,7 +73,7 @@ def convert(
     model: Model,
     calibration_data: SampleData,
     options: Options = Options(),
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     progress: Progress = silent,
     *,
     output_name: str | None = None,
