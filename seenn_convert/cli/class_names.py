@@ -24,7 +24,7 @@ class ClassNames(click.ParamType[tuple[str, ...]]):
             return value
         if "," not in value or os.path.exists(value):  # False for what is too long for a path, too
             return read_class_names(Path(value))
-        return _checked("--class-names", [name.strip() for name in value.split(",")], "with commas between the names")
+        return _checked("--class-names", value.split(","), "name", "with commas between the names")
 
 
 class_names_option = click.option(
@@ -52,13 +52,17 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             f"{path}: is not a text file ({reason}); give one class name per line, or the names themselves with commas "
             "between them"
         ) from error
-    lines = lines[0].split(",") if len(lines) == 1 else lines
-    return _checked(str(path), [line.strip() for line in lines], "per line")
+    if len(lines) == 1:
+        return _checked(str(path), lines[0].split(","), "name", "per line")
+    return _checked(str(path), lines, "line", "per line")
 
 
-def _checked(source: str, names: list[str], how: str) -> tuple[str, ...]:
+def _checked(source: str, written: list[str], each: str, how: str) -> tuple[str, ...]:
+    """Return the names without the blanks around them; ``each`` is what one stands for in messages."""
+    names = [name.strip() for name in written]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice or not names or not all(names):
-        problem = f"{', '.join(twice)} occurs twice" if twice else "a name is empty" if names else "there is no name"
+        empty = f"{each} {names.index('') + 1} is empty" if "" in names else "there is no name"
+        problem = f"{', '.join(twice)} occurs twice" if twice else empty
         raise InputError(f"{source}: {problem}; {WANTED}, {how}")
     return tuple(names)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from seenn_convert.exits.certificates.certificate import Certificate
     from seenn_convert.progress import Progress
 
+SHORTEST_IN_MS = 0.02
+"""Milliseconds below which the times of a table are shown in microseconds."""
+
 
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
@@ -118,17 +121,19 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
+    from seenn_convert.report.numbers import energy as joule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
+    unit, times = _times((time.ann, time.all_timesteps, time.early_exit))
     (low, high), lost, sure = early.interval95, evaluation.points_lost, evaluation.confidence
     rows = [
-        ("", "accuracy", "timesteps", "ms/image", "energy*"),
-        ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", f"{time.ann:.2f}", _joule(energy.ann)),
-        ("spiking, all steps", f"{evaluation.full_accuracy:.2%}", f"{timesteps}", f"{time.all_timesteps:.2f}",
-         _joule(energy.all_timesteps)),
-        ("spiking, early exit", f"{early.accuracy:.2%}", f"{early.average_timesteps:.2f}", f"{time.early_exit:.2f}",
-         _joule(energy.early_exit)),
+        ("", "accuracy", "timesteps", f"{unit}/image", "energy*"),
+        ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", times[0], joule(energy.ann)),
+        ("spiking, all steps", f"{evaluation.full_accuracy:.2%}", f"{timesteps}", times[1],
+         joule(energy.all_timesteps)),
+        ("spiking, early exit", f"{early.accuracy:.2%}", f"{early.average_timesteps:.2f}", times[2],
+         joule(energy.early_exit)),
     ]  # fmt: skip
     rule = "" if evaluation.policy is None else f"; each leaves {exit_rule(evaluation.policy)}"
     lines = [
@@ -141,7 +146,8 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
-    return "\n".join(lines + ([] if evaluation.certificate is None else [outcome(evaluation.certificate)]))
+    lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
+    return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
 
 
 def _expected(exit_: "ExitFacts") -> str:
@@ -152,5 +158,8 @@ def _expected(exit_: "ExitFacts") -> str:
     return f"expected to lose {exit_.held_out.expected_drop:.2f} points against the ANN (asked for: {asked})"
 
 
-def _joule(nanojoule: float) -> str:
-    return f"{nanojoule / 1000:.1f} µJ"
+def _times(milliseconds: Sequence[float]) -> tuple[str, list[str]]:
+    """Return the unit in which the shortest time has digits that count, and the times in it."""
+    if min(milliseconds) >= SHORTEST_IN_MS:
+        return "ms", [f"{time:.2f}" for time in milliseconds]
+    return "µs", [f"{1000 * time:.1f}" for time in milliseconds]

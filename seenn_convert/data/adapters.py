@@ -1,7 +1,7 @@
 """Make ``Samples`` of what a user has: a path, tensors, arrays, a torch or Hugging Face data set, a loader."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -89,7 +89,7 @@ def _source(data: Any, wanted: Wanted, progress: Progress) -> ImageSource:
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray)):
         numbers = _array(data[0])  # first: it refuses what has no shape
         name = f"{type(data[0]).__name__} of shape {numbers.shape}"
-        images = images_of(name, numbers, wanted)
+        images = images_of(name, numbers, replace(wanted, tensors=isinstance(data[0], Tensor)))
         return ImageSource(name, images, None if data[1] is None else class_indices(name, _array(data[1]), len(images)))
     if isinstance(data, Mapping):
         raise InputError(f"data is a {type(data).__name__} of {', '.join(map(str, data))}; give one of its parts")
@@ -210,7 +210,7 @@ def _pixels(place: str, image: Any, wanted: Wanted) -> Tensor:
         return pixels_of(image, place, wanted.channels)
     if not isinstance(image, (Tensor, np.ndarray)):
         raise InputError(f"{place}: is of type {type(image).__name__}; give a tensor, an array or a PIL image")
-    return images_of(place, _array(image)[np.newaxis], wanted)[0]
+    return images_of(place, _array(image)[np.newaxis], replace(wanted, tensors=isinstance(image, Tensor)))[0]
 
 
 def _check_alike(name: str, index: int, image: Tensor, first: Tensor) -> None:

@@ -1,13 +1,14 @@
 """Make images and labels of NumPy arrays: which axis is the channels, which numbers are refused."""
 
 import warnings
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seenn_convert.data.shapes import shape_advice
+from seenn_convert.data.shapes import moved, shape_advice
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
@@ -40,26 +41,36 @@ def images_of(name: str, x: NDArray[np.generic], wanted: Wanted = Wanted()) -> T
         return shared(x)
     pixels = _channels_first(name, x, wanted.channels)
     if wanted.channels not in (None, pixels.shape[1]):
-        _refuse_channels(name, x.shape, pixels.shape[1], wanted.channels)
+        _refuse_channels(name, x.shape, pixels.shape[1], wanted)
     return shared(pixels)
 
 
 def check_images(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], wanted: Wanted) -> None:
     """Raise InputError if an array of this shape and type cannot be the model's images, whatever its numbers are."""
+    check_objects(name, "x", dtype)
     integers = dtype.kind in "iub" and dtype != np.uint8
     images = len(shape) in _IMAGE_AXES if wanted.shape is None else len(wanted.shape) == 3
     if dtype.kind not in "fiub" or (integers and images):
         raise InputError(f"{name}: x has dtype {dtype}; give uint8 pixels, or float ones that are preprocessed")
-    if len(shape) < 2 or 0 in shape:
+    if 0 in shape or not shape:
         raise InputError(f"{name}: x of shape {shape} is empty; give at least one image, {wanted.array_text()}")
+    if _lacks_samples(shape, dtype, wanted):
+        raise InputError(f"{name}: x of shape {shape} has no axis of samples; give x[None] if it is a single one")
     if dtype == np.uint8 and len(shape) in _IMAGE_AXES and wanted.takes_images:
         wanted.check_pixels(name, shape[1:])
         return
     if wanted.shape is not None and shape[1:] != wanted.shape:
-        advice = shape_advice(shape[1:], wanted.shape)
+        advice = shape_advice(shape[1:], wanted.shape, wanted.tensors)
         raise InputError(f"{name}: x has shape {shape}, the model takes {wanted.array_text()}; {advice}")
     if dtype != np.uint8 and wanted.shape is None and wanted.channels not in (None, shape[1]):
-        _refuse_channels(name, shape, shape[1], wanted.channels)
+        _refuse_channels(name, shape, shape[1], wanted)
+
+
+def check_objects(name: str, array: Literal["x", "y"], dtype: np.dtype[np.generic]) -> None:
+    """Raise InputError if an array holds Python objects, which would have to be unpickled from a file."""
+    if dtype.hasobject:
+        kind = "int" if array == "y" else "'float32'"
+        raise InputError(f"{name}: {array} holds Python objects; save {array}.astype({kind})")
 
 
 def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
@@ -68,6 +79,7 @@ def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
     Raises:
         InputError: The labels are not whole numbers, not one an image, or negative.
     """
+    check_objects(name, "y", y.dtype)
     if y.dtype.kind not in "iufb":
         raise InputError(f"{name}: labels y have dtype {y.dtype}; give whole numbers, the class indices")
     if y.dtype.kind == "f" and not ((np.abs(y) < 2.0**31) & (y == np.trunc(y))).all():
@@ -114,8 +126,16 @@ def _finite_floats(name: str, x: NDArray[np.generic]) -> NDArray[np.generic]:
     return pixels
 
 
-def _refuse_channels(name: str, shape: tuple[int, ...], found: int, wanted: int) -> None:
+def _refuse_channels(name: str, shape: tuple[int, ...], found: int, wanted: Wanted) -> None:
     hint = "give images as it takes them"
-    if shape[-1] == wanted:  # nothing is known of the model but its channels
-        hint = "give numpy.moveaxis(x, -1, 1), or say how the model takes images (--input-shape)"
-    raise InputError(f"{name}: x of shape {shape} has {found} channel(s) and the model takes {wanted}; {hint}")
+    if shape[-1] == wanted.channels:  # nothing is known of the model but its channels
+        hint = f"give {moved(-1, 1, wanted.tensors)}, or say how the model takes images (--input-shape)"
+    raise InputError(f"{name}: x of shape {shape} has {found} channel(s) and the model takes {wanted.channels}; {hint}")
+
+
+def _lacks_samples(shape: tuple[int, ...], dtype: np.dtype[np.generic], wanted: Wanted) -> bool:
+    """Return whether an array is one input, not an array of them; of bytes, one row is one grey image."""
+    if wanted.shape is None:
+        return len(shape) == 1
+    one_grey = dtype == np.uint8 and len(shape) == 3 and shape[0] == 1
+    return shape == wanted.shape and not one_grey

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.shapes import shape_advice
 from seenn_convert.data.wanted import no_labels, text_of
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
+
+MOST_IMAGE_AXES = 3
+"""Axes of one image, with its channels."""
 
 
 def classes_of(snn: Program) -> int:
@@ -66,6 +70,18 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
             "class, labels without names (an npz with 'y'), or images without labels to calibrate"
         )
     return data
+
+
+def check_steps(data: Samples, given: Preprocessing | None, input_shape: tuple[int, ...]) -> None:
+    """Raise InputError if the user has ``given`` a resize or a crop for numbers that are no image."""
+    if given is None or (given.resize is None and given.crop is None) or not data.original(0).is_floating_point():
+        return  # pixels are refused where they are resized
+    axes, size = len(input_shape), input_shape[0]
+    if axes > MOST_IMAGE_AXES or (axes == 1 and math.isqrt(size) ** 2 != size):  # a square image may lie in a row
+        raise InputError(
+            f"the model takes inputs of shape {input_shape}, no images: nothing can be resized or cropped; leave out "
+            "--resize and --crop"
+        )
 
 
 def check_shape(data: Samples, input_shape: tuple[int, ...]) -> None:

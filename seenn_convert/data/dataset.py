@@ -139,6 +139,11 @@ class Dataset:
         """
         own = self.source.class_names or ()
         unknown = [name for name in own if name not in names]
+        if unknown and {name.casefold() for name in unknown} <= {name.casefold() for name in names}:
+            raise InputError(
+                f"{self.name}: the classes {_listed(unknown)} and the model's classes {_listed(names)} differ only in "
+                "upper and lower case; write both alike"
+            )
         if unknown:
             missing = [name for name in names if name not in own]
             are = "is" if len(missing) == 1 else "are"

@@ -18,12 +18,14 @@ class Wanted:
         channels: How many channels its images have; image files are converted to that many.
         labelled: Whether labels are needed: data without them is refused before it is read.
         resized: Whether images may have any size, since they are resized or cropped.
+        tensors: Whether the data is tensors of PyTorch, for advice that works with them.
     """
 
     shape: tuple[int, ...] | None = None
     channels: int | None = None
     labelled: bool = False
     resized: bool = False
+    tensors: bool = False
 
     @classmethod
     def by(
@@ -78,11 +80,11 @@ class Wanted:
         return text_of(self.shape or ("C", "H", "W"))
 
 
-def no_labels(place: Path | str) -> str:
+def no_labels(place: Path | str, needed_by: str = "evaluation") -> str:
     """Return the sentence on data that was to be labelled."""
     return (
-        f"{place} has no labels; evaluation needs an npz with 'y', class folders, an IDX label file, or pairs of image "
-        "and label"
+        f"{place} has no labels; {needed_by} needs an npz with 'y', class folders, an IDX label file, or pairs of "
+        "image and label"
     )
 
 

@@ -168,6 +168,11 @@ def _read(
         module, notes = _call_factory(str(model), weights)
         source = _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
         return replace(source, notes=(*notes, *source.notes))
+    if not path.exists() and "." in path.name:
+        raise InputError(
+            f"{path}: no such file; check the path, or if a function returns the model, give package.module:factory, "
+            "with a colon before the function"
+        )
     _check_file(path)
     raise InputError(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
@@ -318,6 +323,11 @@ def _call_factory(spec: str, weights: Path | str | None) -> tuple[nn.Module, tup
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         remedy = f"check the name, or install {missing}" if missing else "give package.module:factory"
         raise InputError(f"{spec}: cannot be imported ({error}); {remedy}") from error
+    if isinstance(factory, nn.Module):
+        raise InputError(
+            f"{spec} is a module, not a function that returns one; write such a function, 'def make(): return "
+            f"{factory_name}', and give {module_name}:make"
+        )
     try:
         model = factory()
     except Exception as error:

@@ -1,7 +1,9 @@
 """Read weights into a module: ``.safetensors``, or a state dict that ``torch.save`` wrote; nothing is unpickled."""
 
 import io
+import json
 import pickle
+import shlex
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +20,9 @@ WITHIN = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
 
 WRAPPERS = ("module", "_orig_mod")
 """What ``DataParallel`` and ``torch.compile`` put in front of every name."""
+
+ARCHIVE = b"PK\x03\x04"
+"""How a file begins that ``torch.save`` wrote as an archive."""
 
 _SHOWN = 3
 
@@ -49,12 +54,17 @@ def _state_in(path: Path) -> tuple[State, tuple[str, ...]]:
     """Return the tensors of a file by name, and notes."""
     with path.open("rb") as file:
         start = file.read(9)
-    is_safetensors = start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+    fits = int.from_bytes(start[:8], "little") < path.stat().st_size
+    is_safetensors = start[8:] == b"{" and (fits or path.suffix == ".safetensors")
     is_archive = zipfile.is_zipfile(path)
+    if start.startswith(ARCHIVE) and not is_archive:  # the list of its parts stands at its end
+        raise InputError(_damaged(path))
     if is_safetensors or not (is_archive or start[:1] == b"\x80"):
         try:
             return load_file(path), ()
         except (SafetensorError, OSError) as error:
+            if is_safetensors:
+                raise InputError(_damaged(path)) from error
             raise InputError(
                 f"{path}: is neither a .safetensors file nor a state dict that torch.save wrote ({reason_of(error)}); "
                 "give the weights as one of these"
@@ -107,15 +117,21 @@ def _is_state(value: object) -> bool:
 
 
 def _advice(path: Path) -> str:
-    command = (
-        f"import torch; saved = torch.load({str(path)!r}, 'cpu', weights_only=False); "
-        "saved = saved.get('state_dict', saved.get('model', saved)) if isinstance(saved, dict) else saved; "
-        "torch.save(saved.state_dict() if hasattr(saved, 'state_dict') else saved, 'weights.pth')"
+    name, keys = json.dumps(str(path), ensure_ascii=False), ", ".join(f'"{key}"' for key in WITHIN)
+    program = (
+        f'import torch; saved = torch.load({name}, "cpu", weights_only=False); '
+        f"parts = [saved.get(key) for key in ({keys})] if isinstance(saved, dict) else []; "
+        "saved = next((part for part in parts if isinstance(part, (dict, torch.nn.Module))), saved); "
+        'torch.save(saved.state_dict() if hasattr(saved, "state_dict") else saved, "weights.pth")'
     )
     return (
         f"{path}: holds pickled objects beside tensors (a whole module?), and unpickling runs code; if you trust it, "
-        f'write its weights alone and give those: python -c "{command}"'
+        f"write its weights alone and give those: python -c {shlex.quote(program)}"
     )
+
+
+def _damaged(path: Path) -> str:
+    return f"{path}: is damaged or cut off; copy or download it again, or save the weights anew"
 
 
 def _prefix(state: State, module: nn.Module) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.calibration.calibration import Calibration, LayerCalibration
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.measure.ann_gap import conversion_gap
 from seenn_convert.measure.chance import below_chance, near_chance
@@ -49,7 +49,7 @@ def cautions(
     validation = None if data.validation is None else data.validation.ann_right
     certified = tuning.certificate is not None
     yield from conversion_gap(data.ann_right, validation, ann_accuracy, certified, classes=classes)
-    yield from _channel_warnings(calibration)
+    yield from channel_cautions(calibration)
 
 
 def _near_chance(share: float, data: CalibrationFacts, classes: int) -> Iterator[Caution]:
@@ -67,7 +67,8 @@ def _near_chance(share: float, data: CalibrationFacts, classes: int) -> Iterator
     yield Caution("ann_near_chance", said)
 
 
-def _channel_warnings(calibration: Calibration) -> Iterator[Caution]:
+def channel_cautions(calibration: Calibration) -> Iterator[Caution]:
+    """Return an iterator over the warnings about layers and channels that never fire."""
     silent = [name for name, layer in calibration.layers.items() if layer.maximum <= 0]
     if 2 * len(silent) > len(calibration.layers):
         yield Caution(
@@ -76,10 +77,16 @@ def _channel_warnings(calibration: Calibration) -> Iterator[Caution]:
             "preprocessing (mean, std, resize) and that these images are the model's kind",
         )
     firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
-    dead = {name: len(layer.dead_channels) for name, layer in firing.items() if layer.dead_channels}
+    dead = [name for name, layer in firing.items() if layer.dead_channels]
     if dead:
-        listed = ", ".join(f"{name} ({count})" for name, count in dead.items())
+        listed = ", ".join(f"{name} ({_dead_channels(firing[name], calibration.per_channel)})" for name in dead)
         yield Caution(
             "dead_channels",
             f"channels that no calibration image activated carry their layer's largest threshold: {listed}",
         )
+
+
+def _dead_channels(layer: LayerCalibration, per_channel: bool) -> str:
+    """Return how many channels are dead, and of how many where there is a threshold for each."""
+    count = len(layer.dead_channels)
+    return f"{count} of {len(layer.v_threshold)} channels" if per_channel else f"{count}"

@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 
 SHOWN = 4
 """Names of classes in a warning."""
+
+STEPS = ("resize", "crop", "mean", "std")
+"""Fields of ``Preprocessing`` that change pixels."""
 
 
 def data_cautions(data: Samples) -> Iterator[Caution]:
@@ -27,6 +31,18 @@ def data_cautions(data: Samples) -> Iterator[Caution]:
             "bytes_as_pixels",
             f"x is uint8, so its numbers were read as pixels and divided by 255; if these {_shape(first.shape)} "
             "numbers are no pixels, give them as float32",
+        )
+
+
+def unused_preprocessing(data: Samples, given: Preprocessing | None) -> Iterator[Caution]:
+    """Return an iterator over the warnings about steps that the user has ``given`` and ``data`` does not go through."""
+    steps = [f"--{name}" for name in STEPS if getattr(given, name, None) is not None]
+    if steps and data.original(0).is_floating_point():
+        yield Caution(
+            "preprocessing_unused",
+            f"{data.name} holds floating-point numbers, which are taken as preprocessed already: {', '.join(steps)} "
+            f"{'was' if len(steps) == 1 else 'were'} not applied to them, and will be to pixels that come later; if "
+            "these numbers are not preprocessed, preprocess them yourself, or give pixels as uint8",
         )
 
 

@@ -129,7 +129,7 @@ def test_the_validation_images_are_not_for_evaluation_and_not_for_calibration() 
     assert [one.code for one in sc.evaluate(converted("validation"), VALIDATION).warnings] == ["validation_images"]
     with pytest.raises(InputError, match="the validation images are calibration images"):
         sc.convert(memorising(), OWN, OPTIONS, validation_data=OWN)
-    with pytest.raises(InputError, match="has no labels"):
+    with pytest.raises(InputError, match="has no labels; --validation-data"):
         sc.convert(memorising(), OWN, OPTIONS, validation_data=VALIDATION[0])
 
 

@@ -15,7 +15,8 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n\ndog\n", "a name is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
+    (b"cat\ndog\ncat\n", "cat occurs twice"), (b"cat\n \ndog\n", "line 2 is empty"),
+    (b"\ncat\ndog\n", "line 1 is empty"), (b"cat,,dog\n", "name 2 is empty"), (b"", "there is no name"), (b"\xff\xfe\n", "is not a text file"),
 ])  # fmt: skip
 def test_class_names_that_cannot_be_right(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "names.txt"
@@ -38,7 +39,7 @@ def test_the_option_takes_names_with_commas_or_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "reason"), [
-    ("cat,dog,cat", "cat occurs twice"), ("cat,,dog", "a name is empty"), ("cat,dog,", "a name is empty"),
+    ("cat,dog,cat", "cat occurs twice"), ("cat,,dog", "name 2 is empty"), ("cat,dog,", "name 3 is empty"),
     ("cat", "cat: no such file; .* with commas"), (",".join(["x" * 50] * 200), "occurs twice"),
 ])  # fmt: skip
 def test_names_on_the_command_line_that_cannot_be_right(text: str, reason: str) -> None:

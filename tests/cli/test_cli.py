@@ -176,7 +176,7 @@ def test_inspect_of_an_artifact_shows_what_the_calibration_knows_and_once_evalua
     shown = [line for line in text.splitlines() if line.split()[:1] == [first["name"]] and "%*" in line]
     assert len(shown) == 1 and f"{first['rate_error']:.1%}" in shown[0]
     assert f"{first['dead_channels']} of {first['channels']}" in shown[0]
-    assert (found["suggestion"] or "No layer breaks.") in text
+    assert (found["suggestion"] or "No layer has a large error of its own.") in text
 
 
 @pytest.mark.slow

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import small_artifacts as small
+from fake_reports import fake_report, typed
 
 from seenn_convert.artifact.schema.conversion import NeuronFacts
+from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, ThreeRuns
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.cli.console import conversion_text, policy_text, progress_bars
+from seenn_convert.cli.console import conversion_text, evaluation_text, policy_text, progress_bars
 
 
 @pytest.mark.parametrize(("neuron", "words"), [
@@ -49,3 +51,38 @@ def test_a_closed_standard_error_shows_no_progress(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stderr", None)
     with progress_bars() as progress:
         progress("reading", 0, 1)
+
+
+def test_small_energies_and_times_have_units_that_show_them() -> None:
+    """A network of some hundred operations takes nanojoules and microseconds."""
+    evaluation = typed(fake_report()).evaluation
+    tiny = replace(
+        evaluation,
+        milliseconds_per_image=ThreeRuns(ann=0.0012, all_timesteps=0.0345, early_exit=0.0078),
+        energy=replace(evaluation.energy, nanojoule_per_image=ThreeRuns(ann=1.234, all_timesteps=0.0456, early_exit=0.0078)),
+    )
+    rows = evaluation_text(tiny).splitlines()[2:6]
+
+    assert [row.split()[-3:] for row in rows] == [
+        ["timesteps", "µs/image", "energy*"], ["1.2", "1.23", "nJ"], ["34.5", "0.0456", "nJ"], ["7.8", "0.00780", "nJ"],
+    ]  # fmt: skip
+
+
+def test_larger_ones_stay_in_milliseconds() -> None:
+    evaluation = typed(fake_report()).evaluation
+    energy = replace(evaluation.energy, nanojoule_per_image=ThreeRuns(ann=58_900, all_timesteps=31_400, early_exit=6_800))
+    text = evaluation_text(replace(evaluation, energy=energy))
+
+    assert [row.split()[-3:] for row in text.splitlines()[2:6]] == [
+        ["timesteps", "ms/image", "energy*"], ["1.10", "58.9", "µJ"], ["30.20", "31.4", "µJ"], ["9.90", "6.80", "µJ"],
+    ]  # fmt: skip
+
+
+def test_the_confidence_is_a_sentence() -> None:
+    sure = ConfidenceFacts(average=0.939, calibration_error=0.021)
+    evaluation = typed(fake_report()).evaluation
+    early = replace(evaluation.early_exit, accuracy=0.922)
+    assert (
+        "On average the confidence at the exits is 93.9%, and 92.2% of the answers are right (expected calibration "
+        "error 2.1 points)"
+    ) in evaluation_text(replace(evaluation, early_exit=early, confidence=sure)).splitlines()

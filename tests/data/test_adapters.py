@@ -304,3 +304,12 @@ class Short(list):
 def test_what_holds_no_plain_numbers_is_refused_in_a_sentence(data: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         as_samples(data)
+
+
+def test_advice_for_tensors_works_with_tensors() -> None:
+    last = FLOATS.movedim(1, -1)
+    for given in (last, list(last)):
+        with pytest.raises(InputError, match=r"give x\.movedim\(-1, 1\)"):
+            as_samples(given, input_shape=FLOATS.shape[1:])
+    with pytest.raises(InputError, match=r"give numpy\.moveaxis\(x, -1, 1\)"):
+        as_samples(last.numpy(), input_shape=FLOATS.shape[1:])

@@ -1,5 +1,6 @@
 """Arrays from memory: what the npz reader never meets (see also its tests)."""
 
+import re
 import warnings
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 from seenn_convert.data.arrays import class_indices, images_of
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 
 
@@ -31,7 +34,7 @@ def test_read_only_and_reversed_arrays_are_taken_without_a_word(dtype: type) -> 
         assert torch.equal(images_of("mine", x[..., ::-1]), torch.from_numpy(x[..., ::-1].copy()))
 
 
-@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.zeros(3), np.float32(1.0)])
+@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.zeros(0), np.float32(1.0)])
 def test_nothing_is_refused(x: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"mine: x of shape .* is empty"):
         images_of("mine", np.asarray(x))
@@ -53,3 +56,44 @@ def test_labels_of_another_kind_or_number_are_refused() -> None:
     for y, message in ((np.full(2, 0.5), "dtype float64"), (np.zeros(3, int), "holds 2 images"), (np.array([0, -1]), r"y\[1\]")):
         with pytest.raises(InputError, match=message):
             class_indices("mine", y, 2)
+
+
+@pytest.mark.parametrize(
+    ("x", "shape"),
+    [
+        (np.zeros(12, np.float32), None),
+        (np.zeros(12, np.float32), (12,)),
+        (np.zeros((8, 4), np.float32), (8, 4)),
+        (np.zeros((3, 8, 8), np.float32), (3, 8, 8)),
+        (np.zeros((1, 8, 8), np.float32), (1, 8, 8)),
+        (np.zeros((3, 8, 8), np.uint8), (3, 8, 8)),
+        (np.zeros(12, np.uint8), (12,)),
+    ],
+)
+def test_one_input_alone_is_told_to_lack_the_axis_of_samples(x: np.ndarray, shape: tuple[int, ...] | None) -> None:
+    wanted = Wanted.by(Preprocessing(), shape)
+    with pytest.raises(InputError, match=r"has no axis of samples; give x\[None\]"):
+        images_of("mine", x, wanted)
+    assert len(images_of("mine", x[None], wanted)) == 1  # the advice works
+
+
+def test_one_grey_image_of_bytes_has_its_axis_of_samples() -> None:
+    images = images_of("mine", np.zeros((1, 8, 8), np.uint8), Wanted.by(Preprocessing(), (1, 8, 8)))
+    assert images.shape == (1, 1, 8, 8)
+
+
+def test_python_objects_are_named_and_what_makes_numbers_of_them() -> None:
+    y, x = np.array([0, 1], dtype=object), np.array([[0.5, 1.0]], dtype=object)
+    with pytest.raises(InputError, match=r"mine: y holds Python objects; save y\.astype\(int\)"):
+        class_indices("mine", y, 2)
+    with pytest.raises(InputError, match=r"mine: x holds Python objects; save x\.astype\('float32'\)"):
+        images_of("mine", x)
+    assert class_indices("mine", y.astype(int), 2).tolist() == [0, 1]
+    assert images_of("mine", x.astype("float32")).tolist() == [[0.5, 1.0]]
+
+
+def test_the_advice_on_channels_fits_the_kind_of_data() -> None:
+    x = np.zeros((2, 8, 6, 3), np.float32)
+    for wanted, words in ((Wanted(channels=3), "numpy.moveaxis(x, -1, 1)"), (Wanted(channels=3, tensors=True), "x.movedim(-1, 1)")):
+        with pytest.raises(InputError, match=re.escape(words)):
+            images_of("mine", x, wanted)

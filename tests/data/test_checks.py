@@ -9,6 +9,7 @@ import torch
 
 from seenn_convert.data.checks import (
     check_shape,
+    check_steps,
     checked_labels,
     checked_names,
     classes_of,
@@ -19,6 +20,7 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
+from seenn_convert.workflows.convert.run import convert
 
 
 def test_labels_that_fit_are_returned() -> None:
@@ -108,3 +110,33 @@ def test_the_advice_on_pixels_of_another_shape_is_one_that_works(
     if "--crop 8" in advice:
         resized = Dataset.of(data.source, Preprocessing(resize=8, crop=8, layout=layout))
         assert shape_problem(resized, shape) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "refused"),
+    [
+        ((13,), Preprocessing(resize=8), True),
+        ((13,), Preprocessing(crop=8), True),
+        ((3, 4, 5, 6), Preprocessing(resize=8), True),
+        ((13,), Preprocessing(mean=(0.5,)), False),
+        ((13,), None, False),
+        ((64,), Preprocessing(resize=8), False),  # a square image in a row
+        ((1, 8, 8), Preprocessing(resize=8), False),
+    ],
+)
+def test_a_resize_of_what_is_no_image_is_refused(
+    shape: tuple[int, ...], given: Preprocessing | None, refused: bool
+) -> None:
+    data = Dataset.of(ImageSource("x.npz", torch.zeros(4, *shape)), Preprocessing())
+    if not refused:
+        check_steps(data, given, shape)
+        return
+    with pytest.raises(InputError, match=r"no images: nothing can be resized or cropped; leave out --resize and --crop"):
+        check_steps(data, given, shape)
+
+
+def test_a_conversion_refuses_it() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(13, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)).eval()
+    for shape in (None, (13,)):
+        with pytest.raises(InputError, match="leave out --resize and --crop"):
+            convert(model, torch.zeros(40, 13), preprocessing=Preprocessing(resize=8), input_shape=shape)

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from seenn_convert.data import Dataset, Preprocessing, open_dataset
+from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
 
 PLAIN = Preprocessing()
@@ -297,3 +298,11 @@ def test_images_opened_for_one_layout_are_laid_out_for_another(tmp_path: Path) -
     assert torch.equal(all_images(last), all_images(data).permute(0, 2, 3, 1))
     assert torch.equal(last.labels, data.labels) and last.fingerprint() == data.fingerprint()
     assert data.laid_out("channels_first") is data
+
+
+def test_names_that_differ_only_in_case_are_told_to() -> None:
+    data = Dataset.of(ImageSource("d", torch.zeros(3, 1, 2, 2), torch.arange(3), ("ant", "moth", "zebra")), PLAIN)
+    with pytest.raises(InputError, match="differ only in upper and lower case; write both alike"):
+        data.with_classes(("Zebra", "Ant", "Moth"))
+    with pytest.raises(InputError, match="does not know the classes ant, moth, zebra"):
+        data.with_classes(("Zebra", "Ant", "Bee"))

@@ -1,7 +1,10 @@
 """The advice on a shape says what makes it right, and following it does."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from seenn_convert.data.shapes import shape_advice
 
@@ -33,3 +36,12 @@ def test_numbers_that_cannot_be_rearranged_are_asked_for_by_shape() -> None:
 def test_channels_that_move_keep_their_pixels() -> None:
     """A reshape would give the shape as well, and mix the pixels."""
     assert "moveaxis" in shape_advice((2, 3, 4), (3, 4, 2))
+
+
+@pytest.mark.parametrize(("found", "wanted"), [((3, 5, 6), (5, 6, 3)), ((5, 6, 3), (3, 5, 6)), ((4, 9), (9, 4)), ((2, 3, 4), (3, 2, 4))])
+def test_the_advice_for_tensors_works_with_tensors(found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    x = torch.arange(2 * math.prod(found)).reshape(2, *found)
+    expected = eval(shape_advice(found, wanted).split("give ")[1], {"x": x.numpy(), "numpy": np})
+    moved = eval(shape_advice(found, wanted, tensors=True).split("give ")[1], {"x": x})
+
+    assert moved.tolist() == expected.tolist()

@@ -301,3 +301,16 @@ def test_a_file_names_no_source_line_of_this_package() -> None:
     """The nodes of an ONNX file come from no Python code; where one is read from a module, its line is named."""
     sources = dict(read_model(SAMPLE / "fashion_mnist.onnx").program.sources)
     assert sources and not [where for where in sources.values() if ".py:" in where]
+
+
+def test_a_module_where_a_function_is_wanted(package: str, tmp_path: Path) -> None:
+    (tmp_path / "seenn_test_instance.py").write_text("from torch import nn\nnet = nn.Linear(7, 2)\n")
+    with pytest.raises(InputError, match=r"net is a module, not a function that returns one; .* 'def make\(\): return net'"):
+        read_model("seenn_test_instance:net", (7,))
+
+
+@pytest.mark.parametrize("model", ["mynet.factory", "package.mynet.factory", "model.pth"])
+def test_a_dot_for_the_colon_is_told(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no such file; .* give package.module:factory, with a colon"):
+        read_model(model, (7,))

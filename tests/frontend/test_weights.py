@@ -1,6 +1,7 @@
 """Weights come from the files that people have; what does not fit is said in one sentence; nothing is unpickled."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,19 +112,47 @@ def test_what_does_not_fit_is_listed_in_one_sentence(
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
-@pytest.mark.parametrize("wrap", [lambda module: module, lambda module: {"model": module.state_dict(), "options": Path("a")}])
+WRAPPED: list[Callable[[nn.Module], Any]] = [
+    lambda module: module,
+    lambda module: {"epoch": Path("a"), "model": module},
+    *(
+        lambda module, key=key: {"options": Path("a"), key: module.state_dict()}
+        for key in ("state_dict", "model_state_dict", "model", "net", "weights", "params")
+    ),
+    lambda module: {"model": "resnet18", "options": Path("a"), "net": module.state_dict()},
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
 def test_pickled_objects_are_refused_with_a_line_that_works(
     tmp_path: Path, state: State, wrap: Callable[[nn.Module], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    name = 'it\'s "my" $HOME `model`.pth'
     module = net()
     module.load_state_dict(state)
-    torch.save(wrap(module), tmp_path / "w.pth")
+    torch.save(wrap(module), tmp_path / name)
     with pytest.raises(InputError, match="holds pickled objects beside tensors") as caught:
-        load_weights(net(), tmp_path / "w.pth", "mine:net")
-    command = str(caught.value).partition('python -c "')[2].removesuffix('"')
+        load_weights(net(), tmp_path / name, "mine:net")
+    python, option, program = shlex.split(str(caught.value).partition("give those: ")[2])
+    assert (python, option) == ("python", "-c")
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-c", command], check=True, cwd=tmp_path)
+    if isinstance(wrap(module), nn.Module):  # as a user does it
+        subprocess.run([sys.executable, option, program], check=True, cwd=tmp_path)
+    else:
+        exec(program, {})
     assert loaded(tmp_path / "weights.pth", state) == ()
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_said_to_be(tmp_path: Path, state: State, name: str, share: float) -> None:
+    path = tmp_path / name
+    (torch.save if name == "w.pth" else save_file)(state, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match="is damaged or cut off; copy or download it again") as caught:
+        load_weights(net(), path, "mine:net")
+    assert "header" not in str(caught.value)
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

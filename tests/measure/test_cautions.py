@@ -4,7 +4,9 @@ import pytest
 import small_artifacts as small
 from torch import Tensor, nn
 
+from seenn_convert.calibration.calibration import Calibration, LayerCalibration
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.measure.cautions import channel_cautions
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
 
@@ -68,3 +70,14 @@ def test_a_drop_that_nobody_asked_for_is_a_warning() -> None:
         drop = artifact.report.conversion.exit.held_out.expected_drop
         assert (drop > 2) is expected
         assert ("large_drop" in [one.code for one in artifact.report.conversion.warnings]) is expected
+
+
+@pytest.mark.parametrize(("per_channel", "words"), [(True, ": relu (2 of 3 channels), other (1 of 2 channels)"), (False, ": relu (2), other (1)")])
+def test_dead_channels_are_told_with_how_many_there_are(per_channel: bool, words: str) -> None:
+    layers = {
+        "relu": LayerCalibration((1.0, 1.0, 1.0), maximum=1.0, firing_share=0.5, dead_channels=(0, 2)),
+        "fine": LayerCalibration((1.0, 1.0), maximum=1.0, firing_share=0.5, dead_channels=()),
+        "other": LayerCalibration((1.0, 1.0), maximum=1.0, firing_share=0.5, dead_channels=(1,)),
+    }
+    (told,) = channel_cautions(Calibration("max", per_channel, 8, layers))
+    assert told.code == "dead_channels" and told.text.endswith(words)

@@ -17,6 +17,7 @@ WarningCode = Literal[
     "one_answer",
     "class_order",
     "preprocessing",
+    "preprocessing_unused",
     "sigmoid_per_class",
     "probabilities",
     "target_not_reached",

@@ -10,7 +10,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seenn_convert.data.arrays import check_images, class_indices, images_of
+from seenn_convert.data.arrays import check_images, check_objects, class_indices, images_of
 from seenn_convert.data.readers.free_memory import check_fits
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError, reason_of
@@ -86,6 +86,8 @@ def _check(path: Path, headers: dict[str, _Header], names: list[str], wanted: Wa
     wanted.check_labelled(path, "y" in headers)
     x = headers["x"]
     check_images(str(path), x.shape, x.dtype, wanted)
+    if "y" in headers:
+        check_objects(str(path), "y", headers["y"].dtype)
     if "y" in headers and headers["y"].shape[:1] != x.shape[:1]:
         raise InputError(
             f"{path}: labels y have shape {headers['y'].shape} and x holds {x.shape[0]} images; give one label an image"

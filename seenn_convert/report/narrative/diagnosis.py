@@ -8,7 +8,7 @@ def diagnosis_words(diagnosis: Diagnosis) -> str:
     if not any(layer.parts for layer in diagnosis.layers):
         found = "What the errors of the layers are made of was not measured."
     elif diagnosis.breaks is None:
-        found = "No layer breaks."
+        found = "No layer has a large error of its own."
     else:
         own = next((layer.own_error for layer in diagnosis.layers if layer.name == diagnosis.breaks), None) or 0.0
         found = f"{diagnosis.breaks} is the first layer that breaks: its own error is {own:.1%} of its activation."

@@ -93,8 +93,8 @@ def policy_head_words(head: HeadFacts) -> str:
 def confidence_words(accuracy: float, sure: ConfidenceFacts) -> str:
     """Return how sure the network is of its answers at the exits, and how often it is right."""
     return (
-        f"confidence at the exits: {percent(sure.average)} on average, right {percent(accuracy)}; it is off by "
-        f"{number(100 * sure.calibration_error, 1)} points on average (expected calibration error)"
+        f"On average the confidence at the exits is {percent(sure.average)}, and {percent(accuracy)} of the answers "
+        f"are right (expected calibration error {number(100 * sure.calibration_error, 1)} points)"
     )
 
 

@@ -60,7 +60,7 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
             found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate)))
         if evaluation.confidence is not None:
             sure = confidence_words(evaluation.early_exit.accuracy, evaluation.confidence)
-            found.append(Verdict(evaluation.confidence.calibration_error <= HONEST, f"{sure[0].upper()}{sure[1:]}."))
+            found.append(Verdict(evaluation.confidence.calibration_error <= HONEST, f"{sure}."))
         found += [*_energy(evaluation), *_time(evaluation)]
     return tuple(found)
 

@@ -8,6 +8,7 @@ from seenn_convert.artifact.provenance import data_facts, is_among
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, matched_classes
 from seenn_convert.data.samples import Samples
+from seenn_convert.data.wanted import no_labels
 from seenn_convert.errors import InputError
 from seenn_convert.progress import Progress
 
@@ -44,7 +45,9 @@ class Known:
         if self.validation is None:
             return None
         given, wanted = self.validation, data.preprocessing
-        found = as_samples(given, wanted, progress=progress, input_shape=input_shape, labelled=True)
+        found = as_samples(given, wanted, progress=progress, input_shape=input_shape)
+        if found.labels is None:
+            raise InputError(no_labels(found.name, "--validation-data (validation_data)"))
         check_shape(found, tuple(input_shape))
         found = matched_classes(found, data.class_names, classes)
         checked_labels(found, classes)

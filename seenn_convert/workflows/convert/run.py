@@ -19,7 +19,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, shape_problem
+from seenn_convert.data.checks import check_steps, checked_labels, checked_names, matched_classes, shape_problem
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -31,7 +31,7 @@ from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
 from seenn_convert.measure.costs import costs, run_counted
-from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.data_cautions import data_cautions, unused_preprocessing
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
@@ -119,6 +119,8 @@ def convert(
     source, data = read_inputs(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
     )
+    given = calibration_data.preprocessing if isinstance(calibration_data, Samples) else preprocessing
+    check_steps(data, given, source.program.input_shape)
     if class_names is not None:
         data = data.with_classes(checked_names(class_names, _classes(source.program)))
     _check_data(source.program, data)
@@ -128,17 +130,18 @@ def convert(
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
     progress("reading the model", 1, 1)
-    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known)
+    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known,
+                       tuple(unused_preprocessing(data, given)))  # fmt: skip
 
 
 def compile_ann(
     ann: Program, data: Samples, options: Options, model: ModelOrigin, parity: float | None, progress: Progress,
-    extra_passes: Sequence[Pass] = (), known: Known = Known(),
+    extra_passes: Sequence[Pass] = (), known: Known = Known(), warnings: Sequence[Caution] = (),
 ) -> Artifact:  # fmt: skip
     """Calibrate, insert neurons, tune the exit, and put everything into an artifact.
 
     The ANN has been through its passes; those of the user's own that are for stage SNN are run here. ``parity`` is the
-    relative error against the original, None where it is not known.
+    relative error against the original, None where it is not known. ``warnings`` are those about the inputs.
     """
     session = open_session(ann, data, options, progress, known)
     ann, data = session.ann, session.data
@@ -152,7 +155,7 @@ def compile_ann(
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
-              *data_cautions(data))  # fmt: skip
+              *data_cautions(data), *warnings)  # fmt: skip
     energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy))
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")

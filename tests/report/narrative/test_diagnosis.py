@@ -15,5 +15,5 @@ def test_the_first_layer_that_breaks_and_the_suggestion() -> None:
 
 
 def test_no_layer_breaks_or_nothing_was_measured() -> None:
-    assert diagnosis_words(Diagnosis(layers=(LAYER,))) == "No layer breaks."
+    assert diagnosis_words(Diagnosis(layers=(LAYER,))) == "No layer has a large error of its own."
     assert diagnosis_words(Diagnosis()) == "What the errors of the layers are made of was not measured."

@@ -34,3 +34,9 @@ def test_images_that_cannot_validate(images: object, words: str) -> None:
     images = data.subset(range(10)) if len(images) == 10 else images  # type: ignore[arg-type]
     with pytest.raises(InputError, match=words):
         Known(validation=images).images(data, small.SHAPE, small.CLASSES, silent)  # type: ignore[arg-type]
+
+
+def test_missing_labels_are_asked_for_by_the_name_of_the_option() -> None:
+    images = small.dataset(20, seed=3, labelled=False)
+    with pytest.raises(InputError, match=r"has no labels; --validation-data \(validation_data\) needs an npz with 'y'"):
+        Known(validation=images).images(small.dataset(20), small.SHAPE, small.CLASSES, silent)
