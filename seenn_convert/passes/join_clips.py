@@ -1,11 +1,11 @@
-"""Join a rectifier and a clamp beside it: together they are one clipped rectifier."""
+"""Join a clamp and what clips beside it: with a rectifier it is one clipped rectifier, with a clamp one clamp."""
 
 import math
 
 from torch import nn
 
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import ClippedReLU
+from seenn_convert.ir.operators import AtenOperator, ClippedReLU
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.clamps import Clip, clip_at
 
@@ -15,7 +15,8 @@ class JoinClips(Pass):
 
     Before: ``x -> clamp(-a, b) -> relu -> y``     After: ``x -> clipped relu(b) -> y``
     Before: ``x -> relu -> clamp(-a, b) -> y``     After: ``x -> clipped relu(b) -> y``
-    So a guard against overflow costs no neurons of its own, and none of their levels.
+    Before: ``x -> clamp(-a, -) -> clamp(-, b) -> y``     After: ``x -> clamp(-a, b) -> y``
+    So a guard against overflow costs no neurons of its own, and none of their levels, and two bounds are one operator.
     Declines where something else reads what is between.
     """
 
@@ -35,15 +36,23 @@ class JoinClips(Pass):
 
 
 def _are_one(first: Clip, second: Clip) -> bool:
-    """Return whether one is a rectifier and the other a clamp around 0."""
+    """Return whether one is a rectifier and the other a clamp around 0, or whether each bounds one side."""
+    if math.isinf(first.high) and math.isinf(second.low) and not (first.rectifies or second.rectifies):
+        return first.low < second.high
     rectifier, clamp = (first, second) if first.rectifies else (second, first)
     return rectifier.rectifies and not clamp.rectifies and clamp.low <= 0 < clamp.high
 
 
 def _join(draft: Draft, first: Clip, second: Clip) -> None:
-    high = min(first.high, second.high)
     kept = (first if first.rectifies else second).result
     for call in (*reversed(second.calls), *reversed(first.calls)):
         if call is not kept:
             draft.bypass(call)
-    draft.replace_module(kept, nn.ReLU() if math.isinf(high) else ClippedReLU(high))
+    draft.replace_module(kept, _joined(first, second))
+
+
+def _joined(first: Clip, second: Clip) -> nn.Module:
+    high = min(first.high, second.high)
+    if not (first.rectifies or second.rectifies):
+        return AtenOperator("clamp.default", ("@0", first.low, high))
+    return nn.ReLU() if math.isinf(high) else ClippedReLU(high)

@@ -10,9 +10,12 @@ import torch
 from onnx import helper
 from onnx_models import Array, floats, node, write_model
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from torch import Tensor, nn
 
+import seenn_convert as sc
 from seenn_convert.errors import UnsupportedOperatorError
 from seenn_convert.frontend.load import read_model
+from seenn_convert.runtime.policies import FixedPolicy
 
 IMAGES = np.random.default_rng(1).random((32, 3, 8, 8), np.float32)
 
@@ -20,8 +23,8 @@ IMAGES = np.random.default_rng(1).random((32, 3, 8, 8), np.float32)
 class Reader(CalibrationDataReader):
     """Hands the images to the quantisation tool one by one."""
 
-    def __init__(self) -> None:
-        self.remaining = iter(IMAGES[:16])
+    def __init__(self, images: Array = IMAGES[:16]) -> None:
+        self.remaining = iter(images)
 
     def get_next(self) -> dict[str, Array] | None:
         image = next(self.remaining, None)
@@ -164,3 +167,69 @@ def test_a_range_that_was_limited_before_image_and_logits_are_not_limited_again(
     source = read_model(write_model(tmp_path, nodes, weights))
 
     assert torch.allclose(source.program(images), expected, atol=1e-4) and source.check(images) <= 1e-5
+
+
+def bottleneck(channels: int) -> nn.Module:
+    """Widen, rectify, narrow without an activation: the sum behind it has both signs."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 2 * channels, 1), nn.BatchNorm2d(2 * channels), nn.ReLU6(),
+        nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels), nn.BatchNorm2d(2 * channels),
+        nn.ReLU6(), nn.Conv2d(2 * channels, channels, 1), nn.BatchNorm2d(channels),
+    )  # fmt: skip
+
+
+class Bottlenecks(nn.Module):
+    """A residual network with linear bottlenecks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU6())
+        self.blocks = nn.ModuleList(bottleneck(6) for _ in range(3))
+        self.head = nn.Sequential(
+            nn.Conv2d(6, 12, 1), nn.BatchNorm2d(12), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(x)
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(1)
+    labels = torch.randint(0, 4, (256,))
+    images = (torch.rand(4, 1, 8, 8)[labels] + torch.rand(256, 1, 8, 8)) / 2
+    model = Bottlenecks().train()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(80):
+        batch = torch.randint(0, 256, (64,))
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
+        optimiser.step()
+    return model.eval(), images, labels
+
+
+def agreement(model: nn.Module | Path, expected: Tensor, images: Tensor, labels: Tensor) -> float:
+    """Return how many of the images are answered as expected after 8 timesteps."""
+    spiking = sc.convert(model, (images, labels), sc.Options(timesteps=8, calibration="fast")).model()
+    spiking.policy = FixedPolicy(8)
+    return float((spiking(images).predictions == expected).float().mean())
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+def test_the_range_of_a_signed_result_makes_no_neurons(
+    trained: tuple[nn.Module, Tensor, Tensor], form: QuantFormat, tmp_path: Path
+) -> None:
+    """Neurons there would spend their levels on a second rounding of each sum, and the answers would be lost."""
+    model, images, labels = trained
+    plain, path = tmp_path / "plain.onnx", tmp_path / "quantised.onnx"
+    dynamic = {"x": {0: "N"}}
+    torch.onnx.export(model, (images[:2],), str(plain), dynamo=False, input_names=["x"], dynamic_axes=dynamic)
+    quantize_static(plain, path, Reader(images.numpy()), quant_format=form, activation_type=QuantType.QUInt8)
+    quantised = onnxruntime.InferenceSession(str(path)).run(None, {"x": images.numpy()})[0]
+    of_float = agreement(model, model(images).argmax(1), images, labels)
+    of_file = agreement(path, torch.from_numpy(quantised).argmax(1), images, labels)
+
+    assert of_float >= 0.95 and of_file >= of_float - 0.03

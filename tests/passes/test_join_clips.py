@@ -9,7 +9,7 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.ir.operators import ClippedReLU
+from seenn_convert.ir.operators import AtenOperator, ClippedReLU
 from seenn_convert.passes.join_clips import JoinClips
 
 Act = Callable[[Tensor], Tensor]
@@ -46,10 +46,19 @@ def test_a_pair_around_zero_is_one_rectifier(act: Act, maximum: float) -> None:
         lambda x: F.relu(x.clamp(-2, -1)),  # nothing is left
         lambda x: F.relu(F.relu6(x)),  # no clamp
         lambda x: x.clamp(-2, 2).clamp(-1, 1),  # no rectifier
+        lambda x: x.clamp(min=0.3).clamp(max=0.2),  # a constant
     ],
 )
 def test_other_pairs_stay(act: Act) -> None:
     assert len(joined(act)) > 1
+
+
+def test_a_lower_and_an_upper_bound_are_one_clamp_which_a_rectifier_takes_too() -> None:
+    (clamp,) = joined(lambda x: x.clamp(min=-0.2).clamp(max=0.3))
+    (rectifier,) = joined(lambda x: F.relu(x.clamp(min=-0.2).clamp(max=0.3)))
+
+    assert isinstance(clamp, AtenOperator) and clamp.arguments == ("@0", -0.2, 0.3)
+    assert isinstance(rectifier, ClippedReLU) and rectifier.maximum == 0.3
 
 
 def test_declines_where_something_else_reads_the_first() -> None:

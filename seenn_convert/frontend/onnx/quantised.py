@@ -283,7 +283,18 @@ class _Rewriter(Rewriting):
             above = f"{proto.output[0]}/above"
             self.append("Max", [source, self.hold(low)], above)
             self.emit(proto, "Min", [above, self.hold(high)])
-        elif self.opset < 11:
-            self.emit(proto, "Clip", [source], min=float(low.reshape(())), max=float(high.reshape(())))
+        elif low < 0:  # one bound after the other: what is not bounded from 0 on is no activation function
+            above = f"{proto.output[0]}/above"
+            self._clip(proto, source, float(low.reshape(())), None, above)
+            self._clip(proto, above, None, float(high.reshape(())))
         else:
-            self.emit(proto, "Clip", [source, self.hold(low.reshape(())), self.hold(high.reshape(()))])
+            self._clip(proto, source, float(low.reshape(())), float(high.reshape(())))
+
+    def _clip(self, proto: NodeProto, source: str, low: float | None, high: float | None, output: str = "") -> None:
+        """Add a Clip, whose bounds are attributes before opset 11."""
+        bounds = {"min": low, "max": high}
+        if self.opset < 11:
+            self.emit(proto, "Clip", [source], output, **{key: one for key, one in bounds.items() if one is not None})
+            return
+        held = ["" if one is None else self.hold(np.float32(one)) for one in bounds.values()]
+        self.emit(proto, "Clip", [source, *held], output)

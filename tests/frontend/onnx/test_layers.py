@@ -222,3 +222,12 @@ def test_more_normalizations(
     tmp_path: Path, operator: str, attributes: dict[str, Any], constants: dict[str, Array], opset: int
 ) -> None:
     check_program(tmp_path, [node(operator, "x", *constants, **attributes)], constants, opset=opset)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_norm_of_zero_divides_nothing(tmp_path: Path, order: int) -> None:
+    """onnxruntime leaves a vector of zeros as it is."""
+    mask = np.ones(IMAGE, np.float32)
+    mask[:, 2] = 0
+    nodes = [node("Mul", "x", "m", outputs=("z",)), node("LpNormalization", "z", axis=-1, p=order)]
+    check_program(tmp_path, nodes, {"m": mask})

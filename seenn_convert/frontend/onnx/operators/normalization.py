@@ -108,11 +108,11 @@ def _standardise(image: Tensor, dims: list[int]) -> Tensor:
 
 
 def lp_normalization(node: OnnxNode) -> Layer:
-    """LpNormalization: by the norm along one axis."""
+    """LpNormalization: by the norm along one axis; zeros stay zeros."""
     axis = node.axis_beside_batch(node.integer("axis", -1))
     return Layer(Compute(partial(_by_norm, order=node.integer("p", 2), axis=axis)))
 
 
 def _by_norm(image: Tensor, order: int, axis: int) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(image, order, dim=[axis], keepdim=True)
-    return image / norm
+    return image / norm.clamp(min=torch.finfo(torch.float32).tiny)
