@@ -118,6 +118,7 @@ def convert(
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
+    source = source.noted(images)
     source = settle_clamps(source, data, options, images, progress)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
