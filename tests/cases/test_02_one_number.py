@@ -105,11 +105,13 @@ def test_a_probability_of_unknown_logit_is_refused(
 @pytest.mark.parametrize("end", [lambda z: 1 - z.sigmoid(), lambda z: torch.cat([z, -z], 1).softmax(1)[:, 1]])
 def test_a_probability_is_cut_at_one_half(body: list[nn.Module], end: Callable[[Tensor], Tensor]) -> None:
     network = toys.toy(lambda m, x: end(m.layers(x)), (1, 8, 8), layers=nn.Sequential(*body))
-    images, labels = draw(2)
-    artifact = sc.convert(network, (images, labels), OPTIONS)
-
+    images, _ = draw(2)
     with torch.no_grad():
         expected = (network(images).flatten() > 0.5).long()
+    artifact = sc.convert(network, (images, expected), OPTIONS)
+
+    with torch.no_grad():
+        assert torch.equal(artifact.ann(images).argmax(1), expected)
     assert (artifact.model()(images).predictions == expected).double().mean() >= 0.97
     assert set(expected.tolist()) == {0, 1}
 
