@@ -11,7 +11,15 @@ from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import Affine, AtenOperator, Concatenate, Expand, Permute, Reshape, Slice
 from seenn_convert.ir.program import Program
 
-Squashing = Literal["sigmoid", "softmax", "log_softmax", "sigmoid_pair"]
+Squashing = Literal["sigmoid", "softmax", "log_softmax", "sigmoid_pair", "other_sigmoid", "half_softmax"]
+
+SIGMOIDS = {
+    ("sigmoid", 1.0, 0.0): 1.0,
+    ("sigmoid", -1.0, 1.0): -1.0,
+    ("tanh", 0.5, 0.5): 2.0,
+    ("tanh", -0.5, 0.5): -2.0,
+}
+"""A function, what it is multiplied by, and what is added: the sigmoid of how many times the function's argument."""
 
 REARRANGING = (Reshape, Permute, Expand, Slice, nn.Identity, nn.Dropout)
 """They leave a row as it is if they keep the number of its elements and no two of its axes are longer than 1."""
@@ -60,6 +68,29 @@ def paired_logit(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> tup
         if is_rest and is_sigmoid and _behind_rearranging(program, other.all_input_nodes[0], shapes)[0] is node:
             return node.all_input_nodes[0], place
     return None
+
+
+def one_probability(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> tuple[fx.Node, float] | None:
+    """Return the node of which an ANN with one output gives a probability, and a factor; None if there is none.
+
+    A node with one number z stands for sigmoid(factor * z). One with two numbers stands for their softmax, of which the
+    ANN gives the second, with the factor 1, or the first, with -1.
+    """
+    node, module = _behind_rearranging(program, program.graph_module.graph.output_node().all_input_nodes[0], shapes)
+    scale, shift = 1.0, 0.0
+    while isinstance(module, Affine) and module.scale.numel() == module.shift.numel() == 1:
+        scale, shift = scale * module.scale.item(), scale * module.shift.item() + shift
+        node, module = _behind_rearranging(program, node.all_input_nodes[0], shapes)
+    if isinstance(module, AtenOperator) and len(node.all_input_nodes) == 1:
+        factor = SIGMOIDS.get((module.name, scale, shift))
+        return None if factor is None else (node.all_input_nodes[0], factor)
+    if not isinstance(module, Slice) or (scale, shift) not in ((1.0, 0.0), (-1.0, 1.0)):
+        return None
+    both, last = _behind_rearranging(program, node.all_input_nodes[0], shapes)
+    found = _softmax(both, last, shapes)
+    if found is None or found[1] != "softmax" or math.prod(shapes[both.name]) != 2:
+        return None
+    return found[0], scale if module.start % 2 else -scale
 
 
 def _softmax(

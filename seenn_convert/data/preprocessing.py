@@ -89,11 +89,17 @@ class Preprocessing:
             pixels = _resize_shorter_side(pixels, self.resize, self.interpolation)
         if self.crop is not None:
             pixels = _crop_centre(pixels, self.crop)
+        pixels = self._normalised(pixels)
+        return (_laid_out(pixels, self.layout) if pixels.ndim == 4 else pixels).contiguous()
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """Return the images less ``mean``, over ``std``; numbers of 0 to 255 are whole again if they were."""
         if self.mean is not None:
             pixels = pixels - _per_channel("mean", self.mean, pixels)
-        if self.std is not None:
-            pixels = pixels / _per_channel("std", self.std, pixels)
-        return (_laid_out(pixels, self.layout) if pixels.ndim == 4 else pixels).contiguous()
+        if self.std is None:
+            return pixels
+        std = _per_channel("std", self.std, pixels)
+        return pixels * 255 if set(self.std) == {1 / 255} else pixels / std
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as plain JSON values; ``from_json`` reads them back."""

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
-from seenn_convert.analysis.last_call import Squashing, paired_logit, row_shapes, squashed_logits
+from seenn_convert.analysis.last_call import Squashing, one_probability, paired_logit, row_shapes, squashed_logits
 from seenn_convert.errors import InputError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import device_of, read_results
-from seenn_convert.ir.operators import Pad, Reshape
+from seenn_convert.ir.operators import Affine, AtenOperator, Pad, Reshape
 from seenn_convert.ir.program import Program
 
 
@@ -38,7 +38,7 @@ class Reading:
             return logits
         values = logits[:, 1:] - logits[:, :1] if self.is_binary else logits
         match self.taken_off:
-            case "sigmoid":
+            case "sigmoid" | "other_sigmoid" | "half_softmax":
                 values = values.sigmoid()
             case "softmax" | "sigmoid_pair":
                 values = values.softmax(-1)
@@ -51,7 +51,13 @@ class Reading:
         if self.shape is None:
             return
         shown = shape_text(self.shape)
-        if self.is_binary and self.taken_off:
+        if self.taken_off in ("other_sigmoid", "half_softmax"):
+            yield (
+                f"the model returns one number per image, {shown}, the probability of class 1: it is read as two "
+                "classes with the logits that it is made of; class 1 is the answer where it is above 0.5, and the "
+                "confidence is its own"
+            )
+        elif self.is_binary and self.taken_off:
             yield (
                 f"the model returns one number per image, {shown}, from a sigmoid: it is read as two classes with the "
                 "logits (0, z), where z is the input of the sigmoid; class 1 is the answer where the sigmoid is above "
@@ -110,8 +116,22 @@ def as_classifier(program: Program) -> tuple[Program, Reading]:
             "the model ends in a softmax over one class, which is the same for every image; end it in a sigmoid, or "
             "return the score itself"
         )
+    part = one_probability(program, shapes) if math.prod(shape) == 1 and taken_off is None else None
+    if part is not None and _is_finite(program, part[0]):
+        return _of_probability(program, *part, shapes[part[0].name], shape)
     zeros = (1, 0) if math.prod(shape) == 1 else (0, 0)
     return _ended(program, logits, shapes[logits.name], zeros), Reading(shape, taken_off)
+
+
+def _of_probability(
+    program: Program, node: fx.Node, factor: float, sizes: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[Program, Reading]:
+    """Return the program with the logits of the probability that it gives; ``sizes`` are those of ``node``."""
+    if math.prod(sizes) == 2:
+        order = None if factor > 0 else AtenOperator("flip.default", ("@0", (1,)))
+        return _ended(program, node, sizes, (0, 0), order), Reading(shape, "half_softmax")
+    scaling = Affine(torch.tensor(factor, dtype=program.input_dtype), torch.zeros((), dtype=program.input_dtype))
+    return _ended(program, node, sizes, (1, 0), scaling), Reading(shape, "other_sigmoid")
 
 
 def shape_text(shape: tuple[object, ...]) -> str:
@@ -119,12 +139,16 @@ def shape_text(shape: tuple[object, ...]) -> str:
     return f"({', '.join(map(str, ('batch', *shape)))}{',' if not shape else ''})"
 
 
-def _ended(program: Program, logits: fx.Node, shape: tuple[int, ...], zeros: tuple[int, int]) -> Program:
-    """Return the program that ends in ``logits``, of rows of ``shape``, with zeros before and behind them."""
+def _ended(
+    program: Program, logits: fx.Node, shape: tuple[int, ...], zeros: tuple[int, int], last: nn.Module | None = None
+) -> Program:
+    """Return the program that ends in ``logits``, of rows of ``shape``, through ``last``, with zeros around them."""
     draft = Draft(program)
     end = next(node for node in draft.graph.nodes if node.name == logits.name)
     if len(shape) != 1:
         end = draft.insert_after(end, "class_scores", Reshape((math.prod(shape),)), [end])
+    if last is not None:
+        end = draft.insert_after(end, "logit", last, [end])
     if any(zeros):
         end = draft.insert_after(end, "two_classes", Pad(zeros), [end])
     draft.graph.output_node().args = (end,)

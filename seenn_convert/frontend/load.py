@@ -31,6 +31,12 @@ OTHER_CHANNELS = {1: 3, 3: 1}
 """Grey and colour: what image data can be turned into where a model does not take it as it is."""
 
 
+NOT_WHOLE = (
+    "the file takes whole numbers and the images hold others, as resizing makes them: the network computes with these "
+    "as they are, and the file itself with the nearest whole ones"
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """A model as it was read.
@@ -72,6 +78,8 @@ class Source:
         if self.reference is None:
             return 0.0
         images = images.to(self.program.input_dtype)
+        if self.pixel_range is not None:
+            images = images.round().clamp(*self.pixel_range)  # the original takes no others
         with torch.no_grad():
             expected = self._run_reference(self.reference, images)
             found = self._as_original(images)
@@ -86,6 +94,12 @@ class Source:
                 f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
             )
         return error
+
+    def noted(self, images: Tensor) -> "Source":
+        """Return the source with a note if it takes whole numbers and these images hold others."""
+        if self.pixel_range is None or torch.equal(images.round(), images.round(decimals=3)):
+            return self
+        return replace(self, notes=(*self.notes, NOT_WHOLE))
 
     def _as_original(self, images: Tensor) -> Tensor:
         """Return what the original returns for ``images``, as the program computes it."""

@@ -1,12 +1,15 @@
 """A binary classifier with one output converts, in every format, to a network that answers as its threshold does."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import toys
 from torch import Tensor, nn
 
 import seenn_convert as sc
+from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 
 COUNT = 240
@@ -71,6 +74,46 @@ def test_the_answers_are_those_of_the_threshold(tmp_path: Path, body: list[nn.Mo
     found = sc.evaluate(artifact, draw(3))
     assert found.ann_accuracy >= 0.9
     assert found.early_exit.accuracy >= found.ann_accuracy - 0.03
+
+
+PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "exp": lambda z: 1 / (1 + torch.exp(-z)),
+    "hardsigmoid": lambda z: nn.functional.hardsigmoid(z),
+    "of three": lambda z: torch.cat([z, -z, z * 0], 1).softmax(1)[:, 0],
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["module", "onnx"])
+@pytest.mark.parametrize("end", PROBABILITIES)
+def test_a_probability_of_unknown_logit_is_refused(
+    tmp_path: Path, body: list[nn.Module], end: str, kind: str
+) -> None:
+    """It is never below 0, so class 1 would be the answer for every image."""
+    network = toys.toy(lambda m, x: PROBABILITIES[end](m.layers(x)), (1, 8, 8), layers=nn.Sequential(*body))
+    images, labels = draw(2)
+    path = tmp_path / "m.onnx"
+    if kind == "onnx":
+        torch.onnx.export(
+            network, (images[:2],), path, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
+        )
+
+    with pytest.raises(InputError, match="looks like a probability.* return the logit"):
+        sc.convert(network if kind == "module" else path, (images, labels), OPTIONS)
+
+
+@pytest.mark.parametrize("end", [lambda z: 1 - z.sigmoid(), lambda z: torch.cat([z, -z], 1).softmax(1)[:, 1]])
+def test_a_probability_is_cut_at_one_half(body: list[nn.Module], end: Callable[[Tensor], Tensor]) -> None:
+    network = toys.toy(lambda m, x: end(m.layers(x)), (1, 8, 8), layers=nn.Sequential(*body))
+    images, _ = draw(2)
+    with torch.no_grad():
+        expected = (network(images).flatten() > 0.5).long()
+    artifact = sc.convert(network, (images, expected), OPTIONS)
+
+    with torch.no_grad():
+        assert torch.equal(artifact.ann(images).argmax(1), expected)
+    assert (artifact.model()(images).predictions == expected).double().mean() >= 0.97
+    assert set(expected.tolist()) == {0, 1}
 
 
 def test_confidence_is_that_of_the_sigmoid(body: list[nn.Module]) -> None:

@@ -95,6 +95,37 @@ def test_one_number_is_read_as_two_classes(tmp_path: Path, end: str) -> None:
         assert ("sigmoid: it is read" in source.notes[0]) == squashed
 
 
+PROBABILITIES: dict[str, tuple[Callable[[Tensor], Tensor], int, Callable[[Tensor], Tensor]]] = {
+    "second of two": (lambda y: y.softmax(1)[:, 1], 2, lambda y: y[:, 1] - y[:, 0]),
+    "second of two, kept": (lambda y: y.softmax(1)[:, 1:], 2, lambda y: y[:, 1] - y[:, 0]),
+    "last of two": (lambda y: y.softmax(1).select(1, -1), 2, lambda y: y[:, 1] - y[:, 0]),
+    "first of two": (lambda y: y.softmax(1)[:, :1], 2, lambda y: y[:, 0] - y[:, 1]),
+    "less the first of two": (lambda y: 1 - y.softmax(1)[:, 0], 2, lambda y: y[:, 1] - y[:, 0]),
+    "of two maps": (lambda y: y[..., None, None].softmax(1)[:, 1], 2, lambda y: y[:, 1] - y[:, 0]),
+    "less a sigmoid": (lambda y: 1 - y.sigmoid(), 1, lambda y: -y[:, 0]),
+    "less a sigmoid, squeezed": (lambda y: 1 - y.sigmoid().squeeze(1), 1, lambda y: -y[:, 0]),
+    "less a sigmoid, in two steps": (lambda y: -y.sigmoid() + 1, 1, lambda y: -y[:, 0]),
+    "twice less a sigmoid": (lambda y: 1 - (1 - y.sigmoid()), 1, lambda y: y[:, 0]),
+    "tanh": (lambda y: (y.tanh() + 1) / 2, 1, lambda y: 2 * y[:, 0]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("end", PROBABILITIES)
+def test_one_probability_is_read_by_what_it_is_made_of(tmp_path: Path, end: str) -> None:
+    """The difference of the logits is the logit of the probability, so that it is cut at 0.5."""
+    function, outputs, logit = PROBABILITIES[end]
+    one = model(function, outputs)
+
+    for source in sources(one, tmp_path):
+        with torch.no_grad():
+            logits = source.program(IMAGES)
+        assert logits.shape == (6, 2)
+        assert torch.allclose(logits[:, 1] - logits[:, 0], logit(scores(one)), atol=1e-6)
+        assert source.check(IMAGES) < 1e-4
+        assert "above 0.5" in source.notes[0]
+
+
 PAIRS = {
     "joined": (lambda p: torch.cat([1 - p, p], 1), 1),
     "stacked": (lambda p: torch.stack([1 - p[:, 0], p[:, 0]], 1), 1),

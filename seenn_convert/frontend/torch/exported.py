@@ -10,6 +10,7 @@ from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
 from seenn_convert.frontend.torch.versions import runnable
+from seenn_convert.frontend.torch.whole_numbers import as_whole
 
 
 def reference(exported: ExportedProgram, output_name: str | None) -> Callable[[Tensor], Tensor]:
@@ -17,7 +18,7 @@ def reference(exported: ExportedProgram, output_name: str | None) -> Callable[[T
     program, kind = runnable(exported), image_type(exported)
 
     def module(images: Tensor) -> object:
-        return program(images if kind.is_floating_point else images.to(kind))
+        return program(images if kind.is_floating_point else as_whole(images, kind))
 
     image = _image(exported)
     batch = None if image is None else image.shape[0]

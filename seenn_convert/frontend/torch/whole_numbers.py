@@ -26,17 +26,25 @@ def whole_number_notes(kind: torch.dtype) -> tuple[str, ...]:
     return (f"the file takes whole numbers ({name}): its images are floats from {low:g} to {high:g}, not from 0 to 1",)
 
 
+def as_whole(images: Tensor, kind: torch.dtype) -> Tensor:
+    """Return the nearest numbers that ``kind``, a type of whole numbers, has."""
+    if not images.is_floating_point():
+        return images.to(kind)
+    limits = torch.iinfo(kind)
+    return images.double().round().clamp(limits.min, limits.max).to(kind)
+
+
 def take_as_floats(graph: fx.Graph, image: fx.Node) -> None:
     """Let the graph of a model for whole numbers take the same numbers in the type that it casts them to.
 
     Calls that only move numbers are left to do so, and casts become nothing. Any other call on whole numbers gets them
-    as such, by a cast in front of it.
+    as such, rounded and cast in front of it.
     """
     kind = dtype_of(image)
     target = next((dtype for node in graph.nodes if (dtype := _float_of(node)) is not None), None)
     if kind not in WHOLE or target is None:
         return
-    floats = {image}
+    floats, rounded = {image}, set[fx.Node]()
     for node in list(graph.nodes):
         taken = floats.intersection(node.all_input_nodes)
         if not taken or not isinstance(node.meta.get("val"), (Tensor, list, tuple)):
@@ -44,9 +52,8 @@ def take_as_floats(graph: fx.Graph, image: fx.Node) -> None:
         if dtype_of(node) == kind and operator_name(node) in MOVING:
             floats.add(node)
         elif not dtype_of(node).is_floating_point:
-            for source in taken:
-                _cast_before(node, source, kind)
-    for node in floats:
+            rounded.update(_cast_before(node, source, kind) for source in taken)
+    for node in floats | rounded:
         value = node.meta["val"]
         node.meta["val"] = value.to(target) if isinstance(value, Tensor) else [part.to(target) for part in value]
 
@@ -59,8 +66,12 @@ def _float_of(node: fx.Node) -> torch.dtype | None:
     return dtype if dtype.is_floating_point else None
 
 
-def _cast_before(node: fx.Node, source: fx.Node, kind: torch.dtype) -> None:
+def _cast_before(node: fx.Node, source: fx.Node, kind: torch.dtype) -> fx.Node:
+    """Let ``node`` take ``source`` as whole numbers; return the call that rounds it, since a cast alone cuts off."""
     with node.graph.inserting_before(node):
-        cast = node.graph.call_function(torch.ops.aten.to.dtype, (source, kind))
-    cast.meta = {**node.meta, "val": source.meta["val"]}
+        whole = node.graph.call_function(torch.ops.aten.round.default, (source,))
+        cast = node.graph.call_function(torch.ops.aten.to.dtype, (whole, kind))
+    for call in (whole, cast):
+        call.meta = {**node.meta, "val": source.meta["val"]}
     node.replace_input_with(source, cast)
+    return whole

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -78,3 +79,19 @@ def _channels_told(preprocessing: Preprocessing | None) -> int | None:
     """Return how many channels the normalisation is for, None where one value stands for all."""
     values = () if preprocessing is None else (preprocessing.mean, preprocessing.std)
     return next((len(one) for one in values if one is not None and len(one) > 1), None)
+
+
+def check_score(source: Source, data: Samples, batch_size: int) -> None:
+    """Raise InputError if the one number that a model returns looks like a probability, and would be cut at 0."""
+    if not source.reading.is_binary or source.reading.taken_off is not None:
+        return
+    with torch.no_grad():
+        for images, _ in data.batches(batch_size):
+            scores = source.program(images.to(source.program.input_dtype))[:, 1]
+            if not bool(((scores >= 0) & (scores <= 1)).all()):
+                return
+    raise InputError(
+        f"{source.name}: it returns one number per image, between 0 and 1 for all {len(data)} images, which looks like "
+        "a probability: read as a logit, it would always be class 1; return the logit that it is made of, or its "
+        "torch.sigmoid"
+    )

@@ -38,7 +38,7 @@ from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_pass
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.workflows.convert.inputs import Model, read_inputs
+from seenn_convert.workflows.convert.inputs import Model, check_score, read_inputs
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.session import Session
@@ -126,6 +126,8 @@ def convert(
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
+    source = source.noted(images)
+    check_score(source, data, options.batch_size)
     source = settle_clamps(source, data, options, images, progress)
     ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
