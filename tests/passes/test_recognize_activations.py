@@ -9,7 +9,7 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.ir.operators import Affine, AtenOperator, ClippedReLU, QuantisedReLU
+from seenn_convert.ir.operators import Affine, AtenOperator, ClippedReLU, Elementwise, QuantisedReLU
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import in_double
 from seenn_convert.passes.recognize_activations import RecognizeActivations
@@ -102,11 +102,14 @@ def test_rounding_down_is_shifted() -> None:
         lambda x: x.clamp(0, 1) * (x * 2).round(),
         lambda x: F.relu(x) * x.abs(),
         lambda x: torch.maximum(F.relu(x), F.relu(-x) - 1),
+        lambda x: F.threshold(x, 0.002, 0.0),
+        lambda x: x * (x > 1e-5),
+        lambda x: torch.where(F.relu(x) < 1e-3, 0.0, F.relu(x)),
     ],
 )
 def test_other_functions_stay(act: Callable[[Tensor], Tensor]) -> None:
     program = recognised(act)
-    assert any(isinstance(module, AtenOperator) for module in between(program))
+    assert any(isinstance(module, (AtenOperator, Elementwise)) for module in between(program))
     assert not program.history[-1].changed
 
 
