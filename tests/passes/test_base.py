@@ -91,6 +91,15 @@ def test_a_pass_that_changes_the_numbers_is_caught() -> None:
     assert "ann (3, 8, 8)" in str(caught.value)
 
 
+def test_a_masked_class_hides_no_pass_that_changes_the_numbers() -> None:
+    def body(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return m.head(torch.relu(m.conv(x)).mean((2, 3))).masked_fill(torch.arange(5) == 3, -1e9)
+
+    program = harness.as_program(toys.toy(body, conv=toys.conv(), head=nn.Linear(4, 5)))
+    with pytest.raises(PostconditionError, match="DropActivations changed"):
+        run_passes(program, [DropActivations()], harness.images(program))
+
+
 def test_the_first_difference_has_its_source_line() -> None:
     program = harness.program_of(toys.conv_bn_relu)
 
