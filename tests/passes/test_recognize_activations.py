@@ -140,3 +140,18 @@ def test_over_features_too() -> None:
                      head=nn.Linear(5, 3))  # fmt: skip
     kinds = [type(module) for _, module in harness.check_pass(RecognizeActivations(), model).calls()]
     assert kinds == [nn.Linear, Affine, ClippedReLU, Affine, nn.Linear]
+
+
+def test_one_behind_another_with_a_skip_around_it() -> None:
+    """What stands around one activation is walked through when the next one is looked at."""
+
+    def act(x: Tensor) -> Tensor:
+        return torch.minimum(F.relu(x), CHANNELS)
+
+    def body(m: nn.Module, x: Tensor) -> Tensor:
+        x = act(m.conv(x))
+        return m.head(act(x + m.second(act(m.first(x))))).flatten(1)
+
+    model = toys.toy(body, conv=toys.conv(), first=toys.conv(4), second=toys.conv(4), head=nn.Conv2d(4, 2, 3))
+    program = harness.check_pass(RecognizeActivations(), in_double(harness.as_program(model)))
+    assert [type(module) for _, module in program.calls()].count(ClippedReLU) == 3
