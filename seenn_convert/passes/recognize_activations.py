@@ -21,7 +21,7 @@ from seenn_convert.ir.operators import (
     Subtract,
 )
 from seenn_convert.ir.program import ancestors
-from seenn_convert.passes.base import Pass
+from seenn_convert.passes.base import Pass, module_in_double
 
 ROUNDING = (
     "round", "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine",
@@ -159,7 +159,8 @@ def _of_channels(constant: Tensor, axes: int) -> bool:
 def _response(draft: Draft, region: _Region, shapes: Shapes) -> Response | None:
     """Return which activation a region is, None if it is none."""
     axes = len(shapes[region.end.name])
-    modules = {node: _in_double(draft.module_at(node)) for node in region.nodes}
+    own = draft.program.input_dtype
+    modules = {node: module_in_double(_on_cpu(draft.module_at(node)), own) for node in region.nodes}
     constants = [one for module in modules.values() for one in module.buffers()]
     columns = max((one.numel() for one in constants), default=1)
 
@@ -173,8 +174,8 @@ def _response(draft: Draft, region: _Region, shapes: Shapes) -> Response | None:
         return response(function, columns)
 
 
-def _in_double(module: nn.Module | None) -> nn.Module:
-    return copy.deepcopy(module).cpu().double()  # type: ignore[union-attr]
+def _on_cpu(module: nn.Module | None) -> nn.Module:
+    return copy.deepcopy(module).cpu()  # type: ignore[union-attr]
 
 
 def _replace(draft: Draft, region: _Region, found: Response, to_even: bool, axes: int) -> list[str]:
