@@ -22,7 +22,8 @@ TOLERANCE = 1e-6
 SAME = 1e-9
 """Relative difference below which two numbers found by halving intervals are the same."""
 
-_ROUNDS, _PIECES = 7, 1024
+_ROUNDS, _PIECES, _SIZES = 7, 1024, 512
+_FINE = 1e-3  # what is taken for rounding, as a share of the smallest numbers that are asked for
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,11 @@ def response(function: Function, columns: int) -> Response | None:
 def _rectified(function: Function, slope: Tensor) -> Response | None:
     """Return a ReLU times ``slope``, if ``function`` is one."""
     found = Response(torch.zeros_like(slope), _one(slope), torch.full_like(slope, math.inf))
-    points = _far_points(len(slope))
+    sizes = torch.logspace(math.log2(SAME), math.log2(FAR), _SIZES, base=2, dtype=torch.float64)
+    points = torch.cat([-sizes, sizes]).unsqueeze(1).expand(-1, len(slope))
     wanted = points.clamp(min=0) * slope
     error = (function(points) - wanted).abs()
-    return found if bool((error <= TOLERANCE * wanted.abs() + SAME).all()) else None
+    return found if bool((error <= TOLERANCE * wanted + SAME * _FINE * slope).all()) else None
 
 
 def _in_levels(function: Function, top: Tensor) -> Response | None:
@@ -101,6 +103,10 @@ def _clipped(function: Function, top: Tensor) -> Response | None:
     maximum, start = 4 * (half - quarter), 2 * quarter - half
     if not bool((maximum > 0).all()):
         return None
+    sizes = torch.logspace(-24, -6, 73, base=2, dtype=torch.float64).unsqueeze(1)
+    near = function(start + torch.cat([sizes, -sizes]) * maximum) / top
+    if bool(((near - torch.cat([sizes, torch.zeros_like(sizes)])).abs() > _FINE * torch.cat([sizes, sizes])).any()):
+        return None  # a threshold of its own, near to where the rise starts
     points = start + torch.linspace(-1, 2, 259, dtype=torch.float64).unsqueeze(1) * maximum
     wanted = ((points - start) / maximum).clamp(0, 1) * top
     found = Response(_zero(-start, maximum), _one(top / maximum), maximum)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from seenn_convert.ir.interpreter import relative_error
+from seenn_convert.ir.interpreter import magnitudes, relative_error
 from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.program import Program
 
@@ -41,8 +41,8 @@ def differs_by_jumps(
         images: ``(B, *input_shape)``.
         tolerance: Largest relative error of an image that is right.
     """
-    scale = wanted.abs().max().clamp(min=1e-12)
-    errors = (found - wanted).abs().flatten(1).amax(1) / scale
+    scale = magnitudes(wanted).clamp(min=1e-12)
+    errors = ((found - wanted).abs() / scale).flatten(1).amax(1)
     if float(errors.median()) <= tolerance:
         return True
     with torch.no_grad():

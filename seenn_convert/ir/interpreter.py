@@ -15,6 +15,9 @@ Call = Callable[[fx.Node, nn.Module, Inputs], Any]
 After = Callable[[fx.Node, Any], None]
 """Sees a node's result."""
 
+STEADY, FAR_OFF, BESIDE = 1e-2, 1e3, 1e2
+"""A logit that is masked changes by this share at most, is this large, and so many times as large as the others."""
+
 
 class Interpreter(fx.Interpreter):
     """Runs a graph node by node; each value is dropped after its last use.
@@ -65,11 +68,31 @@ def result_shapes(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, tu
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
-    """Return the largest absolute difference, as a share of the largest expected magnitude."""
+    """Return the largest absolute difference, as a share of the largest expected magnitude.
+
+    Columns that stand far off, such as classes masked by -1e9, are compared with their own magnitudes.
+    """
     if actual.shape != expected.shape:
         return float("inf")
-    scale = expected.abs().max().clamp(min=1e-12)
-    return float((actual - expected).abs().max() / scale)
+    return float(((actual - expected).abs() / magnitudes(expected).clamp(min=1e-12)).max())
+
+
+def magnitudes(rows: Tensor) -> Tensor:
+    """Return what differences from ``rows`` ``(B, *F)`` are shares of: their largest magnitude.
+
+    Where columns stand far off, it is one magnitude for each column ``(*F)``: that of the column for one far off, and
+    the largest of the other columns for those. A column stands far off if it hardly changes between rows, and is large
+    both as the exponent of a probability and beside all columns that do not stand so.
+    """
+    size = rows.abs()
+    if rows.dim() < 2 or len(rows) < 2 or not rows.numel():
+        return size.max()
+    columns = size.amax(0)
+    steady = (rows.amax(0) - rows.amin(0) <= STEADY * columns) & (columns >= FAR_OFF)
+    far = steady & (columns >= BESIDE * columns.masked_fill(steady, 0).max())
+    if not bool(far.any()) or bool(steady.all()):
+        return columns.max()
+    return torch.where(far, columns, columns.masked_fill(far, 0).max())
 
 
 def device_of(module: nn.Module) -> torch.device:

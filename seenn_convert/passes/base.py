@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seenn_convert.errors import PostconditionError, PreconditionError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import Interpreter, read_results, relative_error
+from seenn_convert.ir.operators import Cast
 from seenn_convert.ir.program import Program, Stage, format_program
 
 TOLERANCE = 1e-5
@@ -125,12 +126,18 @@ def check_same(
 
 def in_double(program: Program) -> Program:
     """Return a copy of a program of stage ANN that computes in double precision; weights that already do are shared."""
-    return replace(program, graph_module=_module_in_double(program.graph_module), input_dtype=torch.float64)
+    wide = module_in_double(program.graph_module, program.input_dtype)
+    return replace(program, graph_module=wide, input_dtype=torch.float64)
 
 
-def _module_in_double(module: M) -> M:
+def module_in_double(module: M, own: torch.dtype) -> M:
+    """Return a copy that computes in double precision; casts to its ``own`` type are to double precision there."""
     made: dict[int, object] = {id(one): _double(one) for one in (*module.parameters(), *module.buffers())}
-    return copy.deepcopy(module, made)  # which copies no tensor: each is made
+    wide = copy.deepcopy(module, made)  # which copies no tensor: each is made
+    for one in wide.modules():
+        if isinstance(one, Cast) and own is getattr(torch, one.dtype):
+            one.dtype = "float64"
+    return wide
 
 
 def _double(weight: Tensor) -> Tensor:
@@ -142,7 +149,8 @@ def _double(weight: Tensor) -> Tensor:
 
 def _outputs_in_double(program: Program, image: Tensor) -> Tensor:
     """Return the logits in double precision, with no more than one module's weights in it at a time."""
-    run = Interpreter(program.graph_module, lambda node, module, inputs: _module_in_double(module)(*inputs)).run
+    own = program.input_dtype
+    run = Interpreter(program.graph_module, lambda node, module, inputs: module_in_double(module, own)(*inputs)).run
     outputs: Tensor = run(image)
     return outputs
 

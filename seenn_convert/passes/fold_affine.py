@@ -81,10 +81,9 @@ def _carried(
     row = shapes.get(user.name, ())
     if isinstance(module, Reshape):
         return _Reader(user, at.scale.reshape(row), at.shift.reshape(row))
-    if isinstance(module, Pad) and module.value == 0 and _same_along(at.scale, tuple(range(1, at.scale.dim()))):
-        return _Reader(
-            user, at.scale.flatten(1)[:, :1].reshape(-1, *[1] * (len(row) - 1)).expand(row), module(at.shift)
-        )
+    if isinstance(module, Pad) and module.value == 0:
+        scale = _padded(at.scale, module.amounts, row)
+        return None if scale is None else _Reader(user, scale, module(at.shift.unsqueeze(0))[0])
     if isinstance(module, Mean):
         axes = tuple(dim % (at.scale.dim() + 1) - 1 for dim in module.dims)
     elif isinstance(module, _AVERAGES) and not _pads(module):
@@ -96,6 +95,15 @@ def _carried(
     means = (one.mean(axes, keepdim=not isinstance(module, Mean) or module.keepdim) for one in (at.scale, at.shift))
     scale, shift = (one.expand(row) for one in means)
     return _Reader(user, scale, shift)
+
+
+def _padded(scale: Tensor, amounts: tuple[int, ...], row: tuple[int, ...]) -> Tensor | None:
+    """Return a scale behind padding with zeros, which any scale keeps; None if it differs within a channel."""
+    if not _same_along(scale, tuple(range(1, scale.dim()))):
+        return None
+    channels = scale.reshape(scale.shape[0], -1)[:, 0]
+    added = amounts[2 * len(row) - 2 : 2 * len(row)]
+    return nn.functional.pad(channels, added, value=1.0).reshape(-1, *[1] * (len(row) - 1)).expand(row)
 
 
 def _pads(module: nn.Module) -> bool:

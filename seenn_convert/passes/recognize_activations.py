@@ -21,7 +21,7 @@ from seenn_convert.ir.operators import (
     Subtract,
 )
 from seenn_convert.ir.program import ancestors
-from seenn_convert.passes.base import Pass
+from seenn_convert.passes.base import Pass, module_in_double
 
 ROUNDING = (
     "round", "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine",
@@ -76,7 +76,8 @@ class RecognizeActivations(Pass):
                 region, is_now = found
                 parts = (part for one in region.nodes for part in draft.module_at(one).modules())  # type: ignore[union-attr]
                 rounds = any(isinstance(part, AtenOperator) and part.name in ROUNDING for part in parts)
-                _replace(draft, region, is_now, rounds, len(shapes[region.end.name]))
+                added = _replace(draft, region, is_now, rounds, len(shapes[region.end.name]))
+                shapes |= dict.fromkeys(added, shapes[region.end.name])
                 draft.graph.eliminate_dead_code()
 
 
@@ -158,7 +159,8 @@ def _of_channels(constant: Tensor, axes: int) -> bool:
 def _response(draft: Draft, region: _Region, shapes: Shapes) -> Response | None:
     """Return which activation a region is, None if it is none."""
     axes = len(shapes[region.end.name])
-    modules = {node: _in_double(draft.module_at(node)) for node in region.nodes}
+    own = draft.program.input_dtype
+    modules = {node: module_in_double(_on_cpu(draft.module_at(node)), own) for node in region.nodes}
     constants = [one for module in modules.values() for one in module.buffers()]
     columns = max((one.numel() for one in constants), default=1)
 
@@ -172,12 +174,12 @@ def _response(draft: Draft, region: _Region, shapes: Shapes) -> Response | None:
         return response(function, columns)
 
 
-def _in_double(module: nn.Module | None) -> nn.Module:
-    return copy.deepcopy(module).cpu().double()  # type: ignore[union-attr]
+def _on_cpu(module: nn.Module | None) -> nn.Module:
+    return copy.deepcopy(module).cpu()  # type: ignore[union-attr]
 
 
-def _replace(draft: Draft, region: _Region, found: Response, to_even: bool, axes: int) -> None:
-    """Let one activation stand for a region, with what shifts and scales it."""
+def _replace(draft: Draft, region: _Region, found: Response, to_even: bool, axes: int) -> list[str]:
+    """Let one activation stand for a region, with what shifts and scales it; return the names of the latter."""
     end, users, row = region.end, list(region.end.users), (-1, *[1] * (axes - 1))
     plain = found.is_plain
     alike = bool((found.maximum == found.maximum[0]).all()) or plain
@@ -186,14 +188,17 @@ def _replace(draft: Draft, region: _Region, found: Response, to_even: bool, axes
     maximum = float(found.maximum[0] if alike else 1.0)
     before, behind = (1 / unit, found.shift / unit), (found.scale * unit, torch.zeros_like(unit))
     draft.replace_module(end, _activation(maximum, found.levels, to_even))
-    end.args = (region.start,)
+    end.args, added = (region.start,), list[str]()
     if bool((before[0] != 1).any() or (before[1] != 0).any()):
         affine = _affine(before, row, draft.program.input_dtype)
         end.args = (draft.insert_after(region.start, f"{end.name}_in", affine, [region.start]),)
+        added.append(end.args[0].name)
     if bool((behind[0] != 1).any()):
         scaled = draft.insert_after(end, f"{end.name}_out", _affine(behind, row, draft.program.input_dtype), [end])
         for user in users:
             user.replace_input_with(end, scaled)
+        added.append(scaled.name)
+    return added
 
 
 def _activation(maximum: float, levels: int | None, to_even: bool) -> nn.Module:

@@ -78,3 +78,20 @@ def test_a_bound_just_above_zero_is_no_rectifier(least: float) -> None:
     """It keeps a quotient finite, as the length in ``normalize`` has one."""
     assert response(lambda x: x.clamp(min=least), 1) is None
     assert response(lambda x: x.clamp(least, 6.0), 1) is None
+
+
+THRESHOLDS = [sign * 10.0**-power for power in range(1, 7) for sign in (1, -1)]
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e3])
+def test_a_rectifier_with_a_threshold_of_its_own_is_no_rectifier(threshold: float, scale: float) -> None:
+    """What lies between 0 and the threshold is cut off, or let through below 0."""
+    assert response(lambda x: scale * torch.where(x > threshold, x, 0.0), 1) is None
+    assert response(lambda x: scale * torch.where(x > threshold, x, 0.0).clamp(max=6.0), 1) is None
+    assert response(lambda x: scale * torch.where(x - 2 > threshold, x - 2, 0.0).clamp(max=6.0), 1) is None
+
+
+def test_a_rectifier_by_way_of_sums_is_one() -> None:
+    found = response(lambda x: (x + 100).clamp(min=100) - 100, 1)
+    assert found is not None and found.is_plain

@@ -210,6 +210,15 @@ def test_the_check_catches_a_program_that_differs() -> None:
         wrong.check(harness.images(source.program))
 
 
+def test_the_check_catches_a_program_that_differs_beside_a_masked_class() -> None:
+    masked = toys.toy(lambda m, x: m.head(x).masked_fill(torch.arange(5) == 2, -1e9), (7,), head=nn.Linear(7, 5))
+    source = read_model(masked, (7,))
+    images = harness.images(source.program)
+    assert source.check(images) <= 1e-5
+    with pytest.raises(PostconditionError, match="differs"):
+        Source(spoiled(source.program), "net", "module", reference=source.reference).check(images)
+
+
 def test_the_check_catches_another_number_of_rows() -> None:
     source = read_model(toys.perceptron(), (7,))
     short = Source(source.program, "net", "module", reference=lambda images: source.reference(images)[:1])

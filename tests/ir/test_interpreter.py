@@ -9,7 +9,7 @@ import torch
 import toys
 from torch import Tensor, fx, nn
 
-from seenn_convert.ir.interpreter import Interpreter, device_of, read_results, result_shapes
+from seenn_convert.ir.interpreter import Interpreter, device_of, magnitudes, read_results, relative_error, result_shapes
 
 PROGRAM = harness.program_of(toys.residual)
 IMAGES = harness.images(PROGRAM)
@@ -81,3 +81,36 @@ def test_results_and_shapes_by_name() -> None:
 def test_the_device_is_that_of_the_first_tensor() -> None:
     assert device_of(nn.Linear(2, 2, device="meta")) == torch.device("meta")
     assert device_of(nn.ReLU()) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("mask", [-1e4, -1e9, torch.finfo(torch.float32).min])
+@pytest.mark.parametrize("added", [False, True])
+def test_a_masked_class_hides_no_difference_of_the_others(mask: float, added: bool) -> None:
+    logits = torch.tensor([[2.0, -1.0, 0.0], [0.5, 4.0, 1.0]])
+    logits[:, 2] = mask + added * logits[:, 2]
+    other = logits.clone()
+    other[0, 0] += 0.04
+    assert relative_error(other, logits) == pytest.approx(0.01, rel=1e-5)
+    assert relative_error(logits, logits) == 0.0
+
+
+def test_a_masked_class_is_compared_with_itself() -> None:
+    logits = torch.tensor([[2.0, -1e9], [4.0, -1e9]])
+    assert relative_error(logits * torch.tensor([1.0, 1.01]), logits) == pytest.approx(0.01, rel=1e-5)
+    assert relative_error(logits.new_tensor([[2.0, 0.0], [4.0, 0.0]]), logits) == 1.0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        torch.tensor([[1.0, -8.0], [-2.0, 3.0]]),
+        torch.tensor([[1e9, 1e9, 2e9], [1e9, 1e9, 2e9]]),
+        torch.tensor([[1e-4, -9.0], [2e-4, -9.0]]),  # logarithms of probabilities
+        torch.tensor([[-1e9, 2.0], [3.0, -1e9]]),  # each image has a mask of its own
+        torch.tensor([1.0, -1e9]),
+        torch.tensor([[20.0, 5000.0]]),  # of one image nothing is known
+        torch.zeros(2, 3),
+    ],
+)
+def test_other_rows_have_one_magnitude(rows: Tensor) -> None:
+    assert magnitudes(rows).dim() == 0 and magnitudes(rows) == rows.abs().max()

@@ -13,7 +13,7 @@ from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import relative_error
 from seenn_convert.ir.operators import Affine
 from seenn_convert.ir.program import Program, Stage
-from seenn_convert.passes.base import Pass, channel_scale, check_same, run_passes
+from seenn_convert.passes.base import Pass, channel_scale, check_same, in_double, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 
 
@@ -30,6 +30,13 @@ class SpoilHead(Pass):
 
     def rewrite(self, draft: Draft) -> None:
         draft.graph_module.add_module("head", nn.Linear(4, 5))
+
+
+class SpoilSecond(Pass):
+    """A broken pass: the second convolution gets other weights."""
+
+    def rewrite(self, draft: Draft) -> None:
+        draft.graph_module.add_module("second", toys.conv(4))
 
 
 class Narrow(Pass):
@@ -89,6 +96,15 @@ def test_a_pass_that_changes_the_numbers_is_caught() -> None:
     with pytest.raises(PostconditionError, match=r"DropActivations changed .*the first node that differs is mean") as caught:
         run_passes(program, [DropActivations()], harness.images(program))
     assert "ann (3, 8, 8)" in str(caught.value)
+
+
+def test_a_masked_class_hides_no_pass_that_changes_the_numbers() -> None:
+    def body(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return m.head(torch.relu(m.conv(x)).mean((2, 3))).masked_fill(torch.arange(5) == 3, -1e9)
+
+    program = harness.as_program(toys.toy(body, conv=toys.conv(), head=nn.Linear(4, 5)))
+    with pytest.raises(PostconditionError, match="DropActivations changed"):
+        run_passes(program, [DropActivations()], harness.images(program))
 
 
 def test_the_first_difference_has_its_source_line() -> None:
@@ -172,6 +188,22 @@ def test_a_pass_that_is_exact_in_double_precision_alone_is_refused() -> None:
     before = harness.as_program(toys.toy(lambda m, x: m.conv(x).mean((2, 3)), conv=nn.Conv2d(3, 4, 3)))
     with pytest.raises(PostconditionError, match="Overflow changed the outputs"):
         run_passes(before, [Overflow()], harness.images(before))
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16])
+def test_double_precision_behind_numbers_of_another_type(narrow: torch.dtype) -> None:
+    """A cast back to the network's own type gives double precision there; the narrow numbers stay as they are."""
+
+    def body(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return m.second(torch.relu(m.first(x)).to(narrow).to(x.dtype)).flatten(1)
+
+    model = toys.toy(body, first=toys.conv(), second=toys.conv(4))
+    program, images = harness.as_program(model), harness.images(harness.as_program(model))
+    expected = model.double()(images.double())
+    found = in_double(program)(images.double())
+    assert found.dtype is torch.float64 and relative_error(found, expected) < 1e-12
+    with pytest.raises(PostconditionError, match="SpoilSecond changed"):
+        run_passes(program, [SpoilSecond()], images)
 
 
 def test_relative_error_is_a_share_of_the_largest_expected_magnitude() -> None:

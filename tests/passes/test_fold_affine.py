@@ -108,6 +108,26 @@ def test_padding_of_its_own_may_stand_between(mode: str) -> None:
     assert kinds[:3] == [nn.ReLU, Pad, nn.Conv2d] and (Affine in kinds) == (mode == "constant")
 
 
+@pytest.mark.parametrize("amounts", [(1, 2), (0, 1, 0, 0), (-1, 0)])
+def test_features_may_be_padded(amounts: tuple[int, ...]) -> None:
+    def body(m: nn.Module, x: Tensor) -> Tensor:
+        return m.layer(F.pad(m.bn(F.relu(x.flatten(1))), amounts))
+
+    layer = nn.Linear(192 + amounts[0] + amounts[1], 4)
+    assert affines(folded(body, bn=nn.BatchNorm1d(192), layer=layer)) == []
+
+
+def test_channels_may_be_padded() -> None:
+    program = folded(lambda m, x: m.layer(F.pad(m.bn(F.relu(x)), (0, 0, 0, 0, 1, 0))).flatten(1), bn=nn.BatchNorm2d(3),
+                     layer=nn.Conv2d(4, 2, 3))  # fmt: skip
+    assert affines(program) == []
+
+
+def test_padded_logits_keep_what_is_behind_the_activation() -> None:
+    program = folded(lambda m, x: F.pad(2 * F.relu(m.layer(x.flatten(1))) + 1, (1, 0)), layer=nn.Linear(192, 1))
+    assert affines(program) == ["mul", "add"]
+
+
 def test_it_stays_where_something_else_reads_it() -> None:
     def body(m: nn.Module, x: Tensor) -> Tensor:
         x = m.bn(F.relu(x))

@@ -9,7 +9,7 @@ import toys
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seenn_convert.ir.operators import Affine, AtenOperator, ClippedReLU, QuantisedReLU
+from seenn_convert.ir.operators import Affine, AtenOperator, ClippedReLU, Elementwise, QuantisedReLU
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import in_double
 from seenn_convert.passes.recognize_activations import RecognizeActivations
@@ -102,11 +102,14 @@ def test_rounding_down_is_shifted() -> None:
         lambda x: x.clamp(0, 1) * (x * 2).round(),
         lambda x: F.relu(x) * x.abs(),
         lambda x: torch.maximum(F.relu(x), F.relu(-x) - 1),
+        lambda x: F.threshold(x, 0.002, 0.0),
+        lambda x: x * (x > 1e-5),
+        lambda x: torch.where(F.relu(x) < 1e-3, 0.0, F.relu(x)),
     ],
 )
 def test_other_functions_stay(act: Callable[[Tensor], Tensor]) -> None:
     program = recognised(act)
-    assert any(isinstance(module, AtenOperator) for module in between(program))
+    assert any(isinstance(module, (AtenOperator, Elementwise)) for module in between(program))
     assert not program.history[-1].changed
 
 
@@ -137,3 +140,18 @@ def test_over_features_too() -> None:
                      head=nn.Linear(5, 3))  # fmt: skip
     kinds = [type(module) for _, module in harness.check_pass(RecognizeActivations(), model).calls()]
     assert kinds == [nn.Linear, Affine, ClippedReLU, Affine, nn.Linear]
+
+
+def test_one_behind_another_with_a_skip_around_it() -> None:
+    """What stands around one activation is walked through when the next one is looked at."""
+
+    def act(x: Tensor) -> Tensor:
+        return torch.minimum(F.relu(x), CHANNELS)
+
+    def body(m: nn.Module, x: Tensor) -> Tensor:
+        x = act(m.conv(x))
+        return m.head(act(x + m.second(act(m.first(x))))).flatten(1)
+
+    model = toys.toy(body, conv=toys.conv(), first=toys.conv(4), second=toys.conv(4), head=nn.Conv2d(4, 2, 3))
+    program = harness.check_pass(RecognizeActivations(), in_double(harness.as_program(model)))
+    assert [type(module) for _, module in program.calls()].count(ClippedReLU) == 3

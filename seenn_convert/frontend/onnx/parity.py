@@ -17,6 +17,7 @@ from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, rea
 from seenn_convert.finite import first_not_finite
 from seenn_convert.frontend.onnx.preparation import prepare
 from seenn_convert.frontend.onnx.reader import OnnxNetwork
+from seenn_convert.ir.interpreter import magnitudes
 
 _FATAL_ONLY = 4  # onnxruntime's logging levels: 3 is error, and errors are raised too
 _NODE = re.compile(r"while running \w+ node\. Name:'([^']*)'")
@@ -130,9 +131,11 @@ def _failure(session: Any, images: Array, path: Path, error: Exception) -> str:
 def _relative_error(found: Array, expected: Array) -> float:
     if found.shape != expected.shape:
         return float("inf")
-    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)
-    largest = np.abs(expected.astype(np.float64)).max(initial=0.0)
-    error = float(difference / max(largest, np.finfo(np.float32).tiny))
+    if not expected.size:
+        return 0.0
+    wanted = expected.astype(np.float64)
+    scale = magnitudes(torch.from_numpy(wanted)).numpy()
+    error = float((np.abs(found.astype(np.float64) - wanted) / np.maximum(scale, np.finfo(np.float32).tiny)).max())
     return error if np.isfinite(error) else float("inf")
 
 

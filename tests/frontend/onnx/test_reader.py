@@ -351,6 +351,21 @@ def test_parity_names_the_first_node_that_differs(tmp_path: Path) -> None:
         check_against_onnxruntime(path, lambda images: torch.tanh(images.abs()), torch.randn(3, *IMAGE))
 
 
+def test_parity_beside_a_masked_class(tmp_path: Path) -> None:
+    """``-1e9`` in one column is no scale for the others."""
+    path = chain(tmp_path / "model.onnx", "GlobalMaxPool", "Flatten")
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "free"
+    model.graph.node.append(helper.make_node("Add", ["free", "mask"], ["y"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32([0, 0, -1e9]), "mask"))
+    onnx.save(model, path)
+    network = read_onnx(path)
+    images = torch.randn(3, *IMAGE)
+    assert check_against_onnxruntime(path, network, images) <= 1e-6
+    with pytest.raises(PostconditionError, match="differs from onnxruntime by"):
+        check_against_onnxruntime(path, lambda images: network(images) * torch.tensor([1.0, 1.01, 1.0]), images)
+
+
 def test_parity_on_a_file_that_onnxruntime_cannot_load(tmp_path: Path) -> None:
     path = chain(tmp_path / "model.onnx", "Nothing")
     with pytest.raises(InputError, match="onnxruntime cannot load it"):
