@@ -42,9 +42,7 @@ from seenn_convert.ir.operators import ConstantRow
 
 _READS_SHAPES = {("Reshape", 1), ("Expand", 1)}  # where a builder takes a shape that depends on the batch
 _REMEDY = "replace the operator in the model and export it again"
-_COMPARISON = "write what it decides as a ReLU, a clamp or a product, and export it again"
 _REMEDIES = {  # what usually brings an operator into an exported classifier
-    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"), _COMPARISON),
     **dict.fromkeys(
         ("ArgMax", "TopK", "Hardmax"),
         "export the model so that it ends with its logits, or name these with --output-name",

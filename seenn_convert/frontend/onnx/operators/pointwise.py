@@ -137,7 +137,7 @@ def p_relu(node: OnnxNode) -> Layer:
     channels = image.shapes[0][1] if image.rank > 1 else 0
     if aligned == (1, channels) + (1,) * (image.rank - 2):
         return Layer(with_parameters(nn.PReLU(channels, device="meta"), weight=slope.reshape(-1)))
-    return Layer(Compute(_two_slopes, [None, _held(node, slope, image.rank)]))
+    return Layer(Compute(_two_slopes, [None, held(node, slope, image.rank)]))
 
 
 def _two_slopes(image: Tensor, slope: Tensor) -> Tensor:
@@ -187,35 +187,15 @@ def _bounded(
     return torch.clamp(first, **{by_number: second}) if isinstance(first, Tensor) else of_numbers(first, second)
 
 
-def where(node: OnnxNode) -> Layer:
-    """Where: the condition is a constant; the branches may be."""
-    if not isinstance(node.inputs[0], np.ndarray):
-        raise node.refuse(
-            "its condition is computed from the image or the batch size", "write it as a ReLU, a clamp or a product"
-        )
-    dtype = next(value.dtype for value in node.inputs if isinstance(value, Activation))
-    rank = max(value.rank for value in node.inputs if isinstance(value, Activation))
-    operands: list[Tensor | float | None] = []
-    for position, value in enumerate(node.inputs):
-        held = _held(node, value, rank) if isinstance(value, np.ndarray) else None
-        operands.append(torch.tensor(held, dtype=dtype if position else torch.bool) if _is_number(held) else held)
-    given = tuple(i for i, value in enumerate(node.inputs) if isinstance(value, Activation))
-    return Layer(Compute(torch.where, operands), given)
-
-
-def _is_number(value: object) -> bool:
-    return value is not None and not isinstance(value, Tensor)
-
-
 def over_inputs(node: OnnxNode, function: Callable[..., Any]) -> Layer:
     """Return a function of any number of inputs, some of which may be constants."""
     ranks = [value.rank for value in node.inputs if isinstance(value, Activation)]
-    operands = [_held(node, value, max(ranks)) if isinstance(value, np.ndarray) else None for value in node.inputs]
+    operands = [held(node, value, max(ranks)) if isinstance(value, np.ndarray) else None for value in node.inputs]
     given = tuple(i for i, value in enumerate(node.inputs) if isinstance(value, Activation))
     return Layer(Compute(function, operands), given)
 
 
-def _held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
+def held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
     """Return a constant operand: a plain number where it is one, a single row where the file repeats it per image."""
     if array.size == 1 and array.ndim <= rank:
         number: float = array.reshape(-1)[0].item()
@@ -223,24 +203,3 @@ def _held(node: OnnxNode, array: Array, rank: int) -> Tensor | float:
     if array.ndim == rank and array.shape[0] == node.file_batch and repeats(array, array[:1]):
         array = array[:1]
     return to_tensor(array)
-
-
-def cast(node: OnnxNode) -> Layer:
-    """Cast: nothing if the type stays, else a conversion between floating point types."""
-    return _cast_to(node, _CAST_TYPES.get(node.integer("to", 0)))
-
-
-def cast_like(node: OnnxNode) -> Layer:
-    """CastLike: a Cast to the type of the second input."""
-    like = node.inputs[1]
-    return _cast_to(node, like.dtype if isinstance(like, Activation) else to_tensor(node.constant(1)).dtype)
-
-
-def _cast_to(node: OnnxNode, target: torch.dtype | None) -> Layer:
-    image = node.activation(0)
-    if target not in _CAST_TYPES.values() or not image.dtype.is_floating_point:
-        raise node.refuse("only casts between float16, float32 and float64 are supported", "remove the cast")
-    return Layer(nn.Identity() if target == image.dtype else Compute(partial(Tensor.to, dtype=target)))
-
-
-_CAST_TYPES = {1: torch.float32, 10: torch.float16, 11: torch.float64}  # by TensorProto.DataType
