@@ -15,7 +15,7 @@ def inline_disabled_autocast(graph: fx.Graph, owner: nn.Module) -> None:
         with graph.inserting_before(node):
             results = graph.graph_copy(region.graph, dict(zip(places, node.args[5:], strict=True)))
         for user in list(node.users):
-            user.replace_all_uses_with(results[user.args[1]])
+            user.replace_all_uses_with(results[user.args[1]])  # type: ignore[index]
             graph.erase_node(user)
         graph.erase_node(node)
 
