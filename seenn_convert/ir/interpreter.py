@@ -74,7 +74,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
     """
     if actual.shape != expected.shape:
         return float("inf")
-    return float(((actual - expected).abs() / magnitudes(expected).clamp(min=1e-12)).max())
+    return float(((actual - expected).abs() / magnitudes(expected).clamp(min=1e-12)).max().detach())
 
 
 def magnitudes(rows: Tensor) -> Tensor:

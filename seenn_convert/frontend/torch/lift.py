@@ -15,6 +15,8 @@ from seenn_convert.errors import InputError, UnsupportedOperatorError, reason_of
 from seenn_convert.frontend.outputs import output_of
 from seenn_convert.frontend.torch.aliasing import Aliases, written
 from seenn_convert.frontend.torch.aten import AWARE, HANDLERS, Operator, elementwise, of_other_type
+from seenn_convert.frontend.torch.aten.other_types import CASTS
+from seenn_convert.frontend.torch.autocast import AUTOCAST, inline_disabled_autocast
 from seenn_convert.frontend.torch.call import (
     Call,
     Constant,
@@ -39,6 +41,13 @@ from seenn_convert.ir.operators import ConstantRow
 from seenn_convert.ir.program import Program, Stage, ancestors
 
 IGNORED = ("sym_size", "_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_guards_fn")
+REFUSED = {
+    AUTOCAST: "torch.autocast changes the type of number in between; take it out of the model's code",
+    "aten::fused_moving_avg_obs_fake_quant": "it is fake quantisation whose scale may follow the images; give the "
+    "nn.Module, after model.apply(torch.ao.quantization.disable_observer)",
+}
+"""Operators that are refused for a reason of their own."""
+
 RESERVED = ("image", "output", "clock", "readout", "run_length", "logits", "score")
 """Names that later passes give to inputs and results; a name that begins with ``drive`` is taken too."""
 
@@ -69,6 +78,7 @@ class _Lifter:
         self.source = fx.Graph()  # a copy: layouts are noted on its nodes
         copies: dict[fx.Node, fx.Node] = {}
         self.source.output(self.source.graph_copy(exported.graph, copies))
+        inline_disabled_autocast(self.source, exported.graph_module)
         self.inputs = {old.name: new for old, new in copies.items() if old.op == "placeholder"}
         self.constants = _constants(exported, self.inputs)
         self.weights = {value.untyped_storage().data_ptr() for value in self.constants.values()}
@@ -89,7 +99,7 @@ class _Lifter:
     def program(self) -> Program:
         image = self.values[self.image] = self.graph.placeholder("image")
         image.meta["val"] = self.image.meta["val"]
-        output = output_of(self.exported, self.source, self.output_name)
+        output = _before_casts(output_of(self.exported, self.source, self.output_name), self.dtype)
         for node in self.source.nodes:
             if node.op == "call_function":
                 self._visit(node)
@@ -196,6 +206,8 @@ class _Lifter:
     def _lift(self, node: fx.Node) -> None:
         name = operator_name(node)
         full_name = full_operator_name(node)
+        if full_name in REFUSED:
+            raise Refusal(REFUSED[full_name])
         own = self.extra.get(full_name)
         if own is None and not full_name.startswith(("aten::", "prims::")):
             raise Refusal(f"{full_name} belongs to another library; define its conversion with extra_operators")
@@ -288,6 +300,8 @@ class _Lifter:
         """Evaluate a call that depends on parameters only, once."""
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Refusal("it draws random numbers; make them a buffer")
+        if full_operator_name(node) in REFUSED:
+            raise Refusal(REFUSED[full_operator_name(node)])
         Call(node, self.constants).check_numbers()
         target = self.constants.get(written(node))  # type: ignore[arg-type]
         if isinstance(target, Tensor) and target.untyped_storage().data_ptr() in self.weights:
@@ -310,6 +324,15 @@ class _Lifter:
             raise Refusal("its result is empty; leave it out")
         if len(sizes) <= layout.axis or sizes[layout.axis] != layout.outer * self.batch * layout.inner:
             raise Refusal("its result lacks the batch axis of its input, so rows would depend on each other")
+
+
+def _before_casts(output: fx.Node, dtype: torch.dtype) -> fx.Node:
+    """Return what a result of another floating-point type was cast from, if that is of the image's; else the result."""
+    node = output
+    while dtype_of(node) != dtype and node.op == "call_function" and operator_name(node) in CASTS:
+        node = node.all_input_nodes[0]
+    both = {dtype_of(output), dtype_of(node)}
+    return node if dtype_of(node) == dtype and both <= {torch.float32, torch.float64} else output
 
 
 def _leaves(lifted: Lifted) -> list[fx.Node]:

@@ -12,7 +12,7 @@ from seenn_convert.frontend.outputs import select
 from seenn_convert.frontend.quiet import quiet
 from seenn_convert.frontend.torch.archive import plain_archive
 from seenn_convert.frontend.torch.aten import Operator
-from seenn_convert.frontend.torch.fake_quantise import FakeQuantisationInArithmetic
+from seenn_convert.frontend.torch.fake_quantise import fake_quantisation_traced
 from seenn_convert.frontend.torch.lift import lift
 from seenn_convert.frontend.torch.usable import check_module, why_it_fails, why_not_traced
 from seenn_convert.ir.program import Program
@@ -112,7 +112,7 @@ def _check_batch(module: nn.Module, images: Tensor, output_name: str | None) -> 
 def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
     """Export with a dynamic batch, or with a fixed one where the model's own code fixes it."""
     # without gradients here, a region without them in the model's own code makes no difference
-    with torch.no_grad(), quiet(), FakeQuantisationInArithmetic():
+    with torch.no_grad(), quiet(), fake_quantisation_traced(module):
         try:
             return torch.export.export(module, (image,), dynamic_shapes=({0: Dim.AUTO},), strict=False)
         except Exception:  # the second attempt raises if the model cannot be exported at all

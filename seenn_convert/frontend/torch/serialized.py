@@ -30,8 +30,8 @@ _OPERATOR = re.compile(r"torch\.ops\.(\w+)\.(\w+)\.(\w+)")
 _PATH = re.compile(r'[^"\'\\\x00-\x1f]*')
 _OF_OTHERS = "it holds an object of another library, which could run code; export the model without it"
 _INNER_GRAPH = (
-    "it holds a graph within its graph (a no_grad block, torch.cond or a loop in the model's code); export the model "
-    "inside 'with torch.no_grad():', and without control flow"
+    "it holds a graph within its graph (a no_grad or autocast block, torch.cond or a loop in the model's code); export "
+    "the model inside 'with torch.no_grad():', and without torch.autocast and control flow"
 )
 _FORBIDDEN = {
     "as_operator": _INNER_GRAPH, "as_graph": _INNER_GRAPH, "as_custom_obj": _OF_OTHERS, "custom_obj": _OF_OTHERS,

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from seenn_convert.errors import InputError, reason_of
+from seenn_convert.frontend.torch.fake_quantise import observes
 
 _CANNOT = "the model cannot be traced by torch.export: "
 _MEANINGS = (
@@ -41,6 +42,11 @@ def check_module(module: nn.Module) -> None:
         (
             "has parameters on another device than the CPU ({}), where it is read; call model.cpu()",
             lambda child: any(value.device.type != "cpu" for value in child.parameters(recurse=False)),
+        ),
+        (
+            "has fake quantisation whose scale follows the images ({}); fix it with "
+            "model.apply(torch.ao.quantization.disable_observer)",
+            observes,
         ),
         ("is in training mode ({}); call model.eval() before converting it", lambda child: child.training),
     )

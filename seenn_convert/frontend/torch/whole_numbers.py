@@ -35,13 +35,15 @@ def as_whole(images: Tensor, kind: torch.dtype) -> Tensor:
 
 
 def take_as_floats(graph: fx.Graph, image: fx.Node) -> None:
-    """Let the graph of a model for whole numbers take the same numbers in the type that it casts them to.
+    """Let the graph of a model for whole numbers take them in the type of its results, or that it casts them to.
 
     Calls that only move numbers are left to do so, and casts become nothing. Any other call on whole numbers gets them
     as such, rounded and cast in front of it.
     """
     kind = dtype_of(image)
-    target = next((dtype for node in graph.nodes if (dtype := _float_of(node)) is not None), None)
+    casts = [dtype for node in graph.nodes if (dtype := _float_of(node)) is not None]
+    ends = [dtype for node in graph.output_node().all_input_nodes if (dtype := _float_of(node)) is not None]
+    target = next((dtype for dtype in casts if not ends or dtype in ends), None)
     if kind not in WHOLE or target is None:
         return
     floats, rounded = {image}, set[fx.Node]()

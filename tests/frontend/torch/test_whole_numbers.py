@@ -17,6 +17,7 @@ BODIES: list[tuple[torch.dtype, Body]] = [
     (torch.uint8, lambda m, x: x.float() / 255),
     (torch.uint8, lambda m, x: x / 255),
     (torch.uint8, lambda m, x: x.flip(1).contiguous().to(torch.float32) / 255),
+    (torch.uint8, lambda m, x: (x.double() / 255).float()),  # the type of the logits counts, not that of the first cast
     (torch.int32, lambda m, x: (x.float() - 127) / 128),
     (torch.int64, lambda m, x: x * 0.5),
     (torch.uint8, lambda m, x: (x - 100).float() / 128),  # whole numbers below 0 come back from 255
