@@ -10,6 +10,8 @@ from torch import nn
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.neurons.types import Tracking
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 CHANNELS = 8
 
 

@@ -12,6 +12,8 @@ import seenn_convert as sc
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 COUNT = 240
 OPTIONS = sc.Options(timesteps=8, calibration="fast")
 ENDS = {

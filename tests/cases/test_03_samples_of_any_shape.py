@@ -15,6 +15,8 @@ import seenn_convert as sc
 from seenn_convert.cli.main import main
 from seenn_convert.errors import InputError
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 FAST = ("-T", "4", "--calibration", "fast")
 SHAPES = [(13,), (24, 1), (1, 16), (6, 5), (1, 3, 4, 4)]
 OTHER_SHAPES = [

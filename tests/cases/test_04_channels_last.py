@@ -16,6 +16,8 @@ import seenn_convert as sc
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 SIDE, COUNT = 8, 60
 FAST = sc.Options(timesteps=4, calibration="fast")
 NORMALISE = sc.Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))

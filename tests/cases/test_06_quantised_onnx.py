@@ -17,6 +17,8 @@ from seenn_convert.errors import UnsupportedOperatorError
 from seenn_convert.frontend.load import read_model
 from seenn_convert.runtime.policies import FixedPolicy
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 IMAGES = np.random.default_rng(1).random((32, 3, 8, 8), np.float32)
 
 

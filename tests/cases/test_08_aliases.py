@@ -6,6 +6,8 @@ import toys
 from reading import Body, kinds, read
 from torch.nn import functional as F
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 K = torch.linspace(0.5, 2, 4).reshape(4, 1, 1)
 SAME: list[tuple[Body, Body]] = [
     (lambda m, x: torch.subtract(x, K), lambda m, x: torch.sub(x, K)),

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 import seenn_convert as sc
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 INFINITE = math.inf
 IMAGES = torch.from_numpy(np.random.default_rng(0).normal(size=(60, 3, 8, 8)).astype("float32"))
 OPTIONS = sc.Options(timesteps=8, calibration="fast", target=sc.ExitTarget(timesteps=8.0))

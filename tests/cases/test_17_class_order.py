@@ -14,6 +14,8 @@ import seenn_convert as sc
 from seenn_convert.cli.main import cli, main
 from seenn_convert.errors import InputError
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 NAMES = ("north", "centre", "east")  # the order of the network's outputs; sorted, it is another one
 FAST = sc.Options(timesteps=4, calibration="fast")
 SCALE = sc.Preprocessing(mean=(0.5,), std=(0.125,))

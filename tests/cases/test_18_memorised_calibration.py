@@ -14,6 +14,8 @@ from seenn_convert.cli.main import main
 from seenn_convert.errors import InputError
 from seenn_convert.measure.reliability import calibration_error
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 OPTIONS = sc.Options(timesteps=8, calibration="fast")
 
 

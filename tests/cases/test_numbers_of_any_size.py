@@ -15,6 +15,8 @@ from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.calibration.output_error import WORST, overall, relative_distance, relative_length
 from seenn_convert.errors import InputError
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 
 class Scaled(nn.Module):
     """A trained network whose activations and logits have another size, or one class of which is masked."""

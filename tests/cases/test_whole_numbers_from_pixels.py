@@ -15,6 +15,8 @@ from seenn_convert.cli.main import cli
 from seenn_convert.frontend.load import read_model
 from seenn_convert.workflows.convert.inputs import read_inputs
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 OPTIONS = sc.Options(timesteps=2, calibration="fast", certify=None)
 FRONTS: dict[str, Callable[[Tensor], Tensor]] = {
     "scaled": lambda x: x.float() / 255,

@@ -16,6 +16,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import seenn_convert.artifact.artifact as artifact
+
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
 def breaks(path):
     {0}
 artifact.is_artifact = breaks

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from fuzz.harness import run_trials
+
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
 
 
 def test_every_kind_of_failure_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from seenn_convert.frontend.load import read_model
 from seenn_convert.frontend.torch.archive import plain_archive
 from seenn_convert.frontend.torch.read import read_pt2
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 GRAPH, WEIGHTS = "models/model.json", "data/weights/model_weights_config.json"
 Json = dict[str, Any]
 
