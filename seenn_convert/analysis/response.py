@@ -115,7 +115,7 @@ def _clipped(function: Function, top: Tensor) -> Response | None:
 
 def _agrees(function: Function, points: Tensor, wanted: Tensor, first: Tensor, last: Tensor, top: Tensor) -> bool:
     """Return whether ``function`` is as ``wanted`` at ``points``, 0 below ``first`` and ``top`` above ``last``."""
-    away = _far_points(len(top)).abs()
+    away = torch.logspace(-8, 19, 55, base=2, dtype=torch.float64).unsqueeze(1).expand(-1, len(top))
     asked = torch.cat([points, first - away, last + away])
     expected = torch.cat([wanted, torch.zeros_like(away), top.expand_as(away)])
     return bool(((function(asked) - expected).abs() <= TOLERANCE * top).all())
@@ -134,12 +134,6 @@ def _crossing(function: Function, level: Tensor) -> Tensor:
         high = points.gather(0, index)[0]
         low = points.gather(0, (index - 1).clamp(min=0))[0]
     return high
-
-
-def _far_points(columns: int) -> Tensor:
-    """Return numbers of both signs and of all sizes, ``(N, columns)``."""
-    sizes = torch.logspace(-8, 19, 55, base=2, dtype=torch.float64)
-    return torch.cat([-sizes, sizes]).unsqueeze(1).expand(-1, columns)
 
 
 def _zero(values: Tensor, size: Tensor) -> Tensor:

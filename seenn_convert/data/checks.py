@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor
 
 from seenn_convert.data.preprocessing import Preprocessing
@@ -19,6 +20,12 @@ MOST_IMAGE_AXES = 3
 def classes_of(snn: Program) -> int:
     """Return the number of classes."""
     return next(spec.shape[0] for spec in snn.states if spec.name == "readout")
+
+
+def outputs_of(ann: Program) -> int:
+    """Return the number of an ANN's outputs."""
+    with torch.no_grad():
+        return ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
 
 
 def checked_labels(data: Samples, classes: int) -> Tensor:

@@ -101,10 +101,11 @@ def measure(
     early = _early_exit(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
     certificate, full = artifact.certificate, run.predictions[-1]
+    here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=float((ann_logits.argmax(dim=-1) == labels).double().mean()),
+        ann_accuracy=here.share,
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         confidence=_confidence(trace, model, labels),
@@ -124,7 +125,6 @@ def measure(
         examples=examples(trace, data),
     )
     doubts = tuple(suspicions(ann, data, ann_logits, range(len(data))))
-    here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
     known = artifact.facts.ann_right if ann is artifact.ann else None
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)

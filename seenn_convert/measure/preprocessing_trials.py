@@ -46,17 +46,20 @@ TRIED_IMAGES = 128
 CHANNELS = (1, 3)
 
 
-def preprocessing_caution(ann: Program, data: Samples, among: Sequence[int]) -> tuple[float, Caution] | None:
+def preprocessing_caution(
+    ann: Program, data: Samples, answers: Tensor, among: Sequence[int]
+) -> tuple[float, Caution] | None:
     """Return the share right with the best common normalisation of the labelled images of ``data``, and a warning.
 
     None if none is far better than the normalisation given, and better than one answer for all images would be.
     Some images at the positions ``among`` are tried, if the ANN is wrong on many of them. Floating-point images are
-    taken as they are; they are tried if they may be pixels.
+    taken as they are; they are tried if they may be pixels. ``answers`` ``(N,)`` are the ANN's for all of ``data``.
     """
     if not isinstance(data, Dataset) or data.labels is None:
         return None
-    few = data.subset(among[:: -(-len(among) // TRIED_IMAGES)])
-    right = _right(ann, few)
+    chosen_images = among[:: -(-len(among) // TRIED_IMAGES)]
+    few = data.subset(chosen_images)
+    right = (answers == data.labels)[list(chosen_images)]
     pixels = _as_pixels(few) if few.preprocessed else few
     chosen = not few.preprocessed and (data.preprocessing.mean, data.preprocessing.std) != (None, None)
     if right.double().mean() >= (ENOUGH_IF_CHOSEN if chosen else ENOUGH_RIGHT) or pixels is None:

@@ -7,7 +7,7 @@ import torch
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import classes_of
+from seenn_convert.data.checks import classes_of, outputs_of
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
@@ -64,8 +64,7 @@ def _other(against: Model, weights: Path | str | None, output_name: str | None, 
             "give the model that it was converted from"
         )
     ann, classes = run_passes(source.program, ANN_PASSES), classes_of(artifact.snn)
-    with torch.no_grad():
-        found = ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
+    found = outputs_of(ann)
     if found != classes:
         raise InputError(
             f"{source.name}: has {found} classes, the artifact has {classes}; give the model that it was converted from"

@@ -9,7 +9,14 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.preprocessing_trials import preprocessing_caution
+
+
+def cautioned(ann, images, among):
+    with torch.no_grad():
+        answers = run_ann(ann, images, 64).argmax(dim=-1)
+    return preprocessing_caution(ann, images, answers, among)
 
 
 def data(channels: int, given: Preprocessing, labels: bool = True) -> Dataset:
@@ -36,9 +43,9 @@ def test_the_normalisation_that_helps_is_named(
 ) -> None:
     """None where the model is right as it is, or nearly."""
     ann = trained(channels, used)
-    caution = preprocessing_caution(ann, data(channels, given), range(COUNT))
+    caution = cautioned(ann, data(channels, given), range(COUNT))
 
-    assert preprocessing_caution(ann, data(channels, used), range(COUNT)) is None
+    assert cautioned(ann, data(channels, used), range(COUNT)) is None
     assert (caution is None) == (options is None)
     if caution is not None:
         assert caution[1].text.endswith(f"convert with {options}")
@@ -49,7 +56,7 @@ def test_floats_that_may_be_pixels_are_tried(largest: float) -> None:
     """They are taken as they are, so the remedy is another."""
     images, labels = pixels(3)
     floats = Dataset.of(ImageSource("x.npz", images * (largest / 255), labels), IMAGENET)
-    caution = preprocessing_caution(trained(3, IMAGENET), floats, range(COUNT))
+    caution = cautioned(trained(3, IMAGENET), floats, range(COUNT))
 
     assert caution is not None
     assert "with ImageNet's mean and std: floating-point images are taken as they are, so normalise" in caution[1].text
@@ -70,15 +77,15 @@ def test_floats_with_channels_last_are_tried() -> None:
     floats = Dataset.of(source, Preprocessing(layout="channels_last"))
     ann = from_torch(Last().eval(), (4, 4, 3))
 
-    assert preprocessing_caution(ann, floats, range(COUNT)) is not None
+    assert cautioned(ann, floats, range(COUNT)) is not None
 
 
 def test_nothing_is_tried_without_labels_or_pixels() -> None:
     ann, images = trained(1, WHOLE), pixels(1)
     signed = Dataset.of(ImageSource("x.npz", images[0] / 255 - 0.5, images[1]), Preprocessing())
 
-    assert preprocessing_caution(ann, data(1, Preprocessing(), labels=False), range(COUNT)) is None
-    assert preprocessing_caution(ann, signed, range(COUNT)) is None
+    assert cautioned(ann, data(1, Preprocessing(), labels=False), range(COUNT)) is None
+    assert cautioned(ann, signed, range(COUNT)) is None
 
 
 def test_a_normalisation_that_itself_only_guesses_is_not_advised() -> None:
@@ -87,7 +94,7 @@ def test_a_normalisation_that_itself_only_guesses_is_not_advised() -> None:
     images, labels = pixels(1)
     moved = Dataset.of(ImageSource("x.npz", images, (labels + 1) % 3), WHOLE)
 
-    assert preprocessing_caution(ann, moved, range(COUNT)) is None
+    assert cautioned(ann, moved, range(COUNT)) is None
 
 
 def test_resize_and_crop_stay() -> None:
@@ -95,7 +102,7 @@ def test_resize_and_crop_stay() -> None:
     ann = trained(1, WHOLE)
     small = data(1, Preprocessing(resize=8, crop=4))
 
-    assert preprocessing_caution(ann, small, range(COUNT)) is not None
+    assert cautioned(ann, small, range(COUNT)) is not None
 
 
 class Overflowing(nn.Module):
@@ -109,4 +116,4 @@ class Overflowing(nn.Module):
 def test_a_normalisation_for_which_the_ann_overflows_is_none() -> None:
     images = torch.randint(256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     found = Dataset.of(ImageSource("x", images, torch.zeros(60, dtype=torch.int64)), Preprocessing())
-    assert preprocessing_caution(from_torch(Overflowing().eval(), (1, 4, 4)), found, range(60)) is None
+    assert cautioned(from_torch(Overflowing().eval(), (1, 4, 4)), found, range(60)) is None

@@ -19,7 +19,14 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import check_steps, checked_labels, checked_names, matched_classes, shape_problem
+from seenn_convert.data.checks import (
+    check_steps,
+    checked_labels,
+    checked_names,
+    matched_classes,
+    outputs_of,
+    shape_problem,
+)
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -122,7 +129,7 @@ def convert(
     given = calibration_data.preprocessing if isinstance(calibration_data, Samples) else preprocessing
     check_steps(data, given, source.program.input_shape)
     if class_names is not None:
-        data = data.with_classes(checked_names(class_names, _classes(source.program)))
+        data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
@@ -210,7 +217,7 @@ def open_session(
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
-    validation = known.images(data, ann.input_shape, _classes(ann), progress)
+    validation = known.images(data, ann.input_shape, outputs_of(ann), progress)
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
         used = session.exits
@@ -304,15 +311,9 @@ def _check_data(program: Program, data: Samples) -> None:
         raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
 
 
-def _classes(ann: Program) -> int:
-    """Return the number of the ANN's outputs."""
-    with torch.no_grad():
-        return ann(torch.zeros(1, *ann.input_shape, dtype=ann.input_dtype)).shape[-1]
-
-
 def _checked_classes(ann: Program, data: Samples) -> Samples:
     """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
-    classes = _classes(ann)
+    classes = outputs_of(ann)
     data = matched_classes(data, None, classes)
     if data.labels is not None:
         checked_labels(data, classes)
