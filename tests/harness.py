@@ -1,6 +1,6 @@
 """The laws every pass is held to, and the short way from a toy to its spiking program and its timesteps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -120,6 +120,18 @@ def timesteps(program: Program, batch: Tensor, count: int) -> Iterator[Timestep]
         outputs, split = values["output"], len(program.results)
         state = dict(zip(state, outputs[split:], strict=True))
         yield Timestep(tuple(outputs[:split]), values, state)
+
+
+def check_mean_law(program: Program, calls: Sequence[tuple[fx.Node, nn.Module]]) -> None:
+    """Assert for each ``MeanDifference`` that its mean output is its operator of the mean inputs, at every timestep."""
+    taken: dict[str, Tensor] = {}
+    for t, step in enumerate(timesteps(program, images(program), 8), start=1):
+        for node, module in calls:
+            sources = [source.name for source in node.args[2 : 2 + len(module.varying)]]
+            for name in {*sources, f"{node.name}_out"}:
+                taken[f"{node.name} {name}"] = taken.get(f"{node.name} {name}", 0) + step.values[name]
+            means = [taken[f"{node.name} {name}"] / t for name in sources]
+            assert torch.allclose(taken[f"{node.name} {node.name}_out"] / t, module.operator(*means), atol=1e-5)
 
 
 def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Any]:

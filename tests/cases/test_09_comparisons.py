@@ -128,14 +128,7 @@ def test_the_mean_output_is_the_function_of_the_mean_input() -> None:
         if isinstance(module, MeanDifference) and isinstance(module.operator, Elementwise)
     ]
     assert len(calls) == 2
-    taken: dict[str, Tensor] = {}
-    for t, step in enumerate(harness.timesteps(program, harness.images(program), 8), start=1):
-        for node, module in calls:
-            sources = [source.name for source in node.args[2 : 2 + len(module.varying)]]
-            for name in {*sources, f"{node.name}_out"}:
-                taken[f"{node.name} {name}"] = taken.get(f"{node.name} {name}", 0) + step.values[name]
-            means = [taken[f"{node.name} {name}"] / t for name in sources]
-            assert torch.allclose(taken[f"{node.name} {node.name}_out"] / t, module.operator(*means), atol=1e-5)
+    harness.check_mean_law(program, calls)
 
 
 def test_an_artifact_holds_it_as_data() -> None:

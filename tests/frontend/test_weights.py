@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from payload import Payload
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -17,16 +18,6 @@ from seenn_convert.errors import InputError
 from seenn_convert.frontend.weights import load_weights
 
 State = dict[str, Tensor]
-
-
-class Payload:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return Path.write_text, (self.marker, "code ran")
 
 
 def net() -> nn.Module:

@@ -99,14 +99,7 @@ def test_mean_law_of_every_operator_at_every_timestep() -> None:
     program = harness.spiking_program(gated())
     calls = [(node, module) for node, module in program.calls() if isinstance(module, MeanDifference)]
     assert [module.varying for _, module in calls] == [(True,), (True, True), (True,), (True, False)]
-    taken: dict[str, Tensor] = {}
-    for t, step in enumerate(harness.timesteps(program, harness.images(program), 8), start=1):
-        for node, module in calls:
-            sources = [source.name for source in node.args[2 : 2 + len(module.varying)]]
-            for name in {*sources, f"{node.name}_out"}:
-                taken[f"{node.name} {name}"] = taken.get(f"{node.name} {name}", 0) + step.values[name]
-            means = [taken[f"{node.name} {name}"] / t for name in sources]
-            assert torch.allclose(taken[f"{node.name} {node.name}_out"] / t, module.operator(*means), atol=1e-5)
+    harness.check_mean_law(program, calls)
 
 
 def test_state_of_a_general_difference() -> None:

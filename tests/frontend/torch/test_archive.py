@@ -12,6 +12,7 @@ import harness
 import pytest
 import torch
 import toys
+from payload import Payload
 from torch import Tensor, nn
 from torch._export.serde.serialize import serialize
 
@@ -24,16 +25,6 @@ pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
 
 GRAPH, WEIGHTS = "models/model.json", "data/weights/model_weights_config.json"
 Json = dict[str, Any]
-
-
-class Payload:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return Path.write_text, (self.marker, "code ran")
 
 
 @pytest.fixture
