@@ -274,9 +274,10 @@ def _from_module(
             f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
         )
     program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
-    reference = lambda images: select(module(images), output_name)  # noqa: E731
     path = None if weights is None else Path(weights)
-    return _classifier(Source(program, name, "module", path, reference, output_name))
+    return _classifier(
+        Source(program, name, "module", path, lambda images: select(module(images), output_name), output_name)
+    )
 
 
 def _from_exported(
