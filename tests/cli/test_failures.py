@@ -12,12 +12,13 @@ from seenn_convert import __version__
 from seenn_convert.cli.failures import escaped, failure, wants_traceback
 from seenn_convert.cli.main import cli
 
+pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
+
 PROGRAM = """
 import sys
 from pathlib import Path
 import seenn_convert.artifact.artifact as artifact
 
-pytestmark = pytest.mark.slow  # `make test` runs it, `make check` does not
 def breaks(path):
     {0}
 artifact.is_artifact = breaks
