@@ -15,6 +15,9 @@ ENCODE_NAMES: tuple[Encode, ...] = get_args(Encode)
 Skips = Literal["graded", "spiking"]
 SKIPS_NAMES: tuple[Skips, ...] = get_args(Skips)
 
+Front = Literal["none", "auto"]
+FRONT_NAMES: tuple[Front, ...] = get_args(Front)
+
 Preset = Literal["fast", "balanced", "deep"]
 PRESET_NAMES: tuple[Preset, ...] = get_args(Preset)
 

@@ -53,14 +53,14 @@ def fit_timestep_bias(
     with torch.no_grad():
         for images in batches if neurons else ():
             for name, gap in _gaps_in_parts(ann, snn, images, biases, neurons).items():
-                biases[name] += rate * _shaped(gap, form)
+                biases[name] += rate * shaped(gap, form)
                 if form == "potential":
                     half = neurons[name].v_threshold / 2
                     biases[name] = torch.maximum(torch.minimum(biases[name], half), -half)
     return biases
 
 
-def _shaped(gap: Tensor, form: Form) -> Tensor:
+def shaped(gap: Tensor, form: Form) -> Tensor:
     """Return the gap ``(T, *)`` in the form of what is fitted."""
     if form == "timestep":
         return gap

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -269,6 +270,7 @@ class Conversion:
         calibration: The data.
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
+        front: The analog front.
         graded_skips: Skip connections with graded values.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
@@ -288,6 +290,7 @@ class Conversion:
     calibration: CalibrationFacts
     operators: tuple[CallSite, ...]
     spiking_share: float
+    front: FrontFacts = field(default_factory=FrontFacts)
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None

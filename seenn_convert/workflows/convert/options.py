@@ -44,6 +44,11 @@ class Options:
             drive less than half of the network; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
+        front: How many activations are left analog at the front of the network, so that they and all layers up to the
+            first neurons run once for an image: a number, ``"none"``, or ``"auto"``, which tries what the budget allows
+            and takes what is best for the target.
+        front_budget: Largest share of the multiply-accumulates that ``"auto"`` may leave to what runs once for an
+            image, with what does so in any case.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
         certify: What leaving early may cost at most, with a stated probability.
 
@@ -65,6 +70,8 @@ class Options:
     neuron_levels: int | None = None
     encode: choices.Encode = "auto"
     skips: choices.Skips = "graded"
+    front: choices.Front | int = "none"
+    front_budget: float = 0.1
     require_spiking: float = 0.0
     certify: Certify | None = None
 
@@ -78,6 +85,7 @@ class Options:
             batch_size=choices.COUNT,
             seed=choices.SEED,
             neuron_levels=choices.Range(whole=True, optional=True),
+            front_budget=choices.Range(0, 1, name="the front budget"),
             require_spiking=choices.Range(0, 1, name="the spiking share to require"),
         )
         problems += choices.settle_flag(self, "per_channel")
@@ -90,6 +98,7 @@ class Options:
         problems += _problems_of_exit(self.target, self.certify, self.timesteps)
         problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
         problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
+        problems += _problems_of_front(self.front)
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
@@ -120,6 +129,8 @@ class Options:
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
             "skips": self.skips,
+            "front": self.front,
+            "front_budget": self.front_budget,
             "threshold": self.rule.name,
             "rule": rule_to_json(self.rule),
             "per_channel": self.per_channel,
@@ -144,8 +155,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
     """
     same = (
-        "timesteps", "neuron", "neuron_levels", "encode", "skips", "per_channel", "calibration", "correction", "score",
-        "seed",
+        "timesteps", "neuron", "neuron_levels", "encode", "skips", "front", "front_budget", "per_channel",
+        "calibration", "correction", "score", "seed",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):
@@ -155,7 +166,7 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
             )
         rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
     target, certify = data.get("target"), data.get("certify")
-    found: dict[str, Any] = {name: data[name] for name in same if name in data}
+    found: dict[str, Any] = {"front": "none"} | {name: data[name] for name in same if name in data}
     found |= {
         "rule": rule,
         "target": None if target is None else ExitTarget(**target),
@@ -176,6 +187,13 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     if not isinstance(certify, Certify | None):
         problems.append(f"certify must be a Certify, such as Certify(epsilon=0.01, delta=0.05), got {certify!r}")
     return problems
+
+
+def _problems_of_front(front: object) -> list[str]:
+    """Return what is wrong with the analog front asked for."""
+    if front in choices.FRONT_NAMES or (choices.is_whole(front) and front >= 0):
+        return []
+    return [f"front must be none, auto, or a number of activations, such as 2, got {front!r}"]
 
 
 def _problems_of_score(score: object) -> list[str]:
