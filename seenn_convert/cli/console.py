@@ -61,16 +61,18 @@ def columns_text(rows: Sequence[Sequence[str]]) -> str:
 def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
     from seenn_convert.report.narrative.exits import spike_words
+    from seenn_convert.report.narrative.front import front_words
 
     conversion = report.conversion
     if conversion is None:
         return ""
-    held_out, skips = conversion.exit.held_out, conversion.graded_skips.connections
+    held_out, skips, front = conversion.exit.held_out, conversion.graded_skips.connections, conversion.front
     images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
     lines = [
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
+        *([f"analog front: {front_words(front)}".replace("\u00a0", " ")] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",

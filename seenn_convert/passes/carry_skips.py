@@ -52,7 +52,7 @@ class CarrySkips(Pass):
                     for user in skips:
                         user.replace_input_with(node, graded)
         else:
-            for node, module in draft.modules_of(GradedReLU):
+            for node, _ in draft.modules_of(GradedReLU):
                 original = original_of(draft, node)
                 if original is None:
                     draft.decline(node, "no activation with the same input is clipped at the same value")

@@ -12,6 +12,7 @@ from seenn_convert.report.plots.axes import (
     timestep_ticks,
     vertical_axis,
 )
+from seenn_convert.report.plots.front import front_plot
 from seenn_convert.report.plots.plot import Plot, Point, Series
 
 MOST_BAR_LABELS = 20
@@ -25,6 +26,8 @@ def report_plots(report: Report) -> dict[str, Plot]:
     temperatures = () if report.conversion is None else report.conversion.exit.temperatures
     if temperatures:
         plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
+    if report.conversion is not None and report.conversion.front.tried:
+        plots.append(front_plot(report.conversion.front))
     return {plot.name: plot for plot in plots}
 
 
