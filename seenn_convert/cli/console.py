@@ -121,6 +121,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
+    from seenn_convert.report.narrative.timing import timing_words
     from seenn_convert.report.numbers import energy as joule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
@@ -144,6 +145,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
+        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
     lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
