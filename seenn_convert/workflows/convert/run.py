@@ -27,6 +27,7 @@ from seenn_convert.data.checks import (
     outputs_of,
     shape_problem,
 )
+from seenn_convert.data.class_numbers import number_notes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -130,6 +131,8 @@ def convert(
     check_steps(data, given, source.program.input_shape)
     if class_names is not None:
         data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
+    else:
+        source = source.with_notes(number_notes(data.class_names, outputs_of(source.program)))
     _check_data(source.program, data)
     images = _first_images(source.program, data)
     parity = source.check(images)
