@@ -195,9 +195,7 @@ def _estimate(session: Session, model: SpikingModel) -> ThreeRuns:
     return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
 
 
-def open_session(
-    ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()
-) -> Session:
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
