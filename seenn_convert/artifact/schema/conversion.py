@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -39,6 +41,11 @@ class NeuronFacts:
     kind: str
     alphabet: tuple[int, ...] | None = None
     bits_per_spike: int | None = None
+
+    @property
+    def unit_spikes(self) -> bool:
+        """Whether every spike is 1, or 1 or -1."""
+        return self.alphabet is not None and set(self.alphabet) <= {-1, 0, 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +282,8 @@ class Conversion:
             logit; None if unknown.
         exit: How the exits were chosen.
         certificate: What early exit costs at most; None if nothing was certified.
+        energy: Estimated nanojoules per image on held-out images; None if unknown.
+        exploration: What other settings would give, if several were tried.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
     """
@@ -293,5 +302,7 @@ class Conversion:
     parity: float | None = None
     exit: ExitFacts
     certificate: Certificate | None = None
+    energy: ThreeRuns | None = None
+    exploration: Exploration | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
