@@ -30,8 +30,9 @@ def cautions(
     if tuning.labelled:
         yield from _near_chance(tuning.held_out["reference"], data, classes)
     if not tuning.choice.reached:
-        remedy = "take neurons of several levels, which need fewer timesteps (--neuron multilevel), " if unit_spikes else ""
-        remedy += "raise -T, accept a larger drop, or let convert --explore look for a setting"
+        remedy = "raise -T, accept a larger drop, or let convert --explore look for a setting"
+        if unit_spikes:
+            remedy = f"take neurons of several levels, which need fewer timesteps (--neuron multilevel), {remedy}"
         if tuning.certificate is not None:
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
         yield Caution(

@@ -79,10 +79,7 @@ def conversion_report(
         energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(
-                calibration, tuning, data, classes_of(snn), ann_accuracy,
-                unit_spikes=facts.unit_spikes,
-            ),  # fmt: skip
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes),
             *few_spikes(ann, snn, sites),
             *jump_cautions(ann, snn, neuron),
             *more_energy(ann, energy, "held-out calibration images"),
