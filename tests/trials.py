@@ -11,7 +11,7 @@ def trial(options: str = "--neuron signed", **given: Any) -> Trial:
     drop = given.get("expected_drop", 0.4)
     facts: dict[str, Any] = {
         "options": options, "neuron": "signed", "timesteps": 8, "calibration": "fast", "images": 400,
-        "accuracy": 0.9 - drop / 100, "interval95": (0.85, 0.93), "expected_drop": drop, "average_timesteps": 4.0,
+        "accuracy": 0.9 - drop / 100, "interval95": (0.85, 0.93), "expected_drop": drop, "drop_error": 0.1, "average_timesteps": 4.0,
         "reached": drop <= 0.5, "bits_per_spike": 2, "unit_spikes": True, "nanojoule": 3000.0, "milliseconds": 2.0,
     }  # fmt: skip
     return Trial(**{**facts, **given})

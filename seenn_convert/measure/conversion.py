@@ -102,6 +102,7 @@ def held_out_facts(
     return HeldOut(
         **measured,
         expected_drop=choice.expected_drop,
+        drop_error=choice.drop_error,
         average_timesteps=choice.average_timesteps,
         reached=choice.reached,
         exit_counts=exit_counts,

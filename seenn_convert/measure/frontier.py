@@ -38,6 +38,7 @@ def trial_of(
         accuracy=held_out.accuracy,
         interval95=wilson_interval(round(held_out.accuracy * images), images),
         expected_drop=held_out.expected_drop,
+        drop_error=held_out.drop_error or 0.0,
         average_timesteps=held_out.average_timesteps,
         reached=held_out.reached,
         bits_per_spike=neuron.bits_per_spike,

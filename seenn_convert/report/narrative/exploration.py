@@ -1,6 +1,7 @@
 """What exploring found, in words: what was tried, why one setting was kept, and what the figures can tell."""
 
 from seenn_convert.artifact.schema.exploration import Exploration, Trial
+from seenn_convert.measure.intervals import NORMAL_95
 from seenn_convert.report.numbers import number, percent, plural
 
 PREFERRED = {
@@ -17,11 +18,13 @@ def tried_words(exploration: Exploration) -> str:
     trials, looked = exploration.trials, exploration.looked_at
     kept = kept_trial(exploration)
     low, high = kept.interval95
+    error = number(NORMAL_95 * kept.drop_error, 2)
     first = f", {plural(len(looked), 'setting', 'settings')} on {looked[0].images} of them first" if looked else ""
     return (
         f"{plural(len(trials), 'setting was', 'settings were')} tried on {number(kept.images)} held-out images{first}. "
-        f"That is enough to know an accuracy to {number(50 * (high - low), 1)} points either way (95\u00a0%); the "
-        "settings were compared on the same images, so the figures of the best ones are slightly optimistic."
+        f"That tells an accuracy to {number(50 * (high - low), 1)} points either way, and the points lost to {error} "
+        "(95\u00a0%, if the ANN was not trained on the images); the settings were compared on the same images, so the "
+        "figures of the best ones are slightly optimistic."
     )
 
 
