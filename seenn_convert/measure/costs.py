@@ -3,18 +3,18 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
 
 from seenn_convert.analysis.coverage import call_sites
-from seenn_convert.analysis.spike_sources import reached
+from seenn_convert.analysis.spike_sources import is_weighted, reached
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
 from seenn_convert.exits.readouts import Readouts, collect_readouts
-from seenn_convert.ir.interpreter import device_of, result_shapes
-from seenn_convert.ir.operators import GradedReLU
+from seenn_convert.ir.interpreter import device_of
+from seenn_convert.ir.operators import Add, GradedReLU, Subtract, Treatment, treatment_of
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
@@ -90,16 +90,28 @@ def graded_additions(snn: Program) -> int:
 
 
 def _still_additions(snn: Program) -> int:
-    """Return the additions of graded values that the stem computes: the same at every timestep, added at each."""
-    if snn.stem is None:
-        return 0
-    calls = replace(snn, graph_module=snn.stem).calls()
-    copies = [node.name for node, module in calls if isinstance(module, GradedReLU)]
-    if not copies:
+    """Return the additions of values that the stem computes to others: the same at every timestep, added at each."""
+    states = {spec.name for spec in snn.states}
+    inputs = (node for node in snn.graph_module.graph.nodes if node.op == "placeholder" and node.name not in states)
+    added = [_is_added(node, dict(snn.calls())) for node in inputs]
+    if snn.stem is None or not any(added):
         return 0
     image = torch.zeros(2, *snn.input_shape, dtype=snn.input_dtype, device=device_of(snn.graph_module))
-    shapes = result_shapes(snn.stem, image)
-    return sum(math.prod(shapes[name]) for name in copies)
+    with torch.no_grad():
+        return sum(drive[0].numel() for drive, counts in zip(snn.stem(image), added, strict=True) if counts)
+
+
+def _is_added(drive: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
+    """Return whether ``drive`` enters a sum, with no weights and nothing but linear operators before it."""
+    open_nodes = list(drive.users)
+    while open_nodes:
+        node = open_nodes.pop()
+        module = modules.get(node)
+        if isinstance(module, (Add, Subtract)):
+            return True
+        if module is not None and treatment_of(module) is Treatment.LINEAR and not is_weighted(module):
+            open_nodes += node.users
+    return False
 
 
 def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
