@@ -13,7 +13,7 @@ MEASURES = (
         "Accuracy",
         "Share right at the exits, with its 95\u00a0% interval; without labels, as the ANN.",
     ),
-    Column("Points lost", "Expected to be lost against the ANN, and what images of the kind may differ by (95\u00a0%)."),
+    Column("Points lost", "Expected to be lost against the ANN, and how far off that may be (95\u00a0%)."),
     Column("Timesteps", "Per image, on average."),
     Column("Time", "Per image, measured on the machine of the conversion."),
     Column("Energy", "Per image, estimated from operation counts of a few held-out images."),

@@ -156,7 +156,7 @@ class HeldOut:
         full_accuracy: Share right after all timesteps.
         expected_drop: Points lost against the ANN: mean of the probability that the ANN gives to its own answer, less
             the one that it gives to the answer at the exit. The target is compared with this number.
-        drop_error: Standard error of ``expected_drop``, for other images of the same kind; None if unknown.
+        drop_error: Standard error of ``expected_drop``; None if unknown.
         average_timesteps: Mean exit step.
         reached: Whether the target is met.
         exit_counts: Timestep -> images that left there; None if a policy head was chosen since.

@@ -18,7 +18,7 @@ class Trial:
         accuracy: Share right at the exits; without labels, as the ANN says.
         interval95: Its 95 % interval (Wilson). It does not know that settings were compared on the same images.
         expected_drop: Points expected to be lost against the ANN, as in ``exit.held_out``.
-        drop_error: Its standard error, for other images of the same kind.
+        drop_error: Its standard error.
         average_timesteps: Mean exit step.
         reached: Whether the target is met.
         bits_per_spike: Bits that distinguish the spikes; None if a spike may be any whole number.
