@@ -18,6 +18,7 @@ GROUPS = {
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Policy head": "reads reward price beta right gradient epochs",
+    "Exploring": "explore minutes prefer",
     "Run": "batch-size device seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -142,6 +142,20 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
         early_exit=nanojoule(stem + policy_macs + graded.early_exit, summed.early_exit - graded.early_exit),
     )
     return operations, Energy(assumptions=ASSUMPTIONS, nanojoule_per_image=energy)
+
+
+def expected_energy(ann: Program, counts: Counts, exit_counts: Sequence[int]) -> ThreeRuns:
+    """Return the energy per image in nJ if ``exit_counts`` images leave at each timestep, the first entry at 1.
+
+    A few images tell what a timestep costs; many more tell when images leave. So both are averaged apart.
+    """
+    steps = torch.repeat_interleave(torch.arange(1, len(exit_counts) + 1), torch.tensor(exit_counts))
+
+    def average(total: Tensor) -> Tensor:
+        return total.mean(dim=1, keepdim=True).expand(-1, len(steps))
+
+    alike = Counts(average(counts.spikes), average(counts.accumulates), average(counts.multiplies), counts.by_layer)
+    return costs(ann, alike, steps)[1].nanojoule_per_image
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:

@@ -30,7 +30,7 @@ def test_every_option_is_in_a_group_and_listed_once(name: str) -> None:
 def test_convert_begins_with_the_five_options_that_most_people_need() -> None:
     text = help_of(cli.commands["convert"])
     titles = [line.removesuffix(":") for line in text.splitlines() if re.fullmatch(r"[A-Z][\w ]+:", line)]
-    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Run"]
+    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Exploring", "Run"]
     main = text.split("Main options:")[1].split("Model:")[0]
     assert re.findall(r"^  .*?(--[\w-]+)", main, flags=re.MULTILINE) == [
         "--calibration-data", "--output", "--timesteps", "--calibration", "--target-drop",
