@@ -40,7 +40,8 @@ class GroupedCommand(click.Command):
             joined = self._joined_numbers(given)
             if joined:
                 problem = error.message.removesuffix(".")
-                error.message = f"{problem}; numbers of one option need commas, no blanks: {joined}"
+                words = f"{problem}; numbers of one option need commas, no blanks: {joined}"
+                raise click.UsageError(words, error.ctx) from error
             raise
 
     def _joined_numbers(self, given: Sequence[str]) -> str | None:
