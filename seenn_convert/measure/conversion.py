@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
+from seenn_convert.analysis.coverage import call_sites, graded_depthwise, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.conversion import (
     CalibrationFacts,
     Conversion,
     ExitFacts,
+    GradedDepthwise,
     GradedSkips,
     HeldOut,
     ModelFacts,
@@ -72,6 +73,7 @@ def conversion_report(
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
+        graded_depthwise=GradedDepthwise(**graded_depthwise(ann)),
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),
