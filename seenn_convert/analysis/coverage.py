@@ -86,11 +86,11 @@ def graded_skips(ann: Program) -> dict[str, int]:
     return {"connections": len(sizes), "values": sum(sizes)}
 
 
-def graded_depthwise(ann: Program) -> dict[str, float]:
+def graded_depthwise(ann: Program) -> tuple[int, float]:
     """Return how many depthwise convolutions read graded values at each timestep, and their share of the work."""
     names = {node.name for node, module in ann.calls() if is_depthwise(module)}
     shares = [site.share for site in call_sites(ann) if site.name in names and site.driven_by == GRADED]
-    return {"layers": len(shares), "share": sum(shares)}
+    return len(shares), sum(shares)
 
 
 def policy_macs(snn: Program) -> int:

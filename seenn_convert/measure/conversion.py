@@ -62,6 +62,7 @@ def conversion_report(
     estimate from held-out images. The report's own warnings come before those given.
     """
     sites, facts = call_sites(ann), _neuron(snn, neuron)
+    layers, share = graded_depthwise(ann)
     return Conversion(
         timesteps=len(tuning.temperatures),
         neuron=facts,
@@ -73,7 +74,7 @@ def conversion_report(
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
-        graded_depthwise=GradedDepthwise(**graded_depthwise(ann)),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share),
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),

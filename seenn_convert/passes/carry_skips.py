@@ -51,6 +51,7 @@ class CarrySkips(Pass):
                         user.replace_input_with(node, graded)
         else:
             for node, module in draft.modules_of(GradedReLU):
+                assert isinstance(module, GradedReLU)
                 original = original_of(draft, node, module)
                 if original is None:
                     draft.decline(node, "no activation with the same input is clipped at the same value")

@@ -119,8 +119,7 @@ def test_graded_values_that_a_depthwise_convolution_reads_are_multiplied_and_not
     _, counts = run_counted(spiking, [harness.images(ann)], lambda count: None)
 
     assert graded_additions(snn) == 0
-    assert graded_depthwise(ann)["layers"] == 1
-    assert graded_depthwise(ann)["share"] == next(s.share for s in call_sites(ann) if s.name == "depthwise")
+    assert graded_depthwise(ann) == (1, next(s.share for s in call_sites(ann) if s.name == "depthwise"))
     sent = [step.values["relu_1_out"] for step in harness.timesteps(snn, harness.images(ann), 2)]
     nonzero = torch.stack([torch.count_nonzero(values.flatten(1), dim=1) for values in sent]).cumsum(0)
     macs = next(s.macs for s in call_sites(ann) if s.name == "depthwise")
