@@ -18,7 +18,7 @@ from seenn_convert.ir.operators import Add, GradedReLU, Subtract, Treatment, tre
 from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
-from seenn_convert.measure.instruments import CountingModel
+from seenn_convert.measure.instruments import CountingModel, Watch
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Results, State
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -47,19 +47,19 @@ class Counts:
 class Tally:
     """An observer that counts, image by image, what a run of all timesteps does; ``model`` is what to run."""
 
-    def __init__(self, model: SpikingModel) -> None:
-        self.model, self.skips = CountingModel(model), graded_additions(model.program)
+    def __init__(self, model: SpikingModel, watch: Watch | None = None) -> None:
+        self.model, self.skips = CountingModel(model, watch), graded_additions(model.program)
         self.found: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
         self.by_layer: dict[str, float] = defaultdict(float)
 
     def add(self, t: int, results: Results, state: State) -> None:
         """Count what the images of a batch did at timestep ``t``: spikes, operations, and multiplications of these."""
         count, operations = len(results[0]), self.model.operations
-        graded = {name: values for name, values in operations.items() if name in self.model.graded}
-        sums = (_sum(self.model.spikes, count), _sum(operations, count) + self.skips, _sum(graded, count))
-        self.found[t - 1].append(torch.stack(sums))
-        for name, values in operations.items():
-            self.by_layer[name] += float(values[:count].sum())
+        spikes, summed = _layers(self.model.spikes, count), _layers(operations, count)
+        graded = summed[[name in self.model.graded for name in operations]]
+        self.found[t - 1].append(torch.stack([spikes.sum(0), summed.sum(0) + self.skips, graded.sum(0)]))
+        for name, total in zip(operations, summed.sum(1).tolist(), strict=True):
+            self.by_layer[name] += total
 
     def counts(self) -> Counts:
         """Return what all batches together did."""
@@ -175,9 +175,8 @@ def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
     return caused
 
 
-def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
-    """Return the sum over the layers for each of the first ``count`` rows; zeros where there is no layer."""
-    total = torch.zeros(count, dtype=torch.float64)
-    for values in counts.values():
-        total += values[:count].cpu()
-    return total
+def _layers(counts: Mapping[str, Tensor], count: int) -> Tensor:
+    """Return the counts ``(L, B)`` of all layers for the first ``count`` rows."""
+    if not counts:
+        return torch.zeros(0, count, dtype=torch.float64)
+    return torch.stack(list(counts.values()))[:, :count].cpu()

@@ -194,9 +194,7 @@ def _estimate(session: Session, model: SpikingModel, exit_counts: Sequence[int])
     return expected_energy(session.ann, counts, exit_counts)
 
 
-def open_session(
-    ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()
-) -> Session:
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
