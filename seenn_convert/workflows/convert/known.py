@@ -34,9 +34,7 @@ class Known:
         if said is not None and (isinstance(said, bool) or not isinstance(said, Real) or not 0 < said <= 1):
             raise InputError(f"ann_accuracy must be a share above 0 and at most 1, such as 0.93, got {said!r}")
 
-    def images(
-        self, data: Samples, input_shape: Sequence[int], classes: int, progress: Progress
-    ) -> Samples | None:
+    def images(self, data: Samples, input_shape: Sequence[int], classes: int, progress: Progress) -> Samples | None:
         """Return the validation images, preprocessed and numbered as the calibration ``data``; None if there are none.
 
         Raises:

@@ -13,6 +13,7 @@ from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.data.adapters import SampleData
 from seenn_convert.data.checks import check_steps, checked_names, outputs_of, shape_problem
+from seenn_convert.data.class_numbers import number_notes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
@@ -84,6 +85,8 @@ def prepare(
     check_steps(data, given, source.program.input_shape)
     if class_names is not None:
         data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
+    else:
+        source = source.with_notes(number_notes(data.class_names, outputs_of(source.program)))
     check_data(source.program, data)
     images = first_images(source.program, data)
     parity = source.check(images)

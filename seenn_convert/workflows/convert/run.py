@@ -32,13 +32,12 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
-from seenn_convert.measure.costs import costs, run_counted
+from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.measure.data_cautions import data_cautions
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
-from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
@@ -157,7 +156,7 @@ def compile_ann(
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
               *data_cautions(data), *warnings)  # fmt: skip
-    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy))
+    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
@@ -187,24 +186,22 @@ def compile_ann(
     )
 
 
-def _estimate(session: Session, model: SpikingModel) -> ThreeRuns:
-    """Return the energy estimated from what some held-out images do."""
+def _estimate(session: Session, model: SpikingModel, exit_counts: Sequence[int]) -> ThreeRuns:
+    """Return the energy estimated from what some held-out images do, if images leave as ``exit_counts`` say."""
     few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
     with torch.no_grad():
-        run, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
-    return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
+        _, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
+    return expected_energy(session.ann, counts, exit_counts)
 
 
-def open_session(
-    ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()
-) -> Session:
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips), first_images(ann, data))
+    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
