@@ -3,7 +3,7 @@
 Run: ``python benchmarks/explore.py NAME=MODEL ... --calibration-data DATA --test-data DATA --mean a,b,c ...``. Every
 setting of the frontier, and the default one, is converted again and evaluated on the test images; nothing is chosen on
 them. With ``--validation-images N`` so many images of the test data judge the settings instead of the calibration
-images, and the others test.
+images, and the others test. The minutes are of processor time, so that other work on the machine changes nothing.
 """
 
 import math
