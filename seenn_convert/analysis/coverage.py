@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.analysis.spike_sources import is_depthwise, is_weighted, sources
 from seenn_convert.analysis.time_invariance import time_invariant_calls
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import device_of, result_shapes
@@ -84,6 +84,13 @@ def graded_skips(ann: Program) -> dict[str, int]:
     shapes = Draft(ann).shapes()
     sizes = [math.prod(shapes[node.name]) for node, module in ann.calls() if isinstance(module, GradedReLU)]
     return {"connections": len(sizes), "values": sum(sizes)}
+
+
+def graded_depthwise(ann: Program) -> tuple[int, float]:
+    """Return how many depthwise convolutions read graded values at each timestep, and their share of the work."""
+    names = {node.name for node, module in ann.calls() if is_depthwise(module)}
+    shares = [site.share for site in call_sites(ann) if site.name in names and site.driven_by == GRADED]
+    return len(shares), sum(shares)
 
 
 def policy_macs(snn: Program) -> int:

@@ -10,7 +10,7 @@ import click
 from seenn_convert.progress import silent
 
 if TYPE_CHECKING:
-    from seenn_convert.artifact.schema.conversion import ExitFacts
+    from seenn_convert.artifact.schema.conversion import ExitFacts, GradedDepthwise
     from seenn_convert.artifact.schema.evaluation import Evaluation
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
@@ -75,6 +75,7 @@ def conversion_text(report: "Report") -> str:
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
+        *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
@@ -83,6 +84,14 @@ def conversion_text(report: "Report") -> str:
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
+
+
+def depthwise_lines(found: "GradedDepthwise") -> list[str]:
+    """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
+    if not found.layers:
+        return []
+    layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
+    return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
-from seenn_convert.choices import Encode, Skips
+from seenn_convert.choices import Depthwise, Encode, Skips
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
@@ -14,6 +14,7 @@ from seenn_convert.neurons.types import NeuronType, Signed, can_encode
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.drop_doubled_relu import DropDoubledReLU
 from seenn_convert.passes.drop_no_ops import DropNoOps
@@ -66,10 +67,12 @@ def encoding_passes(ann: Program, encode: Encode, neuron_type: NeuronType = Sign
     return (InsertEncoders(),) if spiking_share(call_sites(InsertEncoders()(ann))) > share else ()
 
 
-def last_passes(skips: Skips) -> tuple[Pass, ...]:
+def last_passes(skips: Skips, depthwise: Depthwise = "graded") -> tuple[Pass, ...]:
     """Return the very last passes of stage ANN."""
     return (
+        CarryDepthwise(graded=False),  # first: what was graded before counts as an activation again
         CarrySkips(graded=skips == "graded"),  # behind encoders: they decide what is a spike
+        *((CarryDepthwise(),) if depthwise == "graded" else ()),  # behind skips, which then read copies of their own
         AlignLinear(),  # the weights are final
     )
 

@@ -44,6 +44,8 @@ class Options:
             drive less than half of the network; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
+        depthwise: What depthwise convolutions read: ``"graded"`` values, which are exact, at the price of their
+            multiply-accumulates at each timestep, or what neurons send, ``"spiking"``.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
         certify: What leaving early may cost at most, with a stated probability.
 
@@ -65,6 +67,7 @@ class Options:
     neuron_levels: int | None = None
     encode: choices.Encode = "auto"
     skips: choices.Skips = "graded"
+    depthwise: choices.Depthwise = "graded"
     require_spiking: float = 0.0
     certify: Certify | None = None
 
@@ -90,6 +93,7 @@ class Options:
         problems += _problems_of_exit(self.target, self.certify, self.timesteps)
         problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
         problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
+        problems += choices.unknown("depthwise", self.depthwise, choices.DEPTHWISE_NAMES)
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
@@ -120,6 +124,7 @@ class Options:
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,
             "skips": self.skips,
+            "depthwise": self.depthwise,
             "threshold": self.rule.name,
             "rule": rule_to_json(self.rule),
             "per_channel": self.per_channel,
@@ -144,8 +149,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
     """
     same = (
-        "timesteps", "neuron", "neuron_levels", "encode", "skips", "per_channel", "calibration", "correction", "score",
-        "seed",
+        "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "per_channel", "calibration",
+        "correction", "score", "seed",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):

@@ -201,7 +201,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips), first_images(ann, data))
+    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)

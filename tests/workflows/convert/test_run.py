@@ -469,7 +469,7 @@ def test_what_skip_connections_carry_is_checked_on_the_images_too(monkeypatch: p
             node, module = next(draft.modules_of(nn.Linear))
             draft.replace_module(node, nn.Linear(module.in_features, module.out_features))
 
-    monkeypatch.setattr("seenn_convert.workflows.convert.run.last_passes", lambda skips: (Broken(),))
+    monkeypatch.setattr("seenn_convert.workflows.convert.run.last_passes", lambda *options: (Broken(),))
     with pytest.raises(PostconditionError, match="Broken changed the outputs"):
         recalibrate(small.artifact(), small.dataset(), Options(timesteps=2))
 
