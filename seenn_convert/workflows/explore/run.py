@@ -95,7 +95,7 @@ def explore(
     prepared = prepare(model, calibration_data, options, progress=progress, **inputs)
     prefer = prefer or _preference(options.target)
     trier = _Trier(prepared, progress, clock)
-    search = Search(trier, budget, len(prepared.data), options, prefer)
+    search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), presets(options, vary))
     return _reported(found, options, prefer, minutes, budget.spent)
 
