@@ -60,7 +60,7 @@ def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Cauti
         yield Caution(
             "more_energy",
             f"the estimate from operation counts on {counted} says {energy.early_exit / energy.ann:.1f} times the "
-            f"energy of the ANN; {spikes}leave earlier (a smaller -T, a larger --drop)",
+            f"energy of the ANN; {spikes}leave earlier (a smaller -T, a larger --target-drop)",
         )
 
 

@@ -119,7 +119,8 @@ class Search:
         needed, left = self.budget.expected(options, images), self.budget.left
         if needed + ahead <= left:
             return True
-        self.left_out[options] = f"it would take about {needed:.0f} s, and {max(left, 0.0):.0f} s were left"
+        going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
+        self.left_out[options] = f"it would take about {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
         return False
 
     def _attempt(self, options: Options, few: bool) -> bool:
