@@ -24,6 +24,7 @@ from seenn_convert.calibration.output_error import divergence
 from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule, ScaledRule
 from seenn_convert.cli.options import NUMBERS
 from seenn_convert.data.checks import matched_classes
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.neurons.types import Group
@@ -103,7 +104,7 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open(given: dict[str, Any], which: str) -> sc.Dataset:
+def _open(given: dict[str, Any], which: str) -> Samples:
     preprocessing = sc.Preprocessing(
         **{name: given[name] for name in ("resize", "crop", "interpolation", "mean", "std")}
     )

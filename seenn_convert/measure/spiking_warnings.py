@@ -86,6 +86,8 @@ def _advice(ann: Program, snn: Program) -> str:
         unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
         signed = "--neuron signed and " if unsigned else ""
         why = ", for these neurons cannot send values below 0" if unsigned else ""
+        few = all(one.alphabet is not None and max(one.alphabet) == 1 for one in neurons) and not unsigned
+        why += ", best with --neuron multilevel, since spikes of one size take many timesteps" if few else ""
         ways.append(f"{signed}--encode always{why}")
     if depthwise_is_graded(ann):
         ways.append("--depthwise spiking, at a loss of accuracy")

@@ -41,7 +41,7 @@ class Options:
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
-            drive less than half of the network; ``"always"``; ``"never"``.
+            drive less than half of the network, or a third if all spikes have one size; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
         depthwise: What depthwise convolutions read: ``"graded"`` values, which are exact, at the price of their
