@@ -174,7 +174,7 @@ def calibration_options(function: F) -> F:
                           "timestep, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
                      help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
-                          "drive less than half of the multiply-accumulates."),
+                          "drive less than half of the multiply-accumulates, or a third with spikes of one size."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,

@@ -34,6 +34,7 @@ from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
 from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.spiking_warnings import depthwise_is_graded
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -294,6 +295,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         raise InputError(
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
             "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
         )
 
 

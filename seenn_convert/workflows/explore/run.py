@@ -164,7 +164,9 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
-        good_for=good_for(best, conversion.graded_skips.connections > 0, base.device),
+        good_for=good_for(
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise.layers > 0
+        ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
     conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))
