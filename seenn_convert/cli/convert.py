@@ -38,7 +38,7 @@ from seenn_convert.cli.options import (
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
     class_names: tuple[str, ...] | None, output_name: str | None, ann_accuracy: float | None,
-    validation_data: Path | None, as_json: bool, **given: Any,
+    exit_data: Path | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -53,13 +53,13 @@ def convert(
     check_replaceable(output, MANIFEST)
     options = make_options(given)
     existing(data)
-    if validation_data is not None:
-        existing(validation_data)
+    if exit_data is not None:
+        existing(exit_data)
     with progress_bars() as progress:
         artifact = compiler.convert(
             model, data, options, weights, progress,
             output_name=output_name, preprocessing=make_preprocessing(given), input_shape=input_shape,
-            class_names=class_names, ann_accuracy=ann_accuracy, validation_data=validation_data,
+            class_names=class_names, ann_accuracy=ann_accuracy, exit_data=exit_data,
         )  # fmt: skip
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

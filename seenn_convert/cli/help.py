@@ -9,7 +9,7 @@ from seenn_convert.cli.failures import debug_option
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
     "Model": "weights input-shape output-name against",
-    "Data": "preprocessing mean std resize interpolation crop class-names validation-data ann-accuracy limit images "
+    "Data": "preprocessing mean std resize interpolation crop class-names exit-data ann-accuracy limit images "
     "calibration-images",
     "Network": "neuron neuron-levels encode skips require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
+from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -61,14 +61,15 @@ class WeightTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationFacts:
-    """Validation data, to which the exits were fitted instead of the calibration data, and how it was split.
+    """The exit images (validation data), to which the exits were fitted, and how they were split.
 
     Attributes:
         name: File or folder name.
         images: All of them.
         fitting_images: Images for temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
-        ann_right: How often the ANN is right on all of them.
+        ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ValidationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,7 @@ class CalibrationFacts:
         fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
     """
 
@@ -98,6 +101,7 @@ class CalibrationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
 
     @property
@@ -107,8 +111,8 @@ class CalibrationFacts:
 
     @property
     def exits_from(self) -> str:
-        """What that data is called: calibration or validation images."""
-        return "calibration" if self.validation is None else "validation"
+        """What that data is called: calibration or exit images."""
+        return "calibration" if self.validation is None else "exit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +281,7 @@ class Conversion:
         certificate: What early exit costs at most; None if nothing was certified.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
+        notes: What a reader should know and need not worry about.
     """
 
     timesteps: int
@@ -295,3 +300,4 @@ class Conversion:
     certificate: Certificate | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
+    notes: tuple[Caution, ...] = ()
