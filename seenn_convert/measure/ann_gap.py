@@ -210,18 +210,18 @@ def _assumption(data: CalibrationFacts, certified: bool) -> Iterator[Caution]:
     code: WarningCode = "certificate_assumes_unseen" if certified else "exits_assume_unseen"
     first, sure, exits = data.ann_right, data.exits.ann_confidence, data.exits.ann_right
     if data.validation is None:
-        seen = "" if sure is None or exits is None else _no_sign(sure, exits)
+        seen = ""
+        if sure is not None and exits is not None:
+            words = f"{sure.average:.1%} sure of them and right on {exits.share:.1%}"
+            seen = f" (the ANN is {words}: nothing shows that they are new to it)"
         text = f"{what} hold for images like the calibration images{seen}; if the ANN was trained on them, {UNSEEN}"
         yield Caution(code, f"{text} (--exit-data)")
-    elif first is not None and exits is not None and sure is not None:
-        text = f"the ANN is as often right on the exit images as on the calibration images ({first.share:.1%})"
-        yield Caution(code, f"{text}{_no_sign(sure, exits)}; {what} hold for new images if it was not trained on those")
-
-
-def _no_sign(sure: AnnConfidence, right: AnnRight) -> str:
-    """Return that nothing shows that images are new to the ANN: it is not too sure of them."""
-    words = f"sure of them and right on {right.share:.1%}: nothing shows that they are new to it"
-    return f" (it is {sure.average:.1%} {words})"
+    elif first is not None and exits is not None:
+        text = (
+            f"the ANN is not clearly less often right on the exit images ({exits.share:.1%}) than on the calibration "
+        )
+        text += f"images ({first.share:.1%}), and nothing shows that they are new to it; "
+        yield Caution(code, f"{text}{what} hold for new images if it was not trained on the exit images")
 
 
 def _said_otherwise(counted: AnnRight, said: float) -> Caution:

@@ -93,7 +93,7 @@ def _check_options(artifact: Artifact, options: Options) -> None:
 def _session(artifact: Artifact, data: Samples, options: Options, progress: Progress) -> Session:
     split = split_calibration(len(data), options.seed)
     if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None, "exit")
     return Session(artifact.ann, data, split, options, progress)
 
 

@@ -204,7 +204,8 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
         used = session.exits
-        check_certifiable(options.certify, len(used.data), len(used.split.held_out), used.data.labels is not None)
+        kind, labelled = "calibration" if validation is None else "exit", used.data.labels is not None
+        check_certifiable(options.certify, len(used.data), len(used.split.held_out), labelled, kind)
     return session
 
 
