@@ -30,7 +30,7 @@ class GroupedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of each group that has any."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        records = {option.opts[-1].removeprefix("--"): option.get_help_record(ctx) for option in options}
+        records = {long_name(option): option.get_help_record(ctx) for option in options}
         groups = {title: names.split() for title, names in GROUPS.items()}
         grouped = {name for names in groups.values() for name in names}
         for title, names in {**groups, "Other": [name for name in records if name not in grouped]}.items():
@@ -38,3 +38,8 @@ class GroupedCommand(click.Command):
             if shown:
                 with formatter.section(title):
                     formatter.write_dl(shown)
+
+
+def long_name(option: click.Option) -> str:
+    """Return the name of an option without its dashes, the first long one where there are several."""
+    return next(name for name in option.opts if name.startswith("--")).removeprefix("--")

@@ -103,7 +103,7 @@ def known_options(function: F) -> F:
         click.option("--ann-accuracy", type=SHARE,
                      help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
                           "differs."),
-        click.option("--validation-data", "--exit-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
+        click.option("--exit-data", "--validation-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
                      help="Images that the ANN was not trained on, best with labels; exits and certificate are fitted "
                           "to them [--calibration-data]."),
     ):  # fmt: skip

@@ -44,6 +44,9 @@ def differ(first: AnnRight, second: AnnRight | float) -> bool:
 REFIT = "seenn-convert calibrate ARTIFACT --exit-data NEW"
 """The command that fits exits and certificate to other images and leaves the network as it is."""
 
+AGAIN = "seenn-convert calibrate ARTIFACT --data DATA"
+"""The command that does all of the calibration again."""
+
 UNSEEN = "calibrate exits and certificates on images that it was not trained on"
 
 NAMES = {"calibration": "calibration", "validation": "exit", "new": "new"}
@@ -155,14 +158,14 @@ def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterabl
             "other_kind",
             facts,
             f"these are probably of another kind, or harder. Confidence, exit target and certificate hold for images "
-            f"like the {NAMES[of]} images; calibrate again with images of this kind: {REFIT}",
+            f"like the {NAMES[of]} images; calibrate again with images of this kind: {AGAIN}",
         )
     return _gap(
         "memorised",
         facts,
         f"it has probably seen the {NAMES[of]} images in training, or these are of another kind. Confidence, exit "
-        f"target and certificate hold for images like those, not for these; calibrate again with labelled images of "
-        f"this kind that it was not trained on: {REFIT}",
+        f"target and certificate hold for images like those, not for these; fit the exits to labelled images of this "
+        f"kind that it was not trained on: {REFIT}",
     )
 
 

@@ -61,7 +61,7 @@ def drift_words(drift: ExitDrift, explained: bool = False) -> str:
     """Return what is wrong with drifted images and what to do, unless another warning has ``explained`` both."""
     chance = f"p = {drift.p_value:.1g}" if drift.p_value >= 1e-9 else "p < 1e-9"
     why = "They are of another kind" if not explained else "The accuracy of the ANN itself is the likely reason"
-    remedy = "calibrate again with images of this kind: seenn-convert calibrate ARTIFACT --exit-data NEW"
+    remedy = "calibrate again with images of this kind: seenn-convert calibrate ARTIFACT --data DATA"
     return (
         f"these images leave after {drift.average_timesteps:.2f} timesteps on average, the held-out calibration "
         f"images after {drift.calibration_average_timesteps:.2f}: {drift.distance:.0%} leave at other timesteps, "

@@ -6,7 +6,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck, ExitDrift, Reason, TargetCheck
-from seenn_convert.measure.ann_gap import REFIT, Gap
+from seenn_convert.measure.ann_gap import AGAIN, REFIT, Gap
 from seenn_convert.measure.intervals import points_lost
 
 C = TypeVar("C", CertificateCheck, TargetCheck)
@@ -15,8 +15,8 @@ REASONS: dict[Reason, str] = {
     "memorised": "The exits were fitted to images that the ANN has probably seen in training, and nothing is promised "
     f"for new ones; fit them to images that it was not trained on: {REFIT}",
     "mixed_up": "Classes, labels or preprocessing of these images are probably mixed up; check those first",
-    "other_kind": "These images are probably of another kind than those to which the exits were fitted; fit them to "
-    f"images of this kind: {REFIT}",
+    "other_kind": "These images are probably of another kind than those to which the exits were fitted; calibrate "
+    f"again with images of this kind: {AGAIN}",
     "chance": "The ANN answers these images as well as those to which the exits were fitted, and they leave at the "
     f"same timesteps, so the draw of those was probably unlucky; fit the exits to more images: {REFIT}",
 }
