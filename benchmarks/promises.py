@@ -108,8 +108,10 @@ def _row(exits: str, artifact: sc.Artifact, found: dict[str, Tensor]) -> dict[st
     right, ann_right = answers == labels, ann.argmax(dim=-1) == labels
     sure = confidence(_at(found["logits"], steps), temperatures[steps - 1].unsqueeze(-1))
     reason = _reason(artifact, ann, labels, steps)
-    expected = conversion.exit.held_out.expected_drop
-    target = with_reason(check_target(conversion.exit.target.drop, expected, ann_right, right), reason)
+    held_out, asked = conversion.exit.held_out, conversion.exit.target
+    assert asked is not None
+    found_target = check_target(asked.drop, held_out.expected_drop, ann_right, right, held_out.drop_error or 0.0)
+    target = with_reason(found_target, reason)
     check = with_reason(check_certificate(conversion.certificate, answers, full, labels), reason)
     of = conversion.calibration.exits
     return {
@@ -118,7 +120,7 @@ def _row(exits: str, artifact: sc.Artifact, found: dict[str, Tensor]) -> dict[st
         "ann_sure": of.ann_confidence.average,
         "overconfidence": of.ann_confidence.overconfidence,
         "judging_ann_right": float(ann_right.double().mean()),
-        "expected": expected,
+        "expected": held_out.expected_drop,
         "reached": conversion.exit.held_out.reached,
         "observed": target.observed,
         "observed_interval95": target.interval95,

@@ -13,6 +13,7 @@ from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import (
     CONVOLUTIONS,
     SPIKING_OPERATORS,
+    Analog,
     AtenOperator,
     GradedReLU,
     PerPart,
@@ -129,6 +130,8 @@ def operator_name(module: nn.Module) -> str:
     """Return the name of a module in tables."""
     if isinstance(module, PerPart):
         return f"{operator_name(module.operator)} (of parts)"
+    if isinstance(module, Analog):
+        return f"{operator_name(module.operator)} (analog)"
     return module.name if isinstance(module, AtenOperator) else type(module).__name__
 
 

@@ -60,6 +60,7 @@ def columns_text(rows: Sequence[Sequence[str]]) -> str:
 
 def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
+    from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
 
     conversion = report.conversion
@@ -68,7 +69,9 @@ def conversion_text(report: "Report") -> str:
     held_out, skips = conversion.exit.held_out, conversion.graded_skips.connections
     images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
+    tried = [] if conversion.exploration is None else [exploration_text(conversion.exploration), ""]
     lines = [
+        *tried,
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),

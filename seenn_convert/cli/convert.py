@@ -7,6 +7,7 @@ import click
 
 from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
+from seenn_convert.cli.exploring import explored, exploring_options
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     SHAPE,
@@ -34,6 +35,7 @@ from seenn_convert.cli.options import (
 @output_name_option
 @preprocessing_options
 @known_options
+@exploring_options
 @calibration_options
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
@@ -48,18 +50,24 @@ def convert(
     from seenn_convert.artifact.files import check_replaceable
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows.convert import run as compiler
+    from seenn_convert.workflows.explore.run import Inputs, explore
 
     keep_pages()
     check_replaceable(output, MANIFEST)
+    exploring = explored(given)
     options = make_options(given)
     existing(data)
     if exit_data is not None:
         existing(exit_data)
     with progress_bars() as progress:
-        artifact = compiler.convert(
-            model, data, options, weights, progress,
-            output_name=output_name, preprocessing=make_preprocessing(given), input_shape=input_shape,
-            class_names=class_names, ann_accuracy=ann_accuracy, exit_data=exit_data,
-        )  # fmt: skip
+        inputs: Inputs = {
+            "weights": weights, "output_name": output_name, "preprocessing": make_preprocessing(given),
+            "input_shape": input_shape, "class_names": class_names, "ann_accuracy": ann_accuracy,
+            "exit_data": exit_data,
+        }  # fmt: skip
+        if exploring is None:
+            artifact = compiler.convert(model, data, options, progress=progress, **inputs)
+        else:
+            artifact = explore(model, data, options, progress=progress, **exploring, **inputs)
         artifact.save(output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

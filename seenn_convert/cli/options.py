@@ -225,7 +225,7 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
     from seenn_convert.calibration.rules import AutoRule
     from seenn_convert.workflows.convert.options import Options, options_from_json
 
-    old = None if before is None else options_from_json(before, AutoRule() if _told("threshold") else None)
+    old = None if before is None else options_from_json(before, AutoRule() if told("threshold") else None)
     values: dict[str, Any] = {
         **{name: given[name] for name in SAME_NAMES},
         "per_channel": not given["per_layer"],
@@ -234,8 +234,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         "target": _target(given),
     }
     if old is not None:
-        kept = {name for name in values if name not in OWN_DEFAULTS and not _told(*CHANGED_BY.get(name, (name,)))}
-        if values["certify"] is None and not _told(*TARGETS):  # only a new certificate alone chooses the exit
+        kept = {name for name in values if name not in OWN_DEFAULTS and not told(*CHANGED_BY.get(name, (name,)))}
+        if values["certify"] is None and not told(*TARGETS):  # only a new certificate alone chooses the exit
             kept.add("target")
         values |= {name: getattr(old, name) for name in kept}
     return Options(**values)
@@ -273,17 +273,17 @@ def _certify(given: dict[str, Any], old: "Certify | None") -> "Certify | None":
     from seenn_convert.exits.certificates.certificate import Certify
 
     numbers = given["certify"]
-    if numbers is None and old is not None and not _told("certify"):
+    if numbers is None and old is not None and not told("certify"):
         numbers = (old.epsilon, old.delta)
     for option in ("certify_risk", "certify_bound"):
-        if _told(option) and numbers is None:
+        if told(option) and numbers is None:
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect without --certify")
     if numbers is None:
         return None
     risk, bound = given["certify_risk"], given["certify_bound"]
     if old is not None:
-        risk = risk if _told("certify_risk") else old.risk
-        bound = bound if _told("certify_bound") else old.bound or "auto"
+        risk = risk if told("certify_risk") else old.risk
+        bound = bound if told("certify_bound") else old.bound or "auto"
     return Certify(numbers[0], numbers[1], risk=risk, bound=None if bound == "auto" else bound)
 
 
@@ -297,16 +297,16 @@ def _rule(given: dict[str, Any], old: "ThresholdRule | AutoRule | None") -> "Thr
         "mse": MseRule(given["levels"]),
         "balance": BalanceRule(given["levels"]),
     }
-    rule = rules[given["threshold"]] if old is None or _told("threshold") else old
+    rule = rules[given["threshold"]] if old is None or told("threshold") else old
     for option, owners in (("levels", ("mse", "balance")), ("percentile", ("percentile",))):
-        if _told(option) and not hasattr(rule, option):
+        if told(option) and not hasattr(rule, option):
             names = " or ".join(f"--threshold {owner}" for owner in owners)
             raise click.UsageError(f"--{option} has no effect without {names}")
-    changed = {name: given[name] for name in ("levels", "percentile") if _told(name)}
+    changed = {name: given[name] for name in ("levels", "percentile") if told(name)}
     return replace(rule, **changed) if changed else rule  # type: ignore[type-var]
 
 
-def _told(*names: str) -> bool:
+def told(*names: str) -> bool:
     """Return whether the command line says one of ``names``; a default that stands does not count."""
     context = click.get_current_context(silent=True)
     if context is None:

@@ -26,9 +26,9 @@ _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
-    operators.PerPart, operators.Encode, operators.GradedReLU, operators.ClippedReLU, operators.QuantisedReLU,
-    TemporalDifference, RectifiedDifference, MeanDifference, Tick, TimestepBias, operators.Affine,
-    operators.ConstantRow, operators.Cast,
+    operators.PerPart, operators.Encode, operators.Analog, operators.GradedReLU, operators.ClippedReLU,
+    operators.QuantisedReLU, TemporalDifference, RectifiedDifference, MeanDifference, Tick, TimestepBias,
+    operators.Affine, operators.ConstantRow, operators.Cast,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -67,6 +67,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
 _WRAPPED: dict[type[nn.Module], str] = {
     operators.PaddedMaxPool: "pool",
     operators.PerPart: "operator",
+    operators.Analog: "operator",
     TemporalDifference: "operator",
     MeanDifference: "operator",
 }

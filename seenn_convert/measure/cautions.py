@@ -19,15 +19,20 @@ def cautions(
     data: CalibrationFacts,
     classes: int,
     ann_accuracy: float | None = None,
+    *,
+    unit_spikes: bool = False,
 ) -> Iterator[Caution]:
     """Return an iterator over the warnings of a conversion.
 
-    ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing.
+    ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing;
+    ``unit_spikes`` whether every spike is 1, or 1 or -1.
     """
     if tuning.labelled:
         yield from _near_chance(tuning.held_out["reference"], data, classes)
     if not tuning.choice.reached:
-        remedy = "raise -T, or accept a larger drop"
+        remedy = "raise -T, accept a larger drop, or let convert --explore look for a setting"
+        if unit_spikes:
+            remedy = f"take neurons of several levels, which need fewer timesteps (--neuron multilevel), {remedy}"
         if tuning.certificate is not None:
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
         yield Caution(

@@ -60,10 +60,10 @@ def conversion_report(
     original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
     estimate from held-out images. The report's own warnings come before those given.
     """
-    sites = call_sites(ann)
+    sites, facts = call_sites(ann), _neuron(snn, neuron)
     return Conversion(
         timesteps=len(tuning.temperatures),
-        neuron=_neuron(snn, neuron),
+        neuron=facts,
         threshold_rule=calibration.rule,
         threshold_choice=calibration.choice,
         weights=from_plain(calibration.weights, WeightTuning) if calibration.weights else None,
@@ -76,9 +76,10 @@ def conversion_report(
         parity=parity,
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
+        energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes),
             *few_spikes(ann, snn, sites),
             *jump_cautions(ann, snn, neuron),
             *more_energy(ann, energy, "held-out calibration images"),
@@ -102,6 +103,7 @@ def held_out_facts(
     return HeldOut(
         **measured,
         expected_drop=choice.expected_drop,
+        drop_error=choice.drop_error,
         average_timesteps=choice.average_timesteps,
         reached=choice.reached,
         exit_counts=exit_counts,

@@ -222,7 +222,8 @@ def _target(artifact: Artifact, ann_right: Tensor, right: Tensor) -> TargetCheck
     known, asked = artifact.facts.held_out_exits, artifact.provenance.options.get("target")
     if known is None or known.expected_drop is None or known.policy != PolicyFacts.of(artifact.policy.to_json()):
         return None
-    return check_target(None if asked is None else asked.get("drop"), known.expected_drop, ann_right, right)
+    drop = None if asked is None else asked.get("drop")
+    return check_target(drop, known.expected_drop, ann_right, right, known.drop_error or 0.0)
 
 
 def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> tuple[LayerRow, ...]:

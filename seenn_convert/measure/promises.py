@@ -1,5 +1,6 @@
 """Whether what a conversion promised holds on images that had no part in it, and the likely reason if it does not."""
 
+import math
 from dataclasses import replace
 from typing import TypeVar
 
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck, ExitDrift, Reason, TargetCheck
 from seenn_convert.measure.ann_gap import AGAIN, REFIT, Gap
-from seenn_convert.measure.intervals import points_lost
+from seenn_convert.measure.intervals import NORMAL_95, points_lost
 
 C = TypeVar("C", CertificateCheck, TargetCheck)
 
@@ -23,7 +24,9 @@ REASONS: dict[Reason, str] = {
 """What is said of a promise that fails."""
 
 
-def check_target(asked: float | None, expected: float, ann_right: Tensor, right: Tensor) -> TargetCheck:
+def check_target(
+    asked: float | None, expected: float, ann_right: Tensor, right: Tensor, error: float = 0.0
+) -> TargetCheck:
     """Return what early exit loses here; ``holds`` is False only where chance does not explain it.
 
     Args:
@@ -31,12 +34,14 @@ def check_target(asked: float | None, expected: float, ann_right: Tensor, right:
         expected: Points that the held-out images let expect.
         ann_right: Whether the ANN is right, ``(N,)`` bool.
         right: Whether early exit is, ``(N,)`` bool.
+        error: Standard error of ``expected``.
     """
     lost, half = points_lost(ann_right, right)
     found = TargetCheck(
         asked=asked, expected=expected, observed=lost, interval95=(lost - half, lost + half), holds=True
     )
-    return replace(found, holds=lost - half <= found.promised)
+    as_asked = asked is not None and lost - half <= asked
+    return replace(found, holds=as_asked or lost - expected <= math.hypot(half, NORMAL_95 * error))
 
 
 def likely_reason(gap: Gap | None, drift: ExitDrift | None) -> Reason:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.runtime.stopwatch import timed
@@ -51,6 +53,30 @@ def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: 
     stems, wholes = _in_turn(ways, batches, model.device, repeats)
     steps = [max(whole - stem, 0.0) / model.timesteps for stem, whole in zip(stems, wholes, strict=True)]
     return _per_image(stems, batches), _per_image(steps, batches)
+
+
+class Parts(NamedTuple):
+    """Milliseconds per image of the ANN, of the stem of a spiking network, and of one of its timesteps."""
+
+    ann: float
+    stem: float
+    step: float
+
+
+def time_parts(ann: Program, model: SpikingModel, image: Tensor, steps: int = 2, repeats: int = REPEATS) -> Parts:
+    """Return what the parts of an answer cost for the rows of ``image``, medians of ``repeats`` runs in turn.
+
+    A timestep is timed on the first ``steps`` of a run; the others cost the same.
+    """
+    rows = image.to(model.device, model.dtype)
+
+    def first_steps(data: Sequence[Tensor]) -> None:
+        unroll(model.step, model.drive(data[0]), model.initial_state(len(data[0])), steps)
+
+    ways: list[Way] = [lambda data: ann(data[0]), lambda data: model.drive(data[0]), first_steps]
+    anns, stems, wholes = _in_turn(ways, [rows], model.device, repeats)
+    each = [max(whole - stem, 0.0) / steps for stem, whole in zip(stems, wholes, strict=True)]
+    return Parts(*(_per_image(seconds, [rows]) for seconds in (anns, stems, each)))
 
 
 def time_plan(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> float:

@@ -53,15 +53,20 @@ class CarrySkips(Pass):
                         user.replace_input_with(node, graded)
         else:
             for node, module in draft.modules_of(GradedReLU):
-                users = draft.source_of(node).users
-                alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
-                original = next((one for one in alike if _maximum(draft.module_at(one)) == module.maximum), None)
+                original = original_of(draft, node, module)
                 if original is None:
                     draft.decline(node, "no activation with the same input is clipped at the same value")
                     continue
                 for user in list(node.users):
                     user.replace_input_with(node, original)
                 draft.changed(original)
+
+
+def original_of(draft: Draft, copy: fx.Node, module: GradedReLU) -> fx.Node | None:
+    """Return the activation that ``copy``, a call of ``module``, is a graded copy of; None if there is none."""
+    users = draft.source_of(copy).users
+    alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
+    return next((one for one in alike if _maximum(draft.module_at(one)) == module.maximum), None)
 
 
 def _maximum(module: nn.Module | None) -> float | None:

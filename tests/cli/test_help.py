@@ -30,7 +30,7 @@ def test_every_option_is_in_a_group_and_listed_once(name: str) -> None:
 def test_convert_begins_with_the_five_options_that_most_people_need() -> None:
     text = help_of(cli.commands["convert"])
     titles = [line.removesuffix(":") for line in text.splitlines() if re.fullmatch(r"[A-Z][\w ]+:", line)]
-    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Run"]
+    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Exploring", "Run"]
     main = text.split("Main options:")[1].split("Model:")[0]
     assert re.findall(r"^  .*?(--[\w-]+)", main, flags=re.MULTILINE) == [
         "--calibration-data", "--output", "--timesteps", "--calibration", "--target-drop",
@@ -45,3 +45,19 @@ def test_an_option_that_no_group_names_is_listed_last() -> None:
 
     text = help_of(command)
     assert text.index("Run:") < text.index("--seed") < text.index("Other:") < text.index("--new")
+
+
+@pytest.mark.parametrize(("written", "meant"), [
+    ("--mean .5 .4 .3 --std 1,1,1", "--mean .5,.4,.3"), ("--input-shape 3, 8, 8", "--input-shape 3,8,8"),
+])  # fmt: skip
+def test_numbers_with_blanks_between_them_are_told_to_need_commas(written: str, meant: str) -> None:
+    line = ["convert", "model.onnx", "--calibration-data", "x.npz", "-o", "out"]
+    result = CliRunner().invoke(cli, [*line, *written.split()])
+    assert result.exit_code == 2 and f"numbers of one option need commas, no blanks: {meant}" in result.output
+    repaired = CliRunner().invoke(cli, [*line, *meant.split()])
+    assert repaired.exit_code == 1 and "no such file" in str(repaired.exception)
+
+
+def test_a_wrong_option_is_told_as_before() -> None:
+    result = CliRunner().invoke(cli, ["convert", "model.onnx", "--calibration-data", "x", "-o", "out", "one", "two"])
+    assert result.exit_code == 2 and "commas" not in result.output

@@ -105,6 +105,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Encode(), (ROW,)),
     (operators.Affine(THRESHOLD, THRESHOLD + 1), (IMAGE,)),
     (operators.ClippedReLU(6.0), (IMAGE,)),
+    (operators.Analog(nn.ReLU()), (IMAGE,)),
+    (operators.Analog(operators.QuantisedReLU(2.0, 4)), (IMAGE,)),
     (operators.GradedReLU(), (IMAGE,)),
     (operators.GradedReLU(6.0), (IMAGE,)),
     (BinaryNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),

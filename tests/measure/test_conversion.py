@@ -30,7 +30,8 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["exit"]["policy"] == {**artifact.policy.to_json(), "timesteps": None}
     assert len(conversion["exit"]["temperatures"]) == 8
     assert set(conversion["exit"]["held_out"]) == {
-        "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached", "exit_counts"
+        "accuracy", "reference", "full_accuracy", "expected_drop", "drop_error", "average_timesteps", "reached",
+        "exit_counts",
     }  # fmt: skip
     assert sum(conversion["exit"]["held_out"]["exit_counts"].values()) == 38
     assert conversion["certificate"] is conversion["exit"]["step_time"] is None

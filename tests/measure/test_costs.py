@@ -11,7 +11,14 @@ from torch import nn
 
 from seenn_convert.analysis.coverage import graded_skips
 from seenn_convert.artifact.schema.evaluation import TwoRuns
-from seenn_convert.measure.costs import Counts, costs, graded_additions, operation_shares, run_counted
+from seenn_convert.measure.costs import (
+    Counts,
+    costs,
+    expected_energy,
+    graded_additions,
+    operation_shares,
+    run_counted,
+)
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
@@ -93,3 +100,12 @@ def test_every_graded_value_of_a_skip_connection_is_an_addition() -> None:
 
     assert graded_additions(snn) == graded_skips(ann)["values"] > 0
     assert graded_additions(harness.spiking_program(toys.residual())) == 0
+
+
+def test_the_expected_energy_weighs_timesteps_by_all_images_that_leave_there() -> None:
+    """Two images were counted: 12.5, 27.5 and 45 operations up to t; of 4 images 3 leave at 1 and one at 3."""
+    total = torch.tensor([[10.0, 15.0], [15.0, 40.0], [30.0, 60.0]])
+    energy = expected_energy(small.ann_program(), Counts(total / 10, total, total / 5, {}), (3, 0, 1))
+    operations = (3 * 12.5 + 45) / 4
+    assert energy.early_exit == pytest.approx((2880 + 0.2 * operations) * 4.6e-3 + 0.8 * operations * 0.9e-3)
+    assert energy.all_timesteps == pytest.approx((2880 + 9) * 4.6e-3 + 36 * 0.9e-3)

@@ -42,6 +42,12 @@ def test_it_fails_if_the_loss_is_clearly_above_what_was_asked_for_and_what_was_e
     assert check_target(asked, expected, *right(30, 10)).holds is holds
 
 
+def test_what_is_expected_has_an_error_of_its_own() -> None:
+    """Lost 2.0 points, with a standard error of 0.63; expected 0.4. So 1.6 is chance if the other error is 0.52."""
+    given = (None, 0.4, *right(30, 10))
+    assert not check_target(*given, error=0.5).holds and check_target(*given, error=0.54).holds
+
+
 def test_exchangeable_images_are_hardly_ever_said_to_break_the_promise() -> None:
     """The true loss is the one expected: the lower end of a 95 % interval is above it in 2.5 % of the draws."""
     generator = torch.Generator().manual_seed(0)

@@ -58,3 +58,11 @@ def test_early_exit_is_timed_with_the_policy_given() -> None:
     average, milliseconds = timing.time_early_exit(small.model(4), BATCHES, FixedPolicy(3), repeats=2)
     assert average == 3
     assert milliseconds > 0
+
+
+def test_the_parts_of_an_answer_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ANN 3, 4, 5 seconds, stem 1, 1, 1, stem with two steps 5, 9, 7: medians 4, 1 and (7 - 1) / 2, for 16 images."""
+    spans = iter([3.0, 1.0, 5.0, 4.0, 1.0, 9.0, 5.0, 1.0, 7.0])
+    monkeypatch.setattr(timing, "_seconds", lambda way, batches, device: next(spans))
+    found = timing.time_parts(small.ann_program(), small.model(4), BATCHES[0])
+    assert found == pytest.approx((1000 * 4 / 16, 1000 / 16, 1000 * 3 / 16))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -39,6 +41,11 @@ class NeuronFacts:
     kind: str
     alphabet: tuple[int, ...] | None = None
     bits_per_spike: int | None = None
+
+    @property
+    def unit_spikes(self) -> bool:
+        """Whether every spike is 1, or 1 or -1."""
+        return self.alphabet is not None and set(self.alphabet) <= {-1, 0, 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +160,7 @@ class HeldOut:
         full_accuracy: Share right after all timesteps.
         expected_drop: Points lost against the ANN: mean of the probability that the ANN gives to its own answer, less
             the one that it gives to the answer at the exit. The target is compared with this number.
+        drop_error: Standard error of ``expected_drop``; None if unknown.
         average_timesteps: Mean exit step.
         reached: Whether the target is met.
         exit_counts: Timestep -> images that left there; None if a policy head was chosen since.
@@ -165,6 +173,7 @@ class HeldOut:
     average_timesteps: float
     reached: bool
     exit_counts: Mapping[int, int] | None = None
+    drop_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +288,8 @@ class Conversion:
             logit; None if unknown.
         exit: How the exits were chosen.
         certificate: What early exit costs at most; None if nothing was certified.
+        energy: Estimated nanojoules per image on held-out images; None if unknown.
+        exploration: What other settings would give, if several were tried.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
         notes: What a reader should know and need not worry about.
@@ -298,6 +309,8 @@ class Conversion:
     parity: float | None = None
     exit: ExitFacts
     certificate: Certificate | None = None
+    energy: ThreeRuns | None = None
+    exploration: Exploration | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
     notes: tuple[Caution, ...] = ()

@@ -61,7 +61,8 @@ class TargetCheck:
         expected: What the held-out images let expect.
         observed: Points that it loses here.
         interval95: Of them.
-        holds: False only if the lower end of the interval is above both what was asked for and what was expected.
+        holds: False only if the lower end of the interval is above what was asked for, and chance does not explain the
+            difference to what was expected.
         reason: The likely reason if it does not hold.
     """
 

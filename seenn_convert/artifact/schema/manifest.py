@@ -24,11 +24,13 @@ class HeldOutExits:
         policy: The exit policy they left by; of another policy this says nothing.
         counts: Timestep -> images that left there.
         expected_drop: Points expected to be lost against the ANN; None if an older version converted.
+        drop_error: Standard error of that.
     """
 
     policy: PolicyFacts
     counts: Mapping[int, int]
     expected_drop: float | None = None
+    drop_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,11 @@ class ConversionFacts:
             return cls()
         exit_ = report.conversion.exit
         counts, time, data = exit_.held_out.exit_counts, exit_.step_time, report.conversion.calibration.exits
-        drop = exit_.held_out.expected_drop
+        held_out = exit_.held_out
         return cls(
             parity=report.conversion.parity,
             held_out_exits=None if counts is None else HeldOutExits(
-                policy=exit_.policy, counts=counts, expected_drop=drop
+                policy=exit_.policy, counts=counts, expected_drop=held_out.expected_drop, drop_error=held_out.drop_error
             ),
             target_timesteps=None if time is None else time.timesteps,
             ann_right=data.ann_right,

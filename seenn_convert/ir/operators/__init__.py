@@ -8,6 +8,7 @@ from seenn_convert.ir.operators.aten import AtenOperator
 from seenn_convert.ir.operators.basic import (
     Add,
     Affine,
+    Analog,
     ClippedReLU,
     Concatenate,
     ConstantRow,
@@ -48,6 +49,7 @@ __all__ = [
     "SPIKING_OPERATORS",
     "Add",
     "Affine",
+    "Analog",
     "AtenOperator",
     "Cast",
     "ClippedReLU",

@@ -122,7 +122,8 @@ def _report(
     conversion = conversion_report(
         session.ann, snn, origin.thresholds, tuning, _facts(artifact, session, origin, tuning),
         neuron=options.neuron_type.name, target=options.target, parity=facts.parity,
-        energy=estimated_energy(session, model), ann_accuracy=accuracy, warnings=(*doubts, *head_gone(artifact)),
+        energy=estimated_energy(session, model, tuning.exit_counts), ann_accuracy=accuracy,
+        warnings=(*doubts, *head_gone(artifact)),
     )  # fmt: skip
     before = artifact.report.conversion
     conversion = conversion if before is None else replace(conversion, passes=before.passes)

@@ -1,33 +1,28 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
+from seenn_convert.artifact.provenance import data_facts, environment
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import (
-    check_steps,
     checked_labels,
-    checked_names,
     matched_classes,
     outputs_of,
-    shape_problem,
 )
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
-from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
@@ -35,28 +30,31 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
-from seenn_convert.measure.data_cautions import data_cautions, unused_preprocessing
+from seenn_convert.measure.data_cautions import data_cautions
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.workflows.convert.inputs import Model, check_score, read_inputs
+from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
+from seenn_convert.workflows.convert.prepare import (
+    Prepared,
+    check_data,
+    check_options,
+    first_images,
+    of_stage,
+    prepare,
+)
 from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
-from seenn_convert.workflows.convert.stages.clamps import settle_clamps
 from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
-
-CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
-"""Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
-allow it: large images check as many activations in fewer rows."""
 
 VALIDATION_GONE = Caution(
     "validation_gone",
@@ -111,27 +109,21 @@ def convert(
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
-    _check_options(options)
-    known = Known.of(ann_accuracy, exit_data, validation_data)
-    progress("reading the model", 0, 1)
-    source, data = read_inputs(
-        model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
-    )
-    given = calibration_data.preprocessing if isinstance(calibration_data, Samples) else preprocessing
-    check_steps(data, given, source.program.input_shape)
-    if class_names is not None:
-        data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
-    _check_data(source.program, data)
-    images = _first_images(source.program, data)
-    parity = source.check(images)
-    source = source.noted(images)
-    check_score(source, data, options.batch_size)
-    source = settle_clamps(source, data, options, images, progress)
-    ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
+    prepared = prepare(
+        model, calibration_data, options, weights, progress,
+        output_name=output_name, class_names=class_names, preprocessing=preprocessing, input_shape=input_shape,
+        extra_operators=extra_operators, extra_passes=extra_passes, ann_accuracy=ann_accuracy,
+        exit_data=exit_data, validation_data=validation_data,
+    )  # fmt: skip
+    return compile_prepared(prepared, options, progress)
+
+
+def compile_prepared(prepared: Prepared, options: Options, progress: Progress = silent) -> Artifact:
+    """Return the artifact that ``options`` make of a model and images that were read before."""
+    ann, images = prepared.ann, prepared.images
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
-    progress("reading the model", 1, 1)
-    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known,
-                       tuple(unused_preprocessing(data, given)))  # fmt: skip
+    return compile_ann(ann, prepared.data, options, prepared.model, prepared.parity, progress, prepared.extra_passes,
+                       prepared.known, prepared.warnings)  # fmt: skip
 
 
 def compile_ann(
@@ -148,7 +140,7 @@ def compile_ann(
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
-    spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
+    spiking = run_passes(spiking, of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
     tuning = fit_exit(session.exits, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
@@ -156,7 +148,7 @@ def compile_ann(
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
               *data_cautions(data), *warnings)  # fmt: skip
-    energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy))
+    energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
@@ -193,7 +185,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips), _first_images(ann, data))
+    ann = run_passes(ann, last_passes(options.skips), first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
@@ -238,12 +230,12 @@ def recalibrate(
     """
     artifact = as_artifact(artifact)
     options = options_from_json(artifact.provenance.options) if options is None else options
-    _check_options(options)
+    check_options(options)
     known = Known.of(ann_accuracy, exit_data, validation_data)
     if data is None:
         return refit_exits(artifact, options, known, progress)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
-    _check_data(artifact.ann, data)
+    check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
     model, parity = artifact.provenance.model, artifact.facts.parity
@@ -272,32 +264,6 @@ def load(
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(path, scores, extra_modules).model()
-
-
-def _check_options(options: object) -> None:
-    if not isinstance(options, Options):
-        raise InputError(f"options are of type {type(options).__name__}; give Options, such as Options(timesteps=8)")
-
-
-def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
-    return [one for one in passes if one.accepts is stage]
-
-
-def _first_images(program: Program, data: Samples) -> Tensor:
-    """Return the images on which rewritings of the ANN are checked."""
-    fewest, most = CHECKED_IMAGES
-    count = max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
-    images = next(data.batches(count))[0]
-    check_images(images, program.input_shape, range(len(images)))
-    return images
-
-
-def _check_data(program: Program, data: Samples) -> None:
-    problem = shape_problem(data, program.input_shape)
-    if problem is not None:
-        raise CalibrationDataError(problem)
-    if len(data) < 2:
-        raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
 
 
 def _checked_classes(ann: Program, data: Samples) -> Samples:

@@ -1,5 +1,6 @@
 """Fit the exit decision: all timesteps run once over the calibration data, and everything is read from that."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.ann_confidence import ann_confidence
-from seenn_convert.measure.costs import costs, run_counted
+from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import probe_pass
 from seenn_convert.rows import ROW_FLOOR
-from seenn_convert.runtime.policies import FixedPolicy, exit_steps
+from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.session import Session
 
@@ -64,12 +65,12 @@ def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | N
     return ExitTarget(timesteps=found.timesteps), found
 
 
-def estimated_energy(session: Session, model: SpikingModel) -> ThreeRuns:
-    """Return the energy estimated from what some held-out images do."""
+def estimated_energy(session: Session, model: SpikingModel, exit_counts: Sequence[int]) -> ThreeRuns:
+    """Return the energy estimated from what some held-out images do, if images leave as ``exit_counts`` say."""
     few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
     with torch.no_grad():
-        run, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
-    return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
+        _, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
+    return expected_energy(session.ann, counts, exit_counts)
 
 
 def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
