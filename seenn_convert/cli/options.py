@@ -91,15 +91,22 @@ weights_option = click.option(
 )
 
 
+def _at_most_one(context: click.Context, param: click.Parameter, values: tuple[Path, ...]) -> Path | None:
+    """Return the one value, None if there is none."""
+    if len(values) > 1:
+        raise click.UsageError(f"{' and '.join(param.opts)} are two names of one option; give it once", context)
+    return values[0] if values else None
+
+
 def known_options(function: F) -> F:
     """Add what is known of the ANN on new images."""
     for option in (
         click.option("--ann-accuracy", type=SHARE,
                      help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
                           "differs."),
-        click.option("--validation-data", type=PATH,
-                     help="Labelled images that the ANN was not trained on; exits and certificate are fitted to them "
-                          "[--calibration-data]."),
+        click.option("--exit-data", "--validation-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
+                     help="Images that the ANN was not trained on, best with labels; exits and certificate are fitted "
+                          "to them [--calibration-data]."),
     ):  # fmt: skip
         function = option(function)
     return function

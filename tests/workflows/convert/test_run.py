@@ -473,7 +473,7 @@ def test_too_few_images_to_certify_are_said_before_the_work() -> None:
                 progress=lambda *what: told.append(what[0]))  # fmt: skip
     assert "calibrating" not in told
     unlabelled = small.dataset(400, labelled=False)
-    with pytest.raises(CalibrationDataError, match="has no labels"):
+    with pytest.raises(CalibrationDataError, match="the calibration images have no labels"):
         convert(small.trained_net(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
 
 
