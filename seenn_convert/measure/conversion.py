@@ -74,7 +74,7 @@ def conversion_report(
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
-        graded_depthwise=GradedDepthwise(layers=layers, share=share),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share) if layers else None,
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),

@@ -144,8 +144,8 @@ class GradedDepthwise:
         share: Share of the ANN's multiply-accumulates that they are.
     """
 
-    layers: int = 0
-    share: float = 0.0
+    layers: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +296,7 @@ class Conversion:
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
         graded_skips: Skip connections with graded values.
-        graded_depthwise: Depthwise convolutions that read graded values.
+        graded_depthwise: Depthwise convolutions that read graded values; None if there are none.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
             logit; None if unknown.
@@ -319,7 +319,7 @@ class Conversion:
     operators: tuple[CallSite, ...]
     spiking_share: float
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
-    graded_depthwise: GradedDepthwise = field(default_factory=GradedDepthwise)
+    graded_depthwise: GradedDepthwise | None = None
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None
     exit: ExitFacts

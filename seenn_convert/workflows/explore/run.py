@@ -166,7 +166,7 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         looked_at=found.looked_at,
         left_out=found.left_out,
         good_for=good_for(
-            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise.layers > 0
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
