@@ -83,6 +83,7 @@ def conversion_text(report: "Report") -> str:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
+    notes = (*notes, *(note.text for note in conversion.notes))
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
 
 
@@ -131,6 +132,7 @@ def policy_text(report: "Report") -> str:
 
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
+    from seenn_convert.measure.promises import target_words as promised_words
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
     from seenn_convert.report.narrative.timing import timing_words
@@ -160,6 +162,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
+    lines += [] if evaluation.target is None else [promised_words(evaluation.target)]
     lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
     return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
 

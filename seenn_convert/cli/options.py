@@ -91,15 +91,22 @@ weights_option = click.option(
 )
 
 
+def _at_most_one(context: click.Context, param: click.Parameter, values: tuple[Path, ...]) -> Path | None:
+    """Return the one value, None if there is none."""
+    if len(values) > 1:
+        raise click.UsageError(f"{' and '.join(param.opts)} are two names of one option; give it once", context)
+    return values[0] if values else None
+
+
 def known_options(function: F) -> F:
     """Add what is known of the ANN on new images."""
     for option in (
         click.option("--ann-accuracy", type=SHARE,
                      help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
                           "differs."),
-        click.option("--validation-data", type=PATH,
-                     help="Labelled images that the ANN was not trained on; exits and certificate are fitted to them "
-                          "[--calibration-data]."),
+        click.option("--exit-data", "--validation-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
+                     help="Images that the ANN was not trained on, best with labels; exits and certificate are fitted "
+                          "to them [--calibration-data]."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -174,7 +181,7 @@ def calibration_options(function: F) -> F:
                           "timestep, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
                      help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
-                          "drive less than half of the multiply-accumulates."),
+                          "drive less than half of the multiply-accumulates, or a third with spikes of one size."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,

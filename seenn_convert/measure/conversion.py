@@ -25,7 +25,7 @@ from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
-from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.cautions import cautions, notes
 from seenn_convert.measure.jumps import jump_cautions
 from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
@@ -88,6 +88,7 @@ def conversion_report(
             *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
+        notes=notes(tuning, data, classes_of(snn), ann_accuracy),
     )
 
 

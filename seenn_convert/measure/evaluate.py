@@ -9,7 +9,13 @@ from torch import Tensor
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
-from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, EarlyExit, Evaluation, TradeOffPoint
+from seenn_convert.artifact.schema.evaluation import (
+    ConfidenceFacts,
+    EarlyExit,
+    Evaluation,
+    TargetCheck,
+    TradeOffPoint,
+)
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
@@ -20,7 +26,8 @@ from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.ann import run_ann
-from seenn_convert.measure.ann_gap import evaluation_gap
+from seenn_convert.measure.ann_confidence import ann_confidence
+from seenn_convert.measure.ann_gap import Answers, Gap, evaluation_gap
 from seenn_convert.measure.certified import broken_words, check_certificate
 from seenn_convert.measure.costs import costs, operation_shares
 from seenn_convert.measure.diagnosis import diagnose
@@ -28,6 +35,7 @@ from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
 from seenn_convert.measure.one_pass import Seen, run_once
+from seenn_convert.measure.promises import check_target, likely_reason, target_words, with_reason
 from seenn_convert.measure.reliability import calibration_error, exit_confidence
 from seenn_convert.measure.remedies import Settings
 from seenn_convert.measure.spiking_warnings import more_energy
@@ -84,7 +92,8 @@ def measure(
     early = _early_exit(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
     certificate, full = artifact.certificate, run.predictions[-1]
-    here = AnnRight(of="new", images=len(data), right=int((seen.ann_logits.argmax(dim=-1) == labels).sum()))
+    ann_right = seen.ann_logits.argmax(dim=-1) == labels
+    here = AnnRight(of="new", images=len(data), right=int(ann_right.sum()))
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
@@ -92,6 +101,7 @@ def measure(
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         confidence=_confidence(trace, model, labels),
+        target=_target(artifact, ann_right, trace.predictions == labels),
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
         differs_from_hindsight=differing,
@@ -108,16 +118,17 @@ def measure(
         examples=examples(trace, data),
     )
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
-    known = artifact.facts.ann_right if ann is artifact.ann else None
+    known = Answers(artifact.facts.ann_right, artifact.facts.ann_confidence) if ann is artifact.ann else Answers()
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
-    gap = evaluation_gap(known, here, seen.ann_logits.shape[-1], (*again, *doubts))
+    answers = Answers(here, ann_confidence(seen.ann_logits, labels))
+    gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
+    reason = likely_reason(gap, found.exit_drift)
+    found = replace(found, target=with_reason(found.target, reason), certificate=with_reason(found.certificate, reason))
     return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
 
 
-def _warnings(
-    artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Caution | None
-) -> Iterator[Caution]:
+def _warnings(artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Gap | None) -> Iterator[Caution]:
     if found.differs_from_hindsight:
         yield Caution(
             "differs_from_hindsight",
@@ -126,11 +137,13 @@ def _warnings(
         )
     yield from again
     if gap is not None:
-        yield gap
+        yield gap.caution
     if found.exit_drift is not None and found.exit_drift.drifted:
-        yield Caution("exit_drift", drift_words(found.exit_drift, gap))
+        yield Caution("exit_drift", drift_words(found.exit_drift, gap is not None))
     if found.certificate is not None and not found.certificate.holds:
-        yield Caution("certificate_fails", broken_words(found.certificate, gap))
+        yield Caution("certificate_fails", broken_words(found.certificate))
+    if found.target is not None and not found.target.holds:
+        yield Caution("target_fails", target_words(found.target))
     yield from more_energy(artifact.ann, found.energy.nanojoule_per_image, "these images")
 
 
@@ -169,6 +182,15 @@ def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
     """Return how many held-out calibration images left at each timestep, None if the artifact does not know."""
     known = artifact.facts.held_out_exits
     return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
+
+
+def _target(artifact: Artifact, ann_right: Tensor, right: Tensor) -> TargetCheck | None:
+    """Return what early exit loses against what was asked for, None if the artifact does not know what to expect."""
+    known, asked = artifact.facts.held_out_exits, artifact.provenance.options.get("target")
+    if known is None or known.expected_drop is None or known.policy != PolicyFacts.of(artifact.policy.to_json()):
+        return None
+    drop = None if asked is None else asked.get("drop")
+    return check_target(drop, known.expected_drop, ann_right, right, known.drop_error or 0.0)
 
 
 def _layers(artifact: Artifact, seen: Seen) -> tuple[LayerRow, ...]:

@@ -36,7 +36,7 @@ def test_the_keys_of_the_contract(found: Evaluation) -> None:
         "differs_from_hindsight", "confidence",
         "timing", "policy",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
-        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings",
+        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings", "target",
     }  # fmt: skip
     assert set(plain["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
     assert set(plain["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}

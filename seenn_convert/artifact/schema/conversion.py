@@ -7,7 +7,7 @@ from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
+from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -68,14 +68,15 @@ class WeightTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationFacts:
-    """Validation data, to which the exits were fitted instead of the calibration data, and how it was split.
+    """The exit images (validation data), to which the exits were fitted, and how they were split.
 
     Attributes:
         name: File or folder name.
         images: All of them.
         fitting_images: Images for temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
-        ann_right: How often the ANN is right on all of them.
+        ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ValidationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,7 @@ class CalibrationFacts:
         fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
     """
 
@@ -105,6 +108,7 @@ class CalibrationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
 
     @property
@@ -114,8 +118,8 @@ class CalibrationFacts:
 
     @property
     def exits_from(self) -> str:
-        """What that data is called: calibration or validation images."""
-        return "calibration" if self.validation is None else "validation"
+        """What that data is called: calibration or exit images."""
+        return "calibration" if self.validation is None else "exit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +306,7 @@ class Conversion:
         exploration: What other settings would give, if several were tried.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
+        notes: What a reader should know and need not worry about.
     """
 
     timesteps: int
@@ -323,3 +328,4 @@ class Conversion:
     exploration: Exploration | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
+    notes: tuple[Caution, ...] = ()

@@ -41,7 +41,7 @@ class Options:
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
-            drive less than half of the network; ``"always"``; ``"never"``.
+            drive less than half of the network, or a third if all spikes have one size; ``"always"``; ``"never"``.
         skips: What skip connections carry to the next sum, where no weights multiply it: ``"graded"`` values, which
             are exact, or what the neurons send, ``"spiking"``.
         depthwise: What depthwise convolutions read: ``"graded"`` values, which are exact, at the price of their
@@ -141,7 +141,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
     """Return the options that ``to_json`` wrote; batch size and device are the defaults.
 
     Args:
-        data: Plain data; what is missing has its default.
+        data: Plain data; what is missing has its default, or is as it was before there was the option: in older
+            artifacts depthwise convolutions read spikes.
         rule: Used instead of the rule in ``data``.
         own: Other options that replace those in ``data``, such as a neuron type or an exit score of your own.
 
@@ -160,7 +161,7 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
             )
         rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
     target, certify = data.get("target"), data.get("certify")
-    found: dict[str, Any] = {name: data[name] for name in same if name in data}
+    found: dict[str, Any] = {"depthwise": "spiking", **{name: data[name] for name in same if name in data}}
     found |= {
         "rule": rule,
         "target": None if target is None else ExitTarget(**target),

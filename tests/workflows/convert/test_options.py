@@ -129,6 +129,7 @@ def test_a_rule_that_an_older_version_did_not_record_exactly_is_asked_for() -> N
         options_from_json(old)
     assert options_from_json(old, MaxRule()).rule == MaxRule()
     assert options_from_json({**old, "threshold": "auto"}).rule == AutoRule()
+    assert options_from_json({**old, "threshold": "auto"}).depthwise == "spiking"  # as it was then
 
 
 def test_a_neuron_type_is_a_name_or_a_value() -> None:
