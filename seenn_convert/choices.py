@@ -15,6 +15,9 @@ ENCODE_NAMES: tuple[Encode, ...] = get_args(Encode)
 Skips = Literal["graded", "spiking"]
 SKIPS_NAMES: tuple[Skips, ...] = get_args(Skips)
 
+Depthwise = Literal["graded", "spiking"]
+DEPTHWISE_NAMES: tuple[Depthwise, ...] = get_args(Depthwise)
+
 Preset = Literal["fast", "balanced", "deep"]
 PRESET_NAMES: tuple[Preset, ...] = get_args(Preset)
 

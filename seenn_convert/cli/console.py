@@ -10,7 +10,7 @@ import click
 from seenn_convert.progress import silent
 
 if TYPE_CHECKING:
-    from seenn_convert.artifact.schema.conversion import ExitFacts
+    from seenn_convert.artifact.schema.conversion import ExitFacts, GradedDepthwise
     from seenn_convert.artifact.schema.evaluation import Evaluation
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
@@ -75,6 +75,7 @@ def conversion_text(report: "Report") -> str:
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
+        *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
@@ -84,6 +85,14 @@ def conversion_text(report: "Report") -> str:
     notes = () if report.model is None else report.model.notes
     notes = (*notes, *(note.text for note in conversion.notes))
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
+
+
+def depthwise_lines(found: "GradedDepthwise") -> list[str]:
+    """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
+    if not found.layers:
+        return []
+    layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
+    return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:
@@ -126,6 +135,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     from seenn_convert.measure.promises import target_words as promised_words
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
+    from seenn_convert.report.narrative.timing import timing_words
     from seenn_convert.report.numbers import energy as joule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
@@ -149,6 +159,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
+        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
     lines += [] if evaluation.target is None else [promised_words(evaluation.target)]

@@ -7,7 +7,7 @@ import click
 
 from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import conversion_text, progress_bars, say_json
-from seenn_convert.cli.exploring import explored, exploring_options
+from seenn_convert.cli.exploring import explored, exploring_options, save_with_page
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import (
     SHAPE,
@@ -67,7 +67,8 @@ def convert(
         }  # fmt: skip
         if exploring is None:
             artifact = compiler.convert(model, data, options, progress=progress, **inputs)
+            artifact.save(output)
         else:
             artifact = explore(model, data, options, progress=progress, **exploring, **inputs)
-        artifact.save(output)
+            save_with_page(artifact, output)
     say_json(artifact.report) if as_json else click.echo(f"{conversion_text(artifact.report)}\nwrote {output}")

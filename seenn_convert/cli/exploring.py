@@ -1,12 +1,16 @@
 """The options of ``convert --explore``."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES
 from seenn_convert.cli.options import told
+
+if TYPE_CHECKING:
+    from seenn_convert.artifact.artifact import Artifact
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,3 +45,14 @@ def explored(given: dict[str, Any]) -> dict[str, Any] | None:
             raise click.UsageError(f"--{option} has no effect without --explore")
     vary = [name for name in VARIED_NAMES if not told(name)]
     return {"minutes": minutes, "prefer": prefer, "vary": vary} if wanted else None
+
+
+def save_with_page(artifact: "Artifact", output: Path) -> None:
+    """Write an artifact and the page that shows the settings, at once: a killed run leaves what was there before."""
+    from seenn_convert.artifact.artifact import MANIFEST
+    from seenn_convert.artifact.files import replaced_folder
+    from seenn_convert.report.write import write_report
+
+    with replaced_folder(output, MANIFEST) as folder:
+        artifact.save(folder)
+        write_report(folder, artifact, None)

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from seenn_convert.choices import (
     BOUND_NAMES,
     CORRECTION_NAMES,
+    DEPTHWISE_NAMES,
     ENCODE_NAMES,
     NEURON_NAMES,
     PRESET_NAMES,
@@ -175,9 +176,12 @@ def calibration_options(function: F) -> F:
                      help="Fail if spikes drive less than this share of the multiply-accumulates [0]."),
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
+        click.option("--depthwise", type=click.Choice(DEPTHWISE_NAMES), default="graded", show_default=True,
+                     help="What depthwise convolutions read: exact graded values, for which they multiply at every "
+                          "timestep, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
                      help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
-                          "drive less than half of the multiply-accumulates."),
+                          "drive less than half of the multiply-accumulates, or a third with spikes of one size."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,
@@ -242,8 +246,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 
 
 SAME_NAMES = (
-    "timesteps", "neuron", "neuron_levels", "encode", "skips", "require_spiking", "calibration", "correction", "score",
-    "batch_size", "device", "seed",
+    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "require_spiking", "calibration",
+    "correction", "score", "batch_size", "device", "seed",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
 """What an artifact does not record, since the result does not depend on it."""

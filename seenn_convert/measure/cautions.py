@@ -12,6 +12,9 @@ from seenn_convert.measure.chance import below_chance, near_chance
 LARGE_DROP = 2.0
 """Points above which a drop that was not asked for is worth a warning."""
 
+NAMED = 4
+"""Layers that a warning names at most."""
+
 
 def cautions(
     calibration: Calibration,
@@ -89,8 +92,12 @@ def channel_cautions(calibration: Calibration) -> Iterator[Caution]:
         )
     firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
     dead = [name for name, layer in firing.items() if layer.dead_channels]
+    dead.sort(key=lambda name: -len(firing[name].dead_channels))
     if dead:
-        listed = ", ".join(f"{name} ({_dead_channels(firing[name], calibration.per_channel)})" for name in dead)
+        listed = ", ".join(f"{name} ({_dead_channels(firing[name], calibration.per_channel)})" for name in dead[:NAMED])
+        if len(dead) > NAMED:
+            others = sum(len(firing[name].dead_channels) for name in dead[NAMED:])
+            listed += f", and {others} channels of {len(dead) - NAMED} other layers"
         yield Caution(
             "dead_channels",
             f"channels that no calibration image activated carry their layer's largest threshold: {listed}",

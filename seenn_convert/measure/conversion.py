@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
+from seenn_convert.analysis.coverage import call_sites, graded_depthwise, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.conversion import (
     CalibrationFacts,
     Conversion,
     ExitFacts,
+    GradedDepthwise,
     GradedSkips,
     HeldOut,
     ModelFacts,
@@ -61,6 +62,7 @@ def conversion_report(
     estimate from held-out images. The report's own warnings come before those given.
     """
     sites, facts = call_sites(ann), _neuron(snn, neuron)
+    layers, share = graded_depthwise(ann)
     return Conversion(
         timesteps=len(tuning.temperatures),
         neuron=facts,
@@ -72,6 +74,7 @@ def conversion_report(
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share),
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),

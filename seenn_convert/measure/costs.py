@@ -15,7 +15,7 @@ from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, Th
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import Add, GradedReLU, Subtract, Treatment, treatment_of
-from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
+from seenn_convert.ir.operators.step import ClippedDifference, MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
 from seenn_convert.measure.instruments import CountingModel, Watch
@@ -79,14 +79,17 @@ def run_counted(
 
 def graded_additions(snn: Program) -> int:
     """Return the additions of one timestep of one image by which graded values enter sums along skip connections."""
-    skips = {
-        f"{node.name}_sum"
-        for node, module in snn.calls()
-        if isinstance(module, RectifiedDifference)
-        or (isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU))
-    }
+    modules = dict(snn.calls())
+    skips = {f"{node.name}_sum" for node, module in modules.items() if _is_copy(module) and _is_added(node, modules)}
     sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
     return sum(math.prod(spec.shape) for spec in sums) + _still_additions(snn)
+
+
+def _is_copy(module: nn.Module) -> bool:
+    """Return whether a module of the step sends the graded values of an activation."""
+    return isinstance(module, (RectifiedDifference, ClippedDifference)) or (
+        isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU)
+    )
 
 
 def _still_additions(snn: Program) -> int:
@@ -101,12 +104,17 @@ def _still_additions(snn: Program) -> int:
         return sum(drive[0].numel() for drive, counts in zip(snn.stem(image), added, strict=True) if counts)
 
 
-def _is_added(drive: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
-    """Return whether ``drive`` enters a sum, with no weights and nothing but linear operators before it."""
-    open_nodes = list(drive.users)
+def _is_added(value: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
+    """Return whether ``value`` enters a sum, with no weights and nothing but linear operators before it.
+
+    Of a call that returns several values the first is meant; the others are its state.
+    """
+    open_nodes = [one for one in value.users if one.op != "call_function" or one.args[1] == 0]
     while open_nodes:
         node = open_nodes.pop()
         module = modules.get(node)
+        if node.op == "call_function":
+            open_nodes += node.users
         if isinstance(module, (Add, Subtract)):
             return True
         if module is not None and treatment_of(module) is Treatment.LINEAR and not is_weighted(module):

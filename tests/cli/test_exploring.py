@@ -63,5 +63,6 @@ def test_the_shipped_sample_from_the_command_line(tmp_path: Path) -> None:
     assert "Kept --neuron" in shown
     told = json.loads(CliRunner().invoke(cli, ["inspect", str(out), "--json"], catch_exceptions=False).output)
     report = json.loads((out / "report.json").read_text())
+    assert "Settings that were tried" in (out / "report.html").read_text()
     assert told["exploration"] == report["conversion"]["exploration"]
     assert {trial["timesteps"] for trial in told["exploration"]["frontier"]} == {4}

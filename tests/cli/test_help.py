@@ -1,11 +1,14 @@
 """Help lists every option once, in groups, the most needed first."""
 
+import ast
 import re
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import seenn_convert
 from seenn_convert.cli.help import GROUPS, GroupedCommand, long_name
 from seenn_convert.cli.main import cli
 
@@ -61,3 +64,14 @@ def test_numbers_with_blanks_between_them_are_told_to_need_commas(written: str, 
 def test_a_wrong_option_is_told_as_before() -> None:
     result = CliRunner().invoke(cli, ["convert", "model.onnx", "--calibration-data", "x", "-o", "out", "one", "two"])
     assert result.exit_code == 2 and "commas" not in result.output
+
+
+def test_every_option_that_a_message_names_exists() -> None:
+    """Advice such as "--target-drop" must work: the text of the package names no option that no command has."""
+    params = [param for command in cli.commands.values() for param in command.params]
+    known = {"--help", "--version"}.union(*((*param.opts, *param.secondary_opts) for param in params))
+    sources = Path(seenn_convert.__file__).parent.rglob("*.py")
+    nodes = (node for file in sources for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    named = {option for text in texts for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}
+    assert "--target-drop" in named and named - known == set()

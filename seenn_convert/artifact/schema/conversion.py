@@ -136,6 +136,19 @@ class GradedSkips:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GradedDepthwise:
+    """Depthwise convolutions that read graded values at each timestep.
+
+    Attributes:
+        layers: How many there are.
+        share: Share of the ANN's multiply-accumulates that they are.
+    """
+
+    layers: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassFacts:
     """What one pass did.
 
@@ -283,6 +296,7 @@ class Conversion:
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
         graded_skips: Skip connections with graded values.
+        graded_depthwise: Depthwise convolutions that read graded values.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
             logit; None if unknown.
@@ -305,6 +319,7 @@ class Conversion:
     operators: tuple[CallSite, ...]
     spiking_share: float
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
+    graded_depthwise: GradedDepthwise = field(default_factory=GradedDepthwise)
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None
     exit: ExitFacts

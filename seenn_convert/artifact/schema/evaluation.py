@@ -129,11 +129,20 @@ class ExitDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """How the times were measured: number of images timed, images per batch, and threads."""
+    """How the times were measured.
+
+    Attributes:
+        images: Images on which the run of all timesteps was timed.
+        batch_size: Images per batch.
+        threads: Threads.
+        other_images: Images on which the ANN and early exit were timed, in turn with it; None if on the same images,
+            several times, and the times are medians.
+    """
 
     images: int
     batch_size: int
     threads: int
+    other_images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +246,7 @@ class Evaluation(PlainParts):
         exit_drift: Whether images leave as the calibration images did; None if it is not known how these left.
         differs_from_hindsight: Images that left at another step, or with another answer, than running all timesteps
             says; always 0 on a CPU in single precision.
-        milliseconds_per_image: Wall time, medians of runs in turn; of this machine, these threads and this batch size.
+        milliseconds_per_image: Wall time of runs in turn; of this machine, these threads and this batch size.
         timing: How it was measured.
         operations: Operations per image.
         energy: Estimated energy per image.

@@ -31,6 +31,7 @@ from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
 from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.spiking_warnings import depthwise_is_graded
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -185,7 +186,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips), first_images(ann, data))
+    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
@@ -286,6 +287,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         raise InputError(
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
             "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
         )
 
 

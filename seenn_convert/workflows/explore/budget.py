@@ -1,12 +1,13 @@
 """The time that exploring may take, and what the next trial will take of it by the cost of those before."""
 
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
 from seenn_convert.choices import Preset
 from seenn_convert.workflows.convert.options import Options
 
-EFFORT: dict[Preset, float] = {"fast": 1.0, "balanced": 4.0, "deep": 12.0}
+EFFORT: dict[Preset, float] = {"fast": 1.0, "balanced": 3.0, "deep": 12.0}
 """What presets cost relative to each other, until a trial has shown it."""
 
 RUNS_BESIDE = 2
@@ -19,11 +20,13 @@ class Cost(NamedTuple):
     Attributes:
         neuron: Its neuron type.
         preset: Its preset.
+        images: Its images.
         rate: Seconds per image and timestep.
     """
 
     neuron: str
     preset: Preset
+    images: int
     rate: float
 
 
@@ -46,14 +49,20 @@ class Budget:
 
     def note(self, options: Options, images: int, seconds: float) -> None:
         """Learn what a trial on ``images`` images took."""
-        self.costs.append(Cost(options.neuron_type.name, options.calibration, seconds / _work(options, images)))
+        rate = seconds / _work(options, images)
+        self.costs.append(Cost(options.neuron_type.name, options.calibration, images, rate))
 
     def expected(self, options: Options, images: int) -> float:
-        """Return the seconds that a trial will take: by the dearest one of its kind so far; 0 before the first."""
-        kind = [one for one in self.costs if one.preset == options.calibration]
-        same = [one for one in kind if one.neuron == options.neuron_type.name]
-        rates = [one.rate * EFFORT[options.calibration] / EFFORT[one.preset] for one in same or kind or self.costs]
-        return max(rates, default=0.0) * _work(options, images)
+        """Return the seconds that a trial will take, 0 before the first.
+
+        The median of the trials that are most alike decides: of the preset, on as many images, of the neuron type. The
+        first trial pays for what later ones find done, so it counts only as long as it is alone.
+        """
+        neuron, preset = options.neuron_type.name, options.calibration
+        alike = {one: (one.preset == preset, one.images == images, one.neuron == neuron) for one in self.costs[1:]}
+        alike = alike or dict.fromkeys(self.costs, (True, True, True))
+        rates = [one.rate * EFFORT[preset] / EFFORT[one.preset] for one in alike if alike[one] == max(alike.values())]
+        return statistics.median(rates) * _work(options, images) if rates else 0.0
 
 
 def _work(options: Options, images: int) -> float:

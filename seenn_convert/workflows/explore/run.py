@@ -96,7 +96,7 @@ def explore(
     prepared = prepare(model, calibration_data, options, progress=progress, **inputs)
     prefer = prefer or _preference(options.target)
     trier = _Trier(prepared, progress, clock)
-    search = Search(trier, budget, len(prepared.data), options, prefer)
+    search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), presets(options, vary))
     return _reported(found, options, prefer, minutes, budget.spent)
 
@@ -165,7 +165,9 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
-        good_for=good_for(best, conversion.graded_skips.connections > 0, base.device),
+        good_for=good_for(
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise.layers > 0
+        ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
     conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))

@@ -6,7 +6,7 @@ import pytest
 import small_artifacts as small
 from trials import trial
 
-from seenn_convert.choices import VARIED_NAMES, Prefer
+from seenn_convert.choices import VARIED_NAMES, Prefer, Varied
 from seenn_convert.errors import InputError
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.explore.budget import Budget
@@ -14,7 +14,7 @@ from seenn_convert.workflows.explore.search import LOOK_IMAGES, Attempt, Found, 
 from seenn_convert.workflows.explore.settings import command_line, presets, settings
 
 BASE, IMAGES = Options(), 1000
-SECONDS = {"fast": 1e-3, "balanced": 5e-3}
+SECONDS = {"fast": 1e-3, "balanced": 3e-3}
 """What an image and timestep of each preset takes in this world."""
 
 
@@ -39,7 +39,7 @@ class World:
                       calibration=options.calibration)  # fmt: skip
         return Attempt(options, found, small.artifact())
 
-    def search(self, base: Options = BASE, prefer: Prefer = "steps", vary: tuple[str, ...] = VARIED_NAMES) -> Found:
+    def search(self, base: Options = BASE, prefer: Prefer = "steps", vary: tuple[Varied, ...] = VARIED_NAMES) -> Found:
         search = Search(self.attempt, self.budget, IMAGES, base, prefer)
         return search.run(settings(base, vary), presets(base, vary))
 
@@ -99,13 +99,29 @@ def test_if_nothing_can_be_converted_the_reason_of_the_setting_given_is_raised()
         World(1e6, refused=("signed", "multilevel", "if")).search()
 
 
-def test_costs_are_expected_from_those_of_the_same_kind() -> None:
+def test_costs_are_expected_from_those_that_are_most_alike() -> None:
     """A rate is seconds per image and timestep, and two runs of the ANN; other presets cost what was said of them."""
     budget = Budget(60.0, lambda: 0.0)
     fast = Options(timesteps=8, calibration="fast")
+    balanced, binary = replace(fast, calibration="balanced"), replace(fast, neuron="if")
     assert budget.expected(fast, 100) == 0.0
-    budget.note(fast, 100, 10.0)
+    budget.note(fast, 100, 100.0)
+    assert budget.expected(fast, 100) == pytest.approx(100.0)
+    budget.note(fast, 100, 10.0)  # from now on the first one does not count
     assert budget.expected(replace(fast, timesteps=18), 200) == pytest.approx(40.0)
-    assert budget.expected(replace(fast, calibration="balanced"), 100) == pytest.approx(40.0)
-    budget.note(replace(fast, calibration="balanced"), 100, 20.0)
-    assert budget.expected(replace(fast, calibration="balanced", neuron="if"), 100) == pytest.approx(20.0)
+    assert budget.expected(balanced, 100) == pytest.approx(30.0)
+    budget.note(balanced, 100, 20.0)
+    assert budget.expected(replace(balanced, neuron="if"), 100) == pytest.approx(20.0)
+    budget.note(binary, 100, 12.0)
+    assert budget.expected(binary, 100) == pytest.approx(12.0)
+    budget.note(binary, 1000, 50.0)
+    assert budget.expected(fast, 1000) == pytest.approx(50.0)  # so many images tell more than the type of neuron
+
+
+def test_progress_counts_the_trials_and_ends_at_their_number() -> None:
+    told: list[tuple[str, int, int]] = []
+    world = World(1e6)
+    search = Search(world.attempt, world.budget, IMAGES, BASE, "steps", lambda *what: told.append(what))
+    found = search.run(settings(BASE, VARIED_NAMES), presets(BASE, VARIED_NAMES))
+    trials = len(found.trials) + len(found.looked_at)
+    assert told[-1] == ("trying settings", trials, trials) and trials == len(world.started)
