@@ -26,6 +26,12 @@ TITLES = {
         "On the same images as the two networks above (the sample: 2,000 test images). *Points lost* are points of "
         "accuracy below the ANN.",
     ),
+    "depthwise": (
+        "Depthwise convolutions",
+        "What each idea gives, alone and together, against a fast conversion with signed neurons, 8 timesteps, "
+        "thresholds at the largest activations, no front and no encoders. *Divergence* is that of the answers from the "
+        "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
@@ -38,6 +44,10 @@ TITLES = {
     "validity": (
         "How often certificates are broken",
         "CIFAR-10, 1,000 draws of calibration images per row.",
+    ),
+    "promises": (
+        "What is promised, and what holds",
+        "Exits and certificates fitted to training images and to new ones, judged on other new images of CIFAR-10.",
     ),
     "conversion_time": (
         "How long a conversion takes",

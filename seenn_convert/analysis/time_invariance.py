@@ -15,10 +15,14 @@ def time_varying(graph_module: fx.GraphModule, inputs: Collection[str] = ()) -> 
     )
 
 
-def time_invariant_calls(ann: Program, inputs: Collection[str] = ()) -> set[str]:
-    """Return the names of the calls of an ANN that go into the stem: no spiking call and no ``inputs`` before them."""
+def time_invariant_calls(ann: Program, inputs: Collection[str] = (), graded: Collection[str] = ()) -> set[str]:
+    """Return the names of the calls of an ANN that go into the stem: no spiking call and no ``inputs`` before them.
+
+    The activations named in ``graded`` do not count as spiking.
+    """
     varying = _reached(
-        ann.graph_module, lambda node, module: node.name in inputs or isinstance(module, SPIKING_OPERATORS)
+        ann.graph_module,
+        lambda node, module: node.name in inputs or (isinstance(module, SPIKING_OPERATORS) and node.name not in graded),
     )
     return {node.name for node, _ in ann.calls() if node not in varying}
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
+from seenn_convert.analysis.coverage import call_sites, graded_depthwise, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.conversion import (
     CalibrationFacts,
     Conversion,
     ExitFacts,
+    GradedDepthwise,
     GradedSkips,
     HeldOut,
     ModelFacts,
@@ -24,7 +25,7 @@ from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
-from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.cautions import cautions, notes
 from seenn_convert.measure.jumps import jump_cautions
 from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
@@ -60,10 +61,11 @@ def conversion_report(
     original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
     estimate from held-out images. The report's own warnings come before those given.
     """
-    sites = call_sites(ann)
+    sites, facts = call_sites(ann), _neuron(snn, neuron)
+    layers, share = graded_depthwise(ann)
     return Conversion(
         timesteps=len(tuning.temperatures),
-        neuron=_neuron(snn, neuron),
+        neuron=facts,
         threshold_rule=calibration.rule,
         threshold_choice=calibration.choice,
         weights=from_plain(calibration.weights, WeightTuning) if calibration.weights else None,
@@ -72,18 +74,21 @@ def conversion_report(
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
         graded_skips=GradedSkips(**graded_skips(ann)),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share),
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
+        energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes),
             *few_spikes(ann, snn, sites),
             *jump_cautions(ann, snn, neuron),
             *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
+        notes=notes(tuning, data, classes_of(snn), ann_accuracy),
     )
 
 
@@ -101,6 +106,7 @@ def held_out_facts(
     return HeldOut(
         **measured,
         expected_drop=choice.expected_drop,
+        drop_error=choice.drop_error,
         average_timesteps=choice.average_timesteps,
         reached=choice.reached,
         exit_counts=exit_counts,

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import seenn_convert
-from seenn_convert.cli.help import GROUPS, GroupedCommand
+from seenn_convert.cli.help import GROUPS, GroupedCommand, long_name
 from seenn_convert.cli.main import cli
 
 GROUPED = {name for names in GROUPS.values() for name in names.split()}
@@ -25,15 +25,15 @@ def test_every_option_is_in_a_group_and_listed_once(name: str) -> None:
     assert isinstance(command, GroupedCommand) and "Other:" not in text
     for option in command.params:
         if isinstance(option, click.Option):
-            assert option.opts[-1].removeprefix("--") in GROUPED
-            assert len(re.findall(rf"^  (-\w, )?{option.opts[-1]}\b(?!-)", text, flags=re.MULTILINE)) == 1
+            assert long_name(option) in GROUPED
+            assert len(re.findall(rf"^  (-\w, )?--{long_name(option)}\b(?!-)", text, flags=re.MULTILINE)) == 1
     assert "\x1b" not in text
 
 
 def test_convert_begins_with_the_five_options_that_most_people_need() -> None:
     text = help_of(cli.commands["convert"])
     titles = [line.removesuffix(":") for line in text.splitlines() if re.fullmatch(r"[A-Z][\w ]+:", line)]
-    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Run"]
+    assert titles == ["Main options", "Model", "Data", "Network", "Calibration", "Exit", "Exploring", "Run"]
     main = text.split("Main options:")[1].split("Model:")[0]
     assert re.findall(r"^  .*?(--[\w-]+)", main, flags=re.MULTILINE) == [
         "--calibration-data", "--output", "--timesteps", "--calibration", "--target-drop",

@@ -85,6 +85,16 @@ def test_dead_channels_are_told_with_how_many_there_are(per_channel: bool, words
     assert told.code == "dead_channels" and told.text.endswith(words)
 
 
+@pytest.mark.parametrize(("neuron", "wider"), [("signed", True), ("multilevel", False)])
+def test_a_missed_target_names_what_helps(neuron: str, wider: bool) -> None:
+    """One timestep cannot give the ANN's own answers; neurons of several levels need fewer, if they are not there yet."""
+    options = Options(timesteps=1, neuron=neuron, calibration="fast", target=ExitTarget(drop=0.0))
+    report = convert(small.trained_net(), small.dataset(60, labelled=False), options).report
+    (told,) = [one.text for one in report.conversion.warnings if one.code == "target_not_reached"]
+    assert ("--neuron multilevel" in told) is wider
+    assert "--explore" in told and "raise -T" in told
+
+
 def test_of_many_layers_with_dead_channels_the_worst_are_named() -> None:
     layers = {
         f"relu_{dead}": LayerCalibration((1.0,) * 9, maximum=1.0, firing_share=0.5, dead_channels=tuple(range(dead)))
