@@ -41,7 +41,6 @@ from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, spiking_passes
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS
-from seenn_convert.workflows.convert.stages.biases import BIAS_UPDATES
 
 FINE_LEVELS, LEAST_DOUBLE_ERROR = 256, 1e-12
 """Levels with which the slope is measured, and the least error in double precision that shows it."""
@@ -216,7 +215,7 @@ def _signed(ann: Program, statistics: Any, images: int, image: Tensor) -> dict[s
     found = [from_statistics(statistics, images, rule) for rule in AutoRule().candidates(timesteps)]
     best = min(found, key=lambda one: overall(output_errors(ann, ann, one.v_thresholds(), signed, timesteps, image)))
     snn = run_passes(ann, spiking_passes(ann, best.v_thresholds(), signed))
-    biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image] * BIAS_UPDATES)
+    biases = fit_timestep_bias(ann, snn, BIAS_TIMESTEPS, [image])
     biased = run_passes(snn, [InsertTimestepBias(without_bias_behind(biases))])
     wanted = ann(image)
     return {

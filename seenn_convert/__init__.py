@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate
+    from seenn_convert.workflows.explore.run import explore
     from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _HOMES = {
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
+    "explore": "workflows.explore.run",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
     "open_dataset": "data",
@@ -81,6 +83,7 @@ __all__ = [
     "compare",
     "convert",
     "evaluate",
+    "explore",
     "load",
     "load_artifact",
     "open_dataset",

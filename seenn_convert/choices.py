@@ -15,6 +15,8 @@ ENCODE_NAMES: tuple[Encode, ...] = get_args(Encode)
 Skips = Literal["graded", "spiking"]
 SKIPS_NAMES: tuple[Skips, ...] = get_args(Skips)
 
+Depthwise = Literal["graded", "spiking"]
+DEPTHWISE_NAMES: tuple[Depthwise, ...] = get_args(Depthwise)
 Front = Literal["none", "auto"]
 FRONT_NAMES: tuple[Front, ...] = get_args(Front)
 
@@ -47,6 +49,12 @@ RIGHT_NAMES: tuple[Right, ...] = get_args(Right)
 
 Gradient = Literal["exact", "sampled"]
 GRADIENT_NAMES: tuple[Gradient, ...] = get_args(Gradient)
+
+Prefer = Literal["accuracy", "steps", "time", "energy"]
+PREFER_NAMES: tuple[Prefer, ...] = get_args(Prefer)
+
+Varied = Literal["neuron", "timesteps", "calibration"]
+VARIED_NAMES: tuple[Varied, ...] = get_args(Varied)
 
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""

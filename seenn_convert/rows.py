@@ -32,6 +32,18 @@ def in_memory_order(values: Tensor) -> Tensor:
     return values
 
 
+def nonzero_per_row(values: Tensor) -> Tensor:
+    """Return how many numbers of each row ``(B, *F)`` are not zero: ``(B,)``, in double precision, exact.
+
+    Summing ones is many times as fast as ``torch.count_nonzero`` along an axis; below 2**24 of them, single precision
+    holds their number exactly.
+    """
+    rows = in_memory_order(values).flatten(1)
+    exact = torch.float32 if rows.shape[1] < 1 << 24 else torch.float64
+    ones = torch.empty(rows.shape, dtype=exact, device=rows.device)
+    return torch.ne(rows, 0, out=ones).sum(dim=1).double()
+
+
 def per_row(values: Tensor, like: Tensor) -> Tensor:
     """Return ``values`` ``(B,)`` so that they broadcast against the rows of ``like`` ``(B, *F)``."""
     return values.reshape(-1, *[1] * (like.dim() - 1))

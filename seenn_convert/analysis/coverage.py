@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from seenn_convert.analysis.spike_sources import is_weighted, sources
+from seenn_convert.analysis.spike_sources import is_depthwise, is_weighted, sources
 from seenn_convert.analysis.time_invariance import time_invariant_calls
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import device_of, result_shapes
@@ -15,6 +15,7 @@ from seenn_convert.ir.operators import (
     SPIKING_OPERATORS,
     Analog,
     AtenOperator,
+    Graded,
     GradedReLU,
     PerPart,
     Treatment,
@@ -86,6 +87,13 @@ def graded_skips(ann: Program) -> dict[str, int]:
     return {"connections": len(sizes), "values": sum(sizes)}
 
 
+def graded_depthwise(ann: Program) -> tuple[int, float]:
+    """Return how many depthwise convolutions read graded values at each timestep, and their share of the work."""
+    names = {node.name for node, module in ann.calls() if is_depthwise(module)}
+    shares = [site.share for site in call_sites(ann) if site.name in names and site.driven_by == GRADED]
+    return len(shares), sum(shares)
+
+
 def policy_macs(snn: Program) -> int:
     """Return the multiply-accumulates of the policy head for one image, 0 where there is none."""
     if snn.policy_head is None or snn.stem is None:
@@ -132,6 +140,8 @@ def operator_name(module: nn.Module) -> str:
         return f"{operator_name(module.operator)} (of parts)"
     if isinstance(module, Analog):
         return f"{operator_name(module.operator)} (analog)"
+    if isinstance(module, Graded):
+        return f"{operator_name(module.operator)} (graded)"
     return module.name if isinstance(module, AtenOperator) else type(module).__name__
 
 

@@ -16,6 +16,11 @@ def is_weighted(module: nn.Module | None) -> TypeGuard[nn.Module]:
     return isinstance(module.operator if isinstance(module, PerPart) else module, WEIGHTED)
 
 
+def is_depthwise(module: nn.Module | None) -> TypeGuard[nn.Module]:
+    """Return whether a module is a convolution each of whose outputs reads a single channel of several."""
+    return isinstance(module, CONVOLUTIONS) and module.groups == module.in_channels > 1
+
+
 def sources(node: fx.Node, module_of: ModuleOf) -> list[fx.Node]:
     """Return the calls, or inputs, whose results reach ``node`` through sums, averages and views only.
 

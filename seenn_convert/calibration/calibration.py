@@ -40,8 +40,7 @@ class Calibration:
         per_channel: One threshold a channel, or one a layer.
         images: Number of images seen.
         layers: Node name of the activation -> its calibration.
-        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs; the best ones
-            also as ``RULE, corrected``, with rough biases, which decides.
+        choice: Where the rule was chosen: each candidate -> the relative error it left at the outputs, corrected.
         weights: Where weights were tuned: divergences of the answers before and after, and what was kept.
     """
 

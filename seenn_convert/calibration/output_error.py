@@ -28,9 +28,6 @@ WORST = 1e30
 LEAST_DIVERGENCE = 1e-4
 """In nats: answers that differ by less count as the same."""
 
-ROUGH_UPDATES, ROUGH_RATE = 5, 0.6
-"""Updates of the biases with which thresholds are compared, and the share of the gap that each closes: 1 % is left."""
-
 
 def relative_distance(found: Tensor, wanted: Tensor) -> float:
     """Return the distance of the logits ``(B, K)`` from those wanted, relative to them.
@@ -84,15 +81,19 @@ def output_errors(
     """Return how far the mean logits are from the ANN's after a quarter, half and all of the run.
 
     Neurons go into ``tuned``: ``ann`` itself, or with other weights. With a ``correction`` the network first gets
-    biases of that form, fitted roughly to these images. ``measure`` is ``relative_distance`` or ``divergence``.
+    biases of that form, fitted to these images; a bias for each timestep is judged in the run that finds it.
+    ``measure`` is ``relative_distance`` or ``divergence``.
     """
     marks = sorted({max(1, timesteps // 4), max(1, timesteps // 2), timesteps})
     with torch.no_grad():
-        snn = run_passes(tuned, spiking_passes(tuned, v_thresholds, neuron_type))
+        snn, wanted = run_passes(tuned, spiking_passes(tuned, v_thresholds, neuron_type)), ann(images)
+        if correction == "timestep":
+            means = _MeanLogits(marks)
+            fit_timestep_bias(ann, snn, timesteps, [images], observers=[means.add])
+            return means.errors(wanted, measure)
         if correction is not None:
-            biases = fit_timestep_bias(ann, snn, timesteps, [images] * ROUGH_UPDATES, ROUGH_RATE, correction)
-            snn = run_passes(snn, [InsertTimestepBias(biases)])
-        return prefix_errors(snn, images, ann(images), marks, measure)
+            snn = run_passes(snn, [InsertTimestepBias(fit_timestep_bias(ann, snn, timesteps, [images], correction))])
+        return prefix_errors(snn, images, wanted, marks, measure)
 
 
 def overall(errors: Sequence[float]) -> float:
@@ -115,21 +116,26 @@ def prefix_errors(
 
     ``snn`` has its stem and no probe; ``wanted`` ``(B, K)`` are the ANN's logits.
     """
-    parts = [_mean_logits(snn, part, marks) for part in torch.split(images, rows_together(snn, len(images)))]
-    return [measure(torch.cat(means), wanted) for means in zip(*parts, strict=True)]
-
-
-def _mean_logits(snn: Program, images: Tensor, marks: Sequence[int]) -> list[Tensor]:
-    """Return the mean logits ``(B, K)`` after each number of timesteps in ``marks``."""
     assert snn.stem is not None
-    total: Tensor | None = None
-    found: list[Tensor] = []
+    means = _MeanLogits(marks)
+    for part in torch.split(images, rows_together(snn, len(images))):
+        unroll(program_step(snn), snn.stem(part), initial_state(snn, len(part)), marks[-1], [means.add])
+    return means.errors(wanted, measure)
 
-    def add(t: int, results: Results, state: State) -> None:
-        nonlocal total
-        total = results[0] if total is None else total + results[0]
-        if t in marks:
-            found.append(total / t)
 
-    unroll(program_step(snn), snn.stem(images), initial_state(snn, len(images)), marks[-1], [add])
-    return found
+class _MeanLogits:
+    """The mean logits after each number of timesteps in ``marks``, of one part of the images after the other."""
+
+    def __init__(self, marks: Sequence[int]) -> None:
+        self.found: dict[int, list[Tensor]] = {mark: [] for mark in marks}
+        self.total = torch.zeros(())
+
+    def add(self, t: int, results: Results, state: State) -> None:
+        """Observe a timestep; the first one begins another part."""
+        self.total = results[0] if t == 1 else self.total + results[0]
+        if t in self.found:
+            self.found[t].append(self.total / t)
+
+    def errors(self, wanted: Tensor, measure: Callable[[Tensor, Tensor], float]) -> list[float]:
+        """Return how far the mean logits are from those wanted ``(B, K)``, for each mark."""
+        return [measure(torch.cat(parts), wanted) for parts in self.found.values()]

@@ -1,6 +1,6 @@
 """Fit a bias for each channel, so that every layer's mean output is the ANN's: at every timestep, or after all."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -10,9 +10,13 @@ from seenn_convert.ir.interpreter import Inputs, Interpreter, read_results
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.layers import Neuron
-from seenn_convert.runtime.engine import Results, State, program_step, unroll
+from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
-RATE = 0.4
+TRIES, RATE = 6, 0.8
+"""How often a bias moves at each timestep of a run, and the share of the gap that is left by which it moves."""
+
+MEAN_OF = 2048
+"""Values that a mean needs: where more share a threshold, a bias is found on some of them."""
 
 Form = Literal["timestep", "bias", "potential"]
 """A bias for each timestep, one for all of them, or one at the first, which is a shift of the initial potential."""
@@ -23,50 +27,60 @@ def fit_timestep_bias(
     snn: Program,
     timesteps: int,
     batches: Iterable[Tensor],
-    rate: float = RATE,
     form: Form = "timestep",
     settled: Collection[str] = (),
+    observers: Sequence[Observer] = (),
 ) -> dict[str, Tensor]:
     """Return neuron layer -> bias ``(T, *shape of its threshold)``, in units of the current.
 
     With ``form`` ``"bias"`` it is the same at every timestep, with ``"potential"`` zero behind the first.
 
-    For each batch the spiking network runs with the biases so far; then every bias moves by ``rate`` times what the
-    layer's output at that timestep lacks, on average, to the ANN's activation. Forward passes only, no labels. The
-    bias at a timestep depends on nothing later, so it is fitted once for the whole run and good for every prefix.
+    The spiking network runs once over each batch. Where a layer of neurons gets its current, its bias moves
+    until the layer's mean output at this timestep is the ANN's mean activation, as far as a bias can do that; then the
+    run goes on with the corrected output. So each bias is found behind layers and timesteps that are corrected already,
+    and what the batches find is averaged. Forward passes only, no labels. The bias at a timestep depends on nothing
+    later, so it is fitted once for the whole run and good for every prefix.
 
     Args:
         ann: The program in which neurons were inserted.
         snn: The spiking program with its stem, without a probe.
         timesteps: The longest run T.
-        batches: Calibration images, one batch an update; about twelve of 128 images settle it.
-        rate: Share of the gap that one update closes.
-        form: What is fitted. A potential stays within half a threshold of where it was, so it cannot make up for
-            more than the rounding of the first spike.
+        batches: Calibration images; about a hundred settle it.
+        form: What is fitted. One bias for all timesteps is the mean of those found, one at the first their sum: the
+            same charge in another order. A potential stays within half a threshold of where it was, so it cannot make
+            up for more than the rounding of the first spike.
         settled: Neuron layers that need none.
+        observers: See each timestep of the corrected run; images run in parts where not all fit into memory.
 
     Source: Wu et al. 2024 (FTBC); Li et al. 2021 (light calibration: bias and initial potential).
     """
     calls = ((node.name, module) for node, module in snn.calls() if node.name not in settled)
     neurons = {name: module for name, module in calls if isinstance(module, Neuron)}
     biases = {name: module.v_threshold.new_zeros(timesteps, *_row(module)) for name, module in neurons.items()}
+    seen = 0
     with torch.no_grad():
-        for images in batches if neurons else ():
-            for name, gap in _gaps_in_parts(ann, snn, images, biases, neurons).items():
-                biases[name] += rate * shaped(gap, form)
-                if form == "potential":
-                    half = neurons[name].v_threshold / 2
-                    biases[name] = torch.maximum(torch.minimum(biases[name], half), -half)
-    return biases
+        for part in _parts(snn, batches) if neurons or observers else ():
+            seen += len(part)
+            for name, found in _found(ann, snn, part, biases, neurons, timesteps, observers).items():
+                biases[name] += (found - biases[name]) * (len(part) / seen)
+    return {name: _shaped(bias, form, neurons[name]) for name, bias in biases.items()}
 
 
-def shaped(gap: Tensor, form: Form) -> Tensor:
-    """Return the gap ``(T, *)`` in the form of what is fitted."""
+def _parts(snn: Program, batches: Iterable[Tensor]) -> Iterable[Tensor]:
+    """Yield the images of all batches, as many together as their state allows."""
+    for images in batches:
+        yield from torch.split(images, rows_together(snn, len(images)))
+
+
+def _shaped(bias: Tensor, form: Form, neuron: Neuron) -> Tensor:
+    """Return the biases ``(T, *)`` in the form of what is fitted."""
     if form == "timestep":
-        return gap
+        return bias
     if form == "bias":
-        return gap.mean(dim=0, keepdim=True).expand_as(gap)
-    return torch.cat([gap.sum(dim=0, keepdim=True), torch.zeros_like(gap[1:])])
+        return bias.mean(dim=0, keepdim=True).expand_as(bias)
+    half = neuron.v_threshold / 2
+    shift = torch.maximum(torch.minimum(bias.sum(dim=0, keepdim=True), half), -half)
+    return torch.cat([shift, torch.zeros_like(bias[1:])])
 
 
 def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -74,51 +88,71 @@ def without_bias_behind(biases: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.cat([bias, torch.zeros_like(bias[:1])]) for name, bias in biases.items()}
 
 
-def _gaps_in_parts(
-    ann: Program, snn: Program, images: Tensor, biases: dict[str, Tensor], neurons: dict[str, Neuron]
+def _found(
+    ann: Program,
+    snn: Program,
+    images: Tensor,
+    start: Mapping[str, Tensor],
+    neurons: Mapping[str, Neuron],
+    timesteps: int,
+    observers: Sequence[Observer],
 ) -> dict[str, Tensor]:
-    """Return the gaps of all images, of which only as many run together as their state allows."""
-    gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
+    """Return the biases that one run over ``images`` finds, each of which starts to move from ``start``."""
+    assert snn.stem is not None
 
     def activation_mean(name: str, result: Tensor) -> Tensor | None:
-        return mean_over_row(result, neurons[name]) if name in neurons else None
+        return mean_over_row(some_of(result, neurons[name]), neurons[name]) if name in neurons else None
 
-    for part in torch.split(images, rows_together(snn, len(images))):
-        wanted = read_results(ann.graph_module, [part], activation_mean)
-        for name, gap in _gaps(snn, part, biases, wanted).items():
-            gaps[name] += gap * (len(part) / len(images))
-    return gaps
-
-
-def _gaps(snn: Program, images: Tensor, biases: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return what each layer's output lacks to the ANN's mean at each timestep, in the shape of its bias."""
-    assert snn.stem is not None
-    gaps = {name: torch.zeros_like(bias) for name, bias in biases.items()}
-    now, timesteps = 0, len(next(iter(biases.values())))
+    wanted = read_results(ann.graph_module, [images], activation_mean)
+    found, now = {name: bias.clone() for name, bias in start.items()}, 0
 
     def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
-        if not isinstance(module, Neuron) or node.name not in biases:
+        if not isinstance(module, Neuron) or node.name not in found:
             return module(*inputs)
-        result = module(inputs[0] + biases[node.name][now], *inputs[1:])
-        gaps[node.name][now] = wanted[node.name] - mean_over_row(result[0], module)
-        return result
+        bias = _closing_the_gap(module, inputs, wanted[node.name], found[node.name][now])
+        found[node.name][now] = bias
+        return module(inputs[0] + bias, *inputs[1:])
 
     def advance(t: int, results: Results, state: State) -> None:
         nonlocal now
         now = t
 
     step = program_step(snn, Interpreter(snn.graph_module, call).run)
-    unroll(step, snn.stem(images), initial_state(snn, len(images)), timesteps, [advance])
-    return gaps
+    unroll(step, snn.stem(images), initial_state(snn, len(images)), timesteps, [advance, *observers])
+    return found
+
+
+def _closing_the_gap(neuron: Neuron, inputs: Inputs, wanted: Tensor, bias: Tensor) -> Tensor:
+    """Return the bias with which the mean output for these inputs comes near the one wanted."""
+    current, *state = (some_of(values, neuron) if values.dim() == inputs[0].dim() else values for values in inputs)
+    for _ in range(TRIES):
+        bias = bias + RATE * (wanted - mean_over_row(neuron(current + bias, *state)[0], neuron))
+    return bias
+
+
+def some_of(values: Tensor, neuron: Neuron) -> Tensor:
+    """Return ``values`` ``(B, C, *)``, or evenly spaced ones where many more than a mean needs share a threshold."""
+    shared = [axis for axis in range(1, values.dim()) if _is_shared(axis, neuron, values)]
+    axis = max(shared, key=lambda axis: values.shape[axis], default=0)
+    together = values.shape[0]
+    for size in (values.shape[one] for one in shared):
+        together *= size
+    every = min(together // MEAN_OF, values.shape[axis])
+    if not shared or every < 2:
+        return values
+    return values[(slice(None),) * axis + (slice(every // 2, None, every),)]
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:
     """Return the mean of ``values`` ``(B, C, *)`` over the batch and all that shares a threshold."""
+    over = [0, *(axis for axis in range(1, values.dim()) if _is_shared(axis, neuron, values))]
+    return values.mean(dim=over).reshape(_row(neuron))
+
+
+def _is_shared(axis: int, neuron: Neuron, values: Tensor) -> bool:
+    """Return whether the values along this axis of a batch of rows share a threshold."""
     shape = _row(neuron)
-    if len(shape) < values.dim() - 1:
-        return values.mean().reshape(shape)
-    over = [0, *(axis + 1 for axis, size in enumerate(shape) if size == 1)]
-    return values.mean(dim=over).reshape(shape)
+    return len(shape) < values.dim() - 1 or shape[axis - 1] == 1
 
 
 def _row(neuron: Neuron) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import click
 from seenn_convert.progress import silent
 
 if TYPE_CHECKING:
-    from seenn_convert.artifact.schema.conversion import ExitFacts
+    from seenn_convert.artifact.schema.conversion import ExitFacts, GradedDepthwise
     from seenn_convert.artifact.schema.evaluation import Evaluation
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
@@ -60,6 +60,7 @@ def columns_text(rows: Sequence[Sequence[str]]) -> str:
 
 def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
+    from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
     from seenn_convert.report.narrative.front import front_words
 
@@ -69,11 +70,14 @@ def conversion_text(report: "Report") -> str:
     held_out, skips, front = conversion.exit.held_out, conversion.graded_skips.connections, conversion.front
     images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
+    tried = [] if conversion.exploration is None else [exploration_text(conversion.exploration), ""]
     lines = [
+        *tried,
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
         *([f"analog front: {front_words(front)}".replace("\u00a0", " ")] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
+        *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
@@ -81,7 +85,16 @@ def conversion_text(report: "Report") -> str:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
+    notes = (*notes, *(note.text for note in conversion.notes))
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
+
+
+def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
+    """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
+    if found is None:
+        return []
+    layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
+    return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:
@@ -121,8 +134,10 @@ def policy_text(report: "Report") -> str:
 
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
+    from seenn_convert.measure.promises import target_words as promised_words
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
+    from seenn_convert.report.narrative.timing import timing_words
     from seenn_convert.report.numbers import energy as joule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
@@ -146,8 +161,10 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
+        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
+    lines += [] if evaluation.target is None else [promised_words(evaluation.target)]
     lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
     return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
 

@@ -1,20 +1,24 @@
 """The groups in which ``--help`` lists the options of a command."""
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from seenn_convert.cli.failures import debug_option
+from seenn_convert.cli.options import Parsed
 
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
     "Model": "weights input-shape output-name against",
-    "Data": "preprocessing mean std resize interpolation crop class-names validation-data ann-accuracy limit images "
+    "Data": "preprocessing mean std resize interpolation crop class-names exit-data ann-accuracy limit images "
     "calibration-images",
-    "Network": "neuron neuron-levels encode skips front front-budget require-spiking",
+    "Network": "neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Policy head": "reads reward price beta right gradient epochs",
+    "Exploring": "explore minutes prefer",
     "Run": "batch-size device seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last."""
@@ -27,10 +31,32 @@ class GroupedCommand(click.Command):
         super().__init__(*arguments, **named)
         self.params.append(debug_option)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; numbers of one option with blanks between them are told to need commas."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            joined = self._joined_numbers(given)
+            if joined:
+                problem = error.message.removesuffix(".")
+                words = f"{problem}; numbers of one option need commas, no blanks: {joined}"
+                raise click.UsageError(words, error.ctx) from error
+            raise
+
+    def _joined_numbers(self, given: Sequence[str]) -> str | None:
+        """Return the first option of several numbers that has blanks between them, as it is meant."""
+        names = {name for param in self.params if isinstance(param.type, Parsed) for name in param.opts}
+        for place, word in enumerate(given):
+            numbers = [number.strip(",") for number in itertools.takewhile(_is_number, given[place + 1 :])]
+            if word in names and len(numbers) > 1:
+                return f"{word} {','.join(numbers)}"
+        return None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of each group that has any."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        records = {option.opts[-1].removeprefix("--"): option.get_help_record(ctx) for option in options}
+        records = {long_name(option): option.get_help_record(ctx) for option in options}
         groups = {title: names.split() for title, names in GROUPS.items()}
         grouped = {name for names in groups.values() for name in names}
         for title, names in {**groups, "Other": [name for name in records if name not in grouped]}.items():
@@ -38,3 +64,12 @@ class GroupedCommand(click.Command):
             if shown:
                 with formatter.section(title):
                     formatter.write_dl(shown)
+
+
+def long_name(option: click.Option) -> str:
+    """Return the name of an option without its dashes, the first long one where there are several."""
+    return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
+
+
+def _is_number(word: str) -> bool:
+    return word.strip(",").replace(".", "", 1).isdecimal()

@@ -8,6 +8,7 @@ import click
 
 from seenn_convert.cli.console import certificate_lines, columns_text, note_lines, say_json
 from seenn_convert.cli.diagnosis_text import calibrated_text, measured_text
+from seenn_convert.cli.exploration_text import exploration_text
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import SHAPE, json_option, output_name_option, weights_option
 
@@ -77,7 +78,7 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
         "certificate": artifact.certificate,
-        "exits_from": "calibration" if artifact.provenance.validation is None else "validation",
+        "exits_from": "calibration" if artifact.provenance.validation is None else "exit",
         "policy_macs": policy_macs(artifact.snn),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,
@@ -86,7 +87,10 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "notes": artifact.provenance.model.notes,
     }
     found, conversion = _describe(str(path), artifact.ann, artifact.snn, facts), artifact.report.conversion
-    return found if conversion is None else {**found, "passes": conversion.passes}
+    if conversion is None:
+        return found
+    tried = {} if conversion.exploration is None else {"exploration": conversion.exploration}
+    return {**found, **tried, "passes": conversion.passes}
 
 
 def _diagnosis(artifact: "Artifact") -> tuple[Sequence["CalibratedLayer"], bool, "Diagnosis"]:
@@ -149,6 +153,7 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
         "",
     ]
     parts += [layers, ""] if layers else []
+    parts += [exploration_text(found["exploration"]), ""] if "exploration" in found else []
     return "\n".join([*parts, "passes", *passes, *declined, "", found["program"]])
 
 

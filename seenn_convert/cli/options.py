@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from seenn_convert.choices import (
     BOUND_NAMES,
     CORRECTION_NAMES,
+    DEPTHWISE_NAMES,
     ENCODE_NAMES,
     FRONT_NAMES,
     NEURON_NAMES,
@@ -96,15 +97,22 @@ weights_option = click.option(
 )
 
 
+def _at_most_one(context: click.Context, param: click.Parameter, values: tuple[Path, ...]) -> Path | None:
+    """Return the one value, None if there is none."""
+    if len(values) > 1:
+        raise click.UsageError(f"{' and '.join(param.opts)} are two names of one option; give it once", context)
+    return values[0] if values else None
+
+
 def known_options(function: F) -> F:
     """Add what is known of the ANN on new images."""
     for option in (
         click.option("--ann-accuracy", type=SHARE,
                      help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
                           "differs."),
-        click.option("--validation-data", type=PATH,
-                     help="Labelled images that the ANN was not trained on; exits and certificate are fitted to them "
-                          "[--calibration-data]."),
+        click.option("--exit-data", "--validation-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
+                     help="Images that the ANN was not trained on, best with labels; exits and certificate are fitted "
+                          "to them [--calibration-data]."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -181,9 +189,12 @@ def calibration_options(function: F) -> F:
                           "for the target."),
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
+        click.option("--depthwise", type=click.Choice(DEPTHWISE_NAMES), default="graded", show_default=True,
+                     help="What depthwise convolutions read: exact graded values, for which they multiply at every "
+                          "timestep, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
                      help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
-                          "drive less than half of the multiply-accumulates."),
+                          "drive less than half of the multiply-accumulates, or a third with spikes of one size."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,
@@ -231,7 +242,7 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
     from seenn_convert.calibration.rules import AutoRule
     from seenn_convert.workflows.convert.options import Options, options_from_json
 
-    old = None if before is None else options_from_json(before, AutoRule() if _told("threshold") else None)
+    old = None if before is None else options_from_json(before, AutoRule() if told("threshold") else None)
     values: dict[str, Any] = {
         **{name: given[name] for name in SAME_NAMES},
         "per_channel": not given["per_layer"],
@@ -240,15 +251,15 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         "target": _target(given),
     }
     if old is not None:
-        kept = {name for name in values if name not in OWN_DEFAULTS and not _told(*CHANGED_BY.get(name, (name,)))}
-        if values["certify"] is None and not _told(*TARGETS):  # only a new certificate alone chooses the exit
+        kept = {name for name in values if name not in OWN_DEFAULTS and not told(*CHANGED_BY.get(name, (name,)))}
+        if values["certify"] is None and not told(*TARGETS):  # only a new certificate alone chooses the exit
             kept.add("target")
         values |= {name: getattr(old, name) for name in kept}
     return Options(**values)
 
 
 SAME_NAMES = (
-    "timesteps", "neuron", "neuron_levels", "encode", "skips", "front", "front_budget", "require_spiking",
+    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
     "calibration", "correction", "score", "batch_size", "device", "seed",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
@@ -279,17 +290,17 @@ def _certify(given: dict[str, Any], old: "Certify | None") -> "Certify | None":
     from seenn_convert.exits.certificates.certificate import Certify
 
     numbers = given["certify"]
-    if numbers is None and old is not None and not _told("certify"):
+    if numbers is None and old is not None and not told("certify"):
         numbers = (old.epsilon, old.delta)
     for option in ("certify_risk", "certify_bound"):
-        if _told(option) and numbers is None:
+        if told(option) and numbers is None:
             raise click.UsageError(f"--{option.replace('_', '-')} has no effect without --certify")
     if numbers is None:
         return None
     risk, bound = given["certify_risk"], given["certify_bound"]
     if old is not None:
-        risk = risk if _told("certify_risk") else old.risk
-        bound = bound if _told("certify_bound") else old.bound or "auto"
+        risk = risk if told("certify_risk") else old.risk
+        bound = bound if told("certify_bound") else old.bound or "auto"
     return Certify(numbers[0], numbers[1], risk=risk, bound=None if bound == "auto" else bound)
 
 
@@ -303,16 +314,16 @@ def _rule(given: dict[str, Any], old: "ThresholdRule | AutoRule | None") -> "Thr
         "mse": MseRule(given["levels"]),
         "balance": BalanceRule(given["levels"]),
     }
-    rule = rules[given["threshold"]] if old is None or _told("threshold") else old
+    rule = rules[given["threshold"]] if old is None or told("threshold") else old
     for option, owners in (("levels", ("mse", "balance")), ("percentile", ("percentile",))):
-        if _told(option) and not hasattr(rule, option):
+        if told(option) and not hasattr(rule, option):
             names = " or ".join(f"--threshold {owner}" for owner in owners)
             raise click.UsageError(f"--{option} has no effect without {names}")
-    changed = {name: given[name] for name in ("levels", "percentile") if _told(name)}
+    changed = {name: given[name] for name in ("levels", "percentile") if told(name)}
     return replace(rule, **changed) if changed else rule  # type: ignore[type-var]
 
 
-def _told(*names: str) -> bool:
+def told(*names: str) -> bool:
     """Return whether the command line says one of ``names``; a default that stands does not count."""
     context = click.get_current_context(silent=True)
     if context is None:

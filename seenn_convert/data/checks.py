@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from seenn_convert.data.class_numbers import numbered_names
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.shapes import shape_advice
@@ -62,7 +63,8 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
 
     Args:
         data: Images, with the names of their classes where these are known.
-        class_names: Names of the network's outputs, None where they are not known; then those of the data do.
+        class_names: Names of the network's outputs, None where they are not known; then those of the data do, if there
+            is one for each output or they are numbers of outputs.
         classes: Number of the network's outputs.
 
     Raises:
@@ -70,13 +72,17 @@ def matched_classes(data: Samples, class_names: Sequence[str] | None, classes: i
     """
     if class_names is not None:
         return data.with_classes(class_names)
-    if data.class_names is not None and len(data.class_names) != classes:
-        raise InputError(
-            f"{data.name}: {len(data.class_names)} named classes for the model's {classes}, so their order does not "
-            "say which is which; give the names of all outputs (--class-names, class_names), a folder or name for each "
-            "class, labels without names (an npz with 'y'), or images without labels to calibrate"
-        )
-    return data
+    if data.class_names is None or len(data.class_names) == classes:
+        return data
+    numbered = numbered_names(data.class_names, classes)
+    if numbered is not None:
+        return data.with_classes(numbered)
+    raise InputError(
+        f"{data.name}: {len(data.class_names)} named classes for the model's {classes}, so their order does not "
+        "say which is which; give the names of all outputs (--class-names, class_names), a folder or name for each "
+        f"class, folders named by the numbers of their outputs (0 to {classes - 1}), labels without names (an npz with "
+        "'y'), or images without labels to calibrate"
+    )
 
 
 def check_steps(data: Samples, given: Preprocessing | None, input_shape: tuple[int, ...]) -> None:

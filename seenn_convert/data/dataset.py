@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seenn_convert.data.draw import drawn
 from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
@@ -179,17 +180,7 @@ class Dataset:
         """
         if not isinstance(count, Integral) or count < 1:
             raise InputError(f"the number of images must be a whole number of at least 1, got {count!r}")
-        size = len(self)
-        if count >= size:
-            return self
-        generator = torch.Generator().manual_seed(seed)
-        shuffled = torch.randperm(size, generator=generator)
-        if self.labels is not None:
-            shuffled = shuffled[torch.argsort(self.labels[shuffled], stable=True)]
-        # one draw in every stretch of size / count, in whole numbers: position k is floor((k * size + offset) / count)
-        offset = torch.randint(size, (1,), generator=generator)
-        drawn = shuffled[(torch.arange(count) * size + offset) // count]
-        return self.subset(sorted(drawn.tolist()))
+        return self if count >= len(self) else self.subset(drawn(len(self), self.labels, count, seed))
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the images as read, before preprocessing, and of the labels, in hexadecimal."""

@@ -1,5 +1,6 @@
 """Choose how to leave early by what held-out images show: one setting, one chooser."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -29,6 +30,7 @@ class Setting:
         head: Number of the policy head whose plan is the latest exit; None where none plans.
         price: Taken off the plan logits for each timestep.
         reached: Whether the target is met.
+        drop_error: Standard error of ``expected_drop``: how far other images of the kind may be from it.
     """
 
     expected_drop: float
@@ -37,6 +39,7 @@ class Setting:
     head: int | None = None
     price: float = 0.0
     reached: bool = True
+    drop_error: float = 0.0
 
     def exit_steps(self, scores: Tensor, planned: Tensor | None = None) -> Tensor:
         """Return when each image leaves, ``(N,)``, 1-based.
@@ -77,8 +80,13 @@ def judged(
     setting = Setting(0.0, 0.0, thresholds, head, price)
     steps = setting.exit_steps(held_out.scores, planned)
     worth = held_out.worth.gather(0, steps.unsqueeze(0) - 1).squeeze(0)
-    drop = 100 * float((held_out.best - worth).double().mean())
-    return replace(setting, expected_drop=drop, average_timesteps=float(steps.double().mean()))
+    drops = 100 * (held_out.best - worth).double()
+    return replace(
+        setting,
+        expected_drop=float(drops.mean()),
+        average_timesteps=float(steps.double().mean()),
+        drop_error=float(drops.std(correction=0)) / math.sqrt(len(drops)),
+    )
 
 
 def fixed_settings(held_out: Readouts) -> list[Setting]:

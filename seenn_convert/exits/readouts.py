@@ -136,6 +136,7 @@ def collect_readouts(
     row_floor: int = ROW_FLOOR,
     progress: Callable[[int], None] | None = None,
     observers: Sequence[Observer] = (),
+    first: int = 0,
 ) -> Readouts:
     """Run all images for all timesteps and return what each showed: an analysis tool, never inference.
 
@@ -150,11 +151,12 @@ def collect_readouts(
         row_floor: Fewest rows in a batch, as in ``run_early_exit``.
         progress: Called with the number of images that have just finished.
         observers: See each timestep of a batch; its results are of the images alone, without padding.
+        first: Number of the first image, for messages.
 
     Raises:
         InputError: An image or its last logits are NaN or infinite; names the image.
     """
-    parts, seen = [], 0
+    parts, seen = [], first
     for image in batches:
         rows, count = pad_rows(image.to(model.device, model.dtype), row_floor), len(image)
         numbers = range(seen, seen + count)
@@ -172,7 +174,15 @@ def collect_readouts(
         ))  # fmt: skip
         if progress is not None:
             progress(count)
-    return replace(_joined(parts), ann_logits=ann_logits, labels=labels)
+    return replace(joined(parts), ann_logits=ann_logits, labels=labels)
+
+
+def joined(parts: Sequence[Readouts]) -> Readouts:
+    """Return the readouts of all images of all parts, in this order."""
+    facts = {name: [getattr(part, name) for part in parts] for name in IMAGE_AXES}
+    return replace(parts[0], **{
+        name: torch.cat(found, dim=IMAGE_AXES[name]) for name, found in facts.items() if found[0] is not None
+    })  # fmt: skip
 
 
 def from_logits(
@@ -199,14 +209,6 @@ def _unrolled(
     unroll(step, drives, model.initial_state(rows), model.timesteps, (keep, *observers))
     logits, scores = zip(*found, strict=True)
     return torch.stack(logits), torch.stack(scores)
-
-
-def _joined(parts: Sequence[Readouts]) -> Readouts:
-    """Return the readouts of all images of all parts."""
-    facts = {name: [getattr(part, name) for part in parts] for name in IMAGE_AXES}
-    return replace(parts[0], **{
-        name: torch.cat(found, dim=IMAGE_AXES[name]) for name, found in facts.items() if found[0] is not None
-    })  # fmt: skip
 
 
 def _kept(fact: Tensor | None, name: str) -> Tensor:

@@ -95,11 +95,15 @@ class Source:
             )
         return error
 
+    def with_notes(self, notes: Sequence[str]) -> "Source":
+        """Return the source with more sentences for the user."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def noted(self, images: Tensor) -> "Source":
         """Return the source with a note if it takes whole numbers and these images hold others."""
         if self.pixel_range is None or torch.equal(images.round(), images.round(decimals=3)):
             return self
-        return replace(self, notes=(*self.notes, NOT_WHOLE))
+        return self.with_notes([NOT_WHOLE])
 
     def _as_original(self, images: Tensor) -> Tensor:
         """Return what the original returns for ``images``, as the program computes it."""

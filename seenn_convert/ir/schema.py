@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
+    ClippedDifference,
     ExitProbe,
     MeanDifference,
     RectifiedDifference,
@@ -26,9 +27,9 @@ _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.Add, operators.Subtract, operators.Concatenate, operators.Mean, operators.Reshape, operators.Permute,
     operators.Slice, operators.Expand, operators.Pad, operators.PaddedMaxPool, operators.RowConvolution,
-    operators.PerPart, operators.Encode, operators.Analog, operators.GradedReLU, operators.ClippedReLU,
-    operators.QuantisedReLU, TemporalDifference, RectifiedDifference, MeanDifference, Tick, TimestepBias,
-    operators.Affine, operators.ConstantRow, operators.Cast,
+    operators.PerPart, operators.Encode, operators.Analog, operators.Graded, operators.GradedReLU,
+    operators.ClippedReLU, operators.QuantisedReLU, TemporalDifference, RectifiedDifference, ClippedDifference,
+    MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow, operators.Cast,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -68,6 +69,7 @@ _WRAPPED: dict[type[nn.Module], str] = {
     operators.PaddedMaxPool: "pool",
     operators.PerPart: "operator",
     operators.Analog: "operator",
+    operators.Graded: "operator",
     TemporalDifference: "operator",
     MeanDifference: "operator",
 }

@@ -2,11 +2,14 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from seenn_convert.choices import COUNT
 from seenn_convert.errors import refuse
+from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.program import Program
+from seenn_convert.rows import ROW_FLOOR
 
 
 def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
@@ -26,15 +29,24 @@ def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
 STATE_NUMBERS = 200_000_000
 """Numbers of state that run together at most: under 1 GB in single precision, and as much for the next state."""
 
+NUMBERS_PER_THREAD, FEWEST_THREADS = 3 * 2**20, 4
+"""Numbers of state that run together on a CPU for each of its threads, and the threads that count at least: 50 MB in
+single precision. More rows than that are no faster there; they only take memory."""
+
 
 def rows_together(program: Program, wanted: int) -> int:
     """Return how many rows of a spiking program to run together: ``wanted``, or fewer where their state is large.
 
-    A row's result does not depend on the others, so this changes memory and time, not the outcome.
+    On a CPU they are fewer than on other devices, but not below the floor of rows for this reason. A row's result does
+    not depend on the others, so this changes memory and time, not the outcome.
 
     Raises:
         InputError: ``wanted`` is not a whole number of at least 1.
     """
     refuse(COUNT.problems("the batch size", wanted))
-    a_row = sum(math.prod(spec.shape) for spec in program.states)
-    return max(1, min(int(wanted), STATE_NUMBERS // max(a_row, 1)))
+    a_row = max(sum(math.prod(spec.shape) for spec in program.states), 1)
+    most = STATE_NUMBERS // a_row
+    if device_of(program.graph_module).type == "cpu":
+        numbers = NUMBERS_PER_THREAD * max(torch.get_num_threads(), FEWEST_THREADS)
+        most = min(most, max(ROW_FLOOR, numbers // a_row))
+    return max(1, min(int(wanted), most))

@@ -21,12 +21,21 @@ def run_ann(ann: Program, data: Samples, batch_size: int, progress: Progress = s
         InputError: An image, or what the ANN says about it, is not finite; names the image.
     """
     counter, parts = Counter(progress, "ANN", len(data)), []
-    device = device_of(ann.graph_module)
     for image, _ in data.batches(batch_size):
-        numbers = range(counter.done, counter.done + len(image))
-        check_images(image, ann.input_shape, numbers)
-        rows = pad_rows(image.to(device, ann.input_dtype))
-        parts.append(ann(rows)[: len(image)].cpu())
-        check_logits_finite(parts[-1], numbers, ANN)
+        parts.append(logits_of(ann, image, counter.done))
         counter.add(len(image))
     return torch.cat(parts)
+
+
+def logits_of(ann: Program, image: Tensor, first: int = 0) -> Tensor:
+    """Return the ANN's logits of one batch; ``first`` is the number of its first image, for messages.
+
+    Raises:
+        InputError: As ``run_ann``.
+    """
+    numbers = range(first, first + len(image))
+    check_images(image, ann.input_shape, numbers)
+    rows = pad_rows(image.to(device_of(ann.graph_module), ann.input_dtype))
+    logits: Tensor = ann(rows)[: len(image)].cpu()
+    check_logits_finite(logits, numbers, ANN)
+    return logits

@@ -6,11 +6,14 @@ from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.calibration import Calibration, LayerCalibration
 from seenn_convert.exits.tune import ExitTuning
-from seenn_convert.measure.ann_gap import conversion_gap
+from seenn_convert.measure.ann_gap import conversion_gap, conversion_notes
 from seenn_convert.measure.chance import below_chance, near_chance
 
 LARGE_DROP = 2.0
 """Points above which a drop that was not asked for is worth a warning."""
+
+NAMED = 4
+"""Layers that a warning names at most."""
 
 
 def cautions(
@@ -19,15 +22,20 @@ def cautions(
     data: CalibrationFacts,
     classes: int,
     ann_accuracy: float | None = None,
+    *,
+    unit_spikes: bool = False,
 ) -> Iterator[Caution]:
     """Return an iterator over the warnings of a conversion.
 
-    ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing.
+    ``classes`` is the number of outputs, ``ann_accuracy`` what the user says of new images, None if nothing;
+    ``unit_spikes`` whether every spike is 1, or 1 or -1.
     """
     if tuning.labelled:
         yield from _near_chance(tuning.held_out["reference"], data, classes)
     if not tuning.choice.reached:
-        remedy = "raise -T, or accept a larger drop"
+        remedy = "raise -T, accept a larger drop, or let convert --explore look for a setting"
+        if unit_spikes:
+            remedy = f"take neurons of several levels, which need fewer timesteps (--neuron multilevel), {remedy}"
         if tuning.certificate is not None:
             remedy += ", or if the certificate does not allow it, give more calibration images or a larger epsilon"
         yield Caution(
@@ -45,11 +53,17 @@ def cautions(
             f"the exit thresholds were chosen on only {data.exits.held_out_images} held-out images; give some hundreds",
         )
     if not tuning.labelled:
-        yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
-    validation = None if data.validation is None else data.validation.ann_right
-    certified = tuning.certificate is not None
-    yield from conversion_gap(data.ann_right, validation, ann_accuracy, certified, classes=classes)
+        name = "calibration data has" if data.validation is None else "exit images have"
+        yield Caution("no_labels", f"the {name} no labels: the ANN's answers stood in for them")
+    yield from conversion_gap(data, ann_accuracy, classes)
     yield from channel_cautions(calibration)
+
+
+def notes(
+    tuning: ExitTuning, data: CalibrationFacts, classes: int, ann_accuracy: float | None = None
+) -> tuple[Caution, ...]:
+    """Return what a reader of a conversion should know and need not worry about."""
+    return tuple(conversion_notes(data, ann_accuracy, tuning.certificate is not None, classes))
 
 
 def _near_chance(share: float, data: CalibrationFacts, classes: int) -> Iterator[Caution]:
@@ -78,8 +92,12 @@ def channel_cautions(calibration: Calibration) -> Iterator[Caution]:
         )
     firing = {name: layer for name, layer in calibration.layers.items() if name not in silent}
     dead = [name for name, layer in firing.items() if layer.dead_channels]
+    dead.sort(key=lambda name: -len(firing[name].dead_channels))
     if dead:
-        listed = ", ".join(f"{name} ({_dead_channels(firing[name], calibration.per_channel)})" for name in dead)
+        listed = ", ".join(f"{name} ({_dead_channels(firing[name], calibration.per_channel)})" for name in dead[:NAMED])
+        if len(dead) > NAMED:
+            others = sum(len(firing[name].dead_channels) for name in dead[NAMED:])
+            listed += f", and {others} channels of {len(dead) - NAMED} other layers"
         yield Caution(
             "dead_channels",
             f"channels that no calibration image activated carry their layer's largest threshold: {listed}",

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seenn_convert.analysis.coverage import call_sites, graded_skips, spiking_share
+from seenn_convert.analysis.coverage import call_sites, graded_depthwise, graded_skips, spiking_share
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.conversion import (
     CalibrationFacts,
     Conversion,
     ExitFacts,
+    GradedDepthwise,
     GradedSkips,
     HeldOut,
     ModelFacts,
@@ -25,7 +26,7 @@ from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
-from seenn_convert.measure.cautions import cautions
+from seenn_convert.measure.cautions import cautions, notes
 from seenn_convert.measure.jumps import jump_cautions
 from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.layers import Neuron
@@ -63,10 +64,11 @@ def conversion_report(
     estimate from held-out images, ``front`` what is known of the analog front. The report's own warnings come before
     those given.
     """
-    sites = call_sites(ann)
+    sites, facts = call_sites(ann), _neuron(snn, neuron)
+    layers, share = graded_depthwise(ann)
     return Conversion(
         timesteps=len(tuning.temperatures),
-        neuron=_neuron(snn, neuron),
+        neuron=facts,
         threshold_rule=calibration.rule,
         threshold_choice=calibration.choice,
         weights=from_plain(calibration.weights, WeightTuning) if calibration.weights else None,
@@ -76,18 +78,21 @@ def conversion_report(
         spiking_share=spiking_share(sites),
         front=front,
         graded_skips=GradedSkips(**graded_skips(ann)),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share) if layers else None,
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),
         certificate=tuning.certificate,
+        energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy),
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes),
             *few_spikes(ann, snn, sites),
             *jump_cautions(ann, snn, neuron),
             *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
+        notes=notes(tuning, data, classes_of(snn), ann_accuracy),
     )
 
 
@@ -105,6 +110,7 @@ def held_out_facts(
     return HeldOut(
         **measured,
         expected_drop=choice.expected_drop,
+        drop_error=choice.drop_error,
         average_timesteps=choice.average_timesteps,
         reached=choice.reached,
         exit_counts=exit_counts,

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,10 @@ from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, Th
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import Add, GradedReLU, Subtract, Treatment, treatment_of
-from seenn_convert.ir.operators.step import MeanDifference, RectifiedDifference, TemporalDifference
+from seenn_convert.ir.operators.step import ClippedDifference, MeanDifference, RectifiedDifference, TemporalDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.energy import ASSUMPTIONS, nanojoule
-from seenn_convert.measure.instruments import CountingModel
+from seenn_convert.measure.instruments import CountingModel, Watch
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Results, State
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -47,19 +47,19 @@ class Counts:
 class Tally:
     """An observer that counts, image by image, what a run of all timesteps does; ``model`` is what to run."""
 
-    def __init__(self, model: SpikingModel) -> None:
-        self.model, self.skips = CountingModel(model), graded_additions(model.program)
+    def __init__(self, model: SpikingModel, watch: Watch | None = None) -> None:
+        self.model, self.skips = CountingModel(model, watch), graded_additions(model.program)
         self.found: list[list[Tensor]] = [[] for _ in range(model.timesteps)]
         self.by_layer: dict[str, float] = defaultdict(float)
 
     def add(self, t: int, results: Results, state: State) -> None:
         """Count what the images of a batch did at timestep ``t``: spikes, operations, and multiplications of these."""
         count, operations = len(results[0]), self.model.operations
-        graded = {name: values for name, values in operations.items() if name in self.model.graded}
-        sums = (_sum(self.model.spikes, count), _sum(operations, count) + self.skips, _sum(graded, count))
-        self.found[t - 1].append(torch.stack(sums))
-        for name, values in operations.items():
-            self.by_layer[name] += float(values[:count].sum())
+        spikes, summed = _layers(self.model.spikes, count), _layers(operations, count)
+        graded = summed[[name in self.model.graded for name in operations]]
+        self.found[t - 1].append(torch.stack([spikes.sum(0), summed.sum(0) + self.skips, graded.sum(0)]))
+        for name, total in zip(operations, summed.sum(1).tolist(), strict=True):
+            self.by_layer[name] += total
 
     def counts(self) -> Counts:
         """Return what all batches together did."""
@@ -79,14 +79,17 @@ def run_counted(
 
 def graded_additions(snn: Program) -> int:
     """Return the additions of one timestep of one image by which graded values enter sums along skip connections."""
-    skips = {
-        f"{node.name}_sum"
-        for node, module in snn.calls()
-        if isinstance(module, RectifiedDifference)
-        or (isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU))
-    }
+    modules = dict(snn.calls())
+    skips = {f"{node.name}_sum" for node, module in modules.items() if _is_copy(module) and _is_added(node, modules)}
     sums = (spec for spec in snn.states if spec.name in skips or spec.name.removesuffix("_0") in skips)
     return sum(math.prod(spec.shape) for spec in sums) + _still_additions(snn)
+
+
+def _is_copy(module: nn.Module) -> bool:
+    """Return whether a module of the step sends the graded values of an activation."""
+    return isinstance(module, (RectifiedDifference, ClippedDifference)) or (
+        isinstance(module, (TemporalDifference, MeanDifference)) and isinstance(module.operator, GradedReLU)
+    )
 
 
 def _still_additions(snn: Program) -> int:
@@ -101,12 +104,17 @@ def _still_additions(snn: Program) -> int:
         return sum(drive[0].numel() for drive, counts in zip(snn.stem(image), added, strict=True) if counts)
 
 
-def _is_added(drive: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
-    """Return whether ``drive`` enters a sum, with no weights and nothing but linear operators before it."""
-    open_nodes = list(drive.users)
+def _is_added(value: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
+    """Return whether ``value`` enters a sum, with no weights and nothing but linear operators before it.
+
+    Of a call that returns several values the first is meant; the others are its state.
+    """
+    open_nodes = [one for one in value.users if one.op != "call_function" or one.args[1] == 0]
     while open_nodes:
         node = open_nodes.pop()
         module = modules.get(node)
+        if node.op == "call_function":
+            open_nodes += node.users
         if isinstance(module, (Add, Subtract)):
             return True
         if module is not None and treatment_of(module) is Treatment.LINEAR and not is_weighted(module):
@@ -144,6 +152,20 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
     return operations, Energy(assumptions=ASSUMPTIONS, nanojoule_per_image=energy)
 
 
+def expected_energy(ann: Program, counts: Counts, exit_counts: Sequence[int]) -> ThreeRuns:
+    """Return the energy per image in nJ if ``exit_counts`` images leave at each timestep, the first entry at 1.
+
+    A few images tell what a timestep costs; many more tell when images leave. So both are averaged apart.
+    """
+    steps = torch.repeat_interleave(torch.arange(1, len(exit_counts) + 1), torch.tensor(exit_counts))
+
+    def average(total: Tensor) -> Tensor:
+        return total.mean(dim=1, keepdim=True).expand(-1, len(steps))
+
+    alike = Counts(average(counts.spikes), average(counts.accumulates), average(counts.multiplies), counts.by_layer)
+    return costs(ann, alike, steps)[1].nanojoule_per_image
+
+
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
     """Return neuron layer -> share of all synaptic operations that its spikes cause.
 
@@ -161,9 +183,8 @@ def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:
     return caused
 
 
-def _sum(counts: Mapping[str, Tensor], count: int) -> Tensor:
-    """Return the sum over the layers for each of the first ``count`` rows; zeros where there is no layer."""
-    total = torch.zeros(count, dtype=torch.float64)
-    for values in counts.values():
-        total += values[:count].cpu()
-    return total
+def _layers(counts: Mapping[str, Tensor], count: int) -> Tensor:
+    """Return the counts ``(L, B)`` of all layers for the first ``count`` rows."""
+    if not counts:
+        return torch.zeros(0, count, dtype=torch.float64)
+    return torch.stack(list(counts.values()))[:, :count].cpu()

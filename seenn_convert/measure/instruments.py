@@ -1,5 +1,6 @@
 """Count what a spiking run does: spikes of every layer and the synaptic operations they cause, image by image."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,29 +12,32 @@ from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators.step import MeanDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.rows import nonzero_per_row
 from seenn_convert.runtime.engine import program_step
 from seenn_convert.runtime.spiking_model import SpikingModel
+
+Watch = Callable[[str, Tensor, Tensor, Tensor], None]
+"""Sees the name of a layer of neurons, what it sent at this step, what it integrated, and its spikes ``(B,)``."""
 
 
 class CountingModel:
     """A spiking model that also keeps, for the last batch, the counts of each timestep.
 
-    ``outputs`` and ``currents`` map a neuron layer to what it sent and integrated at the last step; ``spikes`` maps it
-    to the spikes ``(B,)`` of the last step; ``operations`` maps a weight layer to the operations ``(B,)`` its nonzero
-    inputs caused: each costs the layer's mean fan-out. Where spikes drive a layer these are accumulates; ``graded``
-    names the layers in which they are multiply-accumulates.
+    ``spikes`` maps a neuron layer to the spikes ``(B,)`` of the last step, and ``fired`` to the neurons that fired;
+    ``operations`` maps a weight layer to the operations ``(B,)`` its nonzero inputs caused: each costs the layer's mean
+    fan-out. Where spikes drive a layer these are accumulates; ``graded`` names the layers in which they are
+    multiply-accumulates. ``watch`` sees every layer of neurons as it runs.
 
     Of a group several members may fire at once, and each costs an accumulate. Since a current may have gone through
     sums, averages and views, a nonzero input then counts as many times as a nonzero output of the neuron layers that
     drive the layer had spikes, on average over the row at that step.
     """
 
-    def __init__(self, model: SpikingModel) -> None:
-        self.timesteps, self.policy = model.timesteps, model.policy
+    def __init__(self, model: SpikingModel, watch: Watch | None = None) -> None:
+        self.timesteps, self.policy, self.watch = model.timesteps, model.policy, watch
         self.spikes: dict[str, Tensor] = {}
+        self.fired: dict[str, Tensor] = {}
         self.operations: dict[str, Tensor] = {}
-        self.outputs: dict[str, Tensor] = {}
-        self.currents: dict[str, Tensor] = {}
         origins, calls = _origins(model.program), model.program.calls()
         self.drivers = {
             layer: tuple(name for name, module in found if isinstance(module, Neuron))
@@ -50,12 +54,16 @@ class CountingModel:
         """Run one module of the step and count what it does."""
         result = module(*inputs)
         if isinstance(module, Neuron):
-            self.outputs[node.name], self.currents[node.name] = result[0], inputs[0]
-            self.spikes[node.name] = module.spike_counts(result[0])
+            self.fired[node.name] = nonzero_per_row(result[0])
+            self.spikes[node.name] = module.spike_counts(result[0]) if module.together else self.fired[node.name]
+            if self.watch is not None:
+                self.watch(node.name, result[0], inputs[0], self.spikes[node.name])
         elif is_weighted(module) and isinstance(result, Tensor):
             current: Tensor = inputs[0]
             fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
-            self.operations[node.name] = _nonzero(current) * fan_out * self._spikes_per_input(node.name)
+            known = self.fired.get(_sender(node))  # the same tensor need not be counted twice
+            nonzero = nonzero_per_row(current) if known is None else known
+            self.operations[node.name] = nonzero * fan_out * self._spikes_per_input(node.name)
         elif isinstance(module, MeanDifference):
             varied = inputs[2 : 2 + len(module.varying)]
             macs = macs_of(module.operator, _row(result[0]), *map(_row, varied))
@@ -66,10 +74,10 @@ class CountingModel:
     def _spikes_per_input(self, layer: str) -> Tensor | float:
         """Return how many spikes ``(B,)`` a nonzero output of the neurons that drive ``layer`` has on average."""
         drivers = () if layer in self.graded else self.drivers[layer]
-        if not drivers:
+        if all(self.spikes[name] is self.fired[name] for name in drivers):
             return 1.0
         spikes = torch.stack([self.spikes[name] for name in drivers]).sum(dim=0)
-        outputs = torch.stack([_nonzero(self.outputs[name]) for name in drivers]).sum(dim=0)
+        outputs = torch.stack([self.fired[name] for name in drivers]).sum(dim=0)
         return torch.where(outputs > 0, spikes / outputs.clamp(min=1), 1.0)
 
 
@@ -83,6 +91,12 @@ def _origins(program: Program) -> dict[str, list[tuple[str, nn.Module | None]]]:
     }
 
 
+def _sender(node: fx.Node) -> str:
+    """Return the name of the call whose first result ``node`` reads as it is; empty if it reads something else."""
+    item = node.all_input_nodes[0]
+    return item.all_input_nodes[0].name if item.op == "call_function" and item.args[1] == 0 else ""
+
+
 def _spikes(module: nn.Module | None) -> bool:
     """Return whether a module sends spikes of a few sizes: anything else makes operations multiplications."""
     return isinstance(module, Neuron) and module.alphabet is not None
@@ -90,7 +104,3 @@ def _spikes(module: nn.Module | None) -> bool:
 
 def _row(values: Tensor) -> tuple[int, ...]:
     return tuple(values.shape[1:])
-
-
-def _nonzero(values: Tensor) -> Tensor:
-    return torch.count_nonzero(values.flatten(1), dim=1).double()

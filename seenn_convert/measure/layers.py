@@ -2,6 +2,7 @@
 
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from seenn_convert.ir.program import Program
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.measure.rate_error import split_error
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.rows import in_memory_order, pad_rows
 from seenn_convert.runtime.engine import Results, State, unroll
 from seenn_convert.runtime.spiking_model import LayerInfo, SpikingModel
 
@@ -24,55 +26,106 @@ ones; a channel is saturated where more than that share of its neurons and image
 
 def layer_rows(ann: Program, model: SpikingModel, images: Tensor) -> list[LayerRow]:
     """Run all timesteps on ``images`` ``(B, *input_shape)`` and return a row for each layer of neurons."""
-    images = images.to(model.device, model.dtype)
-    counting = CountingModel(model)
-    sums, timesteps = _Sums(counting), model.timesteps
-    unroll(counting.step, counting.drive(images), counting.initial_state(len(images)), timesteps, [sums.add])
-    modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
-    wanted = read_results(ann.graph_module, [images], lambda name, result: result if name in modules else None)
-    return [_row(layer, sums, modules[layer.name], wanted[layer.name], timesteps) for layer in model.layers]
+    images, table = images.to(model.device, model.dtype), LayerTable(ann, model)
+    counting = CountingModel(model, table.watch)
+    table.expect(images, range(len(images)))
+    unroll(counting.step, counting.drive(images), counting.initial_state(len(images)), model.timesteps, [table.add])
+    return table.rows()
 
 
-class _Sums:
-    """What each layer sent and integrated, summed over timesteps; ``late`` holds the second half."""
+class LayerTable:
+    """What the layers of neurons do on some images of a run, added up batch by batch.
 
-    def __init__(self, counting: CountingModel) -> None:
-        self.counting = counting
-        self.outputs, self.currents, self.late = (defaultdict[str, Tensor](lambda: torch.zeros(())) for _ in range(3))
-        self.spikes: dict[str, float] = defaultdict(float)
-        self.late_steps = 0
+    ``expect`` says before a batch which of its images count, ``watch`` belongs to the counting model that runs them,
+    and ``add`` is an observer of the run. Only the sums of one batch are kept, and a few numbers of each image.
+    """
+
+    def __init__(self, ann: Program, model: SpikingModel) -> None:
+        self.ann, self.timesteps, self.late_from = ann, model.timesteps, model.timesteps // 2 + 1
+        modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
+        self.layers = {layer.name: _Layer(layer, modules[layer.name], model.timesteps) for layer in model.layers}
+        self.t, self.chosen, self.images = 1, torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+        self.sums: dict[tuple[str, str], Tensor] = {}
+
+    def expect(self, images: Tensor, chosen: Sequence[int]) -> None:
+        """Begin a batch, of which the images at the positions ``chosen`` count: they are ``images``."""
+        self.t, self.images, self.sums = 1, images, {}
+        self.chosen = torch.tensor(list(chosen), dtype=torch.int64, device=images.device)
+
+    def watch(self, name: str, output: Tensor, current: Tensor, spikes: Tensor) -> None:
+        """Add what a layer sent and integrated at this timestep."""
+        if not len(self.chosen):
+            return
+        seen = {"output": output, "current": current, "spikes": spikes}
+        if self.t >= self.late_from:  # the second half of the run, with the middle of an odd one
+            seen["late"] = current
+        for what, values in seen.items():
+            if (name, what) in self.sums:
+                self.sums[name, what].add_(values[self.chosen])
+            else:
+                self.sums[name, what] = values[self.chosen]
 
     def add(self, t: int, results: Results, state: State) -> None:
-        """Add what the layers did at timestep ``t``."""
-        counting, late = self.counting, 2 * (t - 1) >= self.counting.timesteps - 1
-        self.late_steps += late
-        for name, output in counting.outputs.items():
-            self.outputs[name] = self.outputs[name] + output
-            self.currents[name] = self.currents[name] + counting.currents[name]
-            if late:
-                self.late[name] = self.late[name] + counting.currents[name]
-            self.spikes[name] += float(counting.spikes[name].mean())
+        """Note that timestep ``t`` is over; after the last one, compare the batch with the ANN."""
+        self.t = t + 1
+        if t < self.timesteps or not len(self.chosen):
+            return
+
+        def compare(name: str, result: Tensor) -> None:
+            if name in self.layers:
+                late_steps = self.timesteps - self.late_from + 1
+                steps = {"output": self.timesteps, "current": self.timesteps, "late": late_steps}
+                output, current, late = (self.sums.pop((name, what)).div_(count) for what, count in steps.items())
+                spikes = self.sums.pop((name, "spikes"))
+                self.layers[name].add(result[: len(self.images)], output, current, late, spikes)
+
+        read_results(self.ann.graph_module, [pad_rows(self.images)], compare)
+
+    def rows(self) -> list[LayerRow]:
+        """Return a row for each layer of neurons, in order."""
+        return [layer.row() for layer in self.layers.values()]
 
 
-def _row(layer: LayerInfo, sums: _Sums, module: nn.Module, activation: Tensor, timesteps: int) -> LayerRow:
-    name, thresholds = layer.name, layer.neuron.v_threshold.flatten().tolist()
-    neurons, mean = activation[0].numel(), sums.outputs[name] / timesteps
-    parts = split_error(
-        layer.neuron, module, mean, sums.currents[name] / timesteps, sums.late[name] / sums.late_steps,
-        activation, timesteps,
-    )  # fmt: skip
-    return LayerRow(
-        name=name,
-        neurons=neurons,
-        channels=activation.shape[1],
-        v_threshold=(min(thresholds), statistics.median(thresholds), max(thresholds)),
-        firing_rate=sums.spikes[name] / neurons / timesteps,
-        rate_error=relative_length(mean - activation, activation),
-        spikes_per_image=sums.spikes[name],
-        error_parts={part: relative_length(value, activation) for part, value in parts.items()},
-        input_error=relative_length(parts["startup"] + parts["upstream"], activation),
-        saturated_channels=saturated_channels(layer.neuron, mean, timesteps),
-    )
+class _Layer:
+    """One layer of neurons: what its table row is made of, image by image."""
+
+    def __init__(self, layer: LayerInfo, module: nn.Module, timesteps: int) -> None:
+        self.layer, self.module, self.timesteps = layer, module, timesteps
+        self.lengths: dict[str, list[Tensor]] = defaultdict(list)
+        self.neurons, self.spikes, self.images = 0, 0.0, 0
+        self.saturated = torch.zeros(0, dtype=torch.float64)
+
+    def add(self, activation: Tensor, output: Tensor, current: Tensor, late: Tensor, spikes: Tensor) -> None:
+        """Add images: the ANN's activation ``(B, *F)``, the means over the timesteps, and the spikes ``(B,)``."""
+        neuron = self.layer.neuron
+        parts = split_error(neuron, self.module, output, current, late, activation, self.timesteps)
+        vectors = {"": activation, "rate": output - activation, **parts, "input": parts["startup"] + parts["upstream"]}
+        for name, vector in vectors.items():
+            rows = in_memory_order(vector).flatten(1)
+            self.lengths[name].append(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).cpu())
+        saturated = _saturated(neuron, output, self.timesteps)
+        self.saturated = saturated if self.images == 0 else self.saturated + saturated
+        self.neurons, self.images = activation[0].numel(), self.images + len(activation)
+        self.spikes += float(spikes.sum())
+
+    def row(self) -> LayerRow:
+        """Return the row of the table."""
+        neuron, thresholds = self.layer.neuron, self.layer.neuron.v_threshold.flatten().tolist()
+        lengths = {name: torch.cat(found) for name, found in self.lengths.items()}
+        whole = lengths.pop("")
+        relative = {name: relative_length(found, whole) for name, found in lengths.items()}
+        return LayerRow(
+            name=self.layer.name,
+            neurons=self.neurons,
+            channels=len(self.saturated),
+            v_threshold=(min(thresholds), statistics.median(thresholds), max(thresholds)),
+            firing_rate=self.spikes / self.images / self.neurons / self.timesteps,
+            rate_error=relative.pop("rate"),
+            spikes_per_image=self.spikes / self.images,
+            input_error=relative.pop("input"),
+            error_parts=relative,
+            saturated_channels=_often(neuron, self.saturated, self.images * self.neurons),
+        )
 
 
 def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | None:
@@ -80,9 +133,18 @@ def saturated_channels(neuron: Neuron, output: Tensor, timesteps: int) -> int | 
 
     Shapes: ``output``, averaged over the timesteps, is ``(B, C, *)``.
     """
+    return _often(neuron, _saturated(neuron, output, timesteps), output.numel())
+
+
+def _saturated(neuron: Neuron, output: Tensor, timesteps: int) -> Tensor:
+    """Return how many neurons of each channel ``(C,)`` images saturate, all together; none where there is no most."""
     if neuron.alphabet is None:
-        return None
+        return torch.zeros(output.shape[1], dtype=torch.float64)
     steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.v_threshold)
     saturated = steps > round(SATURATED_STEPS * timesteps) - 0.5  # whole numbers but for rounding
-    shares = saturated.transpose(0, 1).flatten(1).double().mean(dim=1)
-    return int((shares > SATURATED_SHARE).sum())
+    return saturated.transpose(0, 1).flatten(1).double().sum(dim=1).cpu()
+
+
+def _often(neuron: Neuron, saturated: Tensor, of: int) -> int | None:
+    """Return in how many channels that is too often, ``of`` neurons and images in all channels together."""
+    return None if neuron.alphabet is None else int((saturated > SATURATED_SHARE * of / len(saturated)).sum())

@@ -21,7 +21,7 @@ from seenn_convert.neurons.law import (
     tracking_step,
     unsigned_multilevel_step,
 )
-from seenn_convert.rows import per_row
+from seenn_convert.rows import in_memory_order, nonzero_per_row, per_row
 
 MOST_LEVELS, MOST_MEMBERS = 16, 256
 """The most levels of a multi-level neuron, whose largest spike is then 32,768 units; the most members of a group."""
@@ -32,14 +32,16 @@ class Neuron(nn.Module):
 
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
     at zero. ``alphabet`` lists the possible spikes in units of the threshold, ascending; None if a spike is any whole
-    number. A neuron with ``reads_clock`` takes the clock after its current. ``options`` lists the other
-    arguments of the constructor, each also an attribute: with them a loaded artifact makes the layer again.
+    number. A neuron with ``reads_clock`` takes the clock after its current; one with ``together`` stands for several
+    that may fire at once. ``options`` lists the other arguments of the constructor, each also an attribute: with them a
+    loaded artifact makes the layer again.
     """
 
     state_names: ClassVar[tuple[str, ...]]
     options: ClassVar[tuple[str, ...]] = ()
     alphabet: tuple[int, ...] | None
     reads_clock: ClassVar[bool] = False
+    together: ClassVar[bool] = False
     v_threshold: Tensor
     v_initial: Tensor
 
@@ -55,7 +57,7 @@ class Neuron(nn.Module):
 
     def spike_counts(self, output: Tensor) -> Tensor:
         """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``; each costs an accumulate a connection."""
-        return torch.count_nonzero(output.flatten(1), dim=1).double()
+        return nonzero_per_row(output)
 
     def extra_repr(self) -> str:
         """Show the range of the thresholds."""
@@ -134,6 +136,7 @@ class _Group(_ByLaw):
         ValueError: ``members`` is not a whole number from 1 to ``MOST_MEMBERS``.
     """
 
+    together = True
     options = ("members",)
 
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, members: int) -> None:
@@ -144,7 +147,7 @@ class _Group(_ByLaw):
     def spike_counts(self, output: Tensor) -> Tensor:
         """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``: one for each member that fires."""
         units = torch.div(output, self.v_threshold).round_().abs_()
-        return units.flatten(1).sum(dim=1, dtype=torch.float64)
+        return in_memory_order(units).flatten(1).sum(dim=1, dtype=torch.float64)
 
 
 class GroupNeuron(_Group):

@@ -1,7 +1,5 @@
 """Let skip connections without weights carry graded values past the neurons, or undo that."""
 
-import math
-
 from torch import fx, nn
 
 from seenn_convert.analysis.spike_sources import is_weighted
@@ -13,9 +11,9 @@ from seenn_convert.ir.operators import (
     AtenOperator,
     ClippedReLU,
     GradedReLU,
-    QuantisedReLU,
     Subtract,
     Treatment,
+    clip_of,
     treatment_of,
 )
 from seenn_convert.passes.base import Pass
@@ -45,7 +43,7 @@ class CarrySkips(Pass):
         if self.graded:
             for node, module in draft.modules_of(nn.ReLU, ClippedReLU):
                 skips = [user for user in node.users if _is_skip(draft, user)]
-                maximum = _maximum(module)
+                maximum = clip_of(module)
                 if maximum is not None and skips and len(skips) < len(node.users):
                     copy = GradedReLU(maximum)
                     graded = draft.insert_after(node, f"{node.name}_skip", copy, [draft.source_of(node)])
@@ -67,16 +65,7 @@ def original_of(draft: Draft, copy: fx.Node) -> fx.Node | None:
     maximum = getattr(draft.module_at(copy), "maximum", None)
     users = draft.source_of(copy).users
     alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
-    return next((one for one in alike if _maximum(draft.module_at(one)) == maximum), None)
-
-
-def _maximum(module: nn.Module | None) -> float | None:
-    """Return the value at which an activation is clipped, infinity if it is not; None if it is none or quantised."""
-    if isinstance(module, QuantisedReLU):
-        return None
-    if isinstance(module, ClippedReLU):
-        return module.maximum
-    return math.inf if isinstance(module, nn.ReLU) else None
+    return next((one for one in alike if clip_of(draft.module_at(one)) == maximum), None)
 
 
 def _is_skip(draft: Draft, user: fx.Node) -> bool:

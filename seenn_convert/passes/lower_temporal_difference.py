@@ -1,13 +1,15 @@
 """Lower operators that are neither linear nor spiking, so that their mean output is exact at every timestep."""
 
+import math
 from collections.abc import Collection
 
 from torch import fx, nn
 
 from seenn_convert.analysis.time_invariance import time_varying
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import GradedReLU, Treatment, is_homogeneous, treatment_of
+from seenn_convert.ir.operators import Graded, GradedReLU, Treatment, clip_of, is_homogeneous, treatment_of
 from seenn_convert.ir.operators.step import (
+    ClippedDifference,
     ExitProbe,
     MeanDifference,
     RectifiedDifference,
@@ -19,7 +21,9 @@ from seenn_convert.ir.program import Stage
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
 
-OF_THE_STEP = (Neuron, TemporalDifference, RectifiedDifference, MeanDifference, ExitProbe, Tick, TimestepBias)
+OF_THE_STEP = (
+    Neuron, TemporalDifference, RectifiedDifference, ClippedDifference, MeanDifference, ExitProbe, Tick, TimestepBias,
+)  # fmt: skip
 
 
 class LowerTemporalDifference(Pass):
@@ -27,7 +31,7 @@ class LowerTemporalDifference(Pass):
 
     Homogeneous, as max pooling, with ``S`` the running sum of its input:
     Before: ``x -> f -> y``     After: ``(x, S, F) -> difference -> (f(S + x) - F, S + x, f(S + x))``
-    A graded ReLU needs no F: ``y = relu(S + x) - relu(S)``.
+    A graded ReLU needs no F: ``y = relu(S + x) - relu(S)``; a clipped one is clipped at its maximum times t.
     Any other, of one or more inputs, at timestep t: ``y = t * f(S / t) - F``, with ``F`` the value of a step before.
     Declines where no input changes in time: there f itself is right, and the stem takes it.
 
@@ -49,23 +53,32 @@ class LowerTemporalDifference(Pass):
                 continue
             if node not in varying:
                 draft.decline(node, "its input is the same at every timestep")
+            elif (maximum := _graded_clip(module)) is not None:
+                self._lower_rectifier(draft, node, maximum)
             elif is_homogeneous(module):
                 self._lower_homogeneous(draft, node, module)
             else:
                 self._lower(draft, node, module, varying)
 
     def _lower_homogeneous(self, draft: Draft, node: fx.Node, module: nn.Module) -> None:
-        """Let ``node`` emit the change of ``module`` of its running sum; a ReLU's last value is not worth a state."""
+        """Let ``node`` emit the change of ``module`` of its running sum."""
         name, source = node.name, draft.source_of(node)
-        state = [draft.add_state(f"{name}_sum", self._shape(source))]
-        if isinstance(module, GradedReLU):
-            draft.replace_module(node, RectifiedDifference())
-        else:
-            draft.replace_module(node, TemporalDifference(module))
-            state.append(draft.add_state(f"{name}_previous", self.shapes[name]))
+        draft.replace_module(node, TemporalDifference(module))
+        state = [
+            draft.add_state(f"{name}_sum", self._shape(source)),
+            draft.add_state(f"{name}_previous", self.shapes[name]),
+        ]
         node.args = (source, *state)
-        items = [f"{name}_out", f"{name}_sum_next", f"{name}_value"]
-        draft.carry_on(node, items[: 1 + len(state)], state)
+        draft.carry_on(node, [f"{name}_out", f"{name}_sum_next", f"{name}_value"], state)
+
+    def _lower_rectifier(self, draft: Draft, node: fx.Node, maximum: float) -> None:
+        """Let ``node`` emit the change of a ReLU, clipped at ``maximum``; its last value is not worth a state."""
+        name, source, clipped = node.name, draft.source_of(node), maximum < math.inf
+        draft.replace_module(node, ClippedDifference(maximum) if clipped else RectifiedDifference())
+        clock = [draft.clock()] if clipped else []
+        running_sum = draft.add_state(f"{name}_sum", self._shape(source))
+        node.args = (source, *clock, running_sum)
+        draft.carry_on(node, [f"{name}_out", f"{name}_sum_next"], [running_sum])
 
     def _lower(self, draft: Draft, node: fx.Node, module: nn.Module, varying: set[fx.Node]) -> None:
         name = node.name
@@ -84,6 +97,13 @@ class LowerTemporalDifference(Pass):
 
     def _shape(self, node: fx.Node) -> tuple[int, ...]:
         return self.shapes[_origin(node).name]
+
+
+def _graded_clip(module: nn.Module) -> float | None:
+    """Return where a graded ReLU is clipped, infinity if it is not; None for anything else."""
+    if isinstance(module, GradedReLU):
+        return module.maximum
+    return clip_of(module.operator) if isinstance(module, Graded) else None
 
 
 def _origin(node: fx.Node) -> fx.Node:

@@ -15,9 +15,11 @@ from seenn_convert.calibration.output_error import (
     prefix_errors,
     relative_distance,
 )
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import Tracking
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.sequence import spiking_passes
 
 IMAGES = small.draw(20, 5)[0]
@@ -47,6 +49,16 @@ def test_the_output_error_is_the_geometric_mean_of_three_prefixes() -> None:
     finer = overall(output_errors(ann, ann, thresholds, Tracking(64), 8, IMAGES))
     assert finer < expected / 4
     assert overall([0.3]) == pytest.approx(0.3)
+
+
+def test_biases_are_judged_in_the_run_that_finds_them() -> None:
+    """As if the network got them first and were judged then, on the same images."""
+    ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
+    found = output_errors(ann, ann, thresholds, Tracking(4), 8, IMAGES, "timestep")
+    snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
+    biased = run_passes(snn, [InsertTimestepBias(fit_timestep_bias(ann, snn, 8, [IMAGES]))])
+    with torch.no_grad():
+        assert found == pytest.approx(prefix_errors(biased, IMAGES, ann(IMAGES), (2, 4, 8)))
 
 
 def test_measures_of_one_prefix() -> None:

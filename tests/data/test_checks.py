@@ -74,6 +74,13 @@ def test_class_folders_stand_for_outputs_only_if_there_is_one_each() -> None:
     assert matched_classes(data, ("left", "middle", "right"), 3).labels.unique().tolist() == [0, 2]
 
 
+def test_folders_named_by_numbers_are_the_outputs_with_these_numbers() -> None:
+    data = named(("1", "4"))
+    assert matched_classes(data, None, 6).labels.tolist() == [(1, 4)[label] for label in data.labels.tolist()]
+    with pytest.raises(InputError, match=r"folders named by the numbers of their outputs \(0 to 3\)"):
+        matched_classes(data, None, 4)
+
+
 @pytest.mark.parametrize(("names", "reason"), [
     ("cat", "one text was given for the model's 3 outputs"),
     (["a", "b"], "2 class names were given for the model's 3 outputs"),

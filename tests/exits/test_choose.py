@@ -1,5 +1,7 @@
 """One chooser: what meets the target, what is nearest where nothing does, and who wins among equals."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -94,6 +96,7 @@ def test_what_a_setting_says_is_a_mean_over_the_images() -> None:
     found = judged(given, (0.5, ALWAYS))
     assert found.expected_drop == pytest.approx(40.0, abs=1e-4)
     assert found.average_timesteps == 1.5
+    assert found.drop_error == pytest.approx(40.0 / math.sqrt(2), abs=1e-4)  # 80 and 0: deviation 40, two images
 
 
 def test_fixed_settings_stop_all_images_together() -> None:

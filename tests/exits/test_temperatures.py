@@ -1,4 +1,4 @@
-"""Golden section finds the temperature of least negative log likelihood."""
+"""Halving an interval finds the temperature of least negative log likelihood."""
 
 import pytest
 import torch
@@ -21,13 +21,14 @@ def test_no_temperature_of_a_dense_grid_is_better(seed: int, scale: float) -> No
     assert bool((found <= best + 1e-6).all())
 
 
-def test_it_undoes_a_scaling() -> None:
-    """If the best temperature of z is s, the best of 5 z is 5 s."""
+@pytest.mark.parametrize("scale", [1e-4, 5, 1e5])
+def test_it_undoes_a_scaling(scale: float) -> None:
+    """If the best temperature of z is s, the best of 5 z is 5 s; logits may be as small as probabilities are."""
     generator = torch.Generator().manual_seed(1)
     labels = torch.randint(3, (200,), generator=generator)
     z = torch.randn(200, 3, generator=generator) + torch.nn.functional.one_hot(labels, 3)
-    found = fit_temperatures(torch.stack([z, 5 * z]), labels)
-    assert float(found[1] / found[0]) == pytest.approx(5, rel=1e-3)
+    found = fit_temperatures(z[None], labels), fit_temperatures(scale * z[None], labels)
+    assert float(found[1] / found[0]) == pytest.approx(scale, rel=1e-3)
 
 
 def test_the_likelihood_is_that_of_the_softmax() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seenn_convert.errors import ArtifactError
 from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
+    ClippedDifference,
     ExitProbe,
     MeanDifference,
     RectifiedDifference,
@@ -107,6 +108,8 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.ClippedReLU(6.0), (IMAGE,)),
     (operators.Analog(nn.ReLU()), (IMAGE,)),
     (operators.Analog(operators.QuantisedReLU(2.0, 4)), (IMAGE,)),
+    (operators.Graded(nn.ReLU()), (IMAGE,)),
+    (operators.Graded(operators.Encode()), (IMAGE,)),
     (operators.GradedReLU(), (IMAGE,)),
     (operators.GradedReLU(6.0), (IMAGE,)),
     (BinaryNeuron(THRESHOLD, THRESHOLD / 2), (IMAGE, IMAGE)),
@@ -125,6 +128,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (MeanDifference(operators.PerPart(nn.GroupNorm(1, 9))), (CLOCK, IMAGE, IMAGE, IMAGE)),
     (TemporalDifference(nn.MaxPool2d(3, 2, 1)), (IMAGE, IMAGE, torch.zeros(2, 4, 5, 5))),
     (RectifiedDifference(), (IMAGE, IMAGE)),
+    (ClippedDifference(6.0), (IMAGE, CLOCK, IMAGE)),
     (TimestepBias(torch.randn(3, 4)), (ROW, CLOCK)),
     (Tick(), (CLOCK,)),
     (ExitProbe(ENTROPY, torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK)),

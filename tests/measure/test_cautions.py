@@ -41,8 +41,7 @@ class MostlySilent(nn.Module):
 def test_activations_that_mostly_never_fire_are_a_warning() -> None:
     """A trained gain of zero may silence a branch, wrong preprocessing a network; the user can tell."""
     found = {
-        silent: small.warnings(convert(MostlySilent(silent).eval(), small.dataset(40)).report)
-        for silent in (1, 2)
+        silent: small.warnings(convert(MostlySilent(silent).eval(), small.dataset(40)).report) for silent in (1, 2)
     }
     assert "2 of 3 activations never fire on the calibration images; check the preprocessing" in found[2]
     assert "never fire" not in found[1]
@@ -72,7 +71,10 @@ def test_a_drop_that_nobody_asked_for_is_a_warning() -> None:
         assert ("large_drop" in [one.code for one in artifact.report.conversion.warnings]) is expected
 
 
-@pytest.mark.parametrize(("per_channel", "words"), [(True, ": relu (2 of 3 channels), other (1 of 2 channels)"), (False, ": relu (2), other (1)")])
+@pytest.mark.parametrize(
+    ("per_channel", "words"),
+    [(True, ": relu (2 of 3 channels), other (1 of 2 channels)"), (False, ": relu (2), other (1)")],
+)
 def test_dead_channels_are_told_with_how_many_there_are(per_channel: bool, words: str) -> None:
     layers = {
         "relu": LayerCalibration((1.0, 1.0, 1.0), maximum=1.0, firing_share=0.5, dead_channels=(0, 2)),
@@ -81,3 +83,25 @@ def test_dead_channels_are_told_with_how_many_there_are(per_channel: bool, words
     }
     (told,) = channel_cautions(Calibration("max", per_channel, 8, layers))
     assert told.code == "dead_channels" and told.text.endswith(words)
+
+
+@pytest.mark.parametrize(("neuron", "wider"), [("signed", True), ("multilevel", False)])
+def test_a_missed_target_names_what_helps(neuron: str, wider: bool) -> None:
+    """One timestep cannot give the ANN's own answers; neurons of several levels need fewer, if they are not there yet."""
+    options = Options(timesteps=1, neuron=neuron, calibration="fast", target=ExitTarget(drop=0.0))
+    report = convert(small.trained_net(), small.dataset(60, labelled=False), options).report
+    (told,) = [one.text for one in report.conversion.warnings if one.code == "target_not_reached"]
+    assert ("--neuron multilevel" in told) is wider
+    assert "--explore" in told and "raise -T" in told
+
+
+def test_of_many_layers_with_dead_channels_the_worst_are_named() -> None:
+    layers = {
+        f"relu_{dead}": LayerCalibration((1.0,) * 9, maximum=1.0, firing_share=0.5, dead_channels=tuple(range(dead)))
+        for dead in (1, 2, 3, 4, 5, 6)
+    }
+    (told,) = channel_cautions(Calibration("max", True, 8, layers))
+    assert told.text.endswith(
+        ": relu_6 (6 of 9 channels), relu_5 (5 of 9 channels), relu_4 (4 of 9 channels), relu_3 (3 of 9 channels), and "
+        "3 channels of 2 other layers"
+    )

@@ -20,6 +20,7 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["timesteps"] == 8
     assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1], "bits_per_spike": 2}
     right = int((small.trained_net()(small.draw(96, 1)[0]).argmax(1) == small.draw(96, 1)[1]).sum())
+    assert conversion["calibration"].pop("ann_confidence")["images"] == 96
     assert conversion["calibration"] == {
         "name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58, "held_out_images": 38,
         "ann_right": {"of": "calibration", "images": 96, "right": right}, "validation": None,
@@ -29,7 +30,8 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["exit"]["policy"] == {**artifact.policy.to_json(), "timesteps": None}
     assert len(conversion["exit"]["temperatures"]) == 8
     assert set(conversion["exit"]["held_out"]) == {
-        "accuracy", "reference", "full_accuracy", "expected_drop", "average_timesteps", "reached", "exit_counts"
+        "accuracy", "reference", "full_accuracy", "expected_drop", "drop_error", "average_timesteps", "reached",
+        "exit_counts",
     }  # fmt: skip
     assert sum(conversion["exit"]["held_out"]["exit_counts"].values()) == 38
     assert conversion["certificate"] is conversion["exit"]["step_time"] is None

@@ -9,14 +9,25 @@ import torch
 import toys
 from torch import nn
 
-from seenn_convert.analysis.coverage import graded_skips
+from seenn_convert.analysis.coverage import call_sites, graded_depthwise, graded_skips
 from seenn_convert.artifact.schema.evaluation import TwoRuns
-from seenn_convert.measure.costs import Counts, costs, graded_additions, operation_shares, run_counted
+from seenn_convert.ir.scores import CONFIDENCE
+from seenn_convert.measure.costs import (
+    Counts,
+    costs,
+    expected_energy,
+    graded_additions,
+    operation_shares,
+    run_counted,
+)
 from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.carry_skips import CarrySkips
-from seenn_convert.passes.sequence import spiking_passes
+from seenn_convert.passes.sequence import probe_pass, spiking_passes
+from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
 
@@ -93,3 +104,32 @@ def test_every_graded_value_of_a_skip_connection_is_an_addition() -> None:
 
     assert graded_additions(snn) == graded_skips(ann)["values"] > 0
     assert graded_additions(harness.spiking_program(toys.residual())) == 0
+
+
+def test_graded_values_that_a_depthwise_convolution_reads_are_multiplied_and_not_added() -> None:
+    """Each value that is not zero meets the 9 weights of its channel, at every timestep."""
+    model = toys.toy(
+        lambda m, x: m.head(torch.relu(m.depthwise(torch.relu(m.expand(torch.relu(m.stem(x)))))).mean((2, 3))),
+        stem=toys.conv(), expand=nn.Conv2d(4, 4, 1), depthwise=nn.Conv2d(4, 4, 3, groups=4, stride=3),
+        head=nn.Linear(4, 5),
+    )  # fmt: skip
+    ann = CarryDepthwise()(harness.ann_program(model))
+    snn = run_passes(ann, spiking_passes(ann, harness.largest_activations(ann, harness.images(ann)), Signed()))
+    spiking = SpikingModel(run_passes(snn, [probe_pass(ann, CONFIDENCE, torch.ones(2))]), 2, FixedPolicy(2))
+    _, counts = run_counted(spiking, [harness.images(ann)], lambda count: None)
+
+    assert graded_additions(snn) == 0
+    assert graded_depthwise(ann) == (1, next(s.share for s in call_sites(ann) if s.name == "depthwise"))
+    sent = [step.values["relu_1_out"] for step in harness.timesteps(snn, harness.images(ann), 2)]
+    nonzero = torch.stack([torch.count_nonzero(values.flatten(1), dim=1) for values in sent]).cumsum(0)
+    macs = next(s.macs for s in call_sites(ann) if s.name == "depthwise")
+    assert torch.allclose(counts.multiplies, nonzero.double() * macs / sent[0][0].numel())
+
+
+def test_the_expected_energy_weighs_timesteps_by_all_images_that_leave_there() -> None:
+    """Two images were counted: 12.5, 27.5 and 45 operations up to t; of 4 images 3 leave at 1 and one at 3."""
+    total = torch.tensor([[10.0, 15.0], [15.0, 40.0], [30.0, 60.0]])
+    energy = expected_energy(small.ann_program(), Counts(total / 10, total, total / 5, {}), (3, 0, 1))
+    operations = (3 * 12.5 + 45) / 4
+    assert energy.early_exit == pytest.approx((2880 + 0.2 * operations) * 4.6e-3 + 0.8 * operations * 0.9e-3)
+    assert energy.all_timesteps == pytest.approx((2880 + 9) * 4.6e-3 + 36 * 0.9e-3)

@@ -23,7 +23,8 @@ IMAGES = small.draw(20, 41)[0]
 def test_counts_equal_a_run_by_hand(neuron: str) -> None:
     """A spike costs macs / inputs accumulates: 3600 / 80 in conv2; the head sees what the pooling lets through."""
     model = small.model(6, neuron=neuron)
-    counting = CountingModel(model)
+    sent: dict[str, Tensor] = {}
+    counting = CountingModel(model, lambda name, output, *_: sent.update({name: output}))
     drives, state = counting.drive(IMAGES), counting.initial_state(20)
     net = small.trained_net().to(memory_format=torch.channels_last)  # the order in which the model sums
     theta = {layer.name: layer.neuron.v_threshold for layer in model.layers}
@@ -47,7 +48,7 @@ def test_counts_equal_a_run_by_hand(neuron: str) -> None:
         current, previous = pooled - previous, pooled
         for name, spikes in (("relu", first), ("relu_1", second)):
             assert counting.spikes[name].tolist() == [int((row != 0).sum()) for row in spikes]
-            assert torch.equal(counting.outputs[name], spikes)
+            assert torch.equal(sent[name], spikes)
         assert counting.operations["conv2"].tolist() == [45.0 * int((row != 0).sum()) for row in first]
         assert counting.operations["head"].tolist() == [3.0 * int((row != 0).sum()) for row in current]
     assert set(counting.operations) == {"conv2", "head"}  # the stem is not a part of a timestep
@@ -71,10 +72,11 @@ def counted_step(neuron_type: NeuronType) -> tuple[CountingModel, Tensor]:
     snn = run_passes(ann, [*spiking_passes(ann, small.calibration().v_thresholds(), neuron_type),
                            probe_pass(ann, CONFIDENCE, torch.ones(4))])  # fmt: skip
     model = SpikingModel(snn, 4, FixedPolicy(4))
-    counting = CountingModel(model)
+    sent: dict[str, Tensor] = {}
+    counting = CountingModel(model, lambda name, output, *_: sent.update({name: output}))
     counting.step(counting.drive(IMAGES), counting.initial_state(20))
     v_threshold = next(layer.neuron.v_threshold for layer in model.layers if layer.name == "relu")
-    return counting, (counting.outputs["relu"] / v_threshold).round()
+    return counting, (sent["relu"] / v_threshold).round()
 
 
 @pytest.mark.parametrize("neuron_type", [Signed(), MultiLevel(3), Group(5)])
@@ -103,9 +105,10 @@ def test_behind_an_average_an_input_counts_as_the_spikes_of_an_output() -> None:
 
     options = Options(timesteps=2, neuron="group", neuron_levels=6, correction="none")
     model = convert(Averaged().eval(), small.dataset(), options).model()
-    counting = CountingModel(model)
+    sent: dict[str, Tensor] = {}
+    counting = CountingModel(model, lambda name, output, *_: sent.update({name: output}))
     counting.step(counting.drive(IMAGES), counting.initial_state(20))
-    ((name, output),) = counting.outputs.items()
+    ((name, output),) = sent.items()
     nonzero = torch.count_nonzero(output.flatten(1), dim=1)
     inputs = torch.count_nonzero(nn.functional.avg_pool2d(output, 2).flatten(1), dim=1)
 

@@ -5,8 +5,9 @@ import torch
 from small_operators import GENERAL
 from torch import nn
 
-from seenn_convert.ir.operators import AtenOperator
+from seenn_convert.ir.operators import AtenOperator, ClippedReLU
 from seenn_convert.ir.operators.step import (
+    ClippedDifference,
     ExitProbe,
     MeanDifference,
     RectifiedDifference,
@@ -28,6 +29,7 @@ from seenn_convert.neurons.layers import (
     TrackingNeuron,
     UnsignedMultiLevelNeuron,
 )
+from seenn_convert.rows import per_row
 
 HALF = torch.tensor(0.5)
 
@@ -126,6 +128,22 @@ def test_the_rectified_difference_is_the_temporal_difference_of_a_relu() -> None
         assert torch.equal(found, output)
         assert torch.equal(following, running_sum)
         other_sum = following
+
+
+def test_the_clipped_difference_is_the_mean_difference_of_a_clipped_relu() -> None:
+    """For rows of different age, too; it changes nothing that it is given."""
+    general, lean = MeanDifference(ClippedReLU(0.4)), ClippedDifference(0.4)
+    currents, clock = torch.randn(9, 2, 3, 4), torch.tensor([0.0, 3.0])
+    general_sum = lean_sum = torch.stack([torch.zeros(3, 4), torch.randn(3, 4)])
+    previous = lean_sum.clamp(torch.zeros(()), per_row(clock * 0.4, lean_sum))
+    for current in currents:
+        output, previous, general_sum = general(clock, previous, current, general_sum)
+        given = lean_sum.clone()
+        found, following = lean(current, clock, lean_sum)
+        assert torch.equal(lean_sum, given)
+        assert torch.allclose(found, output, atol=1e-6)
+        assert torch.equal(following, general_sum)
+        lean_sum, clock = following, clock + 1
 
 
 @pytest.mark.parametrize("name", GENERAL)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seenn_convert.analysis.coverage import CallSite
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
+from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -41,6 +43,11 @@ class NeuronFacts:
     alphabet: tuple[int, ...] | None = None
     bits_per_spike: int | None = None
 
+    @property
+    def unit_spikes(self) -> bool:
+        """Whether every spike is 1, or 1 or -1."""
+        return self.alphabet is not None and set(self.alphabet) <= {-1, 0, 1}
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTuning:
@@ -62,14 +69,15 @@ class WeightTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationFacts:
-    """Validation data, to which the exits were fitted instead of the calibration data, and how it was split.
+    """The exit images (validation data), to which the exits were fitted, and how they were split.
 
     Attributes:
         name: File or folder name.
         images: All of them.
         fitting_images: Images for temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
-        ann_right: How often the ANN is right on all of them.
+        ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
     """
 
     name: str
@@ -77,6 +85,7 @@ class ValidationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,7 @@ class CalibrationFacts:
         fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
     """
 
@@ -99,6 +109,7 @@ class CalibrationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
 
     @property
@@ -108,8 +119,8 @@ class CalibrationFacts:
 
     @property
     def exits_from(self) -> str:
-        """What that data is called: calibration or validation images."""
-        return "calibration" if self.validation is None else "validation"
+        """What that data is called: calibration or exit images."""
+        return "calibration" if self.validation is None else "exit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +134,19 @@ class GradedSkips:
 
     connections: int = 0
     values: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedDepthwise:
+    """Depthwise convolutions that read graded values at each timestep.
+
+    Attributes:
+        layers: How many there are.
+        share: Share of the ANN's multiply-accumulates that they are.
+    """
+
+    layers: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +174,7 @@ class HeldOut:
         full_accuracy: Share right after all timesteps.
         expected_drop: Points lost against the ANN: mean of the probability that the ANN gives to its own answer, less
             the one that it gives to the answer at the exit. The target is compared with this number.
+        drop_error: Standard error of ``expected_drop``; None if unknown.
         average_timesteps: Mean exit step.
         reached: Whether the target is met.
         exit_counts: Timestep -> images that left there; None if a policy head was chosen since.
@@ -162,6 +187,7 @@ class HeldOut:
     average_timesteps: float
     reached: bool
     exit_counts: Mapping[int, int] | None = None
+    drop_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,13 +298,17 @@ class Conversion:
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
         front: The analog front.
         graded_skips: Skip connections with graded values.
+        graded_depthwise: Depthwise convolutions that read graded values; None if there are none.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
             logit; None if unknown.
         exit: How the exits were chosen.
         certificate: What early exit costs at most; None if nothing was certified.
+        energy: Estimated nanojoules per image on held-out images; None if unknown.
+        exploration: What other settings would give, if several were tried.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
+        notes: What a reader should know and need not worry about.
     """
 
     timesteps: int
@@ -292,9 +322,13 @@ class Conversion:
     spiking_share: float
     front: FrontFacts = field(default_factory=FrontFacts)
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
+    graded_depthwise: GradedDepthwise | None = None
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None
     exit: ExitFacts
     certificate: Certificate | None = None
+    energy: ThreeRuns | None = None
+    exploration: Exploration | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
+    notes: tuple[Caution, ...] = ()

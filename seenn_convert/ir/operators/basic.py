@@ -278,6 +278,21 @@ class Analog(Operator):
         return result
 
 
+@dataclass(eq=False, repr=False)
+class Graded(Operator):
+    """An activation, or a place for encoders, that sends graded values, though its input varies in time.
+
+    What it was is kept, levels of a quantised activation included, so that it can become neurons again.
+    """
+
+    operator: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the activation gives."""
+        result: Tensor = self.operator(x)
+        return result
+
+
 class Encode(Operator):
     """A place where graded values become spikes of either sign: nothing in the ANN, a layer of neurons in the SNN."""
 

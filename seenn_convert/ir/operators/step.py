@@ -71,6 +71,23 @@ class RectifiedDifference(Operator):
 
 
 @dataclass(eq=False, repr=False)
+class ClippedDifference(Operator):
+    """Emit, at each step, the change of ``min(max(S_t, 0), t * maximum)`` of the running input sum ``S``.
+
+    As ``MeanDifference`` of a clipped ReLU, whose value is never infinite, without its division and with one state.
+    """
+
+    maximum: float
+
+    def forward(self, current: Tensor, clock: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(output, running_sum_next)``, each ``(B, *F)``; ``clock`` ``(B,)`` counts the steps done."""
+        following = current + running_sum
+        before, most = (per_row(steps * self.maximum, current) for steps in (clock, clock + 1))
+        zero = most.new_zeros(())
+        return following.clamp(zero, most).sub_(running_sum.clamp(zero, before)), following
+
+
+@dataclass(eq=False, repr=False)
 class MeanDifference(Operator):
     """Emit, at each step, the change of ``t * f(mean input up to t)``, so the mean output is f of the mean input.
 

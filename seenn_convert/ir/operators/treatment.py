@@ -38,6 +38,8 @@ def treatment_of(module: nn.Module) -> Treatment:
         return treatment_of(module.operator)
     if isinstance(module, SPIKING_OPERATORS):
         return Treatment.SPIKING
+    if isinstance(module, basic.Graded) and isinstance(module.operator, basic.Encode):
+        return Treatment.LINEAR
     if isinstance(module, CustomOperator):
         return Treatment.LINEAR if module.linear else Treatment.TEMPORAL_DIFFERENCE
     if isinstance(module, LINEAR_OPERATORS) or (isinstance(module, AtenOperator) and module.name in LINEAR):
@@ -47,6 +49,13 @@ def treatment_of(module: nn.Module) -> Treatment:
 
 def is_homogeneous(module: nn.Module) -> bool:
     """Return whether ``f(t * x) == t * f(x)`` is known to hold for ``t > 0``."""
-    if isinstance(module, basic.GradedReLU):
-        return module.maximum == math.inf
     return isinstance(module.operator if isinstance(module, basic.PerPart) else module, HOMOGENEOUS_OPERATORS)
+
+
+def clip_of(module: nn.Module | None) -> float | None:
+    """Return the value at which an activation is clipped, infinity if it is not; None if it is none or quantised."""
+    if isinstance(module, basic.QuantisedReLU):
+        return None
+    if isinstance(module, basic.ClippedReLU):
+        return module.maximum
+    return math.inf if isinstance(module, nn.ReLU) else None

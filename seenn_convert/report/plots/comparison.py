@@ -7,8 +7,7 @@ from seenn_convert.artifact.schema import comparison as schema
 from seenn_convert.artifact.schema.comparison import Comparison, Strategy
 from seenn_convert.measure.curves import at_average
 from seenn_convert.report.plots.axes import accuracy_axis, horizontal_axis, nice_ticks, vertical_axis
-from seenn_convert.report.plots.evaluation import ann_line
-from seenn_convert.report.plots.plot import Plot, Point, Series
+from seenn_convert.report.plots.plot import Plot, Point, Series, ann_line
 
 SPAN = 12.0
 """Points of accuracy below the best that are shown."""

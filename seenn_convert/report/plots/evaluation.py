@@ -12,8 +12,9 @@ from seenn_convert.report.plots.axes import (
     timestep_ticks,
     vertical_axis,
 )
+from seenn_convert.report.plots.exploration import exploration_plot
 from seenn_convert.report.plots.front import front_plot
-from seenn_convert.report.plots.plot import Plot, Point, Series
+from seenn_convert.report.plots.plot import Plot, Point, Series, ann_line
 
 MOST_BAR_LABELS = 20
 SHOWN_BELOW = 15.0
@@ -23,11 +24,14 @@ SHOWN_BELOW = 15.0
 def report_plots(report: Report) -> dict[str, Plot]:
     """Return the plots of a report by name, in reading order."""
     plots = [] if report.evaluation is None else _evaluation_plots(report.evaluation)
-    temperatures = () if report.conversion is None else report.conversion.exit.temperatures
+    conversion = report.conversion
+    if conversion is not None and conversion.exploration is not None:
+        plots.append(exploration_plot(conversion.exploration))
+    temperatures = () if conversion is None else conversion.exit.temperatures
     if temperatures:
         plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
-    if report.conversion is not None and report.conversion.front.tried:
-        plots.append(front_plot(report.conversion.front))
+    if conversion is not None and conversion.front.tried:
+        plots.append(front_plot(conversion.front))
     return {plot.name: plot for plot in plots}
 
 
@@ -69,12 +73,6 @@ class Result:
         direct, intervals = f"{name} {self.early.y:.1f} %", ((self.early.x, *self.interval),)
         early = Series(name, "early", (self.early,), marker="diamond", direct=direct, intervals=intervals)
         return ann_line(self.ann, right), early
-
-
-def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
-    """Return the accuracy of the ANN as a level line."""
-    points = (Point(0.0, accuracy), Point(right, accuracy))
-    return Series("ANN", kind, points, "{y:.1f} %", line=True, direct=f"ANN {accuracy:.1f} %")
 
 
 def accuracy_plot(accuracy_at: Sequence[Point], timesteps: int, result: Result) -> Plot:

@@ -103,3 +103,9 @@ class Plot:
     def half_bar(self) -> float:
         """Half the width of a histogram's bar in pixels."""
         return self.x.at(0.4) - self.x.at(0.0)
+
+
+def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
+    """Return the accuracy of the ANN as a level line."""
+    points = (Point(0.0, accuracy), Point(right, accuracy))
+    return Series("ANN", kind, points, "{y:.1f} %", line=True, direct=f"ANN {accuracy:.1f} %")

@@ -1,35 +1,28 @@
 """The whole journey: a model and sample images in, a calibrated spiking early-exit network out."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import data_facts, environment, model_provenance
-from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.provenance import data_facts, environment
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.calibration.observe import check_images
 from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import (
-    check_steps,
     checked_labels,
-    checked_names,
     matched_classes,
     outputs_of,
-    shape_problem,
 )
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
-from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
@@ -37,43 +30,38 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
-from seenn_convert.measure.costs import costs, run_counted
-from seenn_convert.measure.data_cautions import data_cautions, unused_preprocessing
+from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.spiking_warnings import depthwise_is_graded
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
-from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes, last_passes, probe_pass, spiking_passes
+from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
-from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.workflows.convert.inputs import Model, check_score, read_inputs
+from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
+from seenn_convert.workflows.convert.prepare import (
+    Prepared,
+    check_data,
+    check_options,
+    first_images,
+    of_stage,
+    prepare,
+)
+from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
-from seenn_convert.workflows.convert.stages.clamps import settle_clamps
-from seenn_convert.workflows.convert.stages.exit import calibration_facts, fit_exit
+from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
 from seenn_convert.workflows.convert.stages.front import asked_front, settle_front
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
-CHECKED_IMAGES, CHECKED_NUMBERS = (4, 16), 600_000
-"""Fewest and most images on which every rewriting of the ANN is checked, and the numbers in them where the bounds
-allow it: large images check as many activations in fewer rows."""
-
-ESTIMATED_IMAGES = 16
-"""Held-out images from which the energy is estimated."""
-
-HEAD_GONE = Caution(
-    "policy_head_gone",
-    "the policy head belonged to the network as it was and is gone; attach one again with seenn-convert attach-policy",
-)
-
 VALIDATION_GONE = Caution(
     "validation_gone",
-    "temperatures, exits, expected loss and any certificate came from validation images and now come from the "
-    "calibration images, which the ANN may have memorised; give the validation images again (--validation-data)",
+    "temperatures, exits, expected loss and any certificate came from exit images and now come from the calibration "
+    "images, which the ANN may have memorised; give the exit images again (--exit-data)",
 )
 
 
@@ -91,6 +79,7 @@ def convert(
     extra_operators: Sequence[Operator] = (),
     extra_passes: Sequence[Pass] = (),
     ann_accuracy: float | None = None,
+    exit_data: SampleData | None = None,
     validation_data: SampleData | None = None,
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
@@ -114,34 +103,29 @@ def convert(
             the outputs; those of stage SNN run on the step, before its exit probe.
         ann_accuracy: Share of new images on which the ANN is right, where that is known; a warning says if it is right
             on clearly more or fewer of the calibration images.
-        validation_data: Labelled images that the ANN was not trained on, of any kind that ``calibration_data`` may be.
-            Temperatures, exit thresholds, expected loss and certificate are then fitted to them.
+        exit_data: Images that the ANN was not trained on, best with labels, of any kind that ``calibration_data`` may
+            be. Temperatures, exit thresholds, expected loss and certificate are then fitted to them.
+        validation_data: The older name of ``exit_data``.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
         PassError: The compiler broke its own law; nothing is returned.
     """
-    _check_options(options)
-    known = Known(ann_accuracy, validation_data)
-    progress("reading the model", 0, 1)
-    source, data = read_inputs(
-        model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress
-    )
-    given = calibration_data.preprocessing if isinstance(calibration_data, Samples) else preprocessing
-    check_steps(data, given, source.program.input_shape)
-    if class_names is not None:
-        data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
-    _check_data(source.program, data)
-    images = _first_images(source.program, data)
-    parity = source.check(images)
-    source = source.noted(images)
-    check_score(source, data, options.batch_size)
-    source = settle_clamps(source, data, options, images, progress)
-    ann = run_passes(source.program, (*ANN_PASSES, *_of_stage(Stage.ANN, extra_passes)), images)
+    prepared = prepare(
+        model, calibration_data, options, weights, progress,
+        output_name=output_name, class_names=class_names, preprocessing=preprocessing, input_shape=input_shape,
+        extra_operators=extra_operators, extra_passes=extra_passes, ann_accuracy=ann_accuracy,
+        exit_data=exit_data, validation_data=validation_data,
+    )  # fmt: skip
+    return compile_prepared(prepared, options, progress)
+
+
+def compile_prepared(prepared: Prepared, options: Options, progress: Progress = silent) -> Artifact:
+    """Return the artifact that ``options`` make of a model and images that were read before."""
+    ann, images = prepared.ann, prepared.images
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
-    progress("reading the model", 1, 1)
-    return compile_ann(ann, data, options, model_provenance(source), parity, progress, extra_passes, known,
-                       tuple(unused_preprocessing(data, given)))  # fmt: skip
+    return compile_ann(ann, prepared.data, options, prepared.model, prepared.parity, progress, prepared.extra_passes,
+                       prepared.known, prepared.warnings)  # fmt: skip
 
 
 def compile_ann(
@@ -159,7 +143,7 @@ def compile_ann(
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
-    spiking = run_passes(spiking, _of_stage(Stage.SNN, extra_passes))
+    spiking = run_passes(spiking, of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
     tuning = fit_exit(session.exits, spiking)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
@@ -167,7 +151,7 @@ def compile_ann(
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
               *data_cautions(data), *warnings)  # fmt: skip
-    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy))
+    energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
@@ -197,74 +181,72 @@ def compile_ann(
     )
 
 
-def _estimate(session: Session, model: SpikingModel) -> ThreeRuns:
-    """Return the energy estimated from what some held-out images do."""
-    few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
-    with torch.no_grad():
-        run, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
-    return costs(session.ann, counts, exit_steps(model.policy, run.scores))[1].nanojoule_per_image
-
-
-def open_session(
-    ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()
-) -> Session:
+def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
     Raises:
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    images = _first_images(ann, data)
-    ann = run_passes(asked_front(ann, options.front), last_passes(options.skips), images)
+    passes = last_passes(options.skips, options.depthwise)
+    ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
-    validation = known.images(data, ann.input_shape, outputs_of(ann), progress)
+    validation = known.exit_images(
+        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress
+    )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
         used = session.exits
-        check_certifiable(options.certify, len(used.data), len(used.split.held_out), used.data.labels is not None)
+        kind, labelled = "calibration" if validation is None else "exit", used.data.labels is not None
+        check_certifiable(options.certify, len(used.data), len(used.split.held_out), labelled, kind)
     return session
 
 
 def recalibrate(
     artifact: Artifact | Path | str,
-    data: SampleData,
+    data: SampleData | None = None,
     options: Options | None = None,
     progress: Progress = silent,
     extra_passes: Sequence[Pass] = (),
     *,
     ann_accuracy: float | None = None,
+    exit_data: SampleData | None = None,
     validation_data: SampleData | None = None,
 ) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
 
     Args:
         artifact: What ``convert`` made, or its folder.
-        data: What ``convert`` takes; pixels go through the artifact's preprocessing.
+        data: What ``convert`` takes; pixels go through the artifact's preprocessing. None leaves the network as it is:
+            temperatures, exit thresholds and certificate alone are fitted again, to ``exit_data``.
         options: How to convert; as the artifact was where None.
         progress: Told about each stage.
         extra_passes: Those of stage SNN that ``convert`` was given; the ANN has been through the others.
         ann_accuracy: As for ``convert``.
-        validation_data: As for ``convert``.
+        exit_data: As for ``convert``.
+        validation_data: The older name of ``exit_data``.
 
     Raises:
         InputError: The data does not fit the model.
     """
     artifact = as_artifact(artifact)
     options = options_from_json(artifact.provenance.options) if options is None else options
-    _check_options(options)
-    known = Known(ann_accuracy, validation_data)
+    check_options(options)
+    known = Known.of(ann_accuracy, exit_data, validation_data)
+    if data is None:
+        return refit_exits(artifact, options, known, progress)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
-    _check_data(artifact.ann, data)
+    check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
     model, parity = artifact.provenance.model, artifact.facts.parity
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion
     gone = [VALIDATION_GONE] if _lost_validation(artifact.provenance, fresh.provenance) else []
-    gone += [HEAD_GONE] if artifact.snn.policy_head is not None else []
+    gone += head_gone(artifact)
     if gone and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, *gone)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
@@ -288,32 +270,6 @@ def load(
     return load_artifact(path, scores, extra_modules).model()
 
 
-def _check_options(options: object) -> None:
-    if not isinstance(options, Options):
-        raise InputError(f"options are of type {type(options).__name__}; give Options, such as Options(timesteps=8)")
-
-
-def _of_stage(stage: Stage, passes: Sequence[Pass]) -> list[Pass]:
-    return [one for one in passes if one.accepts is stage]
-
-
-def _first_images(program: Program, data: Samples) -> Tensor:
-    """Return the images on which rewritings of the ANN are checked."""
-    fewest, most = CHECKED_IMAGES
-    count = max(fewest, min(most, CHECKED_NUMBERS // math.prod(program.input_shape)))
-    images = next(data.batches(count))[0]
-    check_images(images, program.input_shape, range(len(images)))
-    return images
-
-
-def _check_data(program: Program, data: Samples) -> None:
-    problem = shape_problem(data, program.input_shape)
-    if problem is not None:
-        raise CalibrationDataError(problem)
-    if len(data) < 2:
-        raise CalibrationDataError(f"{data.name}: {len(data)} image is too few to calibrate; give some hundreds")
-
-
 def _checked_classes(ann: Program, data: Samples) -> Samples:
     """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
     classes = outputs_of(ann)
@@ -334,6 +290,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         raise InputError(
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
             "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
         )
 
 

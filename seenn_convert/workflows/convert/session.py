@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.data.samples import Samples
 from seenn_convert.exits.tune import Split, split_calibration
@@ -18,11 +19,11 @@ from seenn_convert.workflows.convert.options import Options
 BIAS_TIMESTEPS = 64
 """Timesteps behind which there is no bias: the start-up that biases correct is over by then."""
 
-CHOICE_IMAGES = (16, 64)
+CHOICE_IMAGES = (16, 32)
 """Fewest and most images on which alternatives are compared."""
 
-CHOICE_WORK = 512
-"""Images on which alternatives are compared times timesteps, where the bounds above allow it."""
+CHOICE_WORK = 8e10
+"""Multiply-accumulates of all timesteps of these images, where the bounds above allow it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Session:
         split: Which of it fits, and which judges.
         options: How to convert.
         progress: Told about each stage.
-        validation: Labelled images that the ANN was not trained on; None if there are none.
+        validation: The exit images, which the ANN was not trained on; None if there are none.
     """
 
     ann: Program
@@ -47,7 +48,7 @@ class Session:
 
     @property
     def exits(self) -> "Session":
-        """The session whose data the exits are fitted to: the validation images, or else the calibration data."""
+        """The session whose data the exits are fitted to: the exit images, or else the calibration data."""
         if self.validation is None:
             return self
         split = split_calibration(len(self.validation), self.options.seed)
@@ -79,8 +80,20 @@ class Session:
         order = torch.randperm(len(among), generator=torch.Generator().manual_seed(self.options.seed))
         return [among[int(order[i % len(order)])] for i in range(count)]
 
-    def updates(self, stage: str, size: int, chosen: Sequence[int]) -> Iterator[Tensor]:
-        """Yield the images at ``chosen``, ``size`` an update, where and in the type in which the ANN computes."""
+    def some(
+        self, among: Sequence[int], work: float, bounds: tuple[int, int], timesteps: int | None = None
+    ) -> list[int]:
+        """Return positions among those given, drawn by the seed: as many as ``work`` multiply-accumulates allow.
+
+        The work is that of all ``timesteps``; ``bounds`` are the fewest and the most images, where there are so many.
+        """
+        an_image = sum(site.macs for site in call_sites(self.ann)) * (timesteps or self.options.timesteps)
+        fewest, most = bounds
+        count = max(fewest, min(most, int(work // max(an_image, 1))))
+        return self.drawn(among, min(count, len(among)))
+
+    def images(self, stage: str, size: int, chosen: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the images at ``chosen``, ``size`` together, where and in the type in which the ANN computes."""
         counter = self.counter(stage, len(chosen))
         for image, _ in self.data.batches(size, chosen):
             yield image.to(self.options.device, self.ann.input_dtype)
@@ -88,7 +101,6 @@ class Session:
 
     def choice_images(self, among: Sequence[int], bounds: tuple[int, int] = CHOICE_IMAGES) -> Tensor:
         """Return the images on which alternatives are compared, drawn from the positions ``among``."""
-        fewest, most = bounds
-        count = min(max(fewest, min(most, CHOICE_WORK // self.options.timesteps)), len(among))
-        images = next(self.data.batches(count, self.drawn(among, count)))[0]
+        chosen = self.some(among, CHOICE_WORK, bounds)
+        images = next(self.data.batches(len(chosen), chosen))[0]
         return pad_rows(images.to(self.options.device, self.ann.input_dtype))

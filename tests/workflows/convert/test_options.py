@@ -21,6 +21,8 @@ def test_every_problem_is_listed() -> None:
         Options(neuron="group", neuron_levels=0, encode="sometimes")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="skips must be one of graded, spiking, got 'none'"):
         Options(skips="none")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="depthwise must be one of graded, spiking, got 'auto'"):
+        Options(depthwise="auto")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must be at least 0 and at most 1, got 50"):
         Options(require_spiking=50)
     for reason in ("timesteps must be at least 1, got 0", "batch size must be at least 1, got -1",
@@ -37,7 +39,8 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         "timesteps": 4, "neuron": "if", "threshold": "percentile 99",
         "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
-        "encode": "auto", "skips": "graded", "front": "none", "front_budget": 0.1, "certify": None,
+        "encode": "auto", "skips": "graded", "depthwise": "graded", "front": "none", "front_budget": 0.1,
+        "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 
@@ -113,7 +116,7 @@ def test_a_rule_or_a_target_of_another_type_is_refused_at_once() -> None:
     Options(),
     Options(4, "group", ScaledRule(MaxRule(), 1.5), per_channel=False, calibration="fast", neuron_levels=7, seed=3),
     Options(rule=MseRule(6, candidates=50), certify=Certify(0.01, 0.05, "accuracy", "betting"), correction="potential"),
-    Options(target=ExitTarget(milliseconds=2.5), encode="always", skips="spiking", score="patience"),
+    Options(target=ExitTarget(milliseconds=2.5), encode="always", skips="spiking", depthwise="spiking", score="patience"),
 ])  # fmt: skip
 def test_they_come_back_from_plain_data(options: Options) -> None:
     found = options_from_json(json.loads(json.dumps(options.to_json())))
@@ -127,6 +130,7 @@ def test_a_rule_that_an_older_version_did_not_record_exactly_is_asked_for() -> N
         options_from_json(old)
     assert options_from_json(old, MaxRule()).rule == MaxRule()
     assert options_from_json({**old, "threshold": "auto"}).rule == AutoRule()
+    assert options_from_json({**old, "threshold": "auto"}).depthwise == "spiking"  # as it was then
 
 
 def test_a_neuron_type_is_a_name_or_a_value() -> None:

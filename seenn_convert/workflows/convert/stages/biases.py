@@ -1,25 +1,21 @@
 """Correct the mean output of every layer of neurons on the fitting part of the calibration data."""
 
-import math
-
 from torch import Tensor
 
 from seenn_convert.analysis.own_thresholds import settled
-from seenn_convert.calibration.timestep_bias import RATE, Form, fit_timestep_bias, without_bias_behind
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.ir.program import Program
+from seenn_convert.ir.state import rows_together
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS, Session
 
-BIAS_UPDATES, BIAS_IMAGES = 12, (32, 128)
-"""Updates of the biases, and fewest and most images in each."""
+BIAS_IMAGES = (48, 128)
+"""Fewest and most images that biases are fitted to."""
 
-BIAS_PASSES = 4
-"""No image serves in more updates than this, however few there are; in a fast calibration each serves in one."""
-
-BIAS_WORK = 2048
-"""Images in an update times timesteps, where the bounds above allow it."""
+BIAS_WORK = 3e11
+"""Multiply-accumulates of all timesteps of these images, where the bounds above allow it."""
 
 
 def correct(session: Session, spiking: Program) -> Program:
@@ -36,21 +32,16 @@ def correct(session: Session, spiking: Program) -> Program:
 
 
 def fit_bias(session: Session, spiking: Program, form: Form = "timestep") -> dict[str, Tensor]:
-    """Fit biases on the fitting part, in updates of a fixed number of images: the same for any batch size.
+    """Fit biases on the fitting part, to images that the seed draws: the same for any batch size.
 
-    The fewer updates there are, the larger is the share of the gap that each closes. A run that is longer than
-    ``BIAS_TIMESTEPS`` ends without a bias, whatever its form: one that stayed would leave an error that no further
-    timestep takes away.
+    A run that is longer than ``BIAS_TIMESTEPS`` ends without a bias, whatever its form: one that stayed would leave an
+    error that no further timestep takes away.
     """
-    options, fitting, (fewest, most) = session.options, session.split.fitting, BIAS_IMAGES
-    timesteps = min(options.timesteps, BIAS_TIMESTEPS)
+    timesteps = min(session.options.timesteps, BIAS_TIMESTEPS)
     still = settled(session.ann, spiking, session.levels)
-    size = min(max(fewest, min(most, BIAS_WORK // timesteps)), len(fitting))
-    passes = 1 if options.calibration == "fast" else BIAS_PASSES
-    updates = min(BIAS_UPDATES, math.ceil(passes * len(fitting) / size))
-    images = session.updates("correcting means", size, session.drawn(fitting, updates * size))
-    rate = min(0.8, RATE * max(1.0, BIAS_UPDATES / 2 / updates))
-    biases = fit_timestep_bias(session.ann, spiking, timesteps, images, rate, form, still)
-    if timesteps < options.timesteps:
+    chosen = session.some(session.split.fitting, BIAS_WORK, BIAS_IMAGES, timesteps)
+    images = session.images("correcting means", rows_together(spiking, len(chosen)), chosen)
+    biases = fit_timestep_bias(session.ann, spiking, timesteps, images, form, still)
+    if timesteps < session.options.timesteps:
         return without_bias_behind(biases)
     return {name: bias[:1] for name, bias in biases.items()} if form == "bias" else biases

@@ -13,9 +13,9 @@ from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.schema.front import FrontTrial
 from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.output_error import relative_distance
-from seenn_convert.calibration.rough_bias import rough_bias
 from seenn_convert.calibration.rules import AutoRule
 from seenn_convert.calibration.statistics import ActivationStatistics
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.exits.choose import Setting, choose, fixed_settings, judged
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.step_time import time_for
@@ -151,7 +151,7 @@ def _rough(
     form = session.compared_with(options.timesteps)
     if form is None:
         return ann, snn
-    biases = rough_bias(ann, snn, timesteps, images.to(options.device, ann.input_dtype), form)
+    biases = fit_timestep_bias(ann, snn, timesteps, [images.to(options.device, ann.input_dtype)], form)
     return ann, run_passes(snn, [InsertTimestepBias(biases)]) if biases else snn
 
 

@@ -13,7 +13,6 @@ from seenn_convert.calibration.output_error import output_errors, overall
 from seenn_convert.calibration.rules import AutoRule, ThresholdRule
 from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.threshold_choice import choose_thresholds
-from seenn_convert.calibration.timestep_bias import Form
 from seenn_convert.ir.program import Program
 from seenn_convert.workflows.convert.session import Session
 
@@ -28,13 +27,13 @@ def calibrate_thresholds(session: Session) -> Calibration:
         return thresholds_by(options.rule.middle(options.timesteps, resolution), session, statistics, images)
     rules = options.rule.candidates(options.timesteps, resolution)
     ann, horizon, compared = session.ann, session.horizon, session.choice_images(session.split.fitting)
+    form = session.compared_with(horizon)
 
-    def error(one: Calibration, form: Form | None) -> float:
-        left = output_errors(ann, ann, one.v_thresholds(), options.neuron_type, horizon, compared, form)
-        return overall(left)
+    def error(one: Calibration) -> float:
+        return overall(output_errors(ann, ann, one.v_thresholds(), options.neuron_type, horizon, compared, form))
 
     found = [thresholds_by(rule, session, statistics, images) for rule in rules]
-    return choose_thresholds(found, error, session.compared_with(horizon), session.progress)
+    return choose_thresholds(found, error, session.progress)
 
 
 def thresholds_by(

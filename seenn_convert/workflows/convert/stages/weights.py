@@ -98,7 +98,7 @@ def _tuned(session: Session, start: Calibration, tuning: Sequence[int]) -> Recon
     options, size = session.options, min(WEIGHT_IMAGES, len(tuning))
     updates = _updates(session.ann, len(tuning))
     generator = torch.Generator().manual_seed(options.seed)
-    images = session.updates("tuning weights", size, session.drawn(tuning, updates * size))
+    images = session.images("tuning weights", size, session.drawn(tuning, updates * size))
     moved = (jittered(image, generator) for image in images)
     levels = options.timesteps * options.neuron_type.resolution
     return reconstruct(session.ann, start.v_thresholds(), moved, updates, levels)

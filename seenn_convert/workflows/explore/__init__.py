@@ -1,0 +1,1 @@
+"""Try several settings of a conversion and keep the one preferred."""

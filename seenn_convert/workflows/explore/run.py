@@ -1,0 +1,190 @@
+"""Try several settings on held-out images, keep the one preferred, and report what the others would give."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.schema.conversion import Conversion
+from seenn_convert.artifact.schema.exploration import Exploration, Trial
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES, Prefer, Range, Varied, unknown
+from seenn_convert.data.adapters import SampleData
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.samples import Samples
+from seenn_convert.errors import refuse
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.frontend.torch.aten import Operator
+from seenn_convert.measure.frontier import frontier, good_for, trial_of
+from seenn_convert.measure.timing import time_parts
+from seenn_convert.passes.base import Pass
+from seenn_convert.progress import Progress, silent
+from seenn_convert.rows import pad_rows
+from seenn_convert.workflows.convert.inputs import Model
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.prepare import Prepared, prepare
+from seenn_convert.workflows.convert.run import compile_prepared
+from seenn_convert.workflows.explore.budget import Budget
+from seenn_convert.workflows.explore.search import LOOK_IMAGES, Attempt, Found, Search
+from seenn_convert.workflows.explore.settings import command_line, left_open, presets, settings
+
+TIMED_IMAGES, TIMED_WORK = (16, 64), 2_500_000_000
+"""Fewest and most held-out images on which a setting is timed, and the multiply-accumulates of the ANN for them where
+the bounds allow it."""
+
+
+class Inputs(TypedDict, total=False):
+    """What ``explore`` takes as ``convert`` does."""
+
+    weights: Path | str | None
+    output_name: str | None
+    class_names: Sequence[str] | None
+    preprocessing: Preprocessing | None
+    input_shape: Sequence[int] | None
+    extra_operators: Sequence[Operator]
+    extra_passes: Sequence[Pass]
+    ann_accuracy: float | None
+    exit_data: SampleData | None
+    validation_data: SampleData | None
+
+
+def explore(
+    model: Model,
+    calibration_data: SampleData,
+    options: Options = Options(),
+    *,
+    minutes: float = 5.0,
+    prefer: Prefer | None = None,
+    vary: Collection[Varied] | None = None,
+    progress: Progress = silent,
+    clock: Callable[[], float] = time.monotonic,
+    **inputs: Unpack[Inputs],
+) -> Artifact:
+    """Convert by several settings and return the network of the one preferred; its report tells about the others.
+
+    All are judged on the held-out part of the calibration data, or of the exit images if there are any. The setting
+    in ``options`` is always among them. ``artifact.report.conversion.exploration`` holds what they give.
+
+    Args:
+        model: As for ``convert``.
+        calibration_data: As for ``convert``.
+        options: As for ``convert``; what ``vary`` names is changed.
+        minutes: Time to spend. A trial that would take longer than what is left is not started; if the time is too
+            short for any, the setting in ``options`` is converted.
+        prefer: Among the settings that reach the target, the one with the highest expected ``"accuracy"``, the fewest
+            average timesteps (``"steps"``), or the least ``"time"`` or estimated ``"energy"``; if none reaches it, the
+            one expected to lose least. None is ``"steps"``, for a target in timesteps or time ``"accuracy"``.
+        vary: Which of ``"neuron"``, ``"timesteps"`` and ``"calibration"`` may be changed; those that have their
+            defaults in ``options`` if None.
+        progress: Told about each stage.
+        clock: Seconds, for the time that was spent.
+        inputs: The other keyword arguments of ``convert``.
+
+    Raises:
+        InputError: Model, data or options cannot be used; says what to do.
+    """
+    vary = left_open(options) if vary is None else vary
+    refuse([
+        *Range(above=0).problems("minutes", minutes),
+        *([] if prefer is None else unknown("prefer", prefer, PREFER_NAMES)),
+        *(problem for name in vary for problem in unknown("vary", name, VARIED_NAMES)),
+    ])  # fmt: skip
+    budget = Budget(60 * minutes, clock)
+    prepared = prepare(model, calibration_data, options, progress=progress, **inputs)
+    prefer = prefer or _preference(options.target)
+    trier = _Trier(prepared, progress, clock)
+    search = Search(trier, budget, len(prepared.data), options, prefer, progress)
+    found = search.run(settings(options, vary), presets(options, vary))
+    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
+
+
+def _preference(target: ExitTarget | None) -> Prefer:
+    """Return what is preferred where nothing is said: a target leaves one of accuracy and timesteps open."""
+    return "steps" if target is None or target.drop is not None else "accuracy"
+
+
+class _Trier:
+    """Converts by one setting after another, and times them against the ANN, so that a change of speed cancels."""
+
+    def __init__(self, prepared: Prepared, progress: Progress, clock: Callable[[], float]) -> None:
+        self.prepared, self.progress, self.clock = prepared, progress, clock
+        self.few = _few(prepared, LOOK_IMAGES)
+        self.ann_milliseconds: float | None = None
+        self.tried = 0
+
+    def __call__(self, options: Options, few: bool) -> Attempt:
+        """Return what ``options`` give, on a few images or on all."""
+        start, prepared = self.clock(), self.few if few else self.prepared
+        artifact = compile_prepared(prepared, options, self.progress)
+        conversion = artifact.report.conversion
+        assert conversion is not None
+        time = None if few else self._milliseconds(artifact, options, conversion)
+        trial = trial_of(conversion, command_line(options), options.calibration, time, self.clock() - start)
+        return Attempt(options, trial, artifact)
+
+    def _milliseconds(self, artifact: Artifact, options: Options, conversion: Conversion) -> float:
+        """Return the time of an image at the average timesteps, if the ANN took what it took at the first trial."""
+        fewest, most = TIMED_IMAGES
+        macs = sum(site.macs for site in conversion.operators)
+        count = max(fewest, min(most, TIMED_WORK // max(macs, 1), options.batch_size))
+        chosen = split_calibration(len(self.prepared.data), options.seed).held_out[:count]
+        image = pad_rows(next(self.prepared.data.batches(count, chosen))[0])
+        model, ann = artifact.model().to(options.device), artifact.ann
+        ann.graph_module.to(options.device)
+        found = time_parts(ann, model, image)
+        ann.graph_module.to("cpu")
+        self.ann_milliseconds = self.ann_milliseconds or found.ann
+        spent = found.stem + conversion.exit.held_out.average_timesteps * found.step
+        return spent / found.ann * self.ann_milliseconds
+
+
+def _few(prepared: Prepared, count: int) -> Prepared:
+    """Return the same with ``count`` of the calibration images, and of the exit images."""
+    exits = prepared.known.exit_data
+    if isinstance(exits, Samples):
+        exits = exits.take(count)
+    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=exits))
+
+
+def _reported(
+    found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float, ann_milliseconds: float | None
+) -> Artifact:
+    """Return the best network with what was found in its report."""
+    artifact, conversion = found.best.artifact, found.best.artifact.report.conversion
+    assert conversion is not None
+    best, dominated = frontier(found.trials)
+    exploration = Exploration(
+        prefer=prefer,
+        minutes=minutes,
+        seconds=seconds,
+        ann_accuracy=conversion.exit.held_out.reference,
+        ann_milliseconds=ann_milliseconds,
+        kept=found.best.trial.options,
+        default=command_line(base),
+        frontier=best,
+        dominated=dominated,
+        looked_at=found.looked_at,
+        left_out=found.left_out,
+        good_for=good_for(
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
+        ),
+    )
+    warnings = [_renamed(one, found.trials) for one in conversion.warnings]
+    conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))
+    return replace(artifact, report=replace(artifact.report, conversion=conversion))
+
+
+def _renamed(caution: Caution, trials: Sequence[Trial]) -> Caution:
+    """Return a warning about a missed target in the words of an exploration, any other one as it is."""
+    if caution.code != "target_not_reached":
+        return caution
+    least = min(trials, key=lambda trial: trial.expected_drop)
+    return Caution(
+        caution.code,
+        f"none of the {len(trials)} settings that were tried on all images reaches the exit target; the least loss, "
+        f"{least.expected_drop:.1f} points, is expected with {least.options}; allow a larger drop, more time "
+        "(--minutes), or leave more options open to --explore",
+    )

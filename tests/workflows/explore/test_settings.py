@@ -1,0 +1,48 @@
+"""Settings that are tried: the one given is among them, what is fixed stays, short runs come first."""
+
+import pytest
+
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.neurons.types import Group
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.explore.settings import command_line, left_open, presets, settings
+
+
+def test_what_has_its_default_is_left_open() -> None:
+    assert left_open(Options()) == ("neuron", "timesteps", "calibration")
+    assert left_open(Options(neuron="if", calibration="deep")) == ("timesteps",)
+    assert left_open(Options(neuron=Group(6), timesteps=5)) == ("calibration",)
+
+
+@pytest.mark.parametrize("base", [Options(), Options(neuron="group", neuron_levels=6), Options(timesteps=5, seed=7)])
+def test_what_is_fixed_stays_and_the_setting_given_is_tried(base: Options) -> None:
+    found = settings(base, left_open(base))
+    assert base in found and len(found) == len(set(found)) > 2
+    assert {one.seed for one in found} == {base.seed}
+    if base.neuron != "signed":
+        assert {(one.neuron, one.neuron_levels) for one in found} == {("group", 6)}
+    if base.timesteps != 16:
+        assert {one.timesteps for one in found} == {base.timesteps}
+
+
+def test_nothing_open_leaves_the_setting_given() -> None:
+    base = Options(neuron="if", timesteps=3, calibration="fast")
+    assert settings(base, ()) == (base,) and presets(base, ()) == ("fast",)
+
+
+def test_runs_shorter_than_the_target_are_left_out() -> None:
+    base = Options(target=ExitTarget(timesteps=6))
+    assert min(one.timesteps for one in settings(base, left_open(base))) == 8
+
+
+def test_short_runs_come_first_and_presets_from_fast_on() -> None:
+    found = [one.timesteps for one in settings(Options(), left_open(Options()))]
+    assert found[:3] == [4, 8, 8] and found[-1] == 32
+    assert presets(Options(), ("calibration",)) == ("fast", "balanced")
+    assert presets(Options(calibration="deep"), ()) == ("deep",)
+
+
+def test_a_setting_is_written_as_the_command_line_takes_it() -> None:
+    assert command_line(Options()) == "--neuron signed -T 16 --calibration balanced"
+    options = Options(neuron="multilevel", neuron_levels=4, timesteps=2, calibration="fast")
+    assert command_line(options) == "--neuron multilevel --neuron-levels 4 -T 2 --calibration fast"
