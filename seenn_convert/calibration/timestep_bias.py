@@ -12,10 +12,10 @@ from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
-TRIES, RATE = 6, 0.8
+TRIES, RATE = 4, 0.8
 """How often a bias moves at each timestep of a run, and the share of the gap that is left by which it moves."""
 
-MEAN_OF = 2048
+MEAN_OF = 1024
 """Values that a mean needs: where more share a threshold, a bias is found on some of them."""
 
 Form = Literal["timestep", "bias", "potential"]
@@ -137,7 +137,7 @@ def some_of(values: Tensor, neuron: Neuron) -> Tensor:
     together = values.shape[0]
     for size in (values.shape[one] for one in shared):
         together *= size
-    every = min(together // MEAN_OF, values.shape[axis])
+    every = min(round(together / MEAN_OF), values.shape[axis])
     if not shared or every < 2:
         return values
     return values[(slice(None),) * axis + (slice(every // 2, None, every),)]

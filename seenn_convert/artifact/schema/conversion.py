@@ -76,6 +76,7 @@ class ValidationFacts:
         fitting_images: Images for temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ValidationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    drawn_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ class CalibrationFacts:
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
         validation: The data to which the exits were fitted instead; None if there was none.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -106,6 +109,7 @@ class CalibrationFacts:
     held_out_images: int
     ann_right: AnnRight | None = None
     validation: ValidationFacts | None = None
+    drawn_from: int | None = None
 
     @property
     def exits(self) -> "CalibrationFacts | ValidationFacts":

@@ -164,6 +164,5 @@ def check_certifiable(request: Certify, images: int, held_out: int, labelled: bo
         raise CalibrationDataError(
             f"{held_out} held-out images of {images} calibration images are too few to certify {request.epsilon:g} "
             f"with delta {request.delta:g}, even if leaving early cost nothing: {needed} are needed, which are "
-            f"about {total} calibration images; give more, or a larger epsilon"
+            f"about {total} calibration images; give more, use more of them (--calibration-images), or a larger epsilon"
         )
-

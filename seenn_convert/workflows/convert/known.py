@@ -11,6 +11,8 @@ from seenn_convert.data.samples import Samples
 from seenn_convert.data.wanted import no_labels
 from seenn_convert.errors import InputError
 from seenn_convert.progress import Progress
+from seenn_convert.workflows.convert.drawing import used_images
+from seenn_convert.workflows.convert.options import Options
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,12 @@ class Known:
         if said is not None and (isinstance(said, bool) or not isinstance(said, Real) or not 0 < said <= 1):
             raise InputError(f"ann_accuracy must be a share above 0 and at most 1, such as 0.93, got {said!r}")
 
-    def images(self, data: Samples, input_shape: Sequence[int], classes: int, progress: Progress) -> Samples | None:
+    def images(
+        self, data: Samples, input_shape: Sequence[int], classes: int, progress: Progress, options: Options = Options()
+    ) -> Samples | None:
         """Return the validation images, preprocessed and numbered as the calibration ``data``; None if there are none.
+
+        As many are drawn as the ``options`` say.
 
         Raises:
             InputError: They do not fit the model, have no labels, or are calibration images.
@@ -43,7 +49,7 @@ class Known:
         if self.validation is None:
             return None
         given, wanted = self.validation, data.preprocessing
-        found = as_samples(given, wanted, progress=progress, input_shape=input_shape)
+        found = used_images(as_samples(given, wanted, progress=progress, input_shape=input_shape), options)
         if found.labels is None:
             raise InputError(no_labels(found.name, "--validation-data (validation_data)"))
         check_shape(found, tuple(input_shape))

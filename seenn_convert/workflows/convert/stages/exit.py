@@ -9,6 +9,7 @@ from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, ValidationFacts
 from seenn_convert.artifact.schema.shared import AnnRight
 from seenn_convert.data.checks import checked_labels
+from seenn_convert.data.samples import Samples, draw_of
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
 from seenn_convert.exits.thresholds import ExitTarget
@@ -70,8 +71,16 @@ def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
             fitting_images=len(exits.split.fitting),
             held_out_images=len(exits.split.held_out),
             ann_right=AnnRight(of="validation", images=len(exits.data), right=tuning.ann_right or 0),
+            drawn_from=_drawn_from(exits.data),
         ),
+        drawn_from=_drawn_from(data),
     )  # fmt: skip
+
+
+def _drawn_from(data: Samples) -> int | None:
+    """Return how many images these were drawn from, None if they are all that were given."""
+    draw = draw_of(data)
+    return None if draw is None else draw.images
 
 
 def _ann_right(session: Session) -> int | None:
