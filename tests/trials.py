@@ -19,8 +19,11 @@ def trial(options: str = "--neuron signed", **given: Any) -> Trial:
 
 def exploration(**given: Any) -> Exploration:
     """Return the exploration of three settings, of which one is beaten, and a look at a fourth."""
-    default = trial("--neuron signed -T 16", average_timesteps=6.0, expected_drop=0.7, nanojoule=2000.0)
-    wide = trial("--neuron multilevel -T 4", average_timesteps=1.5, bits_per_spike=3, unit_spikes=False)
+    default = trial("--neuron signed -T 16", timesteps=16, average_timesteps=6.0, expected_drop=0.7, nanojoule=2000.0)
+    wide = trial(
+        "--neuron multilevel -T 4", neuron="multilevel", timesteps=4, average_timesteps=1.5, bits_per_spike=3,
+        unit_spikes=False,
+    )  # fmt: skip
     beaten = trial("--neuron if -T 32", average_timesteps=9.0, expected_drop=3.0, bits_per_spike=2)
     best, dominated = frontier([default, wide, beaten])
     facts: dict[str, Any] = {

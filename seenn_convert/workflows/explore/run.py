@@ -47,6 +47,7 @@ class Inputs(TypedDict, total=False):
     extra_operators: Sequence[Operator]
     extra_passes: Sequence[Pass]
     ann_accuracy: float | None
+    exit_data: SampleData | None
     validation_data: SampleData | None
 
 
@@ -64,7 +65,7 @@ def explore(
 ) -> Artifact:
     """Convert by several settings and return the network of the one preferred; its report tells about the others.
 
-    All are judged on the held-out part of the calibration data, or of the validation data if there is any. The setting
+    All are judged on the held-out part of the calibration data, or of the exit images if there are any. The setting
     in ``options`` is always among them. ``artifact.report.conversion.exploration`` holds what they give.
 
     Args:
@@ -95,9 +96,9 @@ def explore(
     prepared = prepare(model, calibration_data, options, progress=progress, **inputs)
     prefer = prefer or _preference(options.target)
     trier = _Trier(prepared, progress, clock)
-    search = Search(trier, budget, len(prepared.data), options, prefer)
+    search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), presets(options, vary))
-    return _reported(found, options, prefer, minutes, budget.spent)
+    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -141,14 +142,16 @@ class _Trier:
 
 
 def _few(prepared: Prepared, count: int) -> Prepared:
-    """Return the same with ``count`` of the calibration images, and of the validation images."""
-    validation = prepared.known.validation
-    if isinstance(validation, Samples):
-        validation = validation.take(count)
-    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, validation=validation))
+    """Return the same with ``count`` of the calibration images, and of the exit images."""
+    exits = prepared.known.exit_data
+    if isinstance(exits, Samples):
+        exits = exits.take(count)
+    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=exits))
 
 
-def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float) -> Artifact:
+def _reported(
+    found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float, ann_milliseconds: float | None
+) -> Artifact:
     """Return the best network with what was found in its report."""
     artifact, conversion = found.best.artifact, found.best.artifact.report.conversion
     assert conversion is not None
@@ -158,13 +161,16 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         minutes=minutes,
         seconds=seconds,
         ann_accuracy=conversion.exit.held_out.reference,
+        ann_milliseconds=ann_milliseconds,
         kept=found.best.trial.options,
         default=command_line(base),
         frontier=best,
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
-        good_for=good_for(best, conversion.graded_skips.connections > 0, base.device),
+        good_for=good_for(
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
+        ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
     conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))

@@ -9,6 +9,7 @@ from seenn_convert.artifact.schema.exploration import Trial
 from seenn_convert.choices import Prefer, Preset
 from seenn_convert.errors import InputError
 from seenn_convert.measure.frontier import rank
+from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.explore.budget import Budget
 from seenn_convert.workflows.explore.settings import command_line
@@ -65,14 +66,18 @@ class Search:
         images: How many there are.
         base: The setting that is used without exploring.
         prefer: What decides among those that reach the target.
+        progress: Told how many trials are over.
     """
 
-    def __init__(self, attempt: Try, budget: Budget, images: int, base: Options, prefer: Prefer) -> None:
+    def __init__(
+        self, attempt: Try, budget: Budget, images: int, base: Options, prefer: Prefer, progress: Progress = silent
+    ) -> None:
         self.attempt, self.budget, self.images, self.base, self.prefer = attempt, budget, images, base, prefer
+        self.counter = Counter(progress, "trying settings", 0)
         self.best: Attempt | None = None
-        self.trials: dict[Options, Trial] = {}
-        self.looked_at: dict[Options, Trial] = {}
-        self.left_out: dict[Options, str] = {}
+        self.trials: dict[str, Trial] = {}
+        self.looked_at: dict[str, Trial] = {}
+        self.left_out: dict[str, str] = {}
 
     def run(self, settings: Sequence[Options], presets: Sequence[Preset]) -> Found:
         """Return what the settings give, all in the first preset, and the best and ``base`` in the others, too.
@@ -80,30 +85,30 @@ class Search:
         Raises:
             InputError: Not even ``base`` can be converted.
         """
-        going = self._look(settings)
+        going = list(settings)
+        if self.images >= LOOK_WORTH * LOOK_IMAGES:
+            ranked = self._round(going, "fast", few=True)
+            going = self._and_base(ranked[: math.ceil(len(ranked) / 2)])
         for preset in presets:
-            tried = [one for one in going if self._try(replace(one, calibration=preset))]
-            ranks = {one: self._rank(self.trials[replace(one, calibration=preset)]) for one in tried}
-            going = self._and_base(sorted(tried, key=ranks.__getitem__)[:BEST])
-        if self.best is None:
-            self._attempt(self.base, few=False)
-        if self.best is None:
-            raise InputError(self.left_out[self.base])
-        left_out = {command_line(one): why for one, why in self.left_out.items()}
-        return Found(self.best, (*self.trials.values(),), (*self.looked_at.values(),), left_out)
+            going = self._and_base(self._round(going, preset, few=False)[:BEST])
+        if self.best is None and not self._attempt(self.base, few=False):
+            raise InputError(self.left_out[command_line(self.base)])
+        assert self.best is not None
+        return Found(self.best, (*self.trials.values(),), (*self.looked_at.values(),), self.left_out)
 
-    def _look(self, settings: Sequence[Options]) -> list[Options]:
-        """Return the better half of the settings by a few images, in the order in which to go on with them."""
-        if self.images < LOOK_WORTH * LOOK_IMAGES:
-            return [*settings]
-        found: dict[Options, tuple[float, ...]] = {}
-        for setting in settings:
-            options = replace(setting, calibration="fast")
-            ahead = min((self.budget.expected(one, self.images) for one in self.looked_at), default=0.0)
-            if self._fits(options, LOOK_IMAGES, ahead) and self._attempt(options, few=True):
-                trial = self.looked_at[options]
-                found[setting] = self._rank(trial, SLACK / math.sqrt(trial.images))
-        return self._and_base(sorted(found, key=found.__getitem__)[: math.ceil(len(found) / 2)])
+    def _round(self, settings: Sequence[Options], preset: Preset, few: bool) -> list[Options]:
+        """Return the settings that could be tried in this preset, the best first."""
+        self.counter.total += len(settings)
+        ranked: list[tuple[tuple[float, ...], int]] = []
+        ahead: list[float] = []
+        for number, setting in enumerate(settings):
+            options = replace(setting, calibration=preset)
+            if self._fits(options, few, min(ahead, default=0.0)) and self._attempt(options, few):
+                trial = (self.looked_at if few else self.trials)[command_line(options)]
+                ranked.append((self._rank(trial, SLACK / math.sqrt(trial.images) if few else 0.0), number))
+                ahead += [self.budget.expected(options, self.images)] if few else []
+            self.counter.add(1)
+        return [settings[number] for _, number in sorted(ranked)]
 
     def _and_base(self, settings: list[Options]) -> list[Options]:
         return settings if self.base in settings else [*settings, self.base]
@@ -111,28 +116,27 @@ class Search:
     def _rank(self, trial: Trial, slack: float = 0.0) -> tuple[float, ...]:
         return rank(trial, self.prefer, self.base.target, slack)
 
-    def _try(self, options: Options) -> bool:
-        return self._fits(options, self.images) and self._attempt(options, few=False)
-
-    def _fits(self, options: Options, images: int, ahead: float = 0.0) -> bool:
+    def _fits(self, options: Options, few: bool, ahead: float) -> bool:
         """Return whether a trial fits into the budget, if another one ``ahead`` has to fit, too."""
-        needed, left = self.budget.expected(options, images), self.budget.left
+        needed, left = self.budget.expected(options, LOOK_IMAGES if few else self.images), self.budget.left
         if needed + ahead <= left:
             return True
         going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
-        self.left_out[options] = f"it would take about {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
+        why = f"it would take about {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
+        self.left_out[command_line(options)] = why
         return False
 
     def _attempt(self, options: Options, few: bool) -> bool:
         """Return whether a setting could be converted; what it gives is remembered."""
-        start = self.budget.spent
+        start, name = self.budget.spent, command_line(options)
         try:
             found = self.attempt(options, few)
         except InputError as problem:
-            self.left_out[options] = str(problem)
+            self.left_out[name] = str(problem)
             return False
         self.budget.note(options, LOOK_IMAGES if few else self.images, self.budget.spent - start)
-        (self.looked_at if few else self.trials)[options] = found.trial
+        self.left_out.pop(name, None)
+        (self.looked_at if few else self.trials)[name] = found.trial
         if not few and (self.best is None or self._rank(found.trial) < self._rank(self.best.trial)):
             self.best = found
         return True

@@ -29,13 +29,13 @@ def test_few_images_are_all_used_and_so_are_many_where_that_is_asked_for() -> No
 def test_a_conversion_uses_as_many_images_as_the_options_say_and_says_so() -> None:
     options = Options(timesteps=2, rule=MaxRule(), correction="none", calibration_images=30)
     other = small.dataset(50, seed=9)
-    artifact = convert(small.trained_net(), small.dataset(), options, validation_data=other)
+    artifact = convert(small.trained_net(), small.dataset(), options, exit_data=other)
     facts, origin = artifact.report.conversion.calibration, artifact.provenance
     assert (facts.images, facts.drawn_from) == (30, 96) and facts.fitting_images + facts.held_out_images == 30
     assert (facts.validation.images, facts.validation.drawn_from) == (30, 50)
     assert origin.calibration.drawn == Draw(images=96, seed=0) and origin.validation.drawn == Draw(images=50, seed=0)
     assert "30 of 96 calibration images drawn" in conversion_text(artifact.report)
-    assert "30 of 50 validation images drawn" in conversion_text(artifact.report)
+    assert "30 of 50 exit images drawn" in conversion_text(artifact.report)
     assert "30 of 96 images" in calibration_words(facts)
     assert options_from_json(origin.options).calibration_images == 30
 

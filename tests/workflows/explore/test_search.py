@@ -6,7 +6,7 @@ import pytest
 import small_artifacts as small
 from trials import trial
 
-from seenn_convert.choices import VARIED_NAMES, Prefer
+from seenn_convert.choices import VARIED_NAMES, Prefer, Varied
 from seenn_convert.errors import InputError
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.explore.budget import Budget
@@ -39,7 +39,7 @@ class World:
                       calibration=options.calibration)  # fmt: skip
         return Attempt(options, found, small.artifact())
 
-    def search(self, base: Options = BASE, prefer: Prefer = "steps", vary: tuple[str, ...] = VARIED_NAMES) -> Found:
+    def search(self, base: Options = BASE, prefer: Prefer = "steps", vary: tuple[Varied, ...] = VARIED_NAMES) -> Found:
         search = Search(self.attempt, self.budget, IMAGES, base, prefer)
         return search.run(settings(base, vary), presets(base, vary))
 
@@ -116,3 +116,12 @@ def test_costs_are_expected_from_those_that_are_most_alike() -> None:
     assert budget.expected(binary, 100) == pytest.approx(12.0)
     budget.note(binary, 1000, 50.0)
     assert budget.expected(fast, 1000) == pytest.approx(50.0)  # so many images tell more than the type of neuron
+
+
+def test_progress_counts_the_trials_and_ends_at_their_number() -> None:
+    told: list[tuple[str, int, int]] = []
+    world = World(1e6)
+    search = Search(world.attempt, world.budget, IMAGES, BASE, "steps", lambda *what: told.append(what))
+    found = search.run(settings(BASE, VARIED_NAMES), presets(BASE, VARIED_NAMES))
+    trials = len(found.trials) + len(found.looked_at)
+    assert told[-1] == ("trying settings", trials, trials) and trials == len(world.started)
