@@ -45,13 +45,14 @@ TITLES = {
         "How often certificates are broken",
         "CIFAR-10, 1,000 draws of calibration images per row.",
     ),
-    "promises": (
-        "What is promised, and what holds",
-        "Exits and certificates fitted to training images and to new ones, judged on other new images of CIFAR-10.",
-    ),
     "conversion_time": (
         "How long a conversion takes",
         "Nothing else ran on the machine.",
+    ),
+    "evaluation_cost": (
+        "What an evaluation costs",
+        "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
+        "thread, default batch size.",
     ),
     "zoo": (
         "Architectures of torchvision and timm",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.exploration import Exploration
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -295,6 +296,7 @@ class Conversion:
         calibration: The data.
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
+        front: The analog front.
         graded_skips: Skip connections with graded values.
         graded_depthwise: Depthwise convolutions that read graded values; None if there are none.
         passes: What each pass did, in order.
@@ -318,6 +320,7 @@ class Conversion:
     calibration: CalibrationFacts
     operators: tuple[CallSite, ...]
     spiking_share: float
+    front: FrontFacts = field(default_factory=FrontFacts)
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
     graded_depthwise: GradedDepthwise | None = None
     passes: tuple[PassFacts, ...] = ()

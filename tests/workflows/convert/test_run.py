@@ -415,7 +415,6 @@ def test_progress_goes_through_the_stages() -> None:
         "reading the model",
         "calibrating",
         "choosing thresholds",
-        "choosing thresholds with biases",
         "correcting means",
         "ANN",
         "tuning the exit",
