@@ -389,7 +389,12 @@ def test_recalibrating_changes_what_depthwise_convolutions_read(tmp_path: Path) 
 
     torch.manual_seed(0)
     net, data, plain = Separable().eval(), small.dataset(40), Options(2, calibration="fast", correction="none")
-    made = {which: convert(net, data, replace(plain, depthwise=which)) for which in ("graded", "spiking")}
+    with pytest.raises(InputError, match="--encode always and --depthwise spiking"):
+        convert(net, data, replace(plain, require_spiking=0.4))
+    made = {
+        "graded": convert(net, data, plain),
+        "spiking": convert(net, data, replace(plain, depthwise="spiking", require_spiking=0.4)),
+    }
     for which, other in (("graded", "spiking"), ("spiking", "graded")):
         again = recalibrate(made[other], data, replace(plain, depthwise=which))
         assert same_bits(again, made[which])
