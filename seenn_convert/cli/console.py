@@ -52,11 +52,12 @@ def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
     from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
+    from seenn_convert.report.narrative.front import front_words
 
     conversion = report.conversion
     if conversion is None:
         return ""
-    held_out, skips = conversion.exit.held_out, conversion.graded_skips.connections
+    held_out, skips, front = conversion.exit.held_out, conversion.graded_skips.connections, conversion.front
     images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
     tried = [] if conversion.exploration is None else [exploration_text(conversion.exploration), ""]
@@ -64,6 +65,7 @@ def conversion_text(report: "Report") -> str:
         *tried,
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
+        *([f"analog front: {front_words(front)}".replace("\u00a0", " ")] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
