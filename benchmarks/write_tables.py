@@ -49,6 +49,11 @@ TITLES = {
         "How long a conversion takes",
         "Nothing else ran on the machine.",
     ),
+    "evaluation_cost": (
+        "What an evaluation costs",
+        "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
+        "thread, default batch size.",
+    ),
     "zoo": (
         "Architectures of torchvision and timm",
         "Random weights; each network is calibrated on two images of its own.",

@@ -87,9 +87,9 @@ def conversion_text(report: "Report") -> str:
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
 
 
-def depthwise_lines(found: "GradedDepthwise") -> list[str]:
+def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
-    if not found.layers:
+    if found is None:
         return []
     layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
     return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]

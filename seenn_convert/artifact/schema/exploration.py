@@ -55,6 +55,7 @@ class Exploration:
         minutes: Time that was allowed.
         seconds: Time that it took.
         ann_accuracy: Share of the held-out images that the ANN gets right.
+        ann_milliseconds: Measured time of the ANN per image, to compare with; None if not measured.
         kept: ``options`` of the setting that was kept.
         default: ``options`` of the setting that would have been used without exploring.
         frontier: Settings that no other one beats: at least as good in accuracy, timesteps, time, energy and width of
@@ -70,6 +71,7 @@ class Exploration:
     minutes: float
     seconds: float
     ann_accuracy: Share
+    ann_milliseconds: float | None = None
     kept: str
     default: str
     frontier: tuple[Trial, ...]

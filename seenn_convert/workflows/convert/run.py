@@ -52,6 +52,7 @@ from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
 from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
+from seenn_convert.workflows.convert.stages.front import asked_front, settle_front
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
@@ -137,6 +138,7 @@ def compile_ann(
     relative error against the original, None where it is not known. ``warnings`` are those about the inputs.
     """
     session = open_session(ann, data, options, progress, known)
+    session, front = settle_front(session)
     ann, data = session.ann, session.data
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
@@ -156,7 +158,7 @@ def compile_ann(
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
-        ann_accuracy=known.accuracy, warnings=doubts,
+        ann_accuracy=known.accuracy, front=front, warnings=doubts,
     )  # fmt: skip
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
@@ -186,7 +188,8 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
+    passes = last_passes(options.skips, options.depthwise)
+    ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)

@@ -98,7 +98,7 @@ def explore(
     trier = _Trier(prepared, progress, clock)
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), presets(options, vary))
-    return _reported(found, options, prefer, minutes, budget.spent)
+    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -149,7 +149,9 @@ def _few(prepared: Prepared, count: int) -> Prepared:
     return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=exits))
 
 
-def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float) -> Artifact:
+def _reported(
+    found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float, ann_milliseconds: float | None
+) -> Artifact:
     """Return the best network with what was found in its report."""
     artifact, conversion = found.best.artifact, found.best.artifact.report.conversion
     assert conversion is not None
@@ -159,6 +161,7 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         minutes=minutes,
         seconds=seconds,
         ann_accuracy=conversion.exit.held_out.reference,
+        ann_milliseconds=ann_milliseconds,
         kept=found.best.trial.options,
         default=command_line(base),
         frontier=best,
@@ -166,7 +169,7 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         looked_at=found.looked_at,
         left_out=found.left_out,
         good_for=good_for(
-            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise.layers > 0
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
