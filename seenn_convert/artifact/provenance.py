@@ -11,7 +11,7 @@ from seenn_convert.artifact.files import sha256_of
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
 from seenn_convert.data.samples import Samples, draw_of
-from seenn_convert.frontend.load import Source
+from seenn_convert.frontend.source import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
 

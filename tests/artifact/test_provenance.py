@@ -8,7 +8,7 @@ import small_artifacts as small
 from seenn_convert.artifact.provenance import data_facts, model_provenance, reused
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import DataFacts
-from seenn_convert.frontend.load import Source
+from seenn_convert.frontend.source import Source
 from seenn_convert.workflows.convert.options import Options
 
 
