@@ -52,7 +52,10 @@ def _measure(name: str, model: str, given: dict[str, Any]) -> list[dict[str, Any
         taken = set(validation.indices)
         test = test.subset([place for place, index in enumerate(test.indices) if index not in taken])
     start = time.process_time()
-    kept = sc.explore(model, calibration, minutes=given["minutes"], prefer=given["prefer"], validation_data=validation)
+    kept = sc.explore(
+        model, calibration, minutes=given["minutes"], prefer=given["prefer"], validation_data=validation,
+        clock=time.process_time,
+    )  # fmt: skip
     seconds = time.process_time() - start
     found = _exploration(kept)
     default = [trial for trial in found.trials if trial.options == found.default]

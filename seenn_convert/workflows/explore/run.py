@@ -71,8 +71,8 @@ def explore(
         model: As for ``convert``.
         calibration_data: As for ``convert``.
         options: As for ``convert``; what ``vary`` names is changed.
-        minutes: Time to spend. A trial that would take longer than what is left is not started; if the time is too
-            short for any, the setting in ``options`` is converted.
+        minutes: Time to spend. A trial that would take longer than what is left is not started. Only
+            the setting in ``options`` is converted whatever it takes, unless another one reaches the target.
         prefer: Among the settings that reach the target, the one with the highest expected ``"accuracy"``, the fewest
             average timesteps (``"steps"``), or the least ``"time"`` or estimated ``"energy"``; if none reaches it, the
             one expected to lose least. None is ``"steps"``, for a target in timesteps or time ``"accuracy"``.

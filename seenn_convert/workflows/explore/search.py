@@ -91,9 +91,11 @@ class Search:
             going = self._and_base(ranked[: math.ceil(len(ranked) / 2)])
         for preset in presets:
             going = self._and_base(self._round(going, preset, few=False)[:BEST])
-        if self.best is None and not self._attempt(self.base, few=False):
-            raise InputError(self.left_out[command_line(self.base)])
-        assert self.best is not None
+        name = command_line(self.base)
+        if (self.best is None or not self.best.trial.reached) and name not in self.trials:
+            self._attempt(self.base, few=False)
+        if self.best is None:
+            raise InputError(self.left_out[name])
         return Found(self.best, (*self.trials.values(),), (*self.looked_at.values(),), self.left_out)
 
     def _round(self, settings: Sequence[Options], preset: Preset, few: bool) -> list[Options]:
