@@ -23,6 +23,8 @@ import seenn_convert as sc
 from seenn_convert.calibration.output_error import divergence
 from seenn_convert.calibration.rules import AutoRule, MaxRule, MseRule, PercentileRule, ScaledRule
 from seenn_convert.cli.options import NUMBERS
+from seenn_convert.data.checks import matched_classes
+from seenn_convert.data.samples import Samples
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.neurons.types import Group
@@ -84,6 +86,7 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     seconds = time.process_time() - start
     with torch.no_grad():
         wanted = run_ann(artifact.ann, judging, 32)
+        judging = matched_classes(judging, None, wanted.shape[1])
         found = collect_readouts(artifact.model(), (image for image, _ in judging.batches(16)), keep_logits=True)
     assert found.logits is not None
     conversion = artifact.report.conversion
@@ -101,7 +104,7 @@ def _measure(model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open(given: dict[str, Any], which: str) -> sc.Dataset:
+def _open(given: dict[str, Any], which: str) -> Samples:
     preprocessing = sc.Preprocessing(
         **{name: given[name] for name in ("resize", "crop", "interpolation", "mean", "std")}
     )

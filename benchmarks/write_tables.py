@@ -26,6 +26,12 @@ TITLES = {
         "On the same images as the two networks above (the sample: 2,000 test images). *Points lost* are points of "
         "accuracy below the ANN.",
     ),
+    "depthwise": (
+        "Depthwise convolutions",
+        "What each idea gives, alone and together, against a fast conversion with signed neurons, 8 timesteps, "
+        "thresholds at the largest activations, no front and no encoders. *Divergence* is that of the answers from the "
+        "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
@@ -42,6 +48,11 @@ TITLES = {
     "conversion_time": (
         "How long a conversion takes",
         "Nothing else ran on the machine.",
+    ),
+    "evaluation_cost": (
+        "What an evaluation costs",
+        "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
+        "thread, default batch size.",
     ),
     "zoo": (
         "Architectures of torchvision and timm",

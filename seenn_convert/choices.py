@@ -17,6 +17,8 @@ SKIPS_NAMES: tuple[Skips, ...] = get_args(Skips)
 
 Depthwise = Literal["graded", "spiking"]
 DEPTHWISE_NAMES: tuple[Depthwise, ...] = get_args(Depthwise)
+Front = Literal["none", "auto"]
+FRONT_NAMES: tuple[Front, ...] = get_args(Front)
 
 Preset = Literal["fast", "balanced", "deep"]
 PRESET_NAMES: tuple[Preset, ...] = get_args(Preset)

@@ -15,6 +15,7 @@ from seenn_convert.ir.operators import (
     SPIKING_OPERATORS,
     Analog,
     AtenOperator,
+    Graded,
     GradedReLU,
     PerPart,
     Treatment,
@@ -139,6 +140,8 @@ def operator_name(module: nn.Module) -> str:
         return f"{operator_name(module.operator)} (of parts)"
     if isinstance(module, Analog):
         return f"{operator_name(module.operator)} (analog)"
+    if isinstance(module, Graded):
+        return f"{operator_name(module.operator)} (graded)"
     return module.name if isinstance(module, AtenOperator) else type(module).__name__
 
 

@@ -44,7 +44,7 @@ def reused(
     warnings = []
     uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (
         ("calibration_images", calibration, "calibration images"),
-        ("validation_images", validation, "validation images"),
+        ("validation_images", validation, "exit images"),
         ("policy_images", policy, "images of the policy head"),
     )
     for code, known, name in uses:

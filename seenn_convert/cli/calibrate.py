@@ -14,14 +14,22 @@ from seenn_convert.cli.options import calibration_options, existing, known_optio
 
 @click.command(cls=GroupedCommand)
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Sample images, never the test set.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help="Sample images, never the test set; without them --exit-data fits exits and certificate alone "
+                   "again.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the result [ARTIFACT itself].")
 @class_names_option
 @known_options
 @calibration_options
 def calibrate(
-    artifact: Path, data: Path, output: Path | None, class_names: tuple[str, ...] | None, ann_accuracy: float | None,
-    validation_data: Path | None, as_json: bool, **given: Any,
+    artifact: Path,
+    data: Path | None,
+    output: Path | None,
+    class_names: tuple[str, ...] | None,
+    ann_accuracy: float | None,
+    exit_data: Path | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Calibrate ARTIFACT again with its own preprocessing; options that are not given keep their values."""
     from seenn_convert.artifact.artifact import MANIFEST, load_artifact
@@ -35,11 +43,12 @@ def calibrate(
     old = load_artifact(artifact).with_classes(class_names)
     check_replaceable(output, MANIFEST)
     options = make_options(given, old.provenance.options)
-    dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
+    if exit_data is not None:
+        existing(exit_data)
+    shape = old.snn.input_shape
+    dataset = None if data is None else open_dataset(existing(data), old.preprocessing, input_shape=shape)
     with progress_bars() as progress:
-        fresh = compiler.recalibrate(
-            old, dataset, options, progress, ann_accuracy=ann_accuracy, validation_data=validation_data
-        )
+        fresh = compiler.recalibrate(old, dataset, options, progress, ann_accuracy=ann_accuracy, exit_data=exit_data)
         fresh.save(output)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")
 

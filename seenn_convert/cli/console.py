@@ -83,12 +83,13 @@ def conversion_text(report: "Report") -> str:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
+    notes = (*notes, *(note.text for note in conversion.notes))
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
 
 
-def depthwise_lines(found: "GradedDepthwise") -> list[str]:
+def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
-    if not found.layers:
+    if found is None:
         return []
     layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
     return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
@@ -131,8 +132,10 @@ def policy_text(report: "Report") -> str:
 
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
+    from seenn_convert.measure.promises import target_words as promised_words
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
+    from seenn_convert.report.narrative.timing import timing_words
     from seenn_convert.report.numbers import energy as joule
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
@@ -156,8 +159,10 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
         f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
+        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
+    lines += [] if evaluation.target is None else [promised_words(evaluation.target)]
     lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
     return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
 

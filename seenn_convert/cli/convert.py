@@ -40,7 +40,7 @@ from seenn_convert.cli.options import (
 def convert(
     model: str, data: Path, output: Path, weights: Path | None, input_shape: tuple[int, ...] | None,
     class_names: tuple[str, ...] | None, output_name: str | None, ann_accuracy: float | None,
-    validation_data: Path | None, as_json: bool, **given: Any,
+    exit_data: Path | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL into a spiking network with early exit.
 
@@ -57,13 +57,13 @@ def convert(
     exploring = explored(given)
     options = make_options(given)
     existing(data)
-    if validation_data is not None:
-        existing(validation_data)
+    if exit_data is not None:
+        existing(exit_data)
     with progress_bars() as progress:
         inputs: Inputs = {
             "weights": weights, "output_name": output_name, "preprocessing": make_preprocessing(given),
             "input_shape": input_shape, "class_names": class_names, "ann_accuracy": ann_accuracy,
-            "validation_data": validation_data,
+            "exit_data": exit_data,
         }  # fmt: skip
         if exploring is None:
             artifact = compiler.convert(model, data, options, progress=progress, **inputs)

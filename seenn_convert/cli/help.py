@@ -12,9 +12,9 @@ from seenn_convert.cli.options import Parsed
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
     "Model": "weights input-shape output-name against",
-    "Data": "preprocessing mean std resize interpolation crop class-names validation-data ann-accuracy limit images "
+    "Data": "preprocessing mean std resize interpolation crop class-names exit-data ann-accuracy limit images "
     "calibration-images",
-    "Network": "neuron neuron-levels encode skips depthwise require-spiking",
+    "Network": "neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Policy head": "reads reward price beta right gradient epochs",
@@ -56,7 +56,7 @@ class GroupedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of each group that has any."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        records = {option.opts[-1].removeprefix("--"): option.get_help_record(ctx) for option in options}
+        records = {long_name(option): option.get_help_record(ctx) for option in options}
         groups = {title: names.split() for title, names in GROUPS.items()}
         grouped = {name for names in groups.values() for name in names}
         for title, names in {**groups, "Other": [name for name in records if name not in grouped]}.items():
@@ -64,6 +64,11 @@ class GroupedCommand(click.Command):
             if shown:
                 with formatter.section(title):
                     formatter.write_dl(shown)
+
+
+def long_name(option: click.Option) -> str:
+    """Return the name of an option without its dashes, the first long one where there are several."""
+    return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
 
 
 def _is_number(word: str) -> bool:

@@ -75,7 +75,7 @@ def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:
         "timesteps": artifact.timesteps,
         "policy": artifact.policy.to_json(),
         "certificate": artifact.certificate,
-        "exits_from": "calibration" if artifact.provenance.validation is None else "validation",
+        "exits_from": "calibration" if artifact.provenance.validation is None else "exit",
         "policy_macs": policy_macs(artifact.snn),
         "preprocessing": artifact.preprocessing.to_json(),
         "class_names": artifact.class_names,

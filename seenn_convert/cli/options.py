@@ -13,6 +13,7 @@ from seenn_convert.choices import (
     CORRECTION_NAMES,
     DEPTHWISE_NAMES,
     ENCODE_NAMES,
+    FRONT_NAMES,
     NEURON_NAMES,
     PRESET_NAMES,
     RISK_NAMES,
@@ -71,6 +72,11 @@ def _share(text: str) -> float:
     return share
 
 
+def _front(text: str) -> str | int:
+    return text if text in FRONT_NAMES else int(text)
+
+
+FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of activations")
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
@@ -91,15 +97,22 @@ weights_option = click.option(
 )
 
 
+def _at_most_one(context: click.Context, param: click.Parameter, values: tuple[Path, ...]) -> Path | None:
+    """Return the one value, None if there is none."""
+    if len(values) > 1:
+        raise click.UsageError(f"{' and '.join(param.opts)} are two names of one option; give it once", context)
+    return values[0] if values else None
+
+
 def known_options(function: F) -> F:
     """Add what is known of the ANN on new images."""
     for option in (
         click.option("--ann-accuracy", type=SHARE,
                      help="Accuracy of the ANN on new images, 0.93 or 93%; warns if that on the calibration images "
                           "differs."),
-        click.option("--validation-data", type=PATH,
-                     help="Labelled images that the ANN was not trained on; exits and certificate are fitted to them "
-                          "[--calibration-data]."),
+        click.option("--exit-data", "--validation-data", "exit_data", type=PATH, multiple=True, callback=_at_most_one,
+                     help="Images that the ANN was not trained on, best with labels; exits and certificate are fitted "
+                          "to them [--calibration-data]."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -167,6 +180,13 @@ def calibration_options(function: F) -> F:
                           "--calibration fast, the one that suits T)."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail if spikes drive less than this share of the multiply-accumulates [0]."),
+        click.option("--front-budget", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+                     help="Largest share of the multiply-accumulates that --front auto may let run once per image, "
+                          "what comes before the first activation included."),
+        click.option("--front", type=FRONT, default="none", show_default=True,
+                     help="Analog front: leave the first N activations graded, so that they and the layers up to the "
+                          "first neurons run once per image; auto tries what the budget allows and takes what is best "
+                          "for the target."),
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
         click.option("--depthwise", type=click.Choice(DEPTHWISE_NAMES), default="graded", show_default=True,
@@ -174,7 +194,7 @@ def calibration_options(function: F) -> F:
                           "timestep, or spikes."),
         click.option("--encode", type=click.Choice(ENCODE_NAMES), default="auto", show_default=True,
                      help="Turn graded values into spikes before layers with weights; auto does so if spikes would "
-                          "drive less than half of the multiply-accumulates."),
+                          "drive less than half of the multiply-accumulates, or a third with spikes of one size."),
         click.option("--neuron-levels", type=click.IntRange(min=1),
                      help="Levels of a neuron, or members of a group [tracking 32, multilevel 3, group 4]."),
         click.option("--neuron", type=click.Choice(NEURON_NAMES), default="signed", show_default=True,
@@ -239,8 +259,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 
 
 SAME_NAMES = (
-    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "require_spiking", "calibration",
-    "correction", "score", "batch_size", "device", "seed",
+    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
+    "calibration", "correction", "score", "batch_size", "device", "seed",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
 """What an artifact does not record, since the result does not depend on it."""

@@ -29,8 +29,8 @@ def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
 STATE_NUMBERS = 200_000_000
 """Numbers of state that run together at most: under 1 GB in single precision, and as much for the next state."""
 
-NUMBERS_PER_THREAD, FEWEST_THREADS = 2**22, 4
-"""Numbers of state that run together on a CPU for each of its threads, and the threads that count at least: 64 MB in
+NUMBERS_PER_THREAD, FEWEST_THREADS = 3 * 2**20, 4
+"""Numbers of state that run together on a CPU for each of its threads, and the threads that count at least: 50 MB in
 single precision. More rows than that are no faster there; they only take memory."""
 
 

@@ -6,7 +6,7 @@ from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.calibration.calibration import Calibration, LayerCalibration
 from seenn_convert.exits.tune import ExitTuning
-from seenn_convert.measure.ann_gap import conversion_gap
+from seenn_convert.measure.ann_gap import conversion_gap, conversion_notes
 from seenn_convert.measure.chance import below_chance, near_chance
 
 LARGE_DROP = 2.0
@@ -53,11 +53,17 @@ def cautions(
             f"the exit thresholds were chosen on only {data.exits.held_out_images} held-out images; give some hundreds",
         )
     if not tuning.labelled:
-        yield Caution("no_labels", "the calibration data has no labels: the ANN's answers stood in for them")
-    validation = None if data.validation is None else data.validation.ann_right
-    certified = tuning.certificate is not None
-    yield from conversion_gap(data.ann_right, validation, ann_accuracy, certified, classes=classes)
+        name = "calibration data has" if data.validation is None else "exit images have"
+        yield Caution("no_labels", f"the {name} no labels: the ANN's answers stood in for them")
+    yield from conversion_gap(data, ann_accuracy, classes)
     yield from channel_cautions(calibration)
+
+
+def notes(
+    tuning: ExitTuning, data: CalibrationFacts, classes: int, ann_accuracy: float | None = None
+) -> tuple[Caution, ...]:
+    """Return what a reader of a conversion should know and need not worry about."""
+    return tuple(conversion_notes(data, ann_accuracy, tuning.certificate is not None, classes))
 
 
 def _near_chance(share: float, data: CalibrationFacts, classes: int) -> Iterator[Caution]:

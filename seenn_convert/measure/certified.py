@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
-from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.certificates.risk import exit_losses, risk_interval
+from seenn_convert.measure.promises import REASONS
 
 
 def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, labels: Tensor) -> CertificateCheck:
@@ -27,15 +27,9 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
     )
 
 
-def broken_words(check: CertificateCheck, reason: Caution | None = None) -> str:
-    """Return that a certificate does not hold on other images, and what to do if no warning, ``reason``, says why."""
-    broken = f"The certificate does not hold here: {observed_words(check)}."
-    if reason is not None:
-        return f"{broken} The accuracy of the ANN itself is the likely reason."
-    return (
-        f"{broken} Either these images are of another kind than the calibration images, or the draw was unlucky; "
-        "calibrate again with images of this kind."
-    )
+def broken_words(check: CertificateCheck) -> str:
+    """Return that a certificate does not hold on other images, why, and what to do."""
+    return f"The certificate does not hold here: {observed_words(check)}. {REASONS[check.reason or 'chance']}."
 
 
 def observed_words(check: CertificateCheck) -> str:

@@ -6,7 +6,6 @@ from itertools import pairwise
 import torch
 
 from seenn_convert.artifact.schema.evaluation import ExitDrift
-from seenn_convert.artifact.schema.shared import Caution
 
 UNLIKELY, FAR = 0.001, 0.1
 """Images have drifted where the exits differ by more than chance explains (p-value below the first), and by enough to
@@ -58,16 +57,16 @@ def homogeneity(first: Sequence[int], second: Sequence[int]) -> tuple[float, flo
     return float(torch.special.gammaincc(half[0], half[1])), distance, len(pairs)
 
 
-def drift_words(drift: ExitDrift, reason: Caution | None = None) -> str:
-    """Return what is wrong with drifted images and what to do; ``reason`` is the warning that says why, if one does."""
+def drift_words(drift: ExitDrift, explained: bool = False) -> str:
+    """Return what is wrong with drifted images and what to do, unless another warning has ``explained`` both."""
     chance = f"p = {drift.p_value:.1g}" if drift.p_value >= 1e-9 else "p < 1e-9"
-    why = "They are of another kind" if reason is None else "The accuracy of the ANN itself is the likely reason"
+    why = "They are of another kind" if not explained else "The accuracy of the ANN itself is the likely reason"
     remedy = "calibrate again with images of this kind: seenn-convert calibrate ARTIFACT --data DATA"
     return (
         f"these images leave after {drift.average_timesteps:.2f} timesteps on average, the held-out calibration "
         f"images after {drift.calibration_average_timesteps:.2f}: {drift.distance:.0%} leave at other timesteps, "
         f"more than chance explains ({chance}). {why}, so the exit target and any certificate may not hold"
-        f"{f'; {remedy}' if reason is None else ''}"
+        f"{f'; {remedy}' if not explained else ''}"
     )
 
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import policy_macs
-from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import data_facts, reused
-from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, EarlyExit, Evaluation, Timing, TradeOffPoint
+from seenn_convert.artifact.schema.evaluation import (
+    ConfidenceFacts,
+    EarlyExit,
+    Evaluation,
+    TargetCheck,
+    TradeOffPoint,
+)
 from seenn_convert.artifact.schema.layers import LayerRow
 from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
@@ -21,32 +25,28 @@ from seenn_convert.errors import PostconditionError
 from seenn_convert.exits.readouts import Readouts
 from seenn_convert.exits.thresholds import trade_off
 from seenn_convert.ir.program import Program
-from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
-from seenn_convert.measure.ann_gap import evaluation_gap
+from seenn_convert.measure.ann_confidence import ann_confidence
+from seenn_convert.measure.ann_gap import Answers, Gap, evaluation_gap
 from seenn_convert.measure.certified import broken_words, check_certificate
-from seenn_convert.measure.costs import Counts, costs, operation_shares, run_counted
+from seenn_convert.measure.costs import costs, operation_shares
 from seenn_convert.measure.diagnosis import diagnose
 from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
 from seenn_convert.measure.intervals import wilson_interval
-from seenn_convert.measure.layers import layer_rows
+from seenn_convert.measure.one_pass import Seen, run_once
+from seenn_convert.measure.promises import check_target, likely_reason, target_words, with_reason
 from seenn_convert.measure.reliability import calibration_error, exit_confidence
 from seenn_convert.measure.remedies import Settings
 from seenn_convert.measure.spiking_warnings import more_energy
 from seenn_convert.measure.suspicions import suspicions
-from seenn_convert.measure.timing import time_three_ways
-from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
+from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.policies import ExitPolicy, exit_steps, reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 __all__ = ["check_shape", "checked_labels", "classes_of", "measure", "run_ann"]
 
-TIMED_SECONDS, TIMED_IMAGES = 30.0, (512, 4096)
-"""How long one timed run of all timesteps may take, and the fewest and most images in it."""
-
-LAYER_IMAGES = 64
 ROUNDING_SHARE = 0.01
 """Share of images at which early exit may differ from hindsight before it counts as a defect, except in single
 precision on a CPU, where none may: there the row floor keeps the order of summation; other kernels sum in an order that
@@ -66,7 +66,7 @@ def measure(
     Args:
         artifact: What ``convert`` made.
         data: Labelled images that were used for nothing else.
-        batch_size: Rows that run together; fewer where their state would take more than some gigabytes.
+        batch_size: Rows that run together at most; fewer where their state is large, or the images are few.
         device: Where to run.
         ann: The ANN to compare with; the artifact's own where None.
         progress: Told about each stage.
@@ -84,24 +84,16 @@ def measure(
     for program in (ann, artifact.ann):
         program.graph_module.to(device)
     with torch.no_grad():
-        batch_size = rows_together(artifact.snn, batch_size)
-        ann_logits = run_ann(ann, data, images_together(ann, batch_size), progress)
-        counter = Counter(progress, "all timesteps", len(data))
-        start = perf_counter()
-        plans = reads_plan(artifact.policy)
-        run, counts = run_counted(model, _images(data, batch_size), counter.add, keep_plan=plans)
-        run = replace(run, labels=labels)
-        timed = data.take(_timed_images((perf_counter() - start) / len(data)))
-        trace = _run_early_exit(model, data, batch_size, progress)
-        exact = model.device.type == "cpu" and model.dtype is torch.float32
-        differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
-        time = time_three_ways(ann, model, list(_images(timed, batch_size)), progress=progress)
-        layers = _layers(artifact, model, data, counts)
-        planning = policy_macs(artifact.snn) if plans else 0
+        seen = run_once(ann, artifact.ann, model, data, batch_size, progress)
+    run, trace, counts = replace(seen.run, labels=labels), seen.trace, seen.counts
+    exact = model.device.type == "cpu" and model.dtype is torch.float32
+    differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
+    layers, planning = _layers(artifact, seen), policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
     early = _early_exit(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
     certificate, full = artifact.certificate, run.predictions[-1]
-    here = AnnRight(of="new", images=len(data), right=int((ann_logits.argmax(dim=-1) == labels).sum()))
+    ann_right = seen.ann_logits.argmax(dim=-1) == labels
+    here = AnnRight(of="new", images=len(data), right=int(ann_right.sum()))
     found = Evaluation(
         data=data_facts(data),
         policy=PolicyFacts.of(artifact.policy.to_json()),
@@ -109,11 +101,12 @@ def measure(
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         confidence=_confidence(trace, model, labels),
+        target=_target(artifact, ann_right, trace.predictions == labels),
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
         differs_from_hindsight=differing,
-        milliseconds_per_image=time,
-        timing=Timing(images=len(timed), batch_size=batch_size, threads=torch.get_num_threads()),
+        milliseconds_per_image=seen.milliseconds,
+        timing=seen.timing,
         operations=operations,
         energy=energy,
         trade_off=tuple(
@@ -124,17 +117,18 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data),
     )
-    doubts = tuple(suspicions(ann, data, ann_logits, range(len(data))))
-    known = artifact.facts.ann_right if ann is artifact.ann else None
+    doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
+    known = Answers(artifact.facts.ann_right, artifact.facts.ann_confidence) if ann is artifact.ann else Answers()
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
-    gap = evaluation_gap(known, here, ann_logits.shape[-1], (*again, *doubts))
+    answers = Answers(here, ann_confidence(seen.ann_logits, labels))
+    gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
+    reason = likely_reason(gap, found.exit_drift)
+    found = replace(found, target=with_reason(found.target, reason), certificate=with_reason(found.certificate, reason))
     return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
 
 
-def _warnings(
-    artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Caution | None
-) -> Iterator[Caution]:
+def _warnings(artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Gap | None) -> Iterator[Caution]:
     if found.differs_from_hindsight:
         yield Caution(
             "differs_from_hindsight",
@@ -143,27 +137,14 @@ def _warnings(
         )
     yield from again
     if gap is not None:
-        yield gap
+        yield gap.caution
     if found.exit_drift is not None and found.exit_drift.drifted:
-        yield Caution("exit_drift", drift_words(found.exit_drift, gap))
+        yield Caution("exit_drift", drift_words(found.exit_drift, gap is not None))
     if found.certificate is not None and not found.certificate.holds:
-        yield Caution("certificate_fails", broken_words(found.certificate, gap))
+        yield Caution("certificate_fails", broken_words(found.certificate))
+    if found.target is not None and not found.target.holds:
+        yield Caution("target_fails", target_words(found.target))
     yield from more_energy(artifact.ann, found.energy.nanojoule_per_image, "these images")
-
-
-def _images(data: Samples, batch_size: int) -> Iterator[Tensor]:
-    return (image for image, _ in data.batches(batch_size))
-
-
-def _run_early_exit(model: SpikingModel, data: Samples, batch_size: int, progress: Progress) -> ExitTrace:
-    counter = Counter(progress, "early exit", len(data))
-    trace = run_early_exit(model, _images(data, batch_size), batch_size, progress=counter.add)
-    return ExitTrace(trace.predictions.cpu(), trace.logits.cpu(), trace.exit_step.cpu(), trace.confidence.cpu())
-
-
-def _timed_images(seconds_per_image: float) -> int:
-    fewest, most = TIMED_IMAGES
-    return max(fewest, min(most, int(TIMED_SECONDS / max(seconds_per_image, 1e-9))))
 
 
 def _compare_with_hindsight(run: Readouts, trace: ExitTrace, policy: ExitPolicy, allowed: float) -> int:
@@ -203,12 +184,20 @@ def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
     return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
 
 
-def _layers(artifact: Artifact, model: SpikingModel, data: Samples, counts: Counts) -> tuple[LayerRow, ...]:
+def _target(artifact: Artifact, ann_right: Tensor, right: Tensor) -> TargetCheck | None:
+    """Return what early exit loses against what was asked for, None if the artifact does not know what to expect."""
+    known, asked = artifact.facts.held_out_exits, artifact.provenance.options.get("target")
+    if known is None or known.expected_drop is None or known.policy != PolicyFacts.of(artifact.policy.to_json()):
+        return None
+    drop = None if asked is None else asked.get("drop")
+    return check_target(drop, known.expected_drop, ann_right, right, known.drop_error or 0.0)
+
+
+def _layers(artifact: Artifact, seen: Seen) -> tuple[LayerRow, ...]:
     """Return the table of neuron layers, with the share of the operations each causes and its dead channels."""
-    few, shares = next(_images(data.take(LAYER_IMAGES), LAYER_IMAGES)), operation_shares(artifact, counts)
-    known = artifact.provenance.calibration
+    shares, known = operation_shares(artifact, seen.counts), artifact.provenance.calibration
     dead = {} if known is None else {name: len(x.dead_channels) for name, x in known.thresholds.layers.items()}
     return tuple(
         replace(row, operation_share=shares.get(row.name, 0.0), dead_channels=dead.get(row.name, 0))
-        for row in layer_rows(artifact.ann, model, few)
+        for row in seen.layers
     )

@@ -10,6 +10,7 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.intervals import wilson_interval
 
 GRADED_SKIPS = "; add --skips spiking, because skip connections carry graded values now"
+GRADED_DEPTHWISE = "; add --depthwise spiking, because depthwise convolutions read graded values now"
 REASONS = {
     "chip": "every spike is {spikes}, which neuromorphic chips send",
     "gpu": "the fewest timesteps, and a wide spike costs dense kernels nothing",
@@ -81,14 +82,18 @@ def rank(trial: Trial, prefer: Prefer, target: ExitTarget | None, slack: float =
     return (0.0, first, drop, steps) if reached else (1.0, drop, steps)
 
 
-def good_for(trials: Sequence[Trial], graded_skips: bool, device: str) -> dict[str, Mapping[str, str]]:
+def good_for(
+    trials: Sequence[Trial], graded_skips: bool, device: str, graded_depthwise: bool = False
+) -> dict[str, Mapping[str, str]]:
     """Return ``options`` of each trial of a frontier -> what it is good for, with the reason.
 
     Args:
         trials: The frontier.
         graded_skips: Whether skip connections carry graded values.
         device: Where times were measured.
+        graded_depthwise: Whether depthwise convolutions read graded values.
     """
+    graded = (GRADED_SKIPS if graded_skips else "") + (GRADED_DEPTHWISE if graded_depthwise else "")
     fastest = min(trials, key=lambda trial: measures(trial)[2])
     fewest = min(trials, key=lambda trial: (not trial.reached, trial.average_timesteps))
     measured = "gpu" if device.startswith("cuda") else "cpu"
@@ -97,7 +102,7 @@ def good_for(trials: Sequence[Trial], graded_skips: bool, device: str) -> dict[s
         reasons = {}
         if trial.unit_spikes:
             spikes = "1" if trial.bits_per_spike == 1 else "1 or -1"
-            reasons["chip"] = REASONS["chip"].format(spikes=spikes) + (GRADED_SKIPS if graded_skips else "")
+            reasons["chip"] = REASONS["chip"].format(spikes=spikes) + graded
         if trial is fewest and not trial.unit_spikes:
             reasons["gpu"] = REASONS["gpu"]
         if trial is fastest:

@@ -75,8 +75,9 @@ class LayerTable:
             if name in self.layers:
                 late_steps = self.timesteps - self.late_from + 1
                 steps = {"output": self.timesteps, "current": self.timesteps, "late": late_steps}
-                means = [self.sums.pop((name, what)).div_(count) for what, count in steps.items()]
-                self.layers[name].add(result[: len(self.images)], *means, self.sums.pop((name, "spikes")))
+                output, current, late = (self.sums.pop((name, what)).div_(count) for what, count in steps.items())
+                spikes = self.sums.pop((name, "spikes"))
+                self.layers[name].add(result[: len(self.images)], output, current, late, spikes)
 
         read_results(self.ann.graph_module, [pad_rows(self.images)], compare)
 

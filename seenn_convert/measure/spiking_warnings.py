@@ -6,9 +6,11 @@ from seenn_convert.analysis.coverage import GRADED, IMAGE, CallSite, call_sites,
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.ir.operators import SPIKING_OPERATORS
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Graded
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.insert_encoders import InsertEncoders
 
 HALF = 0.5
@@ -20,7 +22,14 @@ NAMED = 3
 
 def encoding_helps(ann: Program) -> bool:
     """Return whether encoders would let spikes drive more of a program of stage ANN."""
-    return spiking_share(call_sites(InsertEncoders()(ann))) > spiking_share(call_sites(ann))
+    again = CarryDepthwise(depthwise_is_graded(ann))
+    encoded = run_passes(ann, (CarryDepthwise(graded=False), InsertEncoders(), again))
+    return spiking_share(call_sites(encoded)) > spiking_share(call_sites(ann))
+
+
+def depthwise_is_graded(ann: Program) -> bool:
+    """Return whether depthwise convolutions of a program of stage ANN read graded activations by choice."""
+    return any(isinstance(module, Graded) for _, module in ann.calls())
 
 
 def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterator[Caution]:
@@ -71,10 +80,16 @@ def _behind(ann: Program) -> Mapping[str, str]:
 def _advice(ann: Program, snn: Program) -> str:
     """Return what lets spikes drive more, if anything does."""
     refuse = "--require-spiking SHARE refuses such a network"
-    if not encoding_helps(ann):
-        return f"no option changes that; {refuse}"
-    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
-    unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
-    signed = "--neuron signed and " if unsigned else ""
-    why = ", for these neurons cannot send values below 0" if unsigned else ""
-    return f"let them become spikes with {signed}--encode always{why}; {refuse}"
+    ways = []
+    if encoding_helps(ann):
+        neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
+        unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
+        signed = "--neuron signed and " if unsigned else ""
+        why = ", for these neurons cannot send values below 0" if unsigned else ""
+        few = all(one.alphabet is not None and max(one.alphabet) == 1 for one in neurons) and not unsigned
+        why += ", best with --neuron multilevel, since spikes of one size take many timesteps" if few else ""
+        ways.append(f"{signed}--encode always{why}")
+    if depthwise_is_graded(ann):
+        ways.append("--depthwise spiking, at a loss of accuracy")
+    advice = f"let them become spikes with {'; or with '.join(ways)}" if ways else "no option changes that"
+    return f"{advice}; {refuse}"

@@ -56,8 +56,9 @@ def suspicions(ann: Program, data: Samples, logits: Tensor, among: Sequence[int]
         )
     if labels is None:
         return
-    found = preprocessing_caution(ann, data, answers, among), class_order_caution(
-        answers, labels, logits.shape[-1], data.class_names
+    found = (
+        preprocessing_caution(ann, data, answers, among),
+        class_order_caution(answers, labels, logits.shape[-1], data.class_names),
     )
     explained = [one for one in found if one is not None]
     if explained:

@@ -1,4 +1,4 @@
-"""Wall time of the three ways to answer, measured in one run, interleaved, as medians."""
+"""Wall time of the parts of a spiking network, and of early exit, as medians of interleaved runs."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -7,10 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
-from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.policies import ExitPolicy
@@ -21,27 +19,6 @@ REPEATS = 3
 
 Way = Callable[[Sequence[Tensor]], object]
 """Answers, in one way or another, for batches of images."""
-
-
-def time_three_ways(
-    ann: Program,
-    model: SpikingModel,
-    batches: Sequence[Tensor],
-    repeats: int = REPEATS,
-    progress: Progress = silent,
-) -> ThreeRuns:
-    """Return milliseconds per image of the ANN, of all timesteps and of early exit, each a median of ``repeats``.
-
-    The three are run in turn, so that a change of the machine's speed meets all of them; one short run warms up.
-    """
-    capacity = max(len(batch) for batch in batches)
-    ways: dict[str, Way] = {
-        "ann": lambda data: [ann(batch.to(model.device, model.dtype)) for batch in data],
-        "all_timesteps": lambda data: collect_readouts(model, data),
-        "early_exit": lambda data: run_early_exit(model, data, capacity),
-    }
-    found = _in_turn(list(ways.values()), batches, model.device, repeats, progress)
-    return ThreeRuns(**{name: _per_image(seconds, batches) for name, seconds in zip(ways, found, strict=True)})
 
 
 def time_stem_and_step(model: SpikingModel, batches: Sequence[Tensor], repeats: int = REPEATS) -> tuple[float, float]:
@@ -106,19 +83,15 @@ def time_early_exit(
     return averages[-1], _per_image(seconds, batches)
 
 
-def _in_turn(
-    ways: Sequence[Way], batches: Sequence[Tensor], device: torch.device, repeats: int, progress: Progress = silent
-) -> list[list[float]]:
+def _in_turn(ways: Sequence[Way], batches: Sequence[Tensor], device: torch.device, repeats: int) -> list[list[float]]:
     """Return the seconds that each way takes for all ``batches``, after a short run of each that warms up."""
     seconds: list[list[float]] = [[] for _ in ways]
-    counter = Counter(progress, "timing", repeats * len(ways))
     with torch.no_grad():
         for way in ways:
             way([batches[0][:1]])
         for _ in range(repeats):
             for way, found in zip(ways, seconds, strict=True):
                 found.append(_seconds(way, batches, device))
-                counter.add(1)
     return seconds
 
 

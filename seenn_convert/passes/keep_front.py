@@ -34,8 +34,8 @@ class KeepFront(Pass):
         """Keep the first ones; the others are activations."""
         activations = list(draft.modules_of(*SPIKING_OPERATORS, Analog))
         kept = {node for node, _ in activations[: self.activations]}
-        for node, copy in draft.modules_of(GradedReLU):
-            original = original_of(draft, node, copy) if isinstance(copy, GradedReLU) else None
+        for node, _ in draft.modules_of(GradedReLU):
+            original = original_of(draft, node)
             if original in kept:
                 node.replace_all_uses_with(original)
                 draft.changed(original)

@@ -21,6 +21,7 @@ from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
+from seenn_convert.passes.grade_gates import GradeGates
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
@@ -43,26 +44,30 @@ ANN_PASSES: tuple[Pass, ...] = (
     DropDoubledReLU(),  # behind pooling, which may have stood between the two
     FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
     SplitLeakyReLU(),  # behind all that takes a leaky activation as one
+    GradeGates(),  # behind all that makes or moves activations
     OrderChannelsLast(),  # last: the weights are final
 )
 
 
-ENOUGH_SPIKES = 0.5
-"""Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is."""
+ENOUGH_SPIKES, ENOUGH_UNIT_SPIKES = 1 / 2, 1 / 3
+"""Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is: with
+spikes of several sizes, and of one size, which take many more timesteps to carry a graded value."""
 
 
 def encoding_passes(ann: Program, encode: Encode, neuron_type: NeuronType = Signed()) -> tuple[Pass, ...]:
     """Return the passes that decide where graded values become spikes, after all others of stage ANN.
 
-    ``"auto"`` encodes a network in which spikes would drive less than half of the multiply-accumulates, if that lets
-    them drive more. Neurons that cannot send values below 0 leave it as it is, unless nothing at all would spike.
+    ``"auto"`` encodes a network in which spikes would drive less than half of the multiply-accumulates, or less than a
+    third if all spikes have one size, if that lets them drive more. Neurons that cannot send values below 0 leave it as
+    it is, unless nothing at all would spike.
     """
     if encode != "auto":
         return (InsertEncoders(),) if encode == "always" else ()
     if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
         return (InsertEncoders(),)
     share = spiking_share(call_sites(ann))
-    if share >= ENOUGH_SPIKES or not can_encode(neuron_type):
+    enough = ENOUGH_SPIKES if neuron_type.resolution > 1 else ENOUGH_UNIT_SPIKES
+    if share >= enough or not can_encode(neuron_type):
         return ()
     return (InsertEncoders(),) if spiking_share(call_sites(InsertEncoders()(ann))) > share else ()
 

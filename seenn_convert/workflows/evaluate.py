@@ -34,7 +34,7 @@ def evaluate(
     Args:
         artifact: What ``convert`` made, or the folder in which it is.
         data: Labelled images as ``convert`` takes them, that were used for nothing else.
-        batch_size: Images that run together; fewer where their state would take more than some gigabytes.
+        batch_size: Images that run together at most; fewer where their state is large, or the images are few.
         device: Where to run.
         against: The ANN to compare with, a program or what ``convert`` takes; the artifact's own if None.
         progress: Told about each stage.

@@ -57,7 +57,8 @@ def converted(known: str = "nothing") -> sc.Artifact:
 
 
 def said(artifact: sc.Artifact) -> dict[str, str]:
-    return {one.code: one.text for one in artifact.report.conversion.warnings}
+    conversion = artifact.report.conversion
+    return {one.code: one.text for one in (*conversion.warnings, *conversion.notes)}
 
 
 def honesty(artifact: sc.Artifact) -> float:
@@ -73,13 +74,13 @@ def test_the_network_has_memorised_its_images() -> None:
 def test_a_stated_accuracy_shows_the_gap_at_conversion() -> None:
     text = said(converted("accuracy"))["calibration_memorised"]
     assert f"right on {ann_accuracy(*OWN):.1%} of the calibration images" in text
-    assert f"said to be right on {ann_accuracy(*TEST):.1%}" in text and "--validation-data" in text
+    assert f"said to be right on {ann_accuracy(*TEST):.1%}" in text and "--exit-data" in text
 
 
 def test_with_validation_images_the_confidence_is_honest() -> None:
     mended = converted("validation")
     text = said(mended)["calibration_memorised"]
-    assert f"{ann_accuracy(*OWN):.1%} of the calibration images and on {ann_accuracy(*VALIDATION):.1%} of the val" in text
+    assert f"{ann_accuracy(*OWN):.1%} of the calibration images and right on {ann_accuracy(*VALIDATION):.1%} of the exit" in text
     assert honesty(mended) < 0.08 < 0.2 < honesty(converted())
     facts = mended.report.conversion.calibration
     assert (facts.images, facts.validation.images, facts.exits.held_out_images) == (400, 600, 240)
@@ -113,7 +114,7 @@ def test_evaluation_on_images_that_were_memorised_does_not_doubt_the_validation_
 
 def test_calibrating_again_without_the_validation_images_is_a_warning() -> None:
     old = converted("validation")
-    assert "--validation-data" in said(sc.recalibrate(old, OWN))["validation_gone"]
+    assert "--exit-data" in said(sc.recalibrate(old, OWN))["validation_gone"]
     kept, plain = sc.recalibrate(old, OWN, validation_data=VALIDATION), sc.recalibrate(converted(), OWN)
     now_calibration = sc.recalibrate(old, VALIDATION)
     assert not any("validation_gone" in said(one) for one in (old, kept, plain, now_calibration))
@@ -129,10 +130,8 @@ def test_a_certificate_rests_on_the_validation_images() -> None:
 
 def test_the_validation_images_are_not_for_evaluation_and_not_for_calibration() -> None:
     assert [one.code for one in sc.evaluate(converted("validation"), VALIDATION).warnings] == ["validation_images"]
-    with pytest.raises(InputError, match="the validation images are calibration images"):
+    with pytest.raises(InputError, match="the exit images are calibration images"):
         sc.convert(memorising(), OWN, OPTIONS, validation_data=OWN)
-    with pytest.raises(InputError, match="has no labels; --validation-data"):
-        sc.convert(memorising(), OWN, OPTIONS, validation_data=VALIDATION[0])
 
 
 @pytest.mark.parametrize("share", [0, 62, -0.1, "0.62", True, float("nan")])
@@ -158,7 +157,7 @@ def test_both_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "calibration_memorised" in [one["code"] for one in warnings]
     main([*calibrate, "--validation-data", str(tmp_path / "validation.npz")])
     out = capsys.readouterr().out
-    assert "held-out validation images: " in out and "of the held-out validation images" in out
+    assert "held-out exit images: " in out and "of the held-out exit images" in out
     main(["inspect", str(tmp_path / "new")])
     assert sc.load_artifact(tmp_path / "new").facts.ann_right.of == "validation"
     with pytest.raises(SystemExit) as stop:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import seenn_convert
-from seenn_convert.cli.help import GROUPS, GroupedCommand
+from seenn_convert.cli.help import GROUPS, GroupedCommand, long_name
 from seenn_convert.cli.main import cli
 
 GROUPED = {name for names in GROUPS.values() for name in names.split()}
@@ -25,8 +25,8 @@ def test_every_option_is_in_a_group_and_listed_once(name: str) -> None:
     assert isinstance(command, GroupedCommand) and "Other:" not in text
     for option in command.params:
         if isinstance(option, click.Option):
-            assert option.opts[-1].removeprefix("--") in GROUPED
-            assert len(re.findall(rf"^  (-\w, )?{option.opts[-1]}\b(?!-)", text, flags=re.MULTILINE)) == 1
+            assert long_name(option) in GROUPED
+            assert len(re.findall(rf"^  (-\w, )?--{long_name(option)}\b(?!-)", text, flags=re.MULTILINE)) == 1
     assert "\x1b" not in text
 
 

@@ -1,4 +1,4 @@
-"""Golden section finds the temperature of least negative log likelihood."""
+"""Halving an interval finds the temperature of least negative log likelihood."""
 
 import pytest
 import torch

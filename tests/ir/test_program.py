@@ -111,3 +111,14 @@ def test_rows_run_together_as_their_state_allows(monkeypatch: pytest.MonkeyPatch
     assert rows_together(program, 50) == 7
     monkeypatch.setattr("seenn_convert.ir.state.STATE_NUMBERS", 1)
     assert rows_together(program, 50) == 1
+
+
+def test_rows_on_a_cpu_are_fewer_but_not_below_the_floor_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = small.spiking_program()
+    a_row = sum(torch.Size(spec.shape).numel() for spec in program.states)
+    monkeypatch.setattr("seenn_convert.ir.state.FEWEST_THREADS", 1000)
+    monkeypatch.setattr("seenn_convert.ir.state.NUMBERS_PER_THREAD", 20 * a_row / 1000)
+    assert rows_together(program, 50) == 20
+    assert rows_together(program, 10) == 10
+    monkeypatch.setattr("seenn_convert.ir.state.NUMBERS_PER_THREAD", a_row / 1000)
+    assert rows_together(program, 50) == 16

@@ -20,6 +20,7 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["timesteps"] == 8
     assert conversion["neuron"] == {"kind": "signed", "alphabet": [-1, 0, 1], "bits_per_spike": 2}
     right = int((small.trained_net()(small.draw(96, 1)[0]).argmax(1) == small.draw(96, 1)[1]).sum())
+    assert conversion["calibration"].pop("ann_confidence")["images"] == 96
     assert conversion["calibration"] == {
         "name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58, "held_out_images": 38,
         "ann_right": {"of": "calibration", "images": 96, "right": right}, "validation": None,

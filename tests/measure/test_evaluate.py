@@ -13,6 +13,7 @@ from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.measure import evaluate as evaluate_file
+from seenn_convert.measure import one_pass
 from seenn_convert.measure.diagnosis import diagnose
 from seenn_convert.measure.evaluate import measure
 from seenn_convert.measure.intervals import wilson_interval
@@ -35,7 +36,7 @@ def test_the_keys_of_the_contract(found: Evaluation) -> None:
         "differs_from_hindsight", "confidence",
         "timing", "policy",
         "data", "ann_accuracy", "accuracy_at", "early_exit", "milliseconds_per_image", "operations", "energy",
-        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings",
+        "trade_off", "layers", "diagnosis", "examples", "certificate", "exit_drift", "warnings", "target",
     }  # fmt: skip
     assert set(plain["early_exit"]) == {"accuracy", "interval95", "average_timesteps", "exit_counts"}
     assert set(plain["milliseconds_per_image"]) == {"ann", "all_timesteps", "early_exit"}
@@ -63,7 +64,7 @@ def test_the_numbers_are_those_of_hindsight(found: Evaluation) -> None:
         assert found.ann_accuracy == int((small.trained_net()(pixels).argmax(1) == labels).sum()) / 70
     assert found.trade_off[0].average_timesteps == 1.0
     assert found.differs_from_hindsight == 0
-    assert found.timing.images == 70
+    assert found.timing.other_images == 70
 
 
 def test_early_exit_does_less_and_shares_add_up(found: Evaluation) -> None:
@@ -103,7 +104,7 @@ def test_another_ann_can_be_compared_with(found: Evaluation) -> None:
 def test_progress_reaches_its_end() -> None:
     last: dict[str, tuple[int, int]] = {}
     measure(ARTIFACT, DATA, 32, progress=lambda stage, done, total: last.update({stage: (done, total)}))
-    assert last == {"ANN": (70, 70), "all timesteps": (70, 70), "early exit": (70, 70), "timing": (9, 9)}
+    assert last == {"evaluating": (70, 70)}
 
 
 def test_data_that_cannot_be_judged() -> None:
@@ -144,14 +145,14 @@ def test_other_types_of_number_may_differ_a_little() -> None:
 
 
 def test_a_difference_to_hindsight_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = evaluate_file.run_early_exit
+    honest = one_pass.run_early_exit
 
     def late(*args: object, **options: object) -> object:
         trace = honest(*args, **options)
         trace.exit_step[3] += 1
         return trace
 
-    monkeypatch.setattr(evaluate_file, "run_early_exit", late)
+    monkeypatch.setattr(one_pass, "run_early_exit", late)
     many = small.dataset(210, seed=71)
     with pytest.raises(PostconditionError, match="differ for 1 of 210 images"):  # less than any tolerance
         measure(ARTIFACT, many)

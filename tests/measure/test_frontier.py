@@ -76,4 +76,6 @@ def test_what_a_setting_is_good_for() -> None:
     }  # fmt: skip
     assert "--skips spiking" in good_for([signed], graded_skips=True, device="cpu")["signed"]["chip"]
     assert "--skips" not in found["signed"]["chip"]
+    depthwise = good_for([signed], graded_skips=False, device="cpu", graded_depthwise=True)["signed"]["chip"]
+    assert "--depthwise spiking" in depthwise and "--skips" not in depthwise
     assert "gpu" in good_for([signed], graded_skips=False, device="cuda:0")["signed"]

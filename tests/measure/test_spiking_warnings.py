@@ -15,6 +15,7 @@ from seenn_convert.ir.program import Program
 from seenn_convert.measure.spiking_warnings import few_spikes, more_energy
 from seenn_convert.neurons.types import Binary, NeuronType, Signed
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.sequence import encoding_passes, spiking_passes
 from seenn_convert.workflows.convert.options import Options
@@ -64,6 +65,21 @@ def test_the_warning_names_the_layers_and_what_helps() -> None:
 def test_the_advice_works() -> None:
     ann = harness.ann_program(mostly_smooth())
     assert warned(run_passes(ann, [InsertEncoders()])) == []
+
+
+def test_graded_depthwise_convolutions_are_named_and_can_spike() -> None:
+    """Where they are most of a network, encoders in front of the other layers would not help."""
+    model = toys.toy(
+        lambda m, x: m.head(F.relu(m.depthwise(F.relu(m.point(F.relu(m.stem(x)))))).mean((2, 3))),
+        stem=nn.Conv2d(3, 8, 1), point=nn.Conv2d(8, 8, 1), depthwise=nn.Conv2d(8, 8, 5, groups=8, padding=2),
+        head=nn.Linear(8, 3),
+    )  # fmt: skip
+    before = harness.ann_program(model)
+    (warning,) = warned(CarryDepthwise()(before))
+
+    assert "depthwise (" in warning.text and "behind ReLU (graded)" in warning.text
+    assert "--depthwise spiking" in warning.text and "--encode" not in warning.text
+    assert warned(before) == []
 
 
 def test_encoding_is_not_advised_where_it_helps_nothing() -> None:

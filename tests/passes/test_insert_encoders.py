@@ -66,14 +66,30 @@ def test_where_spikes_arrive_already_it_declines() -> None:
 
 
 @pytest.mark.parametrize("make", toys.SPIKING)
-def test_a_network_that_spikes_needs_none_unless_asked(make) -> None:
-    """By itself nothing is encoded where spikes drive half of it, or encoders would add none; asked, it is."""
+@pytest.mark.parametrize(("neuron_type", "enough"), [(Signed(), 1 / 3), (MultiLevel(), 1 / 2)])
+def test_a_network_that_spikes_needs_none_unless_asked(make, neuron_type: NeuronType, enough: float) -> None:
+    """By itself nothing is encoded where spikes drive enough of it, or encoders would add none; asked, it is."""
     ann = harness.ann_program(harness.program_of(make))
     share, most = (spiking_share(call_sites(one)) for one in (ann, InsertEncoders()(ann)))
 
-    assert [one.name for one in encoding_passes(ann, "auto")] == ["InsertEncoders"] * (share < min(0.5, most))
+    passes = [one.name for one in encoding_passes(ann, "auto", neuron_type)]
+    assert passes == ["InsertEncoders"] * (share < min(enough, most))
     assert encoding_passes(ann, "never") == ()
     assert [one.name for one in encoding_passes(ann, "always")] == ["InsertEncoders"]
+
+
+def test_what_spikes_of_one_size_leave_graded_larger_ones_encode() -> None:
+    """A narrow layer without activation: of 376 multiply-accumulates spikes drive those in front of it and the last."""
+
+    def body(m: Any, x: Tensor) -> Tensor:
+        return m.head(F.relu(m.expand(m.project(F.relu(m.stem(x))))))
+
+    layers = {"stem": nn.Linear(2, 16), "project": nn.Linear(16, 8), "expand": nn.Linear(8, 24), "head": nn.Linear(24, 1)}
+    ann = harness.ann_program(toys.toy(body, (2,), **layers))
+
+    assert spiking_share(call_sites(ann)) == pytest.approx((16 * 8 + 24) / 376)
+    assert encoding_passes(ann, "auto", Signed()) == ()
+    assert [one.name for one in encoding_passes(ann, "auto", MultiLevel())] == ["InsertEncoders"]
 
 
 def test_a_network_without_relu_is_encoded_by_itself() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.exploration import Exploration
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts, Share
+from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -68,14 +69,15 @@ class WeightTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationFacts:
-    """Validation data, to which the exits were fitted instead of the calibration data, and how it was split.
+    """The exit images (validation data), to which the exits were fitted, and how they were split.
 
     Attributes:
         name: File or folder name.
         images: All of them.
         fitting_images: Images for temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
-        ann_right: How often the ANN is right on all of them.
+        ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ValidationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,7 @@ class CalibrationFacts:
         fitting_images: Images for firing thresholds, timestep biases, temperatures and sets of exit thresholds.
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
+        ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
     """
 
@@ -105,6 +109,7 @@ class CalibrationFacts:
     fitting_images: int
     held_out_images: int
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
 
     @property
@@ -114,8 +119,8 @@ class CalibrationFacts:
 
     @property
     def exits_from(self) -> str:
-        """What that data is called: calibration or validation images."""
-        return "calibration" if self.validation is None else "validation"
+        """What that data is called: calibration or exit images."""
+        return "calibration" if self.validation is None else "exit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +145,8 @@ class GradedDepthwise:
         share: Share of the ANN's multiply-accumulates that they are.
     """
 
-    layers: int = 0
-    share: float = 0.0
+    layers: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,8 +296,9 @@ class Conversion:
         calibration: The data.
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
+        front: The analog front.
         graded_skips: Skip connections with graded values.
-        graded_depthwise: Depthwise convolutions that read graded values.
+        graded_depthwise: Depthwise convolutions that read graded values; None if there are none.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
             logit; None if unknown.
@@ -302,6 +308,7 @@ class Conversion:
         exploration: What other settings would give, if several were tried.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
+        notes: What a reader should know and need not worry about.
     """
 
     timesteps: int
@@ -313,8 +320,9 @@ class Conversion:
     calibration: CalibrationFacts
     operators: tuple[CallSite, ...]
     spiking_share: float
+    front: FrontFacts = field(default_factory=FrontFacts)
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
-    graded_depthwise: GradedDepthwise = field(default_factory=GradedDepthwise)
+    graded_depthwise: GradedDepthwise | None = None
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None
     exit: ExitFacts
@@ -323,3 +331,4 @@ class Conversion:
     exploration: Exploration | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
+    notes: tuple[Caution, ...] = ()

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
@@ -46,6 +47,38 @@ class EarlyExit:
     exit_counts: Mapping[int, int]
 
 
+Reason = Literal["memorised", "mixed_up", "other_kind", "chance"]
+"""Why a promise fails: the ANN has seen the images to which the exits were fitted, classes or pixels are mixed up, the
+images are of another kind, or nothing shows but chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetCheck:
+    """Whether early exit loses no more than was asked for and expected, on images that had no part in it.
+
+    Attributes:
+        asked: Points of accuracy that it may lose against the ANN; None if the target was timesteps or a time.
+        expected: What the held-out images let expect.
+        observed: Points that it loses here.
+        interval95: Of them.
+        holds: False only if the lower end of the interval is above what was asked for, and chance does not explain the
+            difference to what was expected.
+        reason: The likely reason if it does not hold.
+    """
+
+    asked: float | None = None
+    expected: float
+    observed: float
+    interval95: Interval
+    holds: bool
+    reason: Reason | None = None
+
+    @property
+    def promised(self) -> float:
+        """Points that early exit should lose at most."""
+        return self.expected if self.asked is None else max(self.asked, self.expected)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CertificateCheck:
     """Whether a certificate holds on images that had no part in it.
@@ -59,6 +92,7 @@ class CertificateCheck:
         observed: Mean loss.
         interval95: Its 95 % interval: Clopper-Pearson for disagreement, by betting for accuracy.
         holds: False only if the lower end of the interval is above ``epsilon``.
+        reason: The likely reason if it does not hold; None if an older version checked.
     """
 
     risk: Risk
@@ -69,6 +103,7 @@ class CertificateCheck:
     observed: float
     interval95: Interval
     holds: bool
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +129,20 @@ class ExitDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """How the times were measured: number of images timed, images per batch, and threads."""
+    """How the times were measured.
+
+    Attributes:
+        images: Images on which the run of all timesteps was timed.
+        batch_size: Images per batch.
+        threads: Threads.
+        other_images: Images on which the ANN and early exit were timed, in turn with it; None if on the same images,
+            several times, and the times are medians.
+    """
 
     images: int
     batch_size: int
     threads: int
+    other_images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,11 +241,12 @@ class Evaluation(PlainParts):
         accuracy_at: Timestep -> share right if every image stopped there.
         early_exit: With early exit.
         confidence: How honest the network is about its answers; None if an older version measured.
+        target: Whether early exit loses no more than it should; None if it is not known what was expected.
         certificate: Whether the certificate holds here; None without one.
         exit_drift: Whether images leave as the calibration images did; None if it is not known how these left.
         differs_from_hindsight: Images that left at another step, or with another answer, than running all timesteps
             says; always 0 on a CPU in single precision.
-        milliseconds_per_image: Wall time, medians of runs in turn; of this machine, these threads and this batch size.
+        milliseconds_per_image: Wall time of runs in turn; of this machine, these threads and this batch size.
         timing: How it was measured.
         operations: Operations per image.
         energy: Estimated energy per image.
@@ -218,6 +263,7 @@ class Evaluation(PlainParts):
     accuracy_at: Mapping[int, Share]
     early_exit: EarlyExit
     confidence: ConfidenceFacts | None = None
+    target: TargetCheck | None = None
     certificate: CertificateCheck | None = None
     exit_drift: ExitDrift | None = None
     differs_from_hindsight: int = 0

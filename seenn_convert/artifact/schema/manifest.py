@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report
-from seenn_convert.artifact.schema.shared import AnnRight, PolicyFacts
+from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, PolicyFacts
 from seenn_convert.exits.certificates.certificate import Certificate
 
 Format = Literal["seenn-artifact"]
@@ -23,10 +23,14 @@ class HeldOutExits:
     Attributes:
         policy: The exit policy they left by; of another policy this says nothing.
         counts: Timestep -> images that left there.
+        expected_drop: Points expected to be lost against the ANN; None if an older version converted.
+        drop_error: Standard error of that.
     """
 
     policy: PolicyFacts
     counts: Mapping[int, int]
+    expected_drop: float | None = None
+    drop_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +43,14 @@ class ConversionFacts:
         held_out_exits: How the held-out calibration images left.
         target_timesteps: Average timesteps that a target in milliseconds stood for.
         ann_right: How often the ANN is right on the images to which the exits were fitted; None without labels.
+        ann_confidence: How sure it is of its answers on them.
     """
 
     parity: float | None = None
     held_out_exits: HeldOutExits | None = None
     target_timesteps: float | None = None
     ann_right: AnnRight | None = None
+    ann_confidence: AnnConfidence | None = None
 
     @classmethod
     def of_report(cls, report: Report) -> "ConversionFacts":
@@ -52,13 +58,17 @@ class ConversionFacts:
         if report.conversion is None:
             return cls()
         exit_ = report.conversion.exit
-        counts, time = exit_.held_out.exit_counts, exit_.step_time
+        counts, time, data = exit_.held_out.exit_counts, exit_.step_time, report.conversion.calibration.exits
+        held_out = exit_.held_out
         return cls(
             parity=report.conversion.parity,
-            held_out_exits=None if counts is None else HeldOutExits(policy=exit_.policy, counts=counts),
+            held_out_exits=None if counts is None else HeldOutExits(
+                policy=exit_.policy, counts=counts, expected_drop=held_out.expected_drop, drop_error=held_out.drop_error
+            ),
             target_timesteps=None if time is None else time.timesteps,
-            ann_right=report.conversion.calibration.exits.ann_right,
-        )
+            ann_right=data.ann_right,
+            ann_confidence=data.ann_confidence,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

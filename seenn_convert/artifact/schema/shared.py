@@ -30,6 +30,7 @@ WarningCode = Literal[
     "few_spikes",
     "more_energy",
     "certificate_assumes_unseen",
+    "exits_assume_unseen",
     "certificate_gone",
     "policy_head_gone",
     "validation_gone",
@@ -47,6 +48,7 @@ WarningCode = Literal[
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",
+    "target_fails",
     "class_order",
     "bytes_as_pixels",
     "other",
@@ -114,6 +116,24 @@ class AnnRight:
     def share(self) -> float:
         """Share of the images."""
         return self.right / max(self.images, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnConfidence:
+    """How sure the ANN is of its answers on some images.
+
+    Attributes:
+        images: How many there are.
+        average: Mean of its largest softmax probability.
+        deviation: Standard deviation of the same.
+        overconfidence: How many standard errors the likelihood of the labels pulls towards less confidence; None
+            without labels. Training leaves no such pull on its own images.
+    """
+
+    images: int
+    average: Share
+    deviation: float
+    overconfidence: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

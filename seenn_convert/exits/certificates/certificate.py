@@ -148,22 +148,24 @@ def make_certificate(
     )
 
 
-def check_certifiable(request: Certify, images: int, held_out: int, labelled: bool) -> None:
-    """Raise CalibrationDataError where the calibration set cannot give the certificate, whatever the network does.
+def check_certifiable(
+    request: Certify, images: int, held_out: int, labelled: bool, kind: str = "calibration"
+) -> None:
+    """Raise CalibrationDataError where the data cannot give the certificate, whatever the network does.
 
-    Nothing is fitted to ``held_out`` of its ``images``.
+    Nothing is fitted to ``held_out`` of its ``images``, which are called ``kind`` images.
     """
     if request.risk == "accuracy" and not labelled:
         raise CalibrationDataError(
-            "the calibration data has no labels, and a certificate of accuracy counts right answers; give labelled "
+            f"the {kind} images have no labels, and a certificate of accuracy counts right answers; give labelled "
             "images, or certify the disagreement with the full run (--certify-risk disagreement)"
         )
     needed = images_needed(request.bound_for(held_out), request.epsilon, request.delta)
     if held_out < needed:
         total = max(images + 1, math.ceil(needed * images / max(held_out, 1)))
         raise CalibrationDataError(
-            f"{held_out} held-out images of {images} calibration images are too few to certify {request.epsilon:g} "
+            f"{held_out} held-out images of {images} {kind} images are too few to certify {request.epsilon:g} "
             f"with delta {request.delta:g}, even if leaving early cost nothing: {needed} are needed, which are "
-            f"about {total} calibration images; give more, or a larger epsilon"
+            f"about {total} {kind} images; give more, or a larger epsilon"
         )
 

@@ -99,7 +99,7 @@ def confidence_words(accuracy: float, sure: ConfidenceFacts) -> str:
 
 
 def calibration_words(data: CalibrationFacts) -> str:
-    """Return name and size of the calibration set, and of the validation set to which the exits were fitted instead."""
+    """Return name and size of the calibration set, and of the exit images to which the exits were fitted instead."""
     split = f"{number(data.fitting_images)} to fit, {number(data.held_out_images)} held out"
     if data.validation is None:
         labels = "labelled" if data.labelled else "without labels"
@@ -107,7 +107,7 @@ def calibration_words(data: CalibrationFacts) -> str:
     other = data.validation
     exits = f"{number(other.fitting_images)} to fit, {number(other.held_out_images)} held out"
     return (
-        f"{data.name}, {number(data.images)} images ({split}); exits by the validation images {other.name}, "
+        f"{data.name}, {number(data.images)} images ({split}); exits by the exit images {other.name}, "
         f"{number(other.images)} ({exits})"
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.measure.promises import target_words as promised_words
 from seenn_convert.report.narrative.certificate import outcome
 from seenn_convert.report.narrative.exits import confidence_words, exit_rule, target_words
 from seenn_convert.report.numbers import energy, number, percent, plural, ratio, significant
@@ -75,7 +76,10 @@ def _target(conversion: Conversion) -> Iterator[Verdict]:
 def _accuracy(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Verdict]:
     """Say if the loss is larger than asked for, and whether the conversion or the exit loses it."""
     lost, timesteps = round(evaluation.points_lost, 6), max(evaluation.accuracy_at)
-    if target is not None and target.drop is not None:
+    if evaluation.target is not None:
+        check = evaluation.target
+        yield Verdict(check.observed <= check.promised, promised_words(check))
+    elif target is not None and target.drop is not None:
         within = lost <= target.drop
         how = "within" if within else "more than"
         words = f"On this data, early exit is {lost_words(lost)}: {how} the {target.drop:g} points asked for."

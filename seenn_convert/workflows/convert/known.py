@@ -1,15 +1,16 @@
-"""What the user knows of the ANN on new images: how accurate it is, or labelled images that it was not trained on."""
+"""What the user knows of the ANN on new images: how accurate it is, or images that it was not trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from seenn_convert.artifact.provenance import data_facts, is_among
+from seenn_convert.artifact.provenance import is_among
+from seenn_convert.artifact.schema.shared import DataFacts
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, matched_classes
+from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
-from seenn_convert.data.wanted import no_labels
-from seenn_convert.errors import InputError
+from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.progress import Progress
 
 
@@ -19,14 +20,14 @@ class Known:
 
     Attributes:
         accuracy: Share of new images on which the ANN is right, as the user says it; None if he does not.
-        validation: Labelled images that the ANN was not trained on; exits are fitted to them.
+        exit_data: Images that the ANN was not trained on, with labels or without; exits are fitted to them.
 
     Raises:
         InputError: The accuracy is no share of at most 1.
     """
 
     accuracy: float | None = None
-    validation: SampleData | None = None
+    exit_data: SampleData | None = None
 
     def __post_init__(self) -> None:
         """Refuse an accuracy that is none."""
@@ -34,25 +35,43 @@ class Known:
         if said is not None and (isinstance(said, bool) or not isinstance(said, Real) or not 0 < said <= 1):
             raise InputError(f"ann_accuracy must be a share above 0 and at most 1, such as 0.93, got {said!r}")
 
-    def images(self, data: Samples, input_shape: Sequence[int], classes: int, progress: Progress) -> Samples | None:
-        """Return the validation images, preprocessed and numbered as the calibration ``data``; None if there are none.
+    @classmethod
+    def of(cls, accuracy: float | None, exit_data: SampleData | None, validation_data: SampleData | None) -> "Known":
+        """Return what a user says; ``validation_data`` is the older name of ``exit_data``.
 
         Raises:
-            InputError: They do not fit the model, have no labels, or are calibration images.
+            InputError: Both names are given, or the accuracy is none.
         """
-        if self.validation is None:
+        if exit_data is not None and validation_data is not None:
+            raise InputError("validation_data is the older name of exit_data; give one of them")
+        return cls(accuracy, validation_data if exit_data is None else exit_data)
+
+    def exit_images(
+        self,
+        preprocessing: Preprocessing,
+        class_names: Sequence[str] | None,
+        calibration: DataFacts | None,
+        input_shape: Sequence[int],
+        classes: int,
+        progress: Progress,
+    ) -> Samples | None:
+        """Return the exit images, preprocessed and numbered as the ``calibration`` images were; None if there are none.
+
+        Raises:
+            InputError: They do not fit the model, or are calibration images.
+        """
+        if self.exit_data is None:
             return None
-        given, wanted = self.validation, data.preprocessing
-        found = as_samples(given, wanted, progress=progress, input_shape=input_shape)
-        if found.labels is None:
-            raise InputError(no_labels(found.name, "--validation-data (validation_data)"))
+        found = as_samples(self.exit_data, preprocessing, progress=progress, input_shape=input_shape)
         check_shape(found, tuple(input_shape))
-        found = matched_classes(found, data.class_names, classes)
-        checked_labels(found, classes)
-        facts = data_facts(data)
-        if is_among(found, found.fingerprint(), facts):
+        if len(found) < 2:
+            raise CalibrationDataError(f"{found.name}: {len(found)} exit image is too few; give some hundreds")
+        if found.labels is not None:
+            found = matched_classes(found, class_names, classes)
+            checked_labels(found, classes)
+        if calibration is not None and is_among(found, found.fingerprint(), calibration):
             raise InputError(
-                f"{found.name}: the validation images are calibration images; give labelled images that are used for "
-                "nothing else and that the ANN was not trained on"
+                f"{found.name}: the exit images are calibration images; give images that are used for nothing else and "
+                "that the ANN was not trained on, or leave out --exit-data (exit_data) if it was not trained on these"
             )
         return found

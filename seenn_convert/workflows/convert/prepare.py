@@ -72,11 +72,12 @@ def prepare(
     extra_operators: Sequence[Operator] = (),
     extra_passes: Sequence[Pass] = (),
     ann_accuracy: float | None = None,
+    exit_data: SampleData | None = None,
     validation_data: SampleData | None = None,
 ) -> Prepared:
     """Return what conversions of one model have in common; arguments and errors are those of ``convert``."""
     check_options(options)
-    known = Known(ann_accuracy, validation_data)
+    known = Known.of(ann_accuracy, exit_data, validation_data)
     progress("reading the model", 0, 1)
     source, data = read_inputs(
         model, calibration_data, preprocessing, weights, output_name, input_shape, extra_operators, progress

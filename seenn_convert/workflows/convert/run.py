@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment
-from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
@@ -32,8 +30,8 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
-from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.spiking_warnings import depthwise_is_graded
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -50,26 +48,20 @@ from seenn_convert.workflows.convert.prepare import (
     of_stage,
     prepare,
 )
+from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
-from seenn_convert.workflows.convert.stages.exit import calibration_facts, fit_exit
+from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
+from seenn_convert.workflows.convert.stages.front import asked_front, settle_front
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
 __all__ = ["Options", "compile_ann", "convert", "load", "recalibrate"]
 
-ESTIMATED_IMAGES = 16
-"""Held-out images from which the energy is estimated."""
-
-HEAD_GONE = Caution(
-    "policy_head_gone",
-    "the policy head belonged to the network as it was and is gone; attach one again with seenn-convert attach-policy",
-)
-
 VALIDATION_GONE = Caution(
     "validation_gone",
-    "temperatures, exits, expected loss and any certificate came from validation images and now come from the "
-    "calibration images, which the ANN may have memorised; give the validation images again (--validation-data)",
+    "temperatures, exits, expected loss and any certificate came from exit images and now come from the calibration "
+    "images, which the ANN may have memorised; give the exit images again (--exit-data)",
 )
 
 
@@ -87,6 +79,7 @@ def convert(
     extra_operators: Sequence[Operator] = (),
     extra_passes: Sequence[Pass] = (),
     ann_accuracy: float | None = None,
+    exit_data: SampleData | None = None,
     validation_data: SampleData | None = None,
 ) -> Artifact:
     """Convert a pretrained classifier into a spiking network with early exit.
@@ -110,8 +103,9 @@ def convert(
             the outputs; those of stage SNN run on the step, before its exit probe.
         ann_accuracy: Share of new images on which the ANN is right, where that is known; a warning says if it is right
             on clearly more or fewer of the calibration images.
-        validation_data: Labelled images that the ANN was not trained on, of any kind that ``calibration_data`` may be.
-            Temperatures, exit thresholds, expected loss and certificate are then fitted to them.
+        exit_data: Images that the ANN was not trained on, best with labels, of any kind that ``calibration_data`` may
+            be. Temperatures, exit thresholds, expected loss and certificate are then fitted to them.
+        validation_data: The older name of ``exit_data``.
 
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
@@ -121,7 +115,7 @@ def convert(
         model, calibration_data, options, weights, progress,
         output_name=output_name, class_names=class_names, preprocessing=preprocessing, input_shape=input_shape,
         extra_operators=extra_operators, extra_passes=extra_passes, ann_accuracy=ann_accuracy,
-        validation_data=validation_data,
+        exit_data=exit_data, validation_data=validation_data,
     )  # fmt: skip
     return compile_prepared(prepared, options, progress)
 
@@ -144,6 +138,7 @@ def compile_ann(
     relative error against the original, None where it is not known. ``warnings`` are those about the inputs.
     """
     session = open_session(ann, data, options, progress, known)
+    session, front = settle_front(session)
     ann, data = session.ann, session.data
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
@@ -156,14 +151,14 @@ def compile_ann(
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
               *data_cautions(data), *warnings)  # fmt: skip
-    energy = _estimate(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
+    energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
     used, machine = data_facts(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
-        ann_accuracy=known.accuracy, warnings=doubts,
+        ann_accuracy=known.accuracy, front=front, warnings=doubts,
     )  # fmt: skip
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
@@ -186,14 +181,6 @@ def compile_ann(
     )
 
 
-def _estimate(session: Session, model: SpikingModel, exit_counts: Sequence[int]) -> ThreeRuns:
-    """Return the energy estimated from what some held-out images do, if images leave as ``exit_counts`` say."""
-    few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
-    with torch.no_grad():
-        _, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
-    return expected_energy(session.ann, counts, exit_counts)
-
-
 def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
     """Return what the stages read, with the last passes of stage ANN done and everything checked before the work.
 
@@ -201,39 +188,46 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
+    passes = last_passes(options.skips, options.depthwise)
+    ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
-    validation = known.images(data, ann.input_shape, outputs_of(ann), progress)
+    validation = known.exit_images(
+        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress
+    )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
         used = session.exits
-        check_certifiable(options.certify, len(used.data), len(used.split.held_out), used.data.labels is not None)
+        kind, labelled = "calibration" if validation is None else "exit", used.data.labels is not None
+        check_certifiable(options.certify, len(used.data), len(used.split.held_out), labelled, kind)
     return session
 
 
 def recalibrate(
     artifact: Artifact | Path | str,
-    data: SampleData,
+    data: SampleData | None = None,
     options: Options | None = None,
     progress: Progress = silent,
     extra_passes: Sequence[Pass] = (),
     *,
     ann_accuracy: float | None = None,
+    exit_data: SampleData | None = None,
     validation_data: SampleData | None = None,
 ) -> Artifact:
     """Return the artifact with thresholds, temperatures and exit chosen again, from other data or by other options.
 
     Args:
         artifact: What ``convert`` made, or its folder.
-        data: What ``convert`` takes; pixels go through the artifact's preprocessing.
+        data: What ``convert`` takes; pixels go through the artifact's preprocessing. None leaves the network as it is:
+            temperatures, exit thresholds and certificate alone are fitted again, to ``exit_data``.
         options: How to convert; as the artifact was where None.
         progress: Told about each stage.
         extra_passes: Those of stage SNN that ``convert`` was given; the ANN has been through the others.
         ann_accuracy: As for ``convert``.
-        validation_data: As for ``convert``.
+        exit_data: As for ``convert``.
+        validation_data: The older name of ``exit_data``.
 
     Raises:
         InputError: The data does not fit the model.
@@ -241,7 +235,9 @@ def recalibrate(
     artifact = as_artifact(artifact)
     options = options_from_json(artifact.provenance.options) if options is None else options
     check_options(options)
-    known = Known(ann_accuracy, validation_data)
+    known = Known.of(ann_accuracy, exit_data, validation_data)
+    if data is None:
+        return refit_exits(artifact, options, known, progress)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
     check_data(artifact.ann, data)
     if artifact.class_names is not None:
@@ -250,7 +246,7 @@ def recalibrate(
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion
     gone = [VALIDATION_GONE] if _lost_validation(artifact.provenance, fresh.provenance) else []
-    gone += [HEAD_GONE] if artifact.snn.policy_head is not None else []
+    gone += head_gone(artifact)
     if gone and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, *gone)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
@@ -294,6 +290,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         raise InputError(
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
             "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
         )
 
 

@@ -36,7 +36,7 @@ class Session:
         split: Which of it fits, and which judges.
         options: How to convert.
         progress: Told about each stage.
-        validation: Labelled images that the ANN was not trained on; None if there are none.
+        validation: The exit images, which the ANN was not trained on; None if there are none.
     """
 
     ann: Program
@@ -48,7 +48,7 @@ class Session:
 
     @property
     def exits(self) -> "Session":
-        """The session whose data the exits are fitted to: the validation images, or else the calibration data."""
+        """The session whose data the exits are fitted to: the exit images, or else the calibration data."""
         if self.validation is None:
             return self
         split = split_calibration(len(self.validation), self.options.seed)

@@ -47,6 +47,7 @@ class Inputs(TypedDict, total=False):
     extra_operators: Sequence[Operator]
     extra_passes: Sequence[Pass]
     ann_accuracy: float | None
+    exit_data: SampleData | None
     validation_data: SampleData | None
 
 
@@ -64,7 +65,7 @@ def explore(
 ) -> Artifact:
     """Convert by several settings and return the network of the one preferred; its report tells about the others.
 
-    All are judged on the held-out part of the calibration data, or of the validation data if there is any. The setting
+    All are judged on the held-out part of the calibration data, or of the exit images if there are any. The setting
     in ``options`` is always among them. ``artifact.report.conversion.exploration`` holds what they give.
 
     Args:
@@ -141,11 +142,11 @@ class _Trier:
 
 
 def _few(prepared: Prepared, count: int) -> Prepared:
-    """Return the same with ``count`` of the calibration images, and of the validation images."""
-    validation = prepared.known.validation
-    if isinstance(validation, Samples):
-        validation = validation.take(count)
-    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, validation=validation))
+    """Return the same with ``count`` of the calibration images, and of the exit images."""
+    exits = prepared.known.exit_data
+    if isinstance(exits, Samples):
+        exits = exits.take(count)
+    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=exits))
 
 
 def _reported(
@@ -167,7 +168,9 @@ def _reported(
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
-        good_for=good_for(best, conversion.graded_skips.connections > 0, base.device),
+        good_for=good_for(
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
+        ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]
     conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))

@@ -1,4 +1,4 @@
-"""Validation images are read like calibration images, and numbered as they are."""
+"""Exit images are read like calibration images, and numbered as they are."""
 
 from dataclasses import replace
 
@@ -6,6 +6,9 @@ import pytest
 import small_artifacts as small
 import torch
 
+from seenn_convert.artifact.provenance import data_facts
+from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.progress import silent
 from seenn_convert.workflows.convert.known import Known
@@ -13,30 +16,41 @@ from seenn_convert.workflows.convert.known import Known
 NAMES = ("low", "middle", "high")
 
 
+def read(known: Known, own: Dataset) -> Samples | None:
+    facts = data_facts(own)
+    return known.exit_images(own.preprocessing, own.class_names, facts, small.SHAPE, small.CLASSES, silent)
+
+
 def test_nothing_known_is_no_images() -> None:
-    assert Known(0.9).images(small.dataset(), small.SHAPE, small.CLASSES, silent) is None
+    assert read(Known(0.9), small.dataset()) is None
 
 
 def test_classes_are_matched_by_name_with_those_of_the_calibration_images() -> None:
     own, other = small.dataset(20).with_classes(NAMES), small.dataset(20, seed=3)
     turned = replace(other, source=replace(other.source, class_names=("high", "middle", "low")))
-    found = Known(validation=turned).images(own, small.SHAPE, small.CLASSES, silent)
+    found = read(Known(exit_data=turned), own)
     assert torch.equal(found.labels, 2 - other.labels)
 
 
 @pytest.mark.parametrize(("images", "words"), [
     (small.dataset(20), "are calibration images"), (small.dataset(10), "are calibration images"),
-    (small.dataset(20, seed=3, labelled=False), "has no labels"),
+    (small.dataset(1, seed=3), "1 exit image is too few"),
     (small.as_dataset(torch.zeros(4, 1, 9, 9), torch.zeros(4, dtype=torch.int64)), "images have shape"),
 ])  # fmt: skip
-def test_images_that_cannot_validate(images: object, words: str) -> None:
+def test_images_that_cannot_serve(images: Dataset, words: str) -> None:
     data = small.dataset(20)
-    images = data.subset(range(10)) if len(images) == 10 else images  # type: ignore[arg-type]
+    images = data.subset(range(10)) if len(images) == 10 else images
     with pytest.raises(InputError, match=words):
-        Known(validation=images).images(data, small.SHAPE, small.CLASSES, silent)  # type: ignore[arg-type]
+        read(Known(exit_data=images), data)
 
 
-def test_missing_labels_are_asked_for_by_the_name_of_the_option() -> None:
-    images = small.dataset(20, seed=3, labelled=False)
-    with pytest.raises(InputError, match=r"has no labels; --validation-data \(validation_data\) needs an npz with 'y'"):
-        Known(validation=images).images(small.dataset(20), small.SHAPE, small.CLASSES, silent)
+def test_labels_are_not_needed() -> None:
+    found = read(Known(exit_data=small.dataset(20, seed=3, labelled=False)), small.dataset(20))
+    assert len(found) == 20 and found.labels is None
+
+
+def test_both_names_mean_the_same_and_exclude_each_other() -> None:
+    images = small.dataset(20, seed=3)
+    assert Known.of(0.9, images, None).exit_data is Known.of(0.9, None, images).exit_data is images
+    with pytest.raises(InputError, match="validation_data is the older name of exit_data"):
+        Known.of(None, images, images)

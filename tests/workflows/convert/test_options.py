@@ -39,7 +39,8 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         "timesteps": 4, "neuron": "if", "threshold": "percentile 99",
         "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
-        "encode": "auto", "skips": "graded", "depthwise": "graded", "certify": None,
+        "encode": "auto", "skips": "graded", "depthwise": "graded", "front": "none", "front_budget": 0.1,
+        "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 
@@ -129,6 +130,7 @@ def test_a_rule_that_an_older_version_did_not_record_exactly_is_asked_for() -> N
         options_from_json(old)
     assert options_from_json(old, MaxRule()).rule == MaxRule()
     assert options_from_json({**old, "threshold": "auto"}).rule == AutoRule()
+    assert options_from_json({**old, "threshold": "auto"}).depthwise == "spiking"  # as it was then
 
 
 def test_a_neuron_type_is_a_name_or_a_value() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.choices import CORRECTION_NAMES, SCORE_NAMES, Correction, ScoreName
+from seenn_convert.cli.console import conversion_text
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
@@ -368,6 +369,33 @@ def test_recalibrating_an_artifact_gives_what_converting_gives(tmp_path: Path) -
         recalibrate(again, small.as_dataset(torch.zeros(8, 1, 9, 9), None), options)
 
 
+def test_recalibrating_changes_what_depthwise_convolutions_read(tmp_path: Path) -> None:
+    """Either way the artifact is the one that converting gives, and it comes back from its folder."""
+
+    class Separable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(
+                nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU6(), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU(),
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, small.CLASSES),
+            )  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x)
+
+    torch.manual_seed(0)
+    net, data, plain = Separable().eval(), small.dataset(40), Options(2, calibration="fast", correction="none")
+    made = {which: convert(net, data, replace(plain, depthwise=which)) for which in ("graded", "spiking")}
+    for which, other in (("graded", "spiking"), ("spiking", "graded")):
+        again = recalibrate(made[other], data, replace(plain, depthwise=which))
+        assert same_bits(again, made[which])
+        again.save(tmp_path / which)
+        assert same_bits(load_artifact(tmp_path / which), again)
+        assert len(again.model().layers) == {"graded": 2, "spiking": 3}[which]
+        assert (again.report.conversion.graded_depthwise is not None) == (which == "graded")
+        assert ("depthwise convolution reads" in conversion_text(again.report)) == (which == "graded")
+
+
 def test_load_gives_a_model_that_runs(tmp_path: Path) -> None:
     small.artifact().save(tmp_path / "net")
     model = load(str(tmp_path / "net"))
@@ -382,7 +410,6 @@ def test_progress_goes_through_the_stages() -> None:
         "reading the model",
         "calibrating",
         "choosing thresholds",
-        "choosing thresholds with biases",
         "correcting means",
         "ANN",
         "tuning the exit",
@@ -445,7 +472,7 @@ def test_too_few_images_to_certify_are_said_before_the_work() -> None:
                 progress=lambda *what: told.append(what[0]))  # fmt: skip
     assert "calibrating" not in told
     unlabelled = small.dataset(400, labelled=False)
-    with pytest.raises(CalibrationDataError, match="has no labels"):
+    with pytest.raises(CalibrationDataError, match="the calibration images have no labels"):
         convert(small.trained_net(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
 
 

@@ -37,6 +37,6 @@ def test_long_runs_are_compared_without_the_biases_that_they_end_without() -> No
 def test_images_of_an_update_are_counted_and_in_the_type_of_the_ann() -> None:
     told: list[tuple[str, int, int]] = []
     one = Session(small.ann_program(), small.dataset(), split_calibration(96, 0), Options(), lambda *w: told.append(w))
-    batches = list(one.updates("correcting means", 3, [0, 1, 2, 3]))
+    batches = list(one.images("correcting means", 3, [0, 1, 2, 3]))
     assert [len(batch) for batch in batches] == [3, 1] and batches[0].dtype is torch.float32
     assert told == [("correcting means", done, 4) for done in (0, 3, 4)]

@@ -1,12 +1,15 @@
 """Fit the exit decision: all timesteps run once over the calibration data, and everything is read from that."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, ValidationFacts
+from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.shared import AnnRight
 from seenn_convert.data.checks import checked_labels
 from seenn_convert.exits.readouts import collect_readouts
@@ -16,6 +19,8 @@ from seenn_convert.exits.tune import ExitTuning, tune_exit
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
+from seenn_convert.measure.ann_confidence import ann_confidence
+from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import probe_pass
 from seenn_convert.rows import ROW_FLOOR
@@ -23,12 +28,19 @@ from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.session import Session
 
+ESTIMATED_IMAGES = 16
+"""Held-out images from which the energy is estimated."""
+
 
 def fit_exit(session: Session, spiking: Program) -> ExitTuning:
-    """Run the calibration set through all timesteps once and fit the exit decision to it."""
+    """Run the data of the session through all timesteps once and fit the exit decision to it."""
+    unscaled = torch.ones(session.options.timesteps, dtype=session.ann.input_dtype)
+    return fit_probed(session, run_passes(spiking, [probe_pass(session.ann, session.options.exit_score, unscaled)]))
+
+
+def fit_probed(session: Session, probed: Program) -> ExitTuning:
+    """Do the same with a network that has an exit probe already, whose temperatures play no part."""
     ann, data, options = session.ann, session.data, session.options
-    score, unscaled = options.exit_score, torch.ones(options.timesteps, dtype=ann.input_dtype)
-    probed = run_passes(spiking, [probe_pass(ann, score, unscaled)])
     model = SpikingModel(probed, options.timesteps, FixedPolicy(options.timesteps)).to(options.device)
     target, step_time = _in_timesteps(session, model)
     with torch.no_grad():
@@ -40,7 +52,7 @@ def fit_exit(session: Session, spiking: Program) -> ExitTuning:
         readouts = collect_readouts(
             model, images, ann_logits, labels, keep_logits=True, row_floor=floor, progress=counter.add
         )
-    return replace(tune_exit(readouts, session.split, target, score, options.certify), step_time=step_time)
+    return replace(tune_exit(readouts, session.split, target, options.exit_score, options.certify), step_time=step_time)
 
 
 def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | None, StepTime | None]:
@@ -53,10 +65,19 @@ def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | N
     return ExitTarget(timesteps=found.timesteps), found
 
 
+def estimated_energy(session: Session, model: SpikingModel, exit_counts: Sequence[int]) -> ThreeRuns:
+    """Return the energy estimated from what some held-out images do, if images leave as ``exit_counts`` say."""
+    few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
+    with torch.no_grad():
+        _, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
+    return expected_energy(session.ann, counts, exit_counts)
+
+
 def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
-    """Return the data of a conversion, how it was split, and how often the ANN is right on it."""
-    data, exits = session.data, session.exits
-    right = tuning.ann_right if session.validation is None else _ann_right(session)
+    """Return the data of a conversion, how it was split, and what the ANN answers on it."""
+    data, exits = session.data, session.validation
+    logits = tuning.ann_logits if exits is None else _ann_logits(session)
+    right = _ann_right(logits, data.labels)
     return CalibrationFacts(
         name=Path(data.name).name,
         images=len(data),
@@ -64,21 +85,31 @@ def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
         fitting_images=len(session.split.fitting),
         held_out_images=len(session.split.held_out),
         ann_right=None if right is None else AnnRight(of="calibration", images=len(data), right=right),
-        validation=None if session.validation is None else ValidationFacts(
-            name=Path(exits.data.name).name,
-            images=len(exits.data),
-            fitting_images=len(exits.split.fitting),
-            held_out_images=len(exits.split.held_out),
-            ann_right=AnnRight(of="validation", images=len(exits.data), right=tuning.ann_right or 0),
-        ),
-    )  # fmt: skip
+        ann_confidence=ann_confidence(logits, data.labels),
+        validation=None if exits is None else exit_facts(session.exits, tuning),
+    )
 
 
-def _ann_right(session: Session) -> int | None:
-    """Return on how many of the calibration images the ANN is right, None without labels."""
-    ann, labels = session.ann, session.data.labels
-    if labels is None:
-        return None
+def exit_facts(session: Session, tuning: ExitTuning) -> ValidationFacts:
+    """Return the exit images, which are the data of the ``session``, how they were split, and the ANN's answers."""
+    data, right = session.data, tuning.ann_right
+    return ValidationFacts(
+        name=Path(data.name).name,
+        images=len(data),
+        fitting_images=len(session.split.fitting),
+        held_out_images=len(session.split.held_out),
+        ann_right=None if right is None else AnnRight(of="validation", images=len(data), right=right),
+        ann_confidence=ann_confidence(tuning.ann_logits, data.labels),
+    )
+
+
+def _ann_logits(session: Session) -> Tensor:
+    """Return what the ANN says of the calibration images."""
+    ann = session.ann
     with torch.no_grad():
-        logits = run_ann(ann, session.data, images_together(ann, session.options.batch_size), session.progress)
-    return int((logits.argmax(dim=-1) == labels).sum())
+        return run_ann(ann, session.data, images_together(ann, session.options.batch_size), session.progress)
+
+
+def _ann_right(logits: Tensor, labels: Tensor | None) -> int | None:
+    """Return on how many images the ANN is right, None without labels."""
+    return None if labels is None else int((logits.argmax(dim=-1) == labels).sum())

@@ -1,0 +1,68 @@
+"""Whether what a conversion promised holds on images that had no part in it, and the likely reason if it does not."""
+
+import math
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import Tensor
+
+from seenn_convert.artifact.schema.evaluation import CertificateCheck, ExitDrift, Reason, TargetCheck
+from seenn_convert.measure.ann_gap import AGAIN, REFIT, Gap
+from seenn_convert.measure.intervals import NORMAL_95, points_lost
+
+C = TypeVar("C", CertificateCheck, TargetCheck)
+
+REASONS: dict[Reason, str] = {
+    "memorised": "The exits were fitted to images that the ANN has probably seen in training, and nothing is promised "
+    f"for new ones; fit them to images that it was not trained on: {REFIT}",
+    "mixed_up": "Classes, labels or preprocessing of these images are probably mixed up; check those first",
+    "other_kind": "These images are probably of another kind than those to which the exits were fitted; calibrate "
+    f"again with images of this kind: {AGAIN}",
+    "chance": "The ANN answers these images as well as those to which the exits were fitted, and they leave at the "
+    f"same timesteps, so the draw of those was probably unlucky; fit the exits to more images: {REFIT}",
+}
+"""What is said of a promise that fails."""
+
+
+def check_target(
+    asked: float | None, expected: float, ann_right: Tensor, right: Tensor, error: float = 0.0
+) -> TargetCheck:
+    """Return what early exit loses here; ``holds`` is False only where chance does not explain it.
+
+    Args:
+        asked: Points that may be lost against the ANN; None if something else was asked for.
+        expected: Points that the held-out images let expect.
+        ann_right: Whether the ANN is right, ``(N,)`` bool.
+        right: Whether early exit is, ``(N,)`` bool.
+        error: Standard error of ``expected``.
+    """
+    lost, half = points_lost(ann_right, right)
+    found = TargetCheck(
+        asked=asked, expected=expected, observed=lost, interval95=(lost - half, lost + half), holds=True
+    )
+    as_asked = asked is not None and lost - half <= asked
+    return replace(found, holds=as_asked or lost - expected <= math.hypot(half, NORMAL_95 * error))
+
+
+def likely_reason(gap: Gap | None, drift: ExitDrift | None) -> Reason:
+    """Return why promises fail on images, by how the ANN answers them and by when they leave."""
+    if gap is not None:
+        return gap.reason
+    return "other_kind" if drift is not None and drift.drifted else "chance"
+
+
+def with_reason(check: C | None, reason: Reason) -> C | None:
+    """Return a check with the reason, if there is a check and it found that the promise fails."""
+    return check if check is None or check.holds else replace(check, reason=reason)
+
+
+def target_words(check: TargetCheck) -> str:
+    """Return what early exit was to lose at most, what it loses, and why it loses more, if it clearly does."""
+    low, high = check.interval95
+    asked = "" if check.asked is None else f"{check.asked:.4g} points asked for, "
+    facts = f"{check.observed:.2f} points below the ANN (95% CI {low:.2f} to {high:.2f}; {asked}"
+    facts += f"{check.expected:.2f} expected)"
+    if not check.holds:
+        return f"The exit target does not hold here: {facts}. {REASONS[check.reason or 'chance']}."
+    chance = "" if check.observed <= check.promised else ", as far as so few images can tell"
+    return f"The exit target holds here{chance}: {facts}."

@@ -1,0 +1,147 @@
+"""Fit the exits of a converted network again, to other images; the network stays as it is."""
+
+import copy
+from dataclasses import replace
+
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.schema.conversion import CalibrationFacts
+from seenn_convert.artifact.schema.manifest import ConversionFacts
+from seenn_convert.artifact.schema.provenance import CalibrationOrigin, Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.data.checks import classes_of
+from seenn_convert.data.samples import Samples
+from seenn_convert.errors import InputError
+from seenn_convert.exits.certificates.certificate import check_certifiable
+from seenn_convert.exits.tune import ExitTuning, split_calibration
+from seenn_convert.ir.program import Program
+from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.suspicions import suspicions
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.replace_temperatures import ReplaceTemperatures
+from seenn_convert.progress import Progress
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.known import Known
+from seenn_convert.workflows.convert.options import Options, options_from_json
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.exit import estimated_energy, exit_facts, fit_probed
+
+OF_EXITS = ("target", "certify", "seed")
+"""Options of a conversion that decide about the exits alone."""
+
+HEAD_GONE = Caution(
+    "policy_head_gone",
+    "the policy head belonged to the network as it was and is gone; attach one again with seenn-convert attach-policy",
+)
+
+
+def head_gone(artifact: Artifact) -> list[Caution]:
+    """Return the warning that a network calibrated again has lost the policy head that it had."""
+    return [] if artifact.snn.policy_head is None else [HEAD_GONE]
+
+
+def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Progress) -> Artifact:
+    """Return the artifact with temperatures, exit thresholds and certificate fitted to the exit images alone.
+
+    Raises:
+        InputError: There are no exit images, they do not fit the model, or an option would change the network.
+    """
+    origin = artifact.provenance.calibration
+    if origin is None:
+        raise InputError("the artifact does not say how it was calibrated; give calibration images, too (--data, data)")
+    _check_options(artifact, options)
+    shape, names, classes = artifact.snn.input_shape, artifact.class_names, classes_of(artifact.snn)
+    data = known.exit_images(artifact.preprocessing, names, origin, shape, classes, progress)
+    if data is None:
+        raise InputError(
+            "no images are given; give calibration images (--data, data), or images that the ANN was not trained on to "
+            "fit the exits alone (--exit-data, exit_data)"
+        )
+    session = _session(artifact, data, options, progress)
+    bare = replace(copy.deepcopy(artifact.snn), policy_head=None)
+    session.ann.graph_module.to(options.device)
+    tuning = fit_probed(session, bare)
+    snn = run_passes(bare, [ReplaceTemperatures(tuning.temperatures)])
+    report = _report(artifact, session, snn, origin, tuning, known.accuracy)
+    session.ann.graph_module.to("cpu")
+    for graph in (snn.graph_module, snn.stem):
+        assert graph is not None
+        graph.to("cpu")
+    return replace(
+        artifact,
+        snn=snn,
+        policy=tuning.policy,
+        certificate=tuning.certificate,
+        provenance=_provenance(artifact, data, options),
+        facts=ConversionFacts.of_report(report),
+        report=report,
+    )
+
+
+def _check_options(artifact: Artifact, options: Options) -> None:
+    """Raise InputError where the options would make another network."""
+    before, after = options_from_json(artifact.provenance.options).to_json(), options.to_json()
+    changed = [name for name, value in after.items() if name not in OF_EXITS and before.get(name) != value]
+    if changed:
+        raise InputError(
+            f"{', '.join(changed)} would change the network, which takes calibration images (--data, data); give them, "
+            "or change target and certificate only"
+        )
+
+
+def _session(artifact: Artifact, data: Samples, options: Options, progress: Progress) -> Session:
+    split = split_calibration(len(data), options.seed)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None, "exit")
+    return Session(artifact.ann, data, split, options, progress)
+
+
+def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenance:
+    return replace(
+        artifact.provenance,
+        validation=data_facts(data),
+        policy=None,
+        options=options.to_json(),
+        environment=environment(),
+    )
+
+
+def _report(
+    artifact: Artifact,
+    session: Session,
+    snn: Program,
+    origin: CalibrationOrigin,
+    tuning: ExitTuning,
+    accuracy: float | None,
+) -> Report:
+    """Return the report of the conversion as it is now."""
+    options, facts = session.options, artifact.facts
+    model = SpikingModel(snn, options.timesteps, tuning.policy).to(options.device)
+    doubts = suspicions(session.ann, session.data, tuning.ann_logits, session.split.held_out)
+    conversion = conversion_report(
+        session.ann, snn, origin.thresholds, tuning, _facts(artifact, session, origin, tuning),
+        neuron=options.neuron_type.name, target=options.target, parity=facts.parity,
+        energy=estimated_energy(session, model, tuning.exit_counts), ann_accuracy=accuracy,
+        warnings=(*doubts, *head_gone(artifact)),
+    )  # fmt: skip
+    before = artifact.report.conversion
+    conversion = conversion if before is None else replace(conversion, passes=before.passes)
+    known = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
+    return Report(model=known, conversion=conversion, environment=environment())
+
+
+def _facts(artifact: Artifact, session: Session, origin: CalibrationOrigin, tuning: ExitTuning) -> CalibrationFacts:
+    """Return the calibration images, as far as the artifact knows them, and the exit images."""
+    before = split_calibration(origin.images, options_from_json(artifact.provenance.options).seed)
+    facts = artifact.facts if artifact.provenance.validation is None else ConversionFacts()  # else of other images
+    return CalibrationFacts(
+        name=origin.name,
+        images=origin.images,
+        labelled=tuning.labelled,
+        fitting_images=len(before.fitting),
+        held_out_images=len(before.held_out),
+        ann_right=facts.ann_right,
+        ann_confidence=facts.ann_confidence,
+        validation=exit_facts(session, tuning),
+    )

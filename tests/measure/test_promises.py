@@ -1,0 +1,87 @@
+"""A promise fails on other images only where chance does not explain it, and the reason leads to the advice."""
+
+import math
+
+import pytest
+import torch
+
+from seenn_convert.artifact.schema.evaluation import ExitDrift, Reason
+from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.measure.ann_gap import Gap
+from seenn_convert.measure.promises import REASONS, check_target, likely_reason, target_words, with_reason
+
+
+def right(lost: int, gained: int, images: int = 1000) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return where the ANN is right and where early exit is: it loses some right answers and gains others."""
+    ann, early = torch.ones(images, dtype=torch.bool), torch.ones(images, dtype=torch.bool)
+    early[:lost], ann[lost : lost + gained] = False, False
+    return ann, early
+
+
+def drift(drifted: bool) -> ExitDrift:
+    return ExitDrift(
+        p_value=0.0, distance=0.5, bins=4, calibration_average_timesteps=2, average_timesteps=4, drifted=drifted
+    )
+
+
+def test_the_interval_is_that_of_paired_differences() -> None:
+    found = check_target(0.5, 0.4, *right(30, 10))
+    variance = (40 / 1000 - 0.02**2) * 1000 / 999
+    half = 196 * math.sqrt(variance / 1000)
+    assert found.observed == pytest.approx(2.0)
+    assert found.interval95 == pytest.approx((2 - half, 2 + half), abs=1e-3)
+
+
+@pytest.mark.parametrize(("asked", "expected", "holds"), [
+    (0.5, 0.4, False), (1.0, 0.4, True), (None, 0.4, False), (None, 0.9, True), (0.5, 0.9, True)
+])  # fmt: skip
+def test_it_fails_if_the_loss_is_clearly_above_what_was_asked_for_and_what_was_expected(
+    asked: float | None, expected: float, holds: bool
+) -> None:
+    """30 lost and 10 gained of 1,000: at least 0.76 points, 95 % sure."""
+    assert check_target(asked, expected, *right(30, 10)).holds is holds
+
+
+def test_what_is_expected_has_an_error_of_its_own() -> None:
+    """Lost 2.0 points, with a standard error of 0.63; expected 0.4. So 1.6 is chance if the other error is 0.52."""
+    given = (None, 0.4, *right(30, 10))
+    assert not check_target(*given, error=0.5).holds and check_target(*given, error=0.54).holds
+
+
+def test_exchangeable_images_are_hardly_ever_said_to_break_the_promise() -> None:
+    """The true loss is the one expected: the lower end of a 95 % interval is above it in 2.5 % of the draws."""
+    generator = torch.Generator().manual_seed(0)
+    lost, gained = 0.03, 0.01
+    failed = 0
+    for _ in range(1000):
+        chance = torch.rand(1000, generator=generator)
+        ann, early = ~((chance >= lost) & (chance < lost + gained)), chance >= lost
+        failed += not check_target(None, 100 * (lost - gained), ann, early).holds
+    assert failed <= 45  # 25 expected; more than 45 with probability below 1e-4
+
+
+def test_the_reason_is_the_gap_of_the_ann_else_the_drift_else_chance() -> None:
+    gap = Gap("memorised", Caution("ann_gap", ""))
+    assert likely_reason(gap, drift(True)) == "memorised"
+    assert likely_reason(None, drift(True)) == "other_kind"
+    assert likely_reason(None, drift(False)) == likely_reason(None, None) == "chance"
+
+
+@pytest.mark.parametrize(("reason", "advice"), [
+    ("memorised", "seenn-convert calibrate ARTIFACT --exit-data NEW"),
+    ("other_kind", "seenn-convert calibrate ARTIFACT --data DATA"),
+    ("chance", "more images"), ("mixed_up", "check those first"),
+])  # fmt: skip
+def test_a_failure_is_told_with_its_reason_and_what_to_do(reason: Reason, advice: str) -> None:
+    check = with_reason(check_target(0.5, 0.4, *right(30, 10)), reason)
+    words = target_words(check)
+    assert check.reason == reason and REASONS[reason] in words and advice in words
+    assert "does not hold here: 2.00 points below the ANN" in words
+    assert "0.5 points asked for, 0.40 expected" in words
+
+
+def test_what_holds_needs_no_reason() -> None:
+    kept, unsure = (with_reason(check_target(0.5, 0.4, *right(*few)), "chance") for few in ((3, 3), (12, 4)))
+    assert kept.reason is unsure.reason is with_reason(None, "chance") is None
+    assert target_words(kept).startswith("The exit target holds here: 0.00 points")
+    assert target_words(unsure).startswith("The exit target holds here, as far as so few images can tell: 0.80")
