@@ -68,9 +68,9 @@ def test_too_little_time_converts_the_setting_given() -> None:
 def test_if_nothing_reaches_the_target_the_setting_given_is_converted_whatever_it_takes() -> None:
     """Binary neurons miss it at every T that fits, and the setting given, which reaches it, would not fit."""
     base = Options(neuron="if", timesteps=64)
-    world = World(seconds=30.0)
+    world = World(seconds=32.0)
     found = world.search(base, vary=("timesteps",))
-    assert [one.reached for one in found.trials] == [False, True] and world.now - 100.0 > 30.0
+    assert [one.reached for one in found.trials] == [False, True] and world.now - 100.0 > 32.0
     assert found.best.options == base and found.best.trial.reached
     assert command_line(base) not in found.left_out
 
