@@ -53,7 +53,7 @@ def _measure(name: str, model: str, given: dict[str, Any]) -> list[dict[str, Any
         test = test.subset([place for place, index in enumerate(test.indices) if index not in taken])
     start = time.process_time()
     kept = sc.explore(
-        model, calibration, minutes=given["minutes"], prefer=given["prefer"], validation_data=validation,
+        model, calibration, minutes=given["minutes"], prefer=given["prefer"], exit_data=validation,
         clock=time.process_time,
     )  # fmt: skip
     seconds = time.process_time() - start
@@ -85,7 +85,7 @@ def _again(trial: Trial, model: str, calibration: sc.Dataset, validation: sc.Dat
         timesteps=trial.timesteps,
         calibration=trial.calibration,  # type: ignore[arg-type]
     )
-    return sc.convert(model, calibration, options, validation_data=validation)
+    return sc.convert(model, calibration, options, exit_data=validation)
 
 
 def _compared(trial: Trial, artifact: sc.Artifact, test: sc.Dataset, evaluated: int) -> dict[str, Any]:
