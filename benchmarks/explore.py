@@ -84,6 +84,7 @@ def _again(trial: Trial, model: str, calibration: sc.Dataset, validation: sc.Dat
         neuron=trial.neuron,
         timesteps=trial.timesteps,
         calibration=trial.calibration,  # type: ignore[arg-type]
+        front=trial.front,
     )
     return sc.convert(model, calibration, options, exit_data=validation)
 
