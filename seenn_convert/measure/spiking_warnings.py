@@ -60,10 +60,11 @@ def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Cauti
     """Yield a warning if early exit is estimated to take more energy than the ANN; ``counted`` says by what images."""
     if energy.early_exit > energy.ann:
         spikes = "let spikes drive more (--encode always), or " if encoding_helps(ann) else ""
+        front = "give up the analog front (--front none), or " if front_names(ann) else ""
         yield Caution(
             "more_energy",
             f"the estimate from operation counts on {counted} says {energy.early_exit / energy.ann:.1f} times the "
-            f"energy of the ANN; {spikes}leave earlier (a smaller -T, a larger --target-drop)",
+            f"energy of the ANN; {spikes}{front}leave earlier (a smaller -T, a larger --target-drop)",
         )
 
 

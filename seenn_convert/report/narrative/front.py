@@ -25,4 +25,4 @@ def spiking_words(share: float, front: FrontFacts) -> str:
 
 def _tried(front: FrontFacts) -> str:
     fronts = plural(sum(one.activations > 0 for one in front.tried), "front was", "fronts were")
-    return f"{fronts} tried within {percent(front.budget, 0)} on {front.images} images"
+    return f"{fronts} tried within {100 * front.budget:g}\u00a0% on {front.images} images"

@@ -77,7 +77,7 @@ def _off(session: Session, possible: Sequence[Cut]) -> str:
         least = possible[1]
         return (
             f"the smallest (--front {least.activations}) would let {least.share:.0%} of the multiply-accumulates run "
-            f"once per image, and --front-budget allows {options.front_budget:.0%}"
+            f"once per image, and --front-budget allows {100 * options.front_budget:g}%"
         )
     return ""
 
