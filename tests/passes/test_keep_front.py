@@ -14,6 +14,7 @@ from seenn_convert.ir.program import Program, format_program
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.keep_front import KeepFront
@@ -95,6 +96,23 @@ def test_a_quantised_activation_keeps_its_levels() -> None:
     (analog,) = [module for _, module in kept.calls() if isinstance(module, Analog)]
     assert isinstance(analog.operator, QuantisedReLU) and analog.operator.levels == 4
     assert format_program(KeepFront(0)(kept)) == format_program(ann)
+
+
+def test_activations_before_depthwise_convolutions_count_too() -> None:
+    """Kept in the front or not, they are graded; taken back, they are what they were."""
+    model = toys.toy(
+        lambda m, x: m.head(torch.relu(m.depthwise(torch.relu(m.point(torch.relu(m.stem(x)))))).mean((2, 3))),
+        stem=toys.conv(), point=nn.Conv2d(4, 4, 1), depthwise=toys.conv(4, 4, groups=4), head=nn.Linear(4, 5),
+    )  # fmt: skip
+    before = harness.ann_program(model)
+    graded = CarryDepthwise()(before)
+
+    assert front_names(KeepFront(1)(graded)) == ("relu",)
+    assert front_names(harness.check_pass(KeepFront(2), graded)) == ("relu", "relu_1")
+    assert stem_calls(spiking(KeepFront(1)(graded))) == stem_calls(spiking(KeepFront(2)(graded)))
+    assert format_program(CarryDepthwise()(KeepFront(0)(KeepFront(2)(graded)))) == format_program(graded)
+    with pytest.raises(PreconditionError, match="leave none to spike"):
+        KeepFront(3)(graded)
 
 
 def test_places_that_would_encode_stay_graded() -> None:
