@@ -253,7 +253,9 @@ def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     own = ExitScore("lead", Lead(2.0))
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
     assert converted.policy.to_json()["policy"] == converted.provenance.options["score"] == "lead"
-    planned = attach_policy(converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1))
+    planned = attach_policy(
+        converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1)
+    )
     artifact = replace(planned, policy=PlannedPolicy(ThresholdPolicy("lead", (0.3,) * 5)))
     artifact.save(tmp_path / "net")
     with pytest.raises(ArtifactError, match="exit score 'lead' is none of confidence, .*hand it over"):
@@ -283,7 +285,9 @@ def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path,
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
     run = collect_readouts(converted.model(), [IMAGES])
     medians = run.scores.median(dim=1).values.tolist()
-    artifact = replace(converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0)))  # half of them leave at each timestep
+    artifact = replace(
+        converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0))
+    )  # half of them leave at each timestep
     model, steps = artifact.model(), exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)
