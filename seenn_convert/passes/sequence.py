@@ -21,6 +21,7 @@ from seenn_convert.passes.drop_no_ops import DropNoOps
 from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
+from seenn_convert.passes.grade_gates import GradeGates
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
@@ -43,6 +44,7 @@ ANN_PASSES: tuple[Pass, ...] = (
     DropDoubledReLU(),  # behind pooling, which may have stood between the two
     FoldAffine(),  # behind pooling, which then stands no longer between an affine and the layer that reads it
     SplitLeakyReLU(),  # behind all that takes a leaky activation as one
+    GradeGates(),  # behind all that makes or moves activations
     OrderChannelsLast(),  # last: the weights are final
 )
 
