@@ -52,7 +52,10 @@ def _measure(name: str, model: str, given: dict[str, Any]) -> list[dict[str, Any
         taken = set(validation.indices)
         test = test.subset([place for place, index in enumerate(test.indices) if index not in taken])
     start = time.process_time()
-    kept = sc.explore(model, calibration, minutes=given["minutes"], prefer=given["prefer"], validation_data=validation)
+    kept = sc.explore(
+        model, calibration, minutes=given["minutes"], prefer=given["prefer"], exit_data=validation,
+        clock=time.process_time,
+    )  # fmt: skip
     seconds = time.process_time() - start
     found = _exploration(kept)
     default = [trial for trial in found.trials if trial.options == found.default]
@@ -81,8 +84,9 @@ def _again(trial: Trial, model: str, calibration: sc.Dataset, validation: sc.Dat
         neuron=trial.neuron,
         timesteps=trial.timesteps,
         calibration=trial.calibration,  # type: ignore[arg-type]
+        front=trial.front,
     )
-    return sc.convert(model, calibration, options, validation_data=validation)
+    return sc.convert(model, calibration, options, exit_data=validation)
 
 
 def _compared(trial: Trial, artifact: sc.Artifact, test: sc.Dataset, evaluated: int) -> dict[str, Any]:

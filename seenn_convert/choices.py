@@ -53,7 +53,7 @@ GRADIENT_NAMES: tuple[Gradient, ...] = get_args(Gradient)
 Prefer = Literal["accuracy", "steps", "time", "energy"]
 PREFER_NAMES: tuple[Prefer, ...] = get_args(Prefer)
 
-Varied = Literal["neuron", "timesteps", "calibration"]
+Varied = Literal["neuron", "timesteps", "calibration", "front"]
 VARIED_NAMES: tuple[Varied, ...] = get_args(Varied)
 
 SEEDS = (-(2**63), 2**64 - 1)

@@ -145,7 +145,9 @@ def calibration_options(function: F) -> F:
     """Add the options of ``convert`` and ``calibrate``."""
     for option in (
         json_option,
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the data."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing and splitting images."),
+        click.option("--calibration-images", type=click.IntRange(min=0), default=1000, show_default=True,
+                     help="Draw N images of the data if it has more, each class by its share; 0 uses all."),
         device_option,
         batch_size_option(128),
         click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,
@@ -260,7 +262,7 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 
 SAME_NAMES = (
     "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
-    "calibration", "correction", "score", "batch_size", "device", "seed",
+    "calibration", "correction", "score", "calibration_images", "batch_size", "device", "seed",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
 """What an artifact does not record, since the result does not depend on it."""

@@ -1,135 +1,26 @@
 """Read MODEL, whatever it is: an ``.onnx`` file, a ``.pt2`` file, ``package.module:factory``, or a module."""
 
-import importlib
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_notes
-from seenn_convert.errors import NOT_FINITE, InputError, PostconditionError, SeennConvertError, reason_of
-from seenn_convert.finite import first_not_finite
-from seenn_convert.frontend.classifier import AS_IT_IS, Reading, as_classifier
+from seenn_convert.errors import InputError, SeennConvertError, reason_of
+from seenn_convert.frontend.classifier import as_classifier
+from seenn_convert.frontend.factory import call_factory, check_file, is_factory, is_file_format
 from seenn_convert.frontend.outputs import choose, select
-from seenn_convert.frontend.rounding import differs_by_jumps, rounds
+from seenn_convert.frontend.source import Source
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.exported import image_type, reference, with_sizes
-from seenn_convert.frontend.torch.one_image import no_function
 from seenn_convert.frontend.torch.read import from_exported, from_torch, read_pt2, refusal
 from seenn_convert.frontend.torch.whole_numbers import pixel_range_of, whole_number_notes
-from seenn_convert.frontend.weights import load_weights
-from seenn_convert.ir.interpreter import relative_error
-from seenn_convert.ir.program import Program
-from seenn_convert.regular_files import check_regular
 
-TORCH_TOLERANCE = 1e-5
 OTHER_CHANNELS = {1: 3, 3: 1}
 """Grey and colour: what image data can be turned into where a model does not take it as it is."""
-
-
-NOT_WHOLE = (
-    "the file takes whole numbers and the images hold others, as resizing makes them: the network computes with these "
-    "as they are, and the file itself with the nearest whole ones"
-)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model as it was read.
-
-    Attributes:
-        program: What will be converted, at stage ANN.
-        name: File name, factory or class.
-        format: ``"onnx"``, ``"pt2"`` or ``"module"``.
-        path: The file that holds its weights, if there is one.
-        reference: The original: maps images ``(B, *input_shape)`` to what it returns for them; None for ONNX, which
-            onnxruntime runs.
-        output_name: Output that holds the logits; None if the model has only one.
-        notes: Sentences for the user on how it was read where that was not plain.
-        pixel_range: The numbers that stand for black and white if the model's own input type says that they are not
-            0 and 1.
-        reading: How the program's logits follow from what the original returns.
-    """
-
-    program: Program
-    name: str
-    format: str
-    path: Path | None = None
-    reference: Callable[[Tensor], Tensor] | None = None
-    output_name: str | None = None
-    notes: tuple[str, ...] = ()
-    pixel_range: tuple[float, float] | None = None
-    reading: Reading = AS_IT_IS
-
-    def check(self, images: Tensor) -> float:
-        """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
-
-        Raises:
-            InputError: The original itself returns NaN or infinity for these images.
-            PostconditionError: The error is above 1e-5 and not due to the jumps of a network that rounds, or that of
-                float32 against onnxruntime, which names the node.
-        """
-        if self.format == "onnx" and self.path is not None:
-            return self._check_onnx(self.path, images)
-        if self.reference is None:
-            return 0.0
-        images = images.to(self.program.input_dtype)
-        if self.pixel_range is not None:
-            images = images.round().clamp(*self.pixel_range)  # the original takes no others
-        with torch.no_grad():
-            expected = self._run_reference(self.reference, images)
-            found = self._as_original(images)
-            error = relative_error(found, expected)
-        if not error <= TORCH_TOLERANCE and not (
-            rounds(self.program) and differs_by_jumps(found, expected, self.reference, images, TORCH_TOLERANCE)
-        ):
-            reason = no_function(self.reference, images, TORCH_TOLERANCE)
-            if reason is not None:
-                raise InputError(f"{self.name}: {reason}")
-            raise PostconditionError(
-                f"{self.name}: the program read from it differs by {error:.2g} relative; report the model"
-            )
-        return error
-
-    def with_notes(self, notes: Sequence[str]) -> "Source":
-        """Return the source with more sentences for the user."""
-        return replace(self, notes=(*self.notes, *notes))
-
-    def noted(self, images: Tensor) -> "Source":
-        """Return the source with a note if it takes whole numbers and these images hold others."""
-        if self.pixel_range is None or torch.equal(images.round(), images.round(decimals=3)):
-            return self
-        return self.with_notes([NOT_WHOLE])
-
-    def _as_original(self, images: Tensor) -> Tensor:
-        """Return what the original returns for ``images``, as the program computes it."""
-        return self.reading.original(self.program(images))
-
-    def _run_reference(self, reference: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        try:
-            expected = reference(images.clone())  # it may write to its input
-        except Exception as error:  # the user's code may raise anything
-            raise InputError(
-                f"{self.name}: it fails on a batch of {len(images)} images ({reason_of(error)}); check that it takes "
-                "batches of any size"
-            ) from error
-        row = first_not_finite(expected)
-        if row is not None:
-            raise InputError(f"{self.name}: {NOT_FINITE} (first at image {row})")
-        return expected
-
-    def _check_onnx(self, path: Path, images: Tensor) -> float:
-        from seenn_convert.frontend.onnx.parity import check_against_onnxruntime
-        from seenn_convert.frontend.onnx.reader import read_onnx
-
-        images = images.to(self.program.input_dtype)
-        network = read_onnx(path, self.output_name, self.program.input_shape)
-        check_against_onnxruntime(path, network, images, output_name=self.output_name)
-        return check_against_onnxruntime(path, self._as_original, images, output_name=self.output_name)
 
 
 def read_model(
@@ -180,10 +71,10 @@ def _read(
     if path.suffix == ".onnx":
         return _from_onnx(path, output_name, input_shape)
     if path.suffix == ".pt2":
-        _check_file(path)
+        check_file(path)
         return _from_pt2(path, input_shape, output_name, extra_operators)
-    if _is_factory(path):
-        module, notes = _call_factory(str(model), weights)
+    if is_factory(path):
+        module, notes = call_factory(str(model), weights)
         source = _from_module(module, str(model), input_shape, output_name, extra_operators, weights)
         return replace(source, notes=(*notes, *source.notes))
     if not path.exists() and "." in path.name:
@@ -191,7 +82,7 @@ def _read(
             f"{path}: no such file; check the path, or if a function returns the model, give package.module:factory, "
             "with a colon before the function"
         )
-    _check_file(path)
+    check_file(path)
     raise InputError(
         f"{path}: not a model format that can be read; give .onnx, .pt2 or package.module:factory, "
         "the last with a .safetensors or .pth file as its weights"
@@ -224,8 +115,8 @@ def read_for_images(
     if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
         shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
         return read_model(model, shape, weights, output_name, extra_operators)
-    if isinstance(model, (str, Path)) and _is_factory(model):
-        module, notes = _call_factory(str(model), weights)
+    if isinstance(model, (str, Path)) and is_factory(model):
+        module, notes = call_factory(str(model), weights)
         channels, *size = image_shape
         others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS and len(size) == 2 else []
         others += [(*size, channels) for channels, *size in [image_shape, *others] if len(size) == 2]
@@ -245,12 +136,7 @@ def _accepted(module: nn.Module, shape: Sequence[int], others: Sequence[Sequence
 
 def _with_layout(source: Source) -> Source:
     """Return the source with a note on how images lie in its input, unless that is as usual."""
-    return replace(source, notes=(*source.notes, *layout_notes(source.program)))
-
-
-def is_file_format(model: str | Path) -> bool:
-    """Return whether ``model`` names a file that knows the shape of its input."""
-    return Path(model).suffix in (".onnx", ".pt2")
+    return source.with_notes(layout_notes(source.program))
 
 
 def open_input(model: str | Path) -> tuple[int | None, ...] | None:
@@ -263,10 +149,6 @@ def open_input(model: str | Path) -> tuple[int | None, ...] | None:
 
     with damage_told(path):
         return open_shape(load_model(path, with_weights=False), path)
-
-
-def _is_factory(model: str | Path) -> bool:
-    return not is_file_format(model) and ":" in str(model) and not Path(model).exists()
 
 
 def _from_module(
@@ -313,7 +195,7 @@ def _from_onnx(path: Path, output_name: str | None, input_shape: Sequence[int] |
     from seenn_convert.frontend.onnx.file import output_names
     from seenn_convert.frontend.onnx.reader import read_onnx
 
-    _check_file(path)
+    check_file(path)
     if output_name is None:
         names = output_names(path)
         choose(names, [True] * len(names), None)
@@ -327,40 +209,3 @@ def _classifier(source: Source) -> Source:
     """Return the source with a program that returns logits ``(B, K)``."""
     program, reading = as_classifier(source.program)
     return replace(source, program=program, reading=reading, notes=(*source.notes, *reading.notes()))
-
-
-def _call_factory(spec: str, weights: Path | str | None) -> tuple[nn.Module, tuple[str, ...]]:
-    """Return the module in eval mode, with the weights of a file if one is given, and notes on these."""
-    if not isinstance(weights, Path | str | None):
-        raise InputError(f"weights are named by the path of their file, got {type(weights).__name__}")
-    module_name, _, factory_name = spec.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
-    except Exception as error:  # importing runs the user's code, which may raise anything
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        remedy = f"check the name, or install {missing}" if missing else "give package.module:factory"
-        raise InputError(f"{spec}: cannot be imported ({error}); {remedy}") from error
-    if isinstance(factory, nn.Module):
-        raise InputError(
-            f"{spec} is a module, not a function that returns one; write such a function, 'def make(): return "
-            f"{factory_name}', and give {module_name}:make"
-        )
-    try:
-        model = factory()
-    except Exception as error:
-        raise InputError(f"{spec}: calling it without arguments failed ({reason_of(error)})") from error
-    if not isinstance(model, nn.Module):
-        raise InputError(f"{spec} returns {type(model).__name__}, not an nn.Module")
-    notes: tuple[str, ...] = ()
-    if weights is not None:
-        _check_file(Path(weights))
-        notes = load_weights(model, Path(weights), spec)
-    return model.eval(), notes
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder but not an artifact; check the path")
-    check_regular(path)

@@ -1,8 +1,9 @@
 """Leave the first activations analog: what they see is the same at every timestep, so none of them has to spike."""
 
+from seenn_convert.analysis.front import ACTIVATIONS
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, GradedReLU
+from seenn_convert.ir.operators import Analog, Graded, GradedReLU
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.carry_skips import original_of
@@ -26,13 +27,13 @@ class KeepFront(Pass):
 
     def requires(self, program: Program) -> None:
         """At least one activation is left to spike."""
-        found = sum(isinstance(module, (*SPIKING_OPERATORS, Analog)) for _, module in program.calls())
+        found = sum(isinstance(module, (*ACTIVATIONS, Analog)) for _, module in program.calls())
         if self.activations and not 0 < self.activations < found:
             raise PreconditionError(f"{self.activations} of {found} activations in the front leave none to spike")
 
     def rewrite(self, draft: Draft) -> None:
         """Keep the first ones; the others are activations."""
-        activations = list(draft.modules_of(*SPIKING_OPERATORS, Analog))
+        activations = list(draft.modules_of(*ACTIVATIONS, Analog))
         kept = {node for node, _ in activations[: self.activations]}
         for node, _ in draft.modules_of(GradedReLU):
             original = original_of(draft, node)
@@ -43,4 +44,4 @@ class KeepFront(Pass):
             if isinstance(module, Analog) and node not in kept:
                 draft.replace_module(node, module.operator)
             elif not isinstance(module, Analog) and node in kept:
-                draft.replace_module(node, Analog(module))
+                draft.replace_module(node, Analog(module.operator if isinstance(module, Graded) else module))

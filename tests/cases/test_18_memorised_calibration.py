@@ -80,7 +80,10 @@ def test_a_stated_accuracy_shows_the_gap_at_conversion() -> None:
 def test_with_validation_images_the_confidence_is_honest() -> None:
     mended = converted("validation")
     text = said(mended)["calibration_memorised"]
-    assert f"{ann_accuracy(*OWN):.1%} of the calibration images and right on {ann_accuracy(*VALIDATION):.1%} of the exit" in text
+    assert (
+        f"{ann_accuracy(*OWN):.1%} of the calibration images and right on {ann_accuracy(*VALIDATION):.1%} of the exit"
+        in text
+    )
     assert honesty(mended) < 0.08 < 0.2 < honesty(converted())
     facts = mended.report.conversion.calibration
     assert (facts.images, facts.validation.images, facts.exits.held_out_images) == (400, 600, 240)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seenn_convert.errors import InputError, PostconditionError
-from seenn_convert.frontend.load import Source, read_model
+from seenn_convert.frontend.load import read_model
+from seenn_convert.frontend.source import Source
 from seenn_convert.ir.program import format_program
 
 SHAPE = (3, 8, 8)

@@ -14,7 +14,9 @@ from torch.export import Dim
 from torch.nn import functional as F
 
 from seenn_convert.errors import InputError, PostconditionError
-from seenn_convert.frontend.load import Source, is_file_format, read_for_images, read_model
+from seenn_convert.frontend.factory import is_file_format
+from seenn_convert.frontend.load import read_for_images, read_model
+from seenn_convert.frontend.source import Source
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.program import Program
 from seenn_convert.sample import FOLDER as SAMPLE

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 import toys
+from patient_neuron import PatientNeuron
 from small_operators import OUTSIDE
 from torch import Tensor, nn
 
@@ -28,7 +29,6 @@ from seenn_convert.neurons.layers import (
     GroupNeuron,
     MultiLevelEncoder,
     MultiLevelNeuron,
-    Neuron,
     SignedNeuron,
     TrackingEncoder,
     TrackingNeuron,
@@ -242,21 +242,6 @@ def test_the_options_as_text_leave_out_defaults(module: nn.Module, text: str) ->
     assert options_text(module) == text
 
 
-class LazyNeuron(Neuron):
-    """A user's own: it fires at a multiple of its threshold."""
-
-    state_names, options, alphabet = ("v",), ("patience",), (0, 1)
-
-    def __init__(self, v_threshold: Tensor, v_initial: Tensor, patience: int) -> None:
-        super().__init__(v_threshold, v_initial)
-        self.patience = patience
-
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        v = v + current
-        output = (v >= self.patience * self.v_threshold).to(v.dtype) * self.v_threshold
-        return output, v - output
-
-
 class Scale(operators.CustomOperator):
     """An operator of a user's own."""
 
@@ -271,11 +256,11 @@ class Scale(operators.CustomOperator):
 
 
 @pytest.mark.parametrize(("module", "inputs"), [
-    (LazyNeuron(THRESHOLD, THRESHOLD, 2), (torch.ones(1, 3), torch.ones(1, 3))), (Scale(3.0), (torch.ones(1, 3),)),
+    (PatientNeuron(THRESHOLD, THRESHOLD, 2), (torch.ones(1, 3), torch.ones(1, 3))), (Scale(3.0), (torch.ones(1, 3),)),
 ])  # fmt: skip
 def test_a_class_of_the_users_own_comes_back_if_it_is_handed_in(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     description = json.loads(json.dumps(describe_module(module)))
-    back = build_module(description, tensors_of(module), Extras(modules=(LazyNeuron, Scale)))
+    back = build_module(description, tensors_of(module), Extras(modules=(PatientNeuron, Scale)))
 
     assert type(back) is type(module)
     for before, after in zip(module(*inputs), back(*inputs), strict=True):
@@ -285,7 +270,7 @@ def test_a_class_of_the_users_own_comes_back_if_it_is_handed_in(module: nn.Modul
 
 
 def test_a_name_of_the_closed_list_is_never_another_class() -> None:
-    Impostor = type("BinaryNeuron", (LazyNeuron,), {})
+    Impostor = type("BinaryNeuron", (PatientNeuron,), {})
     with pytest.raises(TypeError, match="BinaryNeuron is not an operator"):
         describe_module(Impostor(THRESHOLD, THRESHOLD, 1))
     description = describe_module(BinaryNeuron(THRESHOLD, THRESHOLD))

@@ -78,6 +78,7 @@ class ValidationFacts:
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
         ann_confidence: How sure it is of its answers; None if an older version converted.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ValidationFacts:
     held_out_images: int
     ann_right: AnnRight | None = None
     ann_confidence: AnnConfidence | None = None
+    drawn_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,7 @@ class CalibrationFacts:
         ann_right: How often the ANN is right on all of them; None without labels.
         ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -111,6 +114,7 @@ class CalibrationFacts:
     ann_right: AnnRight | None = None
     ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
+    drawn_from: int | None = None
 
     @property
     def exits(self) -> "CalibrationFacts | ValidationFacts":

@@ -14,7 +14,9 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
-from seenn_convert.frontend.load import Source, is_file_format, open_input, read_for_images, read_model
+from seenn_convert.frontend.factory import is_file_format
+from seenn_convert.frontend.load import open_input, read_for_images, read_model
+from seenn_convert.frontend.source import Source
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.progress import Progress, silent
 from seenn_convert.workflows.convert.from_file import in_range, sizes_of_data

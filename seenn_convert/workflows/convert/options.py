@@ -35,9 +35,11 @@ class Options:
             with ``certify`` whatever that allows; of the two the more careful one decides.
         score: What decides about leaving: one of ``scores.SCORE_NAMES``, or an ``ExitScore`` of your own, which
             ``load_artifact`` must be given again.
+        calibration_images: How many of the calibration images are used, and of the exit images: so many are drawn
+            if there are more, each class by its share. 0 for all.
         batch_size: Images that run together.
         device: Where to run.
-        seed: Of the split of the calibration data.
+        seed: Of the draw and the split of the calibration data.
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
@@ -66,6 +68,7 @@ class Options:
     correction: choices.Correction | None = None
     target: ExitTarget | None = None
     score: choices.ScoreName | ExitScore = "confidence"
+    calibration_images: int = 1000
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
@@ -85,6 +88,7 @@ class Options:
         problems = choices.settle_numbers(
             self,
             timesteps=choices.Range(1, MOST_TIMESTEPS, whole=True),
+            calibration_images=choices.Range(0, whole=True, name="the calibration images to use"),
             batch_size=choices.COUNT,
             seed=choices.SEED,
             neuron_levels=choices.Range(whole=True, optional=True),
@@ -144,6 +148,7 @@ class Options:
             "target": None if self.target is None else asdict(self.target),
             "certify": None if self.certify is None else asdict(self.certify),
             "score": self.exit_score.name,
+            "calibration_images": self.calibration_images,
             "seed": self.seed,
         }
 
@@ -162,7 +167,7 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
     """
     same = (
         "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "per_channel",
-        "calibration", "correction", "score", "seed",
+        "calibration", "correction", "score", "calibration_images", "seed",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):

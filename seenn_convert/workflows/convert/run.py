@@ -37,6 +37,7 @@ from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.drawing import used_images
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
@@ -195,7 +196,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     validation = known.exit_images(
-        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress
+        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress, options
     )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
@@ -242,6 +243,7 @@ def recalibrate(
     check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
+    data = used_images(data, options)
     model, parity = artifact.provenance.model, artifact.facts.parity
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion

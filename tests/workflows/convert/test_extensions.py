@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 import small_artifacts as small
 import torch
+from patient_neuron import PatientNeuron
 from torch import Tensor, nn
 
 from seenn_convert.artifact.artifact import load_artifact
@@ -117,21 +118,6 @@ def test_a_rule_of_ones_own_makes_the_thresholds() -> None:
     largest = own.provenance.calibration.thresholds.layers["relu"].maximum
     assert max(own.provenance.calibration.thresholds.layers["relu"].v_threshold) == largest / 2
     assert own.provenance.options["threshold"] == "half of the maximum"
-
-
-class PatientNeuron(Neuron):
-    """A layer of a user's own: it fires only at a multiple of its threshold."""
-
-    state_names, options, alphabet = ("v",), ("patience",), (0, 1)
-
-    def __init__(self, v_threshold: Tensor, v_initial: Tensor, patience: float) -> None:
-        super().__init__(v_threshold, v_initial)
-        self.patience = patience
-
-    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        v = v + current
-        output = (v >= self.patience * self.v_threshold).to(v.dtype) * self.v_threshold
-        return output, v - output
 
 
 @dataclass(frozen=True)

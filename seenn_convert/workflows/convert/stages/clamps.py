@@ -10,7 +10,7 @@ from seenn_convert.analysis.memory import images_together
 from seenn_convert.calibration.observe import check_images
 from seenn_convert.data.samples import Samples
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.frontend.load import Source
+from seenn_convert.frontend.source import Source
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.program import Program
