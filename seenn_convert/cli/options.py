@@ -182,10 +182,10 @@ def calibration_options(function: F) -> F:
                           "--calibration fast, the one that suits T)."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail if spikes drive less than this share of the multiply-accumulates [0]."),
-        click.option("--front-budget", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+        click.option("--front-budget", type=click.FloatRange(0, 1), default=0.125, show_default=True,
                      help="Largest share of the multiply-accumulates that --front auto may let run once per image, "
                           "what comes before the first activation included."),
-        click.option("--front", type=FRONT, default="none", show_default=True,
+        click.option("--front", type=FRONT, default="auto", show_default=True,
                      help="Analog front: leave the first N activations graded, so that they and the layers up to the "
                           "first neurons run once per image; auto tries what the budget allows and takes what is best "
                           "for the target."),

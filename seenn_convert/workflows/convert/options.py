@@ -76,8 +76,8 @@ class Options:
     encode: choices.Encode = "auto"
     skips: choices.Skips = "graded"
     depthwise: choices.Depthwise = "graded"
-    front: choices.Front | int = "none"
-    front_budget: float = 0.1
+    front: choices.Front | int = "auto"
+    front_budget: float = 0.125
     require_spiking: float = 0.0
     certify: Certify | None = None
 

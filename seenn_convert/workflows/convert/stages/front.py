@@ -7,7 +7,7 @@ from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.analysis.front import Cut, cuts, front_names
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.errors import InputError
-from seenn_convert.ir.operators import SPIKING_OPERATORS, Graded
+from seenn_convert.ir.operators import Graded
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.carry_depthwise import CarryDepthwise
@@ -44,10 +44,9 @@ def settle_front(session: Session) -> tuple[Session, FrontFacts]:
     say in it when it chooses exits and certifies them. A front that was asked for by number is there already.
     """
     options, ann = session.options, session.ann
-    possible = cuts(_all_activations(ann))
-    off = _off(session, possible)
-    offered = _distinct(_within(possible, options.front_budget), ann)
-    trials, images = tried(session, offered) if _searches(session, off) else ([], 0)
+    offered = cuts(KeepFront(0)(ann) if front_names(ann) else ann)  # shares as they are, with all that stays graded
+    off = _off(session, offered)
+    trials, images = tried(session, _within(offered, options.front_budget)) if _searches(session, off) else ([], 0)
     if trials and (chosen := best_of(trials).cut.activations):
         ann = run_passes(ann, [KeepFront(chosen)])
     facts = FrontFacts(
@@ -55,7 +54,7 @@ def settle_front(session: Session) -> tuple[Session, FrontFacts]:
         budget=options.front_budget,
         names=front_names(ann),
         share=sum(site.share for site in call_sites(ann) if site.treatment == "stem"),
-        possible=tuple(cut.activations for cut in possible),
+        possible=tuple(cut.activations for cut in cuts(_all_activations(ann))),
         tried=tuple(one.facts for one in trials),
         images=images,
         off=off,
@@ -68,15 +67,6 @@ def _all_activations(ann: Program) -> Program:
     if any(isinstance(module, Graded) for _, module in ann.calls()):
         ann = CarryDepthwise(graded=False)(ann)
     return KeepFront(0)(ann) if front_names(ann) else ann
-
-
-def _distinct(cuts: Sequence[Cut], ann: Program) -> list[Cut]:
-    """Return the cuts that leave different neurons of ``ann``, and some; graded activations are none."""
-    neurons = {node.name for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
-    found: dict[frozenset[str], Cut] = {}
-    for cut in cuts:
-        found.setdefault(frozenset(neurons.difference(cut.names)), cut)
-    return [cut for left, cut in found.items() if left]
 
 
 def _searches(session: Session, off: str) -> bool:
