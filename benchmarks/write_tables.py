@@ -33,6 +33,12 @@ TITLES = {
         "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing. To compare "
         "ideas, only 40 images calibrate (48 for the row that `judge` judges), so every row is worse than with hundreds.",
     ),
+    "front": (
+        "Analog fronts",
+        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images "
+        "(Lite0: 100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are "
+        "points of accuracy below the ANN; the energy is estimated from operation counts.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",

@@ -1,8 +1,9 @@
 """Leave the first activations analog: what they see is the same at every timestep, so none of them has to spike."""
 
+from seenn_convert.analysis.front import ACTIVATIONS
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, Graded, GradedReLU
+from seenn_convert.ir.operators import Analog, Graded, GradedReLU
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.carry_skips import original_of
@@ -27,14 +28,14 @@ class KeepFront(Pass):
 
     def requires(self, program: Program) -> None:
         """At least one activation is left to spike."""
-        found = [module for _, module in program.calls() if isinstance(module, (*SPIKING_OPERATORS, Analog, Graded))]
+        found = [module for _, module in program.calls() if isinstance(module, (*ACTIVATIONS, Analog))]
         left = [module for module in found[self.activations :] if not isinstance(module, Graded)]
         if self.activations < 0 or (self.activations and not left):
             raise PreconditionError(f"{self.activations} of {len(found)} activations in the front leave none to spike")
 
     def rewrite(self, draft: Draft) -> None:
         """Keep the first ones; the others are activations."""
-        activations = list(draft.modules_of(*SPIKING_OPERATORS, Analog, Graded))
+        activations = list(draft.modules_of(*ACTIVATIONS, Analog))
         kept = {node for node, _ in activations[: self.activations]}
         for node, _ in draft.modules_of(GradedReLU):
             original = original_of(draft, node)

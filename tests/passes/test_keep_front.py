@@ -7,7 +7,7 @@ import toys
 from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites
-from seenn_convert.analysis.front import front_names
+from seenn_convert.analysis.front import ACTIVATIONS, front_names
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, GradedReLU, QuantisedReLU
 from seenn_convert.ir.program import Program, format_program
@@ -151,3 +151,15 @@ def test_the_outputs_tend_to_those_of_the_ann_with_a_front() -> None:
     errors = [float((mean - ann(images)).abs().max()) for mean in (means[3], means[-1])]
 
     assert errors[1] < errors[0] / 4
+
+
+def test_activations_that_depthwise_convolutions_read_count_as_well() -> None:
+    """They are graded in any case; in the front they do not vary in time, and behind it they stay what they are."""
+    before = CarryDepthwise()(harness.ann_program(toys.depthwise()))
+    counted = [node.name for node, module in before.calls() if isinstance(module, ACTIVATIONS)]
+    kept = harness.check_pass(KeepFront(1), before)
+    after = CarryDepthwise()(CarryDepthwise(graded=False)(KeepFront(0)(kept)))
+
+    assert front_names(kept) == (counted[0],)
+    assert format_program(after) == format_program(before)
+    assert harness.check_pass(KeepFront(0), CarryDepthwise(graded=False)(kept)).history
