@@ -34,9 +34,9 @@ TITLES = {
     ),
     "front": (
         "Analog fronts",
-        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images (Lite0: "
-        "100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are points of "
-        "accuracy below the ANN; the energy is estimated from operation counts.",
+        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images "
+        "(Lite0: 100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are "
+        "points of accuracy below the ANN; the energy is estimated from operation counts.",
     ),
     "exits": (
         "Strategies for early exit",

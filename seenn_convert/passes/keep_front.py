@@ -15,8 +15,9 @@ class KeepFront(Pass):
     Before: ``image -> conv -> relu -> conv -> relu -> y``     After: ``image -> conv -> analog(relu) -> conv -> relu``
     No neurons replace what is kept, so it does not vary in time, and the stem takes it, with all layers up to the first
     neurons. The first in the order of the graph depend on no later ones. What was kept before and is not among them
-    becomes an activation again, just as it was. Graded copies of what is kept say the same as the activation: their
-    readers read that.
+    becomes an activation again, just as it was. What stays graded in front of depthwise convolutions counts as an
+    activation, too, and is left as it is behind the front. Graded copies of what is kept say the same as the
+    activation: their readers read that.
 
     Args:
         activations: How many; 0 keeps none.
@@ -27,9 +28,10 @@ class KeepFront(Pass):
 
     def requires(self, program: Program) -> None:
         """At least one activation is left to spike."""
-        found = sum(isinstance(module, (*ACTIVATIONS, Analog)) for _, module in program.calls())
-        if self.activations and not 0 < self.activations < found:
-            raise PreconditionError(f"{self.activations} of {found} activations in the front leave none to spike")
+        found = [module for _, module in program.calls() if isinstance(module, (*ACTIVATIONS, Analog))]
+        left = [module for module in found[self.activations :] if not isinstance(module, Graded)]
+        if self.activations < 0 or (self.activations and not left):
+            raise PreconditionError(f"{self.activations} of {len(found)} activations in the front leave none to spike")
 
     def rewrite(self, draft: Draft) -> None:
         """Keep the first ones; the others are activations."""

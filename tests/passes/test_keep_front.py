@@ -98,6 +98,23 @@ def test_a_quantised_activation_keeps_its_levels() -> None:
     assert format_program(KeepFront(0)(kept)) == format_program(ann)
 
 
+def test_activations_before_depthwise_convolutions_count_too() -> None:
+    """Kept in the front or not, they are graded; taken back, they are what they were."""
+    model = toys.toy(
+        lambda m, x: m.head(torch.relu(m.depthwise(torch.relu(m.point(torch.relu(m.stem(x)))))).mean((2, 3))),
+        stem=toys.conv(), point=nn.Conv2d(4, 4, 1), depthwise=toys.conv(4, 4, groups=4), head=nn.Linear(4, 5),
+    )  # fmt: skip
+    before = harness.ann_program(model)
+    graded = CarryDepthwise()(before)
+
+    assert front_names(KeepFront(1)(graded)) == ("relu",)
+    assert front_names(harness.check_pass(KeepFront(2), graded)) == ("relu", "relu_1")
+    assert stem_calls(spiking(KeepFront(1)(graded))) == stem_calls(spiking(KeepFront(2)(graded)))
+    assert format_program(CarryDepthwise()(KeepFront(0)(KeepFront(2)(graded)))) == format_program(graded)
+    with pytest.raises(PreconditionError, match="leave none to spike"):
+        KeepFront(3)(graded)
+
+
 def test_places_that_would_encode_stay_graded() -> None:
     """Two layers read graded values then, once for an image; only the last layer reads spikes."""
     ann = InsertEncoders()(harness.ann_program(gated()))

@@ -165,3 +165,16 @@ def test_a_network_of_quantised_activations_can_be_searched() -> None:
     front = converted(model, front="auto", front_budget=1.0).report.conversion.front
 
     assert [one.activations for one in front.tried] == [0, 1]
+
+
+def test_activations_that_are_graded_anyway_are_numbered_and_not_tried() -> None:
+    """The second is in front of a depthwise convolution, which the stem takes with the first: they keep the same out."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)).eval()
+    artifact = converted(model, front="auto", front_budget=1.0, timesteps=2)
+    front = artifact.report.conversion.front
+
+    assert front.possible == (0, 1, 2, 3)
+    assert [one.activations for one in front.tried] == [0, 1, 3]
+    assert converted(model, front=2, timesteps=2).report.conversion.front.names == ("layer_1", "layer_3")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from seenn_convert.choices import VARIED_NAMES
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.neurons.types import Group
 from seenn_convert.workflows.convert.options import Options
@@ -45,9 +46,9 @@ def test_short_runs_come_first() -> None:
 def test_rounds_go_from_cheap_to_dear_and_what_has_to_spike_has_no_front() -> None:
     fast, balanced = {"calibration": "fast"}, {"calibration": "balanced"}
     base = Options(front="none")
-    assert rounds(base, left_open(base)) == (fast, {**fast, "front": "auto"}, balanced)
+    assert rounds(base, VARIED_NAMES) == (fast, {**fast, "front": "auto"}, balanced)
     assert rounds(Options(front="auto"), ("front",)) == (balanced, {**balanced, "front": "none"})
-    assert rounds(replace(base, require_spiking=0.5), left_open(base)) == (fast, balanced)
+    assert rounds(replace(base, require_spiking=0.5), VARIED_NAMES) == (fast, balanced)
     assert rounds(Options(calibration="deep"), ()) == ({"calibration": "deep"},)
 
 
