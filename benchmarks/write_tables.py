@@ -53,6 +53,10 @@ TITLES = {
         "How often certificates are broken",
         "CIFAR-10, 1,000 draws of calibration images per row.",
     ),
+    "promises": (
+        "What is promised, and what holds",
+        "Exits and certificates fitted to training images and to new ones, judged on other new images of CIFAR-10.",
+    ),
     "conversion_time": (
         "How long a conversion takes",
         "Nothing else ran on the machine.",
