@@ -32,6 +32,12 @@ TITLES = {
         "thresholds at the largest activations, no front and no encoders. *Divergence* is that of the answers from the "
         "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing.",
     ),
+    "explore": (
+        "Settings found by exploring",
+        "What `--explore` promised on held-out images for the settings of its frontier and for the default one, and what test images "
+        "show, each with half of its 95 % interval; `evaluate` measured time and energy on some of the test images. Much other work ran "
+        "on the machine, so times are rough.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
