@@ -21,7 +21,7 @@ from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.runtime.policies import exit_steps
 
 SHOWN = (1, 2, 4, 8, 12, 16)
-COUNTED_IMAGES = 64
+COUNTED_IMAGES = 32
 
 
 @click.command()

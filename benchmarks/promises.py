@@ -184,7 +184,7 @@ def _at(logits: Tensor, steps: Tensor) -> Tensor:
 
 def _reason(facts: CalibrationFacts, tuning: ExitTuning, judging: dict[str, Any], steps: Tensor) -> Reason:
     """Return the likely reason if a promise fails, as ``evaluate`` finds it."""
-    known = Answers(facts.exits.ann_right, facts.exits.ann_confidence)
+    known = Answers(facts.exits.ann_right, facts.exits.ann_confidence, facts.validation is not None)
     here = Answers(_right("new", judging), ann_confidence(judging["ann"], judging["labels"]))
     counts = torch.bincount(steps - 1, minlength=len(tuning.exit_counts)).tolist()
     drift = exit_drift(dict(enumerate(tuning.exit_counts, 1)), dict(enumerate(counts, 1)))

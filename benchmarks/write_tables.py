@@ -34,9 +34,15 @@ TITLES = {
     ),
     "explore": (
         "Settings found by exploring",
-        "What `--explore` promised on held-out images for the settings of its frontier and for the default one, and what test images "
-        "show, each with half of its 95 % interval; `evaluate` measured time and energy on some of the test images. Much other work ran "
-        "on the machine, so times are rough.",
+        "What `--explore` promised on held-out images for the settings of its frontier and for the default one, and "
+        "what test images show, each with half of its 95 % interval; `evaluate` measured time and energy on some of the "
+        "test images. Much other work ran on the machine, so times are rough.",
+    ),
+    "front": (
+        "Analog fronts",
+        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images "
+        "(Lite0: 100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are "
+        "points of accuracy below the ANN; the energy is estimated from operation counts.",
     ),
     "exits": (
         "Strategies for early exit",

@@ -151,3 +151,30 @@ def test_for_timesteps_the_front_that_is_the_nearest_then_wins() -> None:
 def test_every_kind_of_target_can_be_searched_for(target: ExitTarget) -> None:
     front = converted(deep(), front="auto", front_budget=0.7, target=target).report.conversion.front
     assert [one.activations for one in front.tried] == [0, 1, 2]
+
+
+def test_a_network_of_quantised_activations_can_be_searched() -> None:
+    """Those in the front keep their levels, and no threshold is asked of them."""
+
+    class Levels(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.floor(torch.clamp(x / 0.5, 0, 1) * 4 + 0.5) / 4 * 0.5
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), Levels(), nn.Linear(4, 16), Levels(), nn.Linear(16, 3)).eval()
+    front = converted(model, front="auto", front_budget=1.0).report.conversion.front
+
+    assert [one.activations for one in front.tried] == [0, 1]
+
+
+def test_activations_that_are_graded_anyway_are_numbered_and_not_tried() -> None:
+    """The second is in front of a depthwise convolution, which the stem takes with the first: they keep the same out."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)).eval()
+    artifact = converted(model, front="auto", front_budget=1.0, timesteps=2)
+    front = artifact.report.conversion.front
+
+    assert front.possible == (0, 1, 2, 3)
+    assert [one.activations for one in front.tried] == [0, 1, 3]
+    assert converted(model, front=2, timesteps=2).report.conversion.front.names == ("layer_1", "layer_3")

@@ -402,6 +402,9 @@ def test_recalibrating_changes_what_depthwise_convolutions_read(tmp_path: Path) 
         assert same_bits(load_artifact(tmp_path / which), again)
         assert len(again.model().layers) == {"graded": 2, "spiking": 3}[which]
         assert (again.report.conversion.graded_depthwise is not None) == (which == "graded")
+        front = recalibrate(again, data, replace(plain, depthwise=other, front=2))
+        assert same_bits(front, convert(net, data, replace(plain, depthwise=other, front=2)))
+        assert len(front.model().layers) == 1  # behind the depthwise convolution, which the stem takes
         assert ("depthwise convolution reads" in conversion_text(again.report)) == (which == "graded")
 
 

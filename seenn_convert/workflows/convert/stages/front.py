@@ -7,8 +7,10 @@ from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.analysis.front import Cut, cuts, front_names
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.errors import InputError
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Graded
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.keep_front import KeepFront
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.front_trials import best_of, tried
@@ -23,7 +25,7 @@ def asked_front(ann: Program, front: str | int) -> Program:
     Raises:
         InputError: A front of so many activations does not end in a single value; says which do.
     """
-    ann = run_passes(ann, [KeepFront(0)]) if front_names(ann) else ann
+    ann = _all_activations(ann)
     if not isinstance(front, int) or front == 0:
         return ann
     possible = [cut.activations for cut in cuts(ann)]
@@ -42,9 +44,10 @@ def settle_front(session: Session) -> tuple[Session, FrontFacts]:
     say in it when it chooses exits and certifies them. A front that was asked for by number is there already.
     """
     options, ann = session.options, session.ann
-    possible = cuts(KeepFront(0)(ann) if front_names(ann) else ann)
+    possible = cuts(_all_activations(ann))
     off = _off(session, possible)
-    trials, images = tried(session, _within(possible, options.front_budget)) if _searches(session, off) else ([], 0)
+    offered = _distinct(_within(possible, options.front_budget), ann)
+    trials, images = tried(session, offered) if _searches(session, off) else ([], 0)
     if trials and (chosen := best_of(trials).cut.activations):
         ann = run_passes(ann, [KeepFront(chosen)])
     facts = FrontFacts(
@@ -58,6 +61,22 @@ def settle_front(session: Session) -> tuple[Session, FrontFacts]:
         off=off,
     )
     return replace(session, ann=ann), facts
+
+
+def _all_activations(ann: Program) -> Program:
+    """Return the program in which all that was left graded, in a front or before depthwise convolutions, may spike."""
+    if any(isinstance(module, Graded) for _, module in ann.calls()):
+        ann = CarryDepthwise(graded=False)(ann)
+    return KeepFront(0)(ann) if front_names(ann) else ann
+
+
+def _distinct(cuts: Sequence[Cut], ann: Program) -> list[Cut]:
+    """Return the cuts that leave different neurons of ``ann``, and some; graded activations are none."""
+    neurons = {node.name for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
+    found: dict[frozenset[str], Cut] = {}
+    for cut in cuts:
+        found.setdefault(frozenset(neurons.difference(cut.names)), cut)
+    return [cut for left, cut in found.items() if left]
 
 
 def _searches(session: Session, off: str) -> bool:

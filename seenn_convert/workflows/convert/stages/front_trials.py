@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -145,7 +145,7 @@ def _rough(
     ann = KeepFront(cut.activations)(session.ann)
     if isinstance(rule, AutoRule):
         rule = rule.middle(options.timesteps, options.neuron_type.resolution)
-    found = thresholds_by(rule, session, statistics, len(images)).v_thresholds()
+    found = thresholds_by(rule, replace(session, ann=ann), statistics, len(images)).v_thresholds()
     v_thresholds = {name: found[name] for name in statistics}
     snn = run_passes(ann, spiking_passes(ann, v_thresholds, options.neuron_type))
     form = session.compared_with(options.timesteps)
