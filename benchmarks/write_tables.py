@@ -35,8 +35,8 @@ TITLES = {
     "explore": (
         "Settings found by exploring",
         "What `--explore` promised on held-out images for the settings of its frontier and for the default one, and "
-        "what test images show, each with half of its 95 % interval; `evaluate` measured time and energy on some of the "
-        "test images. Much other work ran on the machine, so times are rough.",
+        "what test images show, each with half of its 95 % interval; `evaluate` measured time and energy on some of "
+        "the test images. Much other work ran on the machine, so times are rough.",
     ),
     "front": (
         "Analog fronts",
