@@ -34,6 +34,12 @@ TITLES = {
         "compare ideas, only 40 images calibrate (48 for what `judge` judges): with hundreds every row is better. "
         "*Earlier biases* came before biases were found layer by layer within a run.",
     ),
+    "explore": (
+        "Settings found by exploring",
+        "What `--explore` promised on held-out images for the settings of its frontier and for the default one, and "
+        "what test images show, each with half of its 95 % interval; `evaluate` measured time and energy on some of "
+        "the test images. Much other work ran on the machine, so times are rough.",
+    ),
     "front": (
         "Analog fronts",
         "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images "
