@@ -17,6 +17,8 @@ SKIPS_NAMES: tuple[Skips, ...] = get_args(Skips)
 
 Depthwise = Literal["graded", "spiking"]
 DEPTHWISE_NAMES: tuple[Depthwise, ...] = get_args(Depthwise)
+Front = Literal["none", "auto"]
+FRONT_NAMES: tuple[Front, ...] = get_args(Front)
 
 Preset = Literal["fast", "balanced", "deep"]
 PRESET_NAMES: tuple[Preset, ...] = get_args(Preset)
@@ -51,7 +53,7 @@ GRADIENT_NAMES: tuple[Gradient, ...] = get_args(Gradient)
 Prefer = Literal["accuracy", "steps", "time", "energy"]
 PREFER_NAMES: tuple[Prefer, ...] = get_args(Prefer)
 
-Varied = Literal["neuron", "timesteps", "calibration"]
+Varied = Literal["neuron", "timesteps", "calibration", "front"]
 VARIED_NAMES: tuple[Varied, ...] = get_args(Varied)
 
 SEEDS = (-(2**63), 2**64 - 1)

@@ -6,8 +6,11 @@ from torch import fx
 
 from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.analysis.time_invariance import time_invariant_calls
-from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, ConstantRow
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, ConstantRow, Graded
 from seenn_convert.ir.program import IMAGE, Program
+
+ACTIVATIONS = (*SPIKING_OPERATORS, Graded)
+"""What is counted: whatever is or could be neurons."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,18 @@ class Cut:
 def cuts(ann: Program) -> list[Cut]:
     """Return the cuts that a single value crosses, from no activation in the front to all but some, by their number.
 
-    All paths from the image to the logits go through that value. ``ann`` has no front yet.
+    All paths from the image to the logits go through that value. ``ann`` has no front yet. Activations that stay graded
+    for another reason count, too; where only such would be added, the front is the one before.
     """
-    names = [node.name for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)]
-    sites = call_sites(ann)
-    found = []
-    for count in sorted(_counts(ann) - {len(names)}):
+    activations = [(node.name, module) for node, module in ann.calls() if isinstance(module, ACTIVATIONS)]
+    names, sites = [name for name, _ in activations], call_sites(ann)
+    last = max((at for at, (_, module) in enumerate(activations) if not isinstance(module, Graded)), default=-1)
+    found, before = list[Cut](), set[str]()
+    for count in sorted(count for count in _counts(ann) if count <= last or not count):
         still = time_invariant_calls(ann, graded=names[:count])
-        found.append(Cut(tuple(names[:count]), sum(site.share for site in sites if site.name in still)))
+        if still != before or not count:
+            found.append(Cut(tuple(names[:count]), sum(site.share for site in sites if site.name in still)))
+        before = still
     return found
 
 
@@ -57,8 +64,8 @@ def _counts(ann: Program) -> set[int]:
     activations, farthest = 0, 0
     for node in _reached_from_image(ann):
         if farthest <= position[node]:
-            counts.add(activations + isinstance(modules.get(node), SPIKING_OPERATORS))
-        activations += isinstance(modules.get(node), SPIKING_OPERATORS)
+            counts.add(activations + isinstance(modules.get(node), ACTIVATIONS))
+        activations += isinstance(modules.get(node), ACTIVATIONS)
         farthest = max(farthest, *(position[user] for user in node.users), 0)
     return counts
 

@@ -10,7 +10,7 @@ import torch
 from seenn_convert.artifact.files import sha256_of
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
-from seenn_convert.data.samples import Samples
+from seenn_convert.data.samples import Samples, draw_of
 from seenn_convert.frontend.source import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
@@ -26,7 +26,7 @@ def model_provenance(source: Source) -> ModelOrigin:
 
 def data_facts(data: Samples) -> DataFacts:
     """Return name, number and fingerprint of the images of ``data``."""
-    return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint())
+    return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint(), drawn=draw_of(data))
 
 
 def reused(
@@ -49,15 +49,22 @@ def reused(
     )
     for code, known, name in uses:
         if known is not None and is_among(data, fingerprint, known):
-            among = "" if known.fingerprint == fingerprint else "among "
-            warnings.append(Caution(code, f"these are {among}the {name}: the figures say nothing about new ones"))
+            warnings.append(Caution(code, _reused_words(known, name, fingerprint)))
     return warnings
+
+
+def _reused_words(known: DataFacts, name: str, fingerprint: str) -> str:
+    if known.fingerprint == fingerprint:
+        return f"these are the {name}: the figures say nothing about new ones"
+    if known.drawn is None:
+        return f"these are among the {name}: the figures say nothing about new ones"
+    return f"some of these are {name}, which were drawn from the same source: judge on images of another one"
 
 
 def is_among(data: Samples, fingerprint: str, known: DataFacts) -> bool:
     """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them.
 
-    Some of them are recognised if ``known`` is the whole source that they are drawn from.
+    Some of them are recognised if ``known`` is the whole source that they are drawn from, or was drawn from it.
     """
     return known.fingerprint == fingerprint or data.is_part_of(vars(known))
 

@@ -1,21 +1,23 @@
 """Fit a bias for each channel, so that every layer's mean output is the ANN's: at every timestep, or after all."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.calibration.spacing import evenly_spaced
 from seenn_convert.ir.interpreter import Inputs, Interpreter, read_results
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
-TRIES, RATE = 6, 0.8
+TRIES, RATE = 4, 0.8
 """How often a bias moves at each timestep of a run, and the share of the gap that is left by which it moves."""
 
-MEAN_OF = 2048
+MEAN_OF = 1024
 """Values that a mean needs: where more share a threshold, a bias is found on some of them."""
 
 Form = Literal["timestep", "bias", "potential"]
@@ -133,14 +135,8 @@ def _closing_the_gap(neuron: Neuron, inputs: Inputs, wanted: Tensor, bias: Tenso
 def some_of(values: Tensor, neuron: Neuron) -> Tensor:
     """Return ``values`` ``(B, C, *)``, or evenly spaced ones where many more than a mean needs share a threshold."""
     shared = [axis for axis in range(1, values.dim()) if _is_shared(axis, neuron, values)]
-    axis = max(shared, key=lambda axis: values.shape[axis], default=0)
-    together = values.shape[0]
-    for size in (values.shape[one] for one in shared):
-        together *= size
-    every = min(together // MEAN_OF, values.shape[axis])
-    if not shared or every < 2:
-        return values
-    return values[(slice(None),) * axis + (slice(every // 2, None, every),)]
+    together = math.prod(values.shape[axis] for axis in (0, *shared))
+    return evenly_spaced(values, shared, together / MEAN_OF if shared else 1)
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from seenn_convert.progress import silent
 
 if TYPE_CHECKING:
-    from seenn_convert.artifact.schema.conversion import ExitFacts, GradedDepthwise
+    from seenn_convert.artifact.schema.conversion import CalibrationFacts, ExitFacts, GradedDepthwise
     from seenn_convert.artifact.schema.evaluation import Evaluation
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
@@ -23,23 +23,13 @@ SHORTEST_IN_MS = 0.02
 
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
-    """Yield a progress function that draws a bar for each stage on a terminal and does nothing elsewhere."""
+    """Yield a progress function that draws a bar for each stage, with the time that is left, on a terminal only."""
     if sys.stderr is None or not sys.stderr.isatty():  # None: the caller has closed it
         yield silent
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
+    from seenn_convert.cli.bars import bars
 
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    tasks: dict[str, Any] = {}
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
+    with bars() as show:
         yield show
 
 
@@ -62,11 +52,12 @@ def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
     from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
+    from seenn_convert.report.narrative.front import front_words
 
     conversion = report.conversion
     if conversion is None:
         return ""
-    held_out, skips = conversion.exit.held_out, conversion.graded_skips.connections
+    held_out, skips, front = conversion.exit.held_out, conversion.graded_skips.connections, conversion.front
     images = conversion.calibration.exits_from
     layers = sum(site.treatment == "spiking" for site in conversion.operators)
     tried = [] if conversion.exploration is None else [exploration_text(conversion.exploration), ""]
@@ -74,11 +65,13 @@ def conversion_text(report: "Report") -> str:
         *tried,
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
+        *([f"analog front: {front_words(front)}".replace("\u00a0", " ")] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
+    lines[1:1] = drawn_lines(conversion.calibration)
     if conversion.calibration.labelled:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
@@ -87,12 +80,23 @@ def conversion_text(report: "Report") -> str:
     return "\n".join([*lines, *note_lines(notes), *warning_lines(conversion.warnings)])
 
 
-def depthwise_lines(found: "GradedDepthwise") -> list[str]:
+def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
-    if not found.layers:
+    if found is None:
         return []
     layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
     return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
+
+
+def drawn_lines(data: "CalibrationFacts") -> list[str]:
+    """Return a line for each set of images that was drawn from more."""
+    sets = (("calibration", data), ("exit", data.validation))
+    return [
+        f"{one.images:,} of {one.drawn_from:,} {name} images drawn, each class by its share; more, or all, with "
+        "--calibration-images"
+        for name, one in sets
+        if one is not None and one.drawn_from is not None
+    ]
 
 
 def note_lines(notes: Sequence[str]) -> list[str]:

@@ -34,7 +34,9 @@ def demo(output: Path) -> None:
     with progress_bars() as progress:
         click.echo(f"converting {sample.MODEL.name}, calibrated on 1,000 images kept out of training")
         data = open_dataset(sample.CALIBRATION, preprocessing)
-        artifact = compiler.convert(sample.MODEL, data, options, progress=progress, class_names=sample.CLASS_NAMES)
+        artifact = compiler.convert(
+            sample.MODEL, data, options, progress=progress, class_names=sample.CLASS_NAMES, ann_accuracy=sample.ACCURACY
+        )
         click.echo(conversion_text(artifact.report))
         click.echo("evaluating on 2,000 test images")
         test = open_dataset(sample.TEST, preprocessing)

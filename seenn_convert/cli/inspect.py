@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from seenn_convert.ir.program import Program
     from seenn_convert.measure.calibrated import CalibratedLayer
 
+MOST_FRONTS = 8
+"""Possible analog fronts that are listed."""
+
 
 @click.command(cls=GroupedCommand)
 @click.argument("model_or_artifact")
@@ -106,13 +109,17 @@ def _diagnosis(artifact: "Artifact") -> tuple[Sequence["CalibratedLayer"], bool,
 
 def _describe(name: str, ann: "Program", shown: "Program", facts: dict[str, Any]) -> dict[str, Any]:
     from seenn_convert.analysis.coverage import call_sites, spiking_share
+    from seenn_convert.analysis.front import cuts, front_names
     from seenn_convert.ir.program import format_program
     from seenn_convert.measure.conversion import passes_of
 
-    sites = call_sites(ann)
+    sites, front = call_sites(ann), front_names(ann)
+    possible = [] if front else [{"activations": cut.activations, "share": cut.share} for cut in cuts(ann)]
     return {
         "name": name,
         **facts,
+        "front": {"names": front, "share": sum(site.share for site in sites if site.treatment == "stem")},
+        "possible_fronts": possible,
         "spiking_share": spiking_share(sites),
         "operators": sites,
         "passes": passes_of(ann),
@@ -135,7 +142,28 @@ def _text(found: dict[str, Any], layers: str = "") -> str:
     images = found.get("exits_from", "calibration")
     facts += certificate_lines(found.get("certificate"), found.get("timesteps", 0), images)
     share = f"spikes drive {found['spiking_share']:.1%} of the multiply-accumulates"
-    parts = [found["name"], *facts, share, *note_lines(found["notes"]), "", columns_text(rows), ""]
+    parts = [
+        found["name"],
+        *facts,
+        share,
+        *_front_lines(found),
+        *note_lines(found["notes"]),
+        "",
+        columns_text(rows),
+        "",
+    ]
     parts += [layers, ""] if layers else []
     parts += [exploration_text(found["exploration"]), ""] if "exploration" in found else []
     return "\n".join([*parts, "passes", *passes, *declined, "", found["program"]])
+
+
+def _front_lines(found: dict[str, Any]) -> list[str]:
+    """Return what the analog front holds, or how large it could be."""
+    names, possible = found["front"]["names"], found["possible_fronts"]
+    if names:
+        return [f"analog front: {', '.join(names)}; {found['front']['share']:.1%} of the multiply-accumulates run once"]
+    if len(possible) < 2:
+        return []
+    sizes = ", ".join(f"{one['activations']} ({one['share']:.0%})" for one in possible[:MOST_FRONTS])
+    more = "" if len(possible) <= MOST_FRONTS else ", ..."
+    return [f"possible analog fronts, activations (share of the multiply-accumulates run once): {sizes}{more}"]

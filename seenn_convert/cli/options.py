@@ -13,6 +13,7 @@ from seenn_convert.choices import (
     CORRECTION_NAMES,
     DEPTHWISE_NAMES,
     ENCODE_NAMES,
+    FRONT_NAMES,
     NEURON_NAMES,
     PRESET_NAMES,
     RISK_NAMES,
@@ -71,6 +72,11 @@ def _share(text: str) -> float:
     return share
 
 
+def _front(text: str) -> str | int:
+    return text if text in FRONT_NAMES else int(text)
+
+
+FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of activations")
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
@@ -139,7 +145,9 @@ def calibration_options(function: F) -> F:
     """Add the options of ``convert`` and ``calibrate``."""
     for option in (
         json_option,
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for splitting the data."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing and splitting images."),
+        click.option("--calibration-images", type=click.IntRange(min=0), default=1000, show_default=True,
+                     help="Draw N images of the data if it has more, each class by its share; 0 uses all."),
         device_option,
         batch_size_option(128),
         click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,
@@ -174,6 +182,13 @@ def calibration_options(function: F) -> F:
                           "--calibration fast, the one that suits T)."),
         click.option("--require-spiking", type=click.FloatRange(0, 1), default=0.0,
                      help="Fail if spikes drive less than this share of the multiply-accumulates [0]."),
+        click.option("--front-budget", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+                     help="Largest share of the multiply-accumulates that --front auto may let run once per image, "
+                          "what comes before the first activation included."),
+        click.option("--front", type=FRONT, default="none", show_default=True,
+                     help="Analog front: leave the first N activations graded, so that they and the layers up to the "
+                          "first neurons run once per image; auto tries what the budget allows and takes what is best "
+                          "for the target."),
         click.option("--skips", type=click.Choice(SKIPS_NAMES), default="graded", show_default=True,
                      help="What a skip connection without weights carries: exact graded values, or spikes."),
         click.option("--depthwise", type=click.Choice(DEPTHWISE_NAMES), default="graded", show_default=True,
@@ -246,8 +261,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 
 
 SAME_NAMES = (
-    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "require_spiking", "calibration",
-    "correction", "score", "batch_size", "device", "seed",
+    "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
+    "calibration", "correction", "score", "calibration_images", "batch_size", "device", "seed",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
 """What an artifact does not record, since the result does not depend on it."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seenn_convert.data.draw import drawn
+from seenn_convert.data.draw import Draw, drawn
 from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
@@ -34,6 +34,7 @@ class Dataset:
         image_shape: Of every image after preprocessing; ``(C, H, W)``, or as its layout says, unless the images come
             preprocessed or are no images.
         class_order: Names of classes in the order in which labels number them; None for the order of the source.
+        drawn: How ``take`` drew them from more; None for all images, and for those chosen in another way.
     """
 
     source: ImageSource
@@ -41,6 +42,7 @@ class Dataset:
     indices: Sequence[int]
     image_shape: tuple[int, ...]
     class_order: tuple[str, ...] | None = None
+    drawn: Draw | None = None
 
     @classmethod
     def of(cls, source: ImageSource, preprocessing: Preprocessing) -> "Dataset":
@@ -128,7 +130,7 @@ class Dataset:
         selected = self._select(indices)
         if not selected:
             raise InputError(f"{self.name}: a subset needs at least one image")
-        return replace(self, indices=selected)
+        return replace(self, indices=selected, drawn=None)
 
     def with_classes(self, names: Sequence[str]) -> "Dataset":
         """Return the same images with labels that are positions in ``names``; classes are matched by their names.
@@ -180,7 +182,12 @@ class Dataset:
         """
         if not isinstance(count, Integral) or count < 1:
             raise InputError(f"the number of images must be a whole number of at least 1, got {count!r}")
-        return self if count >= len(self) else self.subset(drawn(len(self), self.labels, count, seed))
+        if count >= len(self):
+            return self
+        labels = self.source.labels  # whatever numbers a model gives to the classes
+        labels = None if labels is None else labels[torch.tensor(self.indices)]
+        some = self.subset(drawn(len(self), labels, count, seed))
+        return replace(some, drawn=Draw(images=len(self), seed=seed))
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the images as read, before preprocessing, and of the labels, in hexadecimal."""
@@ -197,8 +204,15 @@ class Dataset:
     def is_part_of(self, known: Mapping[str, Any]) -> bool:
         """Return whether these are some of the ``images`` with the ``fingerprint`` in ``known``: all of one source.
 
-        The images of the source are only read where it has as many as are known.
+        If ``known`` says how those were ``drawn`` from all of a source, whether any of them is among these. Images of
+        the source are only read where it has as many.
         """
+        draw = known.get("drawn")
+        if draw is not None:
+            if len(self.source) != draw.images:
+                return False
+            those = replace(self, indices=range(draw.images)).take(known["images"], draw.seed)
+            return not set(those.indices).isdisjoint(self.indices) and those.fingerprint() == known["fingerprint"]
         if len(self.source) != known["images"] or len(self) == len(self.source):
             return False
         return bool(replace(self, indices=range(len(self.source))).fingerprint() == known["fingerprint"])

@@ -1,7 +1,22 @@
 """Draw some of many images, each class by its share."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How some images were drawn from more of them.
+
+    Attributes:
+        images: How many there were.
+        seed: Of the draw.
+    """
+
+    images: int
+    seed: int
 
 
 def drawn(size: int, labels: Tensor | None, count: int, seed: int = 0) -> list[int]:

@@ -5,7 +5,14 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
+from seenn_convert.data.draw import Draw
 from seenn_convert.data.preprocessing import Preprocessing
+
+
+def draw_of(data: "Samples") -> Draw | None:
+    """Return how the images were drawn from more; None if they are all there are, or that is not known."""
+    found = getattr(data, "drawn", None)
+    return found if isinstance(found, Draw) else None
 
 
 @runtime_checkable

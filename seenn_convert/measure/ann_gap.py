@@ -55,10 +55,17 @@ NAMES = {"calibration": "calibration", "validation": "exit", "new": "new"}
 
 @dataclass(frozen=True)
 class Answers:
-    """What is known of the ANN's answers on some images: how often they are right, and how sure it is of them."""
+    """What is known of the ANN's answers on some images.
+
+    Attributes:
+        right: How often they are right; None without labels.
+        sure: How sure it is of them.
+        are_new: Whether the user gave the images as ones that it was not trained on.
+    """
 
     right: AnnRight | None = None
     sure: AnnConfidence | None = None
+    are_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,38 +139,34 @@ def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterabl
         others: The other warnings about these images.
     """
     assert here.right is not None
-    of = "calibration" if before.right is None else before.right.of
+    name = "exit" if before.are_new else "calibration"
     if before.right is not None and differ(before.right, here.right):
         more = here.right.share > before.right.share
-        facts = (
-            f"right on {here.right.share:.1%} of these images and on {before.right.share:.1%} of the {NAMES[of]} images"
-        )
+        facts = f"right on {here.right.share:.1%} of these images and on {before.right.share:.1%} of the {name} images"
     elif before.right is None and _surer(before.sure, here.sure):
         assert before.sure is not None and here.sure is not None
-        more, facts = (
-            False,
-            f"{here.sure.average:.1%} sure on these images and {before.sure.average:.1%} where exits were fitted",
-        )
+        more = False
+        facts = f"{here.sure.average:.1%} sure of these images and {before.sure.average:.1%} of the {name} images"
     else:
         return None
     codes = {one.code for one in others}
-    if more and of == "validation" and "calibration_images" in codes:
+    if more and before.are_new and "calibration_images" in codes:
         return _gap("memorised", facts, "it has probably seen these in training")
     if more:
         return _gap("other_kind", facts, f"those are harder, or labelled or preprocessed in another way; {MENDED}")
     if near_chance(here.right.share, 1 / classes) or codes & MIXED_UP:
         return _gap("mixed_up", facts, f"these are probably labelled or preprocessed in another way; {MENDED}")
-    if of == "validation" or looks_new(before.sure):
+    if before.are_new or looks_new(before.sure):
         return _gap(
             "other_kind",
             facts,
             f"these are probably of another kind, or harder. Confidence, exit target and certificate hold for images "
-            f"like the {NAMES[of]} images; calibrate again with images of this kind: {AGAIN}",
+            f"like the {name} images; calibrate again with images of this kind: {AGAIN}",
         )
     return _gap(
         "memorised",
         facts,
-        f"it has probably seen the {NAMES[of]} images in training, or these are of another kind. Confidence, exit "
+        f"it has probably seen the {name} images in training, or these are of another kind. Confidence, exit "
         f"target and certificate hold for images like those, not for these; fit the exits to labelled images of this "
         f"kind that it was not trained on: {REFIT}",
     )

@@ -17,6 +17,7 @@ from seenn_convert.artifact.schema.conversion import (
     WeightTuning,
 )
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
@@ -53,13 +54,15 @@ def conversion_report(
     parity: float | None,
     energy: ThreeRuns,
     ann_accuracy: float | None = None,
+    front: FrontFacts = FrontFacts(),
     warnings: Iterable[Caution] = (),
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
     Neurons were inserted in ``ann``; ``neuron`` is the name of their type, ``parity`` the relative error against the
     original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
-    estimate from held-out images. The report's own warnings come before those given.
+    estimate from held-out images, ``front`` what is known of the analog front. The report's own warnings come before
+    those given.
     """
     sites, facts = call_sites(ann), _neuron(snn, neuron)
     layers, share = graded_depthwise(ann)
@@ -73,8 +76,9 @@ def conversion_report(
         calibration=data,
         operators=tuple(sites),
         spiking_share=spiking_share(sites),
+        front=front,
         graded_skips=GradedSkips(**graded_skips(ann)),
-        graded_depthwise=GradedDepthwise(layers=layers, share=share),
+        graded_depthwise=GradedDepthwise(layers=layers, share=share) if layers else None,
         passes=passes_of(snn),
         parity=parity,
         exit=_exit(tuning, target),

@@ -118,7 +118,7 @@ def measure(
         examples=examples(trace, data),
     )
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
-    known = Answers(artifact.facts.ann_right, artifact.facts.ann_confidence) if ann is artifact.ann else Answers()
+    known = _known(artifact) if ann is artifact.ann else Answers()
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
     answers = Answers(here, ann_confidence(seen.ann_logits, labels))
@@ -182,6 +182,12 @@ def _held_out_counts(artifact: Artifact) -> Mapping[int, int] | None:
     """Return how many held-out calibration images left at each timestep, None if the artifact does not know."""
     known = artifact.facts.held_out_exits
     return None if known is None or known.policy != PolicyFacts.of(artifact.policy.to_json()) else known.counts
+
+
+def _known(artifact: Artifact) -> Answers:
+    """Return what the artifact knows of the ANN's answers on the images to which its exits were fitted."""
+    facts = artifact.facts
+    return Answers(facts.ann_right, facts.ann_confidence, are_new=artifact.provenance.validation is not None)
 
 
 def _target(artifact: Artifact, ann_right: Tensor, right: Tensor) -> TargetCheck | None:

@@ -47,6 +47,7 @@ def trial_of(
         nanojoule=conversion.energy.early_exit,
         milliseconds=milliseconds,
         seconds=seconds,
+        front=len(conversion.front.names),
     )
 
 
@@ -64,10 +65,10 @@ def beats(one: Trial, other: Trial) -> bool:
 
 
 def measures(trial: Trial) -> tuple[float, ...]:
-    """Return points lost, timesteps, time, energy and width of a spike; the smaller, the better."""
+    """Return points lost, timesteps, time, energy, width of a spike and length of the analog front: less is better."""
     time = 0.0 if trial.milliseconds is None else trial.milliseconds
     bits = math.inf if trial.bits_per_spike is None else trial.bits_per_spike
-    return trial.expected_drop, trial.average_timesteps, time, trial.nanojoule, bits
+    return trial.expected_drop, trial.average_timesteps, time, trial.nanojoule, bits, trial.front
 
 
 def rank(trial: Trial, prefer: Prefer, target: ExitTarget | None, slack: float = 0.0) -> tuple[float, ...]:
@@ -76,7 +77,7 @@ def rank(trial: Trial, prefer: Prefer, target: ExitTarget | None, slack: float =
     Where none reaches the target, the least drop decides. ``slack`` are points by which a drop may exceed the target,
     for trials on too few images to tell.
     """
-    drop, steps, time, energy, _ = measures(trial)
+    drop, steps, time, energy, *_ = measures(trial)
     first = {"accuracy": drop, "steps": steps, "time": time, "energy": energy}[prefer]
     reached = trial.reached or (target is not None and target.drop is not None and drop <= target.drop + slack)
     return (0.0, first, drop, steps) if reached else (1.0, drop, steps)
@@ -100,7 +101,7 @@ def good_for(
     found: dict[str, Mapping[str, str]] = {}
     for trial in trials:
         reasons = {}
-        if trial.unit_spikes:
+        if trial.unit_spikes and not trial.front:
             spikes = "1" if trial.bits_per_spike == 1 else "1 or -1"
             reasons["chip"] = REASONS["chip"].format(spikes=spikes) + graded
         if trial is fewest and not trial.unit_spikes:

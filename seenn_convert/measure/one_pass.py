@@ -30,9 +30,9 @@ from seenn_convert.runtime.policies import reads_plan
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.runtime.stopwatch import timed
 
-TIMED_SECONDS, TIMED_IMAGES, TIMED_SHARE = 10.0, 256, 0.25
+TIMED_SECONDS, TIMED_IMAGES, TIMED_SHARE = 10.0, 256, 0.1
 """All timesteps run once more, without counting, to be timed: on images up to this number and this share of all, in
-whole batches, and no more of them once they have taken this long."""
+whole batches, at least one, and no more of them once they have taken this long."""
 
 LAYER_IMAGES, LAYER_NUMBERS = 64, 2**26
 """Images that the table of layers is about, and numbers of their sums that are kept at once: 256 MB."""

@@ -62,7 +62,9 @@ def target_words(check: TargetCheck) -> str:
     asked = "" if check.asked is None else f"{check.asked:.4g} points asked for, "
     facts = f"{check.observed:.2f} points below the ANN (95% CI {low:.2f} to {high:.2f}; {asked}"
     facts += f"{check.expected:.2f} expected)"
+    aimed = check.asked is not None and check.expected <= check.asked
     if not check.holds:
-        return f"The exit target does not hold here: {facts}. {REASONS[check.reason or 'chance']}."
+        broken = "The exit target does not hold here" if aimed else "Early exit loses more than expected here"
+        return f"{broken}: {facts}. {REASONS[check.reason or 'chance']}."
     chance = "" if check.observed <= check.promised else ", as far as so few images can tell"
-    return f"The exit target holds here{chance}: {facts}."
+    return f"{'The exit target holds' if aimed else 'Early exit loses no more than expected'} here{chance}: {facts}."

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from seenn_convert.analysis.coverage import GRADED, IMAGE, CallSite, call_sites, operator_name, spiking_share
+from seenn_convert.analysis.front import front_names
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.shared import Caution
@@ -50,6 +51,8 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
         said.append(f"graded values drive {', '.join(named)}{more}")
     if still > 0:
         said.append(f"{still:.0%} come before the first neurons and run once for an image")
+    if kept := len(front_names(ann)):
+        said.append(f"{kept} activation{'s are' if kept > 1 else ' is'} in the analog front (--front none: neurons)")
     yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
 
 

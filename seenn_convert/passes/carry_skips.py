@@ -50,9 +50,8 @@ class CarrySkips(Pass):
                     for user in skips:
                         user.replace_input_with(node, graded)
         else:
-            for node, module in draft.modules_of(GradedReLU):
-                assert isinstance(module, GradedReLU)
-                original = original_of(draft, node, module)
+            for node, _ in draft.modules_of(GradedReLU):
+                original = original_of(draft, node)
                 if original is None:
                     draft.decline(node, "no activation with the same input is clipped at the same value")
                     continue
@@ -61,11 +60,12 @@ class CarrySkips(Pass):
                 draft.changed(original)
 
 
-def original_of(draft: Draft, copy: fx.Node, module: GradedReLU) -> fx.Node | None:
-    """Return the activation that ``copy``, a call of ``module``, is a graded copy of; None if there is none."""
+def original_of(draft: Draft, copy: fx.Node) -> fx.Node | None:
+    """Return the activation that ``copy``, a graded ReLU, is a copy of; None if there is none."""
+    maximum = getattr(draft.module_at(copy), "maximum", None)
     users = draft.source_of(copy).users
     alike = (one for one in draft.graph.nodes if one in users)  # in the order of the graph
-    return next((one for one in alike if clip_of(draft.module_at(one)) == module.maximum), None)
+    return next((one for one in alike if clip_of(draft.module_at(one)) == maximum), None)
 
 
 def _is_skip(draft: Draft, user: fx.Node) -> bool:

@@ -73,9 +73,8 @@ def encoding_passes(ann: Program, encode: Encode, neuron_type: NeuronType = Sign
 
 
 def last_passes(skips: Skips, depthwise: Depthwise = "graded") -> tuple[Pass, ...]:
-    """Return the very last passes of stage ANN."""
+    """Return the very last passes of stage ANN; no depthwise convolution reads graded activations before them."""
     return (
-        CarryDepthwise(graded=False),  # first: what was graded before counts as an activation again
         CarrySkips(graded=skips == "graded"),  # behind encoders: they decide what is a spike
         *((CarryDepthwise(),) if depthwise == "graded" else ()),  # behind skips, which then read copies of their own
         AlignLinear(),  # the weights are final

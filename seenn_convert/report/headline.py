@@ -2,6 +2,7 @@
 
 from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.report.numbers import MISSING, number, percent, ratio, significant
 from seenn_convert.report.parts import Tile
@@ -40,8 +41,13 @@ def _expected(conversion: Conversion) -> tuple[Tile, ...]:
     return (
         *(accuracies if conversion.calibration.labelled else agreement),
         Tile("Average timesteps", number(held_out.average_timesteps, 2), f"of {conversion.timesteps}"),
-        Tile("Driven by spikes", percent(conversion.spiking_share, 0), "of the multiply-accumulates"),
+        Tile("Driven by spikes", percent(conversion.spiking_share, 0), _of_all(conversion.front)),
     )
+
+
+def _of_all(front: FrontFacts) -> str:
+    of_all = "of the multiply-accumulates"
+    return of_all if not front.names else f"{of_all}; {percent(front.share, 0)} in the analog front"
 
 
 def _times(value: float, reference: float) -> str:

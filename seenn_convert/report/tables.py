@@ -40,6 +40,31 @@ def exit_table(report: Report) -> Table:
     return table("Timestep by timestep", [Column(name) for name in columns], rows, long=True)
 
 
+def front_table(conversion: Conversion) -> Table:
+    """Return the analog fronts that were tried."""
+    columns = [
+        Column("Activations", "In the front; 0 is no front."),
+        Column("MACs once", "Share of the multiply-accumulates that run once per image."),
+        Column("Points lost", "Expected against the ANN, after all timesteps."),
+        Column("Timesteps", "On average at the target, or at the loss without a front if that is larger."),
+        Column("Points lost then", "Expected with early exit so."),
+        Column("Energy", "Estimated with early exit so; all that runs once is counted in full."),
+    ]
+    front = conversion.front
+    rows: list[Row] = [
+        [
+            f"{one.activations}{' (chosen)' if one.activations == len(front.names) else ''}",
+            percent(one.share),
+            number(one.drop_at[-1], 1),
+            number(one.average_timesteps, 2),
+            number(one.expected_drop, 1),
+            energy(one.nanojoule_per_image),
+        ]
+        for one in front.tried
+    ]
+    return table("Fronts that were tried", columns, rows)
+
+
 def operator_table(conversion: Conversion) -> Table:
     """Return every operator and what became of it."""
     columns = [

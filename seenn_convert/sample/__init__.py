@@ -1,5 +1,6 @@
 """The sample that ships with the package: a small Fashion-MNIST network, images to calibrate and to test it."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,5 +13,8 @@ TEST = FOLDER / "test.npz"
 
 MEAN, STD = (0.2860,), (0.3530,)
 """The preprocessing that the network was trained with."""
+
+ACCURACY: float = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))["results"]["held_out_accuracy"]
+"""Share right of all training images that the network was not trained on."""
 
 CLASS_NAMES = tuple((FOLDER / "class_names.txt").read_text(encoding="utf-8").splitlines())

@@ -17,3 +17,9 @@ def test_images_run_together_as_the_largest_result_allows(monkeypatch: pytest.Mo
     assert images_together(program, 50) == 9
     monkeypatch.setattr("seenn_convert.analysis.memory.LARGEST_RESULT", 1)
     assert images_together(program, 50) == 1
+
+
+def test_fewer_images_on_a_cpu_but_not_below_the_floor_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = harness.program_of(toys.residual)
+    monkeypatch.setattr("seenn_convert.analysis.memory.LARGEST_ON_CPU", 1)
+    assert images_together(program, 50) == 16

@@ -49,3 +49,17 @@ def test_images_used_before_are_named_by_their_use() -> None:
     assert [one.code for one in both] == ["calibration_images", "policy_images"]
     assert [one.code for one in reused(None, None, part, part.fingerprint(), known)] == ["validation_images"]
     assert reused(known, None, other, other.fingerprint()) == reused(None, None, whole, known.fingerprint) == []
+
+
+def test_images_are_known_again_in_the_source_that_they_were_drawn_from() -> None:
+    """In all of it and in any part that holds some of them; not in a part that holds none, nor in another source."""
+    whole = small.dataset(40)
+    known = data_facts(whole.take(10, seed=3))
+    used = set(whole.take(10, seed=3).indices)
+    clean = whole.subset([index for index in range(40) if index not in used])
+    some = whole.subset([next(iter(used)), *clean.indices[:5]])
+    for data in (whole, some):
+        found = reused(known, None, data, data.fingerprint())
+        assert [one.code for one in found] == ["calibration_images"] and "some of these are" in found[0].text
+    for data in (clean, small.dataset(40, seed=2), small.dataset(60)):
+        assert reused(known, None, data, data.fingerprint()) == []

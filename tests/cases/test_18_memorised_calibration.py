@@ -80,7 +80,10 @@ def test_a_stated_accuracy_shows_the_gap_at_conversion() -> None:
 def test_with_validation_images_the_confidence_is_honest() -> None:
     mended = converted("validation")
     text = said(mended)["calibration_memorised"]
-    assert f"{ann_accuracy(*OWN):.1%} of the calibration images and right on {ann_accuracy(*VALIDATION):.1%} of the exit" in text
+    assert (
+        f"{ann_accuracy(*OWN):.1%} of the calibration images and right on {ann_accuracy(*VALIDATION):.1%} of the exit"
+        in text
+    )
     assert honesty(mended) < 0.08 < 0.2 < honesty(converted())
     facts = mended.report.conversion.calibration
     assert (facts.images, facts.validation.images, facts.exits.held_out_images) == (400, 600, 240)
@@ -163,3 +166,18 @@ def test_both_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as stop:
         main([*calibrate, "--ann-accuracy", "65"])
     assert stop.value.code == 2
+
+
+def test_with_nothing_known_the_advice_is_given_plainly() -> None:
+    (text,) = [text for code, text in said(converted()).items() if code in ("exits_assume_unseen", "ann_nearly_always_right")]
+    assert "calibrate exits and certificates on images that it was not trained on (--exit-data)" in text
+
+
+def test_a_promise_that_fails_is_put_down_to_the_memorised_images_and_the_advice_mends_it() -> None:
+    certified = sc.Options(timesteps=8, calibration="fast", certify=sc.Certify(0.05, 0.05))
+    broken = sc.evaluate(sc.convert(memorising(), OWN, certified), TEST)
+    assert not broken.certificate.holds and broken.certificate.reason == "memorised"
+    (text,) = [one.text for one in broken.warnings if one.code == "certificate_fails"]
+    assert "seenn-convert calibrate ARTIFACT --exit-data NEW" in text
+    mended = sc.recalibrate(converted(), options=certified, exit_data=VALIDATION)
+    assert sc.evaluate(mended, TEST).certificate.holds

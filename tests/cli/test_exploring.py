@@ -24,10 +24,10 @@ def show(**given: object) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "vary"), [
-    ("", ["neuron", "timesteps", "calibration"]),
-    ("-T 16", ["neuron", "calibration"]),
-    ("--neuron if --calibration balanced", ["timesteps"]),
-    ("--neuron-levels 4", ["neuron", "timesteps", "calibration"]),
+    ("", ["neuron", "timesteps", "calibration", "front"]),
+    ("-T 16", ["neuron", "calibration", "front"]),
+    ("--neuron if --calibration balanced", ["timesteps", "front"]),
+    ("--neuron-levels 4", ["neuron", "timesteps", "calibration", "front"]),
 ])  # fmt: skip
 def test_what_is_given_is_not_varied(arguments: str, vary: list[str]) -> None:
     """An option that is given counts, even if it is given its default."""
@@ -65,4 +65,4 @@ def test_the_shipped_sample_from_the_command_line(tmp_path: Path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert "Settings that were tried" in (out / "report.html").read_text()
     assert told["exploration"] == report["conversion"]["exploration"]
-    assert {trial["timesteps"] for trial in told["exploration"]["frontier"]} == {4}
+    assert {trial["timesteps", "front"] for trial in told["exploration"]["frontier"]} == {4}

@@ -139,8 +139,10 @@ def test_images_on_which_the_ann_is_nearly_always_right_may_have_been_memorised(
     assert codes(right(0.998, 1000), right(0.996, 1000, "validation")) == []
 
 
-def gap_to(before: AnnRight | None, here: AnnRight, classes: int = 3, sure: AnnConfidence | None = None) -> Gap | None:
-    return evaluation_gap(Answers(before, sure), Answers(here, confident(0.8, None)), classes)
+def gap_to(
+    before: AnnRight | None, here: AnnRight, classes: int = 3, sure: AnnConfidence | None = None, are_new: bool = False
+) -> Gap | None:
+    return evaluation_gap(Answers(before, sure, are_new), Answers(here, confident(0.8, None)), classes)
 
 
 def test_what_an_evaluation_says() -> None:
@@ -157,7 +159,11 @@ def test_what_an_evaluation_says() -> None:
 def test_images_that_were_new_to_the_ann_were_not_memorised() -> None:
     """Exit images are new by the user's word, calibration images where the ANN is too sure of them."""
     new = right(0.62, 1800, "new")
-    for gap in (gap_to(right(0.948, 1200, "validation"), new), gap_to(right(0.9, 1200), new, 3, confident(0.95, 6.0))):
+    for gap in (
+        gap_to(right(0.948, 1200, "validation"), new, are_new=True),
+        gap_to(None, new, 3, confident(0.95, None), are_new=True),
+        gap_to(right(0.9, 1200), new, 3, confident(0.95, 6.0)),
+    ):
         assert gap is not None and gap.reason == "other_kind" and "in training" not in gap.caution.text
 
 

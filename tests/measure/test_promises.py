@@ -85,3 +85,11 @@ def test_what_holds_needs_no_reason() -> None:
     assert kept.reason is unsure.reason is with_reason(None, "chance") is None
     assert target_words(kept).startswith("The exit target holds here: 0.00 points")
     assert target_words(unsure).startswith("The exit target holds here, as far as so few images can tell: 0.80")
+
+
+@pytest.mark.parametrize("asked", [None, 0.2])
+def test_where_no_loss_was_promised_what_was_expected_is_the_measure(asked: float | None) -> None:
+    """Timesteps were asked for, or a loss that was out of reach."""
+    kept, broken = check_target(asked, 1.0, *right(5, 3)), check_target(asked, 1.0, *right(40, 0))
+    assert target_words(kept).startswith("Early exit loses no more than expected here: 0.20")
+    assert target_words(broken).startswith("Early exit loses more than expected here: 4.00")

@@ -84,7 +84,12 @@ def test_what_spikes_of_one_size_leave_graded_larger_ones_encode() -> None:
     def body(m: Any, x: Tensor) -> Tensor:
         return m.head(F.relu(m.expand(m.project(F.relu(m.stem(x))))))
 
-    layers = {"stem": nn.Linear(2, 16), "project": nn.Linear(16, 8), "expand": nn.Linear(8, 24), "head": nn.Linear(24, 1)}
+    layers = {
+        "stem": nn.Linear(2, 16),
+        "project": nn.Linear(16, 8),
+        "expand": nn.Linear(8, 24),
+        "head": nn.Linear(24, 1),
+    }
     ann = harness.ann_program(toys.toy(body, (2,), **layers))
 
     assert spiking_share(call_sites(ann)) == pytest.approx((16 * 8 + 24) / 376)

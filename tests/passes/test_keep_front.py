@@ -7,13 +7,14 @@ import toys
 from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites
-from seenn_convert.analysis.front import front_names
+from seenn_convert.analysis.front import ACTIVATIONS, front_names
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.operators import SPIKING_OPERATORS, Analog, GradedReLU, QuantisedReLU
 from seenn_convert.ir.program import Program, format_program
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.carry_skips import CarrySkips
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.keep_front import KeepFront
@@ -97,6 +98,23 @@ def test_a_quantised_activation_keeps_its_levels() -> None:
     assert format_program(KeepFront(0)(kept)) == format_program(ann)
 
 
+def test_activations_before_depthwise_convolutions_count_too() -> None:
+    """Kept in the front or not, they are graded; taken back, they are what they were."""
+    model = toys.toy(
+        lambda m, x: m.head(torch.relu(m.depthwise(torch.relu(m.point(torch.relu(m.stem(x)))))).mean((2, 3))),
+        stem=toys.conv(), point=nn.Conv2d(4, 4, 1), depthwise=toys.conv(4, 4, groups=4), head=nn.Linear(4, 5),
+    )  # fmt: skip
+    before = harness.ann_program(model)
+    graded = CarryDepthwise()(before)
+
+    assert front_names(KeepFront(1)(graded)) == ("relu",)
+    assert front_names(harness.check_pass(KeepFront(2), graded)) == ("relu", "relu_1")
+    assert stem_calls(spiking(KeepFront(1)(graded))) == stem_calls(spiking(KeepFront(2)(graded)))
+    assert format_program(CarryDepthwise()(KeepFront(0)(KeepFront(2)(graded)))) == format_program(graded)
+    with pytest.raises(PreconditionError, match="leave none to spike"):
+        KeepFront(3)(graded)
+
+
 def test_places_that_would_encode_stay_graded() -> None:
     """Two layers read graded values then, once for an image; only the last layer reads spikes."""
     ann = InsertEncoders()(harness.ann_program(gated()))
@@ -133,3 +151,15 @@ def test_the_outputs_tend_to_those_of_the_ann_with_a_front() -> None:
     errors = [float((mean - ann(images)).abs().max()) for mean in (means[3], means[-1])]
 
     assert errors[1] < errors[0] / 4
+
+
+def test_activations_that_depthwise_convolutions_read_count_as_well() -> None:
+    """They are graded in any case; in the front they do not vary in time, and behind it they stay what they are."""
+    before = CarryDepthwise()(harness.ann_program(toys.depthwise()))
+    counted = [node.name for node, module in before.calls() if isinstance(module, ACTIVATIONS)]
+    kept = harness.check_pass(KeepFront(1), before)
+    after = CarryDepthwise()(CarryDepthwise(graded=False)(KeepFront(0)(kept)))
+
+    assert front_names(kept) == (counted[0],)
+    assert format_program(after) == format_program(before)
+    assert harness.check_pass(KeepFront(0), CarryDepthwise(graded=False)(kept)).history

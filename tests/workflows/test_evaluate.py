@@ -55,7 +55,9 @@ def test_images_of_another_kind_are_said_with_what_to_do(certified: Artifact) ->
     (gap, drift), codes = found.warnings[:2], [one.code for one in found.warnings]
     assert codes[:2] == ["ann_gap", "exit_drift"] and "the likely reason" in drift.text
     assert "fit the exits to labelled images of this kind" in gap.text
-    (alone,) = evaluate(replace(certified, facts=replace(certified.facts, ann_right=None, ann_confidence=None)), unseen).warnings[:1]
+    (alone,) = evaluate(
+        replace(certified, facts=replace(certified.facts, ann_right=None, ann_confidence=None)), unseen
+    ).warnings[:1]
     assert alone.code == "exit_drift" and "calibrate again with images of this kind" in alone.text
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.exploration import Exploration
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
 from seenn_convert.exits.certificates.certificate import Certificate
@@ -77,6 +78,7 @@ class ValidationFacts:
         held_out_images: Images that choose among the exit thresholds.
         ann_right: How often the ANN is right on all of them; None without labels.
         ann_confidence: How sure it is of its answers; None if an older version converted.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ValidationFacts:
     held_out_images: int
     ann_right: AnnRight | None = None
     ann_confidence: AnnConfidence | None = None
+    drawn_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ class CalibrationFacts:
         ann_right: How often the ANN is right on all of them; None without labels.
         ann_confidence: How sure it is of its answers; None if an older version converted.
         validation: The data to which the exits were fitted instead; None if there was none.
+        drawn_from: How many images these were drawn from; None if they are all that were given.
     """
 
     name: str
@@ -110,6 +114,7 @@ class CalibrationFacts:
     ann_right: AnnRight | None = None
     ann_confidence: AnnConfidence | None = None
     validation: ValidationFacts | None = None
+    drawn_from: int | None = None
 
     @property
     def exits(self) -> "CalibrationFacts | ValidationFacts":
@@ -144,8 +149,8 @@ class GradedDepthwise:
         share: Share of the ANN's multiply-accumulates that they are.
     """
 
-    layers: int = 0
-    share: float = 0.0
+    layers: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,8 +300,9 @@ class Conversion:
         calibration: The data.
         operators: Every call site of the ANN.
         spiking_share: Share of the ANN's multiply-accumulates driven by spikes, or by sums and averages of spikes.
+        front: The analog front.
         graded_skips: Skip connections with graded values.
-        graded_depthwise: Depthwise convolutions that read graded values.
+        graded_depthwise: Depthwise convolutions that read graded values; None if there are none.
         passes: What each pass did, in order.
         parity: Largest difference between the program that was read and the original model, as a share of the largest
             logit; None if unknown.
@@ -318,8 +324,9 @@ class Conversion:
     calibration: CalibrationFacts
     operators: tuple[CallSite, ...]
     spiking_share: float
+    front: FrontFacts = field(default_factory=FrontFacts)
     graded_skips: GradedSkips = field(default_factory=GradedSkips)
-    graded_depthwise: GradedDepthwise = field(default_factory=GradedDepthwise)
+    graded_depthwise: GradedDepthwise | None = None
     passes: tuple[PassFacts, ...] = ()
     parity: float | None = None
     exit: ExitFacts

@@ -23,6 +23,7 @@ class Trial:
         reached: Whether the target is met.
         bits_per_spike: Bits that distinguish the spikes; None if a spike may be any whole number.
         unit_spikes: Whether every spike is 1, or 1 or -1.
+        front: Activations in the analog front.
         nanojoule: Estimated energy per image.
         milliseconds: Measured time per image on the device of the conversion; None if not measured.
         seconds: What the conversion took.
@@ -44,6 +45,7 @@ class Trial:
     nanojoule: float
     milliseconds: float | None = None
     seconds: float = 0.0
+    front: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +57,11 @@ class Exploration:
         minutes: Time that was allowed.
         seconds: Time that it took.
         ann_accuracy: Share of the held-out images that the ANN gets right.
+        ann_milliseconds: Measured time of the ANN per image, to compare with; None if not measured.
         kept: ``options`` of the setting that was kept.
         default: ``options`` of the setting that would have been used without exploring.
-        frontier: Settings that no other one beats: at least as good in accuracy, timesteps, time, energy and width of
-            spikes, and better in one of them.
+        frontier: Settings that no other one beats: at least as good in accuracy, timesteps, time, energy, bits per
+            spike and activations in the analog front, and better in one of them.
         dominated: The other settings that were tried on all images.
         looked_at: Settings that were tried on a few images only.
         left_out: ``options`` of settings that were not tried on all images -> the reason.
@@ -70,6 +73,7 @@ class Exploration:
     minutes: float
     seconds: float
     ann_accuracy: Share
+    ann_milliseconds: float | None = None
     kept: str
     default: str
     frontier: tuple[Trial, ...]

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from seenn_convert.data.draw import Draw
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole, such as an accuracy."""
 
@@ -91,11 +93,13 @@ class DataFacts:
         name: File or folder name, without its place.
         images: Number of images.
         fingerprint: SHA-256 of the images before preprocessing, and of the labels.
+        drawn: How they were drawn from more; None if they are all there are.
     """
 
     name: str
     images: int
     fingerprint: str
+    drawn: Draw | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

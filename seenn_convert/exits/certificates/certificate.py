@@ -148,9 +148,7 @@ def make_certificate(
     )
 
 
-def check_certifiable(
-    request: Certify, images: int, held_out: int, labelled: bool, kind: str = "calibration"
-) -> None:
+def check_certifiable(request: Certify, images: int, held_out: int, labelled: bool, kind: str = "calibration") -> None:
     """Raise CalibrationDataError where the data cannot give the certificate, whatever the network does.
 
     Nothing is fitted to ``held_out`` of its ``images``, which are called ``kind`` images.
@@ -166,6 +164,5 @@ def check_certifiable(
         raise CalibrationDataError(
             f"{held_out} held-out images of {images} {kind} images are too few to certify {request.epsilon:g} "
             f"with delta {request.delta:g}, even if leaving early cost nothing: {needed} are needed, which are "
-            f"about {total} {kind} images; give more, or a larger epsilon"
+            f"about {total} {kind} images; give more, use more of them (--calibration-images), or a larger epsilon"
         )
-

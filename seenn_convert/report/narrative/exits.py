@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from seenn_convert.artifact.schema.conversion import CalibrationFacts, Conversion, ExitFacts, HeadFacts, NeuronFacts
+from seenn_convert.artifact.schema.conversion import (
+    CalibrationFacts,
+    Conversion,
+    ExitFacts,
+    HeadFacts,
+    NeuronFacts,
+    ValidationFacts,
+)
 from seenn_convert.artifact.schema.evaluation import ConfidenceFacts
 from seenn_convert.artifact.schema.shared import PolicyFacts
 from seenn_convert.report.numbers import number, percent, plural, significant
@@ -103,13 +110,18 @@ def calibration_words(data: CalibrationFacts) -> str:
     split = f"{number(data.fitting_images)} to fit, {number(data.held_out_images)} held out"
     if data.validation is None:
         labels = "labelled" if data.labelled else "without labels"
-        return f"{data.name}, {number(data.images)} images ({split}), {labels}"
+        return f"{data.name}, {count_words(data)} images ({split}), {labels}"
     other = data.validation
     exits = f"{number(other.fitting_images)} to fit, {number(other.held_out_images)} held out"
     return (
-        f"{data.name}, {number(data.images)} images ({split}); exits by the exit images {other.name}, "
-        f"{number(other.images)} ({exits})"
+        f"{data.name}, {count_words(data)} images ({split}); exits by the exit images {other.name}, "
+        f"{count_words(other)} ({exits})"
     )
+
+
+def count_words(data: CalibrationFacts | ValidationFacts) -> str:
+    """Return how many images there are, and of how many they were drawn."""
+    return number(data.images) + ("" if data.drawn_from is None else f" of {number(data.drawn_from)}")
 
 
 def spike_words(neuron: NeuronFacts) -> str:

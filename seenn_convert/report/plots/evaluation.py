@@ -13,6 +13,7 @@ from seenn_convert.report.plots.axes import (
     vertical_axis,
 )
 from seenn_convert.report.plots.exploration import exploration_plot
+from seenn_convert.report.plots.front import front_plot
 from seenn_convert.report.plots.plot import Plot, Point, Series, ann_line
 
 MOST_BAR_LABELS = 20
@@ -29,6 +30,8 @@ def report_plots(report: Report) -> dict[str, Plot]:
     temperatures = () if conversion is None else conversion.exit.temperatures
     if temperatures:
         plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
+    if conversion is not None and conversion.front.tried:
+        plots.append(front_plot(conversion.front))
     return {plot.name: plot for plot in plots}
 
 

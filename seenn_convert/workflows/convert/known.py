@@ -12,6 +12,8 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.progress import Progress
+from seenn_convert.workflows.convert.drawing import used_images
+from seenn_convert.workflows.convert.options import Options
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,20 @@ class Known:
         input_shape: Sequence[int],
         classes: int,
         progress: Progress,
+        options: Options = Options(),
     ) -> Samples | None:
         """Return the exit images, preprocessed and numbered as the ``calibration`` images were; None if there are none.
+
+        As many are drawn as the ``options`` say.
 
         Raises:
             InputError: They do not fit the model, or are calibration images.
         """
         if self.exit_data is None:
             return None
-        found = as_samples(self.exit_data, preprocessing, progress=progress, input_shape=input_shape)
+        found = used_images(
+            as_samples(self.exit_data, preprocessing, progress=progress, input_shape=input_shape), options
+        )
         check_shape(found, tuple(input_shape))
         if len(found) < 2:
             raise CalibrationDataError(f"{found.name}: {len(found)} exit image is too few; give some hundreds")

@@ -35,9 +35,11 @@ class Options:
             with ``certify`` whatever that allows; of the two the more careful one decides.
         score: What decides about leaving: one of ``scores.SCORE_NAMES``, or an ``ExitScore`` of your own, which
             ``load_artifact`` must be given again.
+        calibration_images: How many of the calibration images are used, and of the exit images: so many are drawn
+            if there are more, each class by its share. 0 for all.
         batch_size: Images that run together.
         device: Where to run.
-        seed: Of the split of the calibration data.
+        seed: Of the draw and the split of the calibration data.
         neuron_levels: Levels of a tracking (by default 32) or multi-level neuron (3), or members of a group (4); None
             for what the type has by default.
         encode: Where graded values become spikes in front of layers with weights: ``"auto"``, where spikes would
@@ -46,6 +48,11 @@ class Options:
             are exact, or what the neurons send, ``"spiking"``.
         depthwise: What depthwise convolutions read: ``"graded"`` values, which are exact, at the price of their
             multiply-accumulates at each timestep, or what neurons send, ``"spiking"``.
+        front: How many activations are left analog at the front of the network, so that they and all layers up to the
+            first neurons run once for an image: a number, ``"none"``, or ``"auto"``, which tries what the budget allows
+            and takes what is best for the target.
+        front_budget: Largest share of the multiply-accumulates that ``"auto"`` may leave to what runs once for an
+            image, with what does so in any case.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
         certify: What leaving early may cost at most, with a stated probability.
 
@@ -61,6 +68,7 @@ class Options:
     correction: choices.Correction | None = None
     target: ExitTarget | None = None
     score: choices.ScoreName | ExitScore = "confidence"
+    calibration_images: int = 1000
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
@@ -68,6 +76,8 @@ class Options:
     encode: choices.Encode = "auto"
     skips: choices.Skips = "graded"
     depthwise: choices.Depthwise = "graded"
+    front: choices.Front | int = "none"
+    front_budget: float = 0.1
     require_spiking: float = 0.0
     certify: Certify | None = None
 
@@ -78,9 +88,11 @@ class Options:
         problems = choices.settle_numbers(
             self,
             timesteps=choices.Range(1, MOST_TIMESTEPS, whole=True),
+            calibration_images=choices.Range(0, whole=True, name="the calibration images to use"),
             batch_size=choices.COUNT,
             seed=choices.SEED,
             neuron_levels=choices.Range(whole=True, optional=True),
+            front_budget=choices.Range(0, 1, name="the front budget"),
             require_spiking=choices.Range(0, 1, name="the spiking share to require"),
         )
         problems += choices.settle_flag(self, "per_channel")
@@ -94,6 +106,7 @@ class Options:
         problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
         problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
         problems += choices.unknown("depthwise", self.depthwise, choices.DEPTHWISE_NAMES)
+        problems += _problems_of_front(self.front)
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
@@ -125,6 +138,8 @@ class Options:
             "encode": self.encode,
             "skips": self.skips,
             "depthwise": self.depthwise,
+            "front": self.front,
+            "front_budget": self.front_budget,
             "threshold": self.rule.name,
             "rule": rule_to_json(self.rule),
             "per_channel": self.per_channel,
@@ -133,6 +148,7 @@ class Options:
             "target": None if self.target is None else asdict(self.target),
             "certify": None if self.certify is None else asdict(self.certify),
             "score": self.exit_score.name,
+            "calibration_images": self.calibration_images,
             "seed": self.seed,
         }
 
@@ -150,8 +166,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
     """
     same = (
-        "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "per_channel", "calibration",
-        "correction", "score", "seed",
+        "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "per_channel",
+        "calibration", "correction", "score", "calibration_images", "seed",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):
@@ -161,7 +177,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
             )
         rule = rule_from_json(data.get("rule", {"kind": data.get("threshold", "auto")}))
     target, certify = data.get("target"), data.get("certify")
-    found: dict[str, Any] = {"depthwise": "spiking", **{name: data[name] for name in same if name in data}}
+    found: dict[str, Any] = {"depthwise": "spiking", "front": "none"}
+    found |= {name: data[name] for name in same if name in data}
     found |= {
         "rule": rule,
         "target": None if target is None else ExitTarget(**target),
@@ -182,6 +199,13 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     if not isinstance(certify, Certify | None):
         problems.append(f"certify must be a Certify, such as Certify(epsilon=0.01, delta=0.05), got {certify!r}")
     return problems
+
+
+def _problems_of_front(front: object) -> list[str]:
+    """Return what is wrong with the analog front asked for."""
+    if front in choices.FRONT_NAMES or (choices.is_whole(front) and front >= 0):
+        return []
+    return [f"front must be none, auto, or a number of activations, such as 2, got {front!r}"]
 
 
 def _problems_of_score(score: object) -> list[str]:

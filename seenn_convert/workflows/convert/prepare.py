@@ -23,6 +23,7 @@ from seenn_convert.measure.data_cautions import unused_preprocessing
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.progress import Progress, silent
+from seenn_convert.workflows.convert.drawing import used_images
 from seenn_convert.workflows.convert.inputs import Model, check_score, read_inputs
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options
@@ -88,6 +89,7 @@ def prepare(
         data = data.with_classes(checked_names(class_names, outputs_of(source.program)))
     else:
         source = source.with_notes(number_notes(data.class_names, outputs_of(source.program)))
+    data = used_images(data, options)
     check_data(source.program, data)
     images = first_images(source.program, data)
     parity = source.check(images)

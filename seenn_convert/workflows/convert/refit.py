@@ -27,7 +27,7 @@ from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.exit import estimated_energy, exit_facts, fit_probed
 
-OF_EXITS = ("target", "certify", "seed")
+OF_EXITS = ("target", "certify", "calibration_images", "seed")
 """Options of a conversion that decide about the exits alone."""
 
 HEAD_GONE = Caution(
@@ -52,7 +52,7 @@ def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Pr
         raise InputError("the artifact does not say how it was calibrated; give calibration images, too (--data, data)")
     _check_options(artifact, options)
     shape, names, classes = artifact.snn.input_shape, artifact.class_names, classes_of(artifact.snn)
-    data = known.exit_images(artifact.preprocessing, names, origin, shape, classes, progress)
+    data = known.exit_images(artifact.preprocessing, names, origin, shape, classes, progress, options)
     if data is None:
         raise InputError(
             "no images are given; give calibration images (--data, data), or images that the ANN was not trained on to "
@@ -126,7 +126,7 @@ def _report(
         warnings=(*doubts, *head_gone(artifact)),
     )  # fmt: skip
     before = artifact.report.conversion
-    conversion = conversion if before is None else replace(conversion, passes=before.passes)
+    conversion = conversion if before is None else replace(conversion, passes=before.passes, front=before.front)
     known = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
     return Report(model=known, conversion=conversion, environment=environment())
 

@@ -37,6 +37,7 @@ from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.drawing import used_images
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
@@ -52,6 +53,7 @@ from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.biases import correct
 from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
+from seenn_convert.workflows.convert.stages.front import asked_front, settle_front
 from seenn_convert.workflows.convert.stages.thresholds import calibrate_thresholds
 from seenn_convert.workflows.convert.stages.weights import tune_weights
 
@@ -137,6 +139,7 @@ def compile_ann(
     relative error against the original, None where it is not known. ``warnings`` are those about the inputs.
     """
     session = open_session(ann, data, options, progress, known)
+    session, front = settle_front(session)
     ann, data = session.ann, session.data
     calibration = calibrate_thresholds(session)
     tuned, calibration = tune_weights(session, calibration)
@@ -156,7 +159,7 @@ def compile_ann(
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
-        ann_accuracy=known.accuracy, warnings=doubts,
+        ann_accuracy=known.accuracy, front=front, warnings=doubts,
     )  # fmt: skip
     report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(
@@ -186,13 +189,14 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
         InputError: The network would not spike enough, or the data does not fit it.
         CalibrationDataError: There are too few images for the certificate asked for.
     """
-    ann = run_passes(ann, last_passes(options.skips, options.depthwise), first_images(ann, data))
+    passes = last_passes(options.skips, options.depthwise)
+    ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
     _check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     validation = known.exit_images(
-        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress
+        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress, options
     )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
@@ -239,6 +243,7 @@ def recalibrate(
     check_data(artifact.ann, data)
     if artifact.class_names is not None:
         data = data.with_classes(artifact.class_names)
+    data = used_images(data, options)
     model, parity = artifact.provenance.model, artifact.facts.parity
     fresh = compile_ann(artifact.ann, data, options, model, parity, progress, extra_passes, known)
     report, conversion = fresh.report, fresh.report.conversion

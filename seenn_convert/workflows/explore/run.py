@@ -11,10 +11,10 @@ from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.exploration import Exploration, Trial
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES, Prefer, Range, Varied, unknown
-from seenn_convert.data.adapters import SampleData
+from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
-from seenn_convert.errors import refuse
+from seenn_convert.errors import InputError, refuse
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
@@ -29,7 +29,7 @@ from seenn_convert.workflows.convert.prepare import Prepared, prepare
 from seenn_convert.workflows.convert.run import compile_prepared
 from seenn_convert.workflows.explore.budget import Budget
 from seenn_convert.workflows.explore.search import LOOK_IMAGES, Attempt, Found, Search
-from seenn_convert.workflows.explore.settings import command_line, left_open, presets, settings
+from seenn_convert.workflows.explore.settings import command_line, left_open, rounds, settings
 
 TIMED_IMAGES, TIMED_WORK = (16, 64), 2_500_000_000
 """Fewest and most held-out images on which a setting is timed, and the multiply-accumulates of the ANN for them where
@@ -72,13 +72,13 @@ def explore(
         model: As for ``convert``.
         calibration_data: As for ``convert``.
         options: As for ``convert``; what ``vary`` names is changed.
-        minutes: Time to spend. A trial that would take longer than what is left is not started; if the time is too
-            short for any, the setting in ``options`` is converted.
+        minutes: Time to spend. A trial that would take longer than what is left is not started. Only
+            the setting in ``options`` is converted whatever it takes, unless another one reaches the target.
         prefer: Among the settings that reach the target, the one with the highest expected ``"accuracy"``, the fewest
             average timesteps (``"steps"``), or the least ``"time"`` or estimated ``"energy"``; if none reaches it, the
             one expected to lose least. None is ``"steps"``, for a target in timesteps or time ``"accuracy"``.
-        vary: Which of ``"neuron"``, ``"timesteps"`` and ``"calibration"`` may be changed; those that have their
-            defaults in ``options`` if None.
+        vary: Which of ``"neuron"``, ``"timesteps"``, ``"calibration"`` and ``"front"`` may be changed; if None
+            those that have their defaults in ``options``.
         progress: Told about each stage.
         clock: Seconds, for the time that was spent.
         inputs: The other keyword arguments of ``convert``.
@@ -93,12 +93,12 @@ def explore(
         *(problem for name in vary for problem in unknown("vary", name, VARIED_NAMES)),
     ])  # fmt: skip
     budget = Budget(60 * minutes, clock)
-    prepared = prepare(model, calibration_data, options, progress=progress, **inputs)
+    prepared = _opened(prepare(model, calibration_data, options, progress=progress, **inputs), progress)
     prefer = prefer or _preference(options.target)
-    trier = _Trier(prepared, progress, clock)
+    trier = _Trier(prepared, options, progress, clock)
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)
-    found = search.run(settings(options, vary), presets(options, vary))
-    return _reported(found, options, prefer, minutes, budget.spent)
+    found = search.run(settings(options, vary), rounds(options, vary))
+    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -109,18 +109,28 @@ def _preference(target: ExitTarget | None) -> Prefer:
 class _Trier:
     """Converts by one setting after another, and times them against the ANN, so that a change of speed cancels."""
 
-    def __init__(self, prepared: Prepared, progress: Progress, clock: Callable[[], float]) -> None:
-        self.prepared, self.progress, self.clock = prepared, progress, clock
+    def __init__(self, prepared: Prepared, base: Options, progress: Progress, clock: Callable[[], float]) -> None:
+        self.prepared, self.base, self.progress, self.clock = prepared, base, progress, clock
         self.few = _few(prepared, LOOK_IMAGES)
         self.ann_milliseconds: float | None = None
-        self.tried = 0
+        self.no_front = ""
 
     def __call__(self, options: Options, few: bool) -> Attempt:
-        """Return what ``options`` give, on a few images or on all."""
+        """Return what ``options`` give, on a few images or on all.
+
+        Raises:
+            InputError: They cannot be used, or an analog front that was to be tried is none.
+        """
         start, prepared = self.clock(), self.few if few else self.prepared
+        tries_front = options.front == "auto" != self.base.front
+        if tries_front and self.no_front:
+            raise InputError(self.no_front)
         artifact = compile_prepared(prepared, options, self.progress)
         conversion = artifact.report.conversion
         assert conversion is not None
+        if tries_front and not conversion.front.names:
+            self.no_front = conversion.front.off
+            raise InputError(self.no_front or "no analog front within the budget is better than none here")
         time = None if few else self._milliseconds(artifact, options, conversion)
         trial = trial_of(conversion, command_line(options), options.calibration, time, self.clock() - start)
         return Attempt(options, trial, artifact)
@@ -141,15 +151,25 @@ class _Trier:
         return spent / found.ann * self.ann_milliseconds
 
 
+def _opened(prepared: Prepared, progress: Progress) -> Prepared:
+    """Return the same with the exit images, if there are any, opened once for all trials."""
+    exits, shape = prepared.known.exit_data, prepared.ann.input_shape
+    if exits is None:
+        return prepared
+    opened = as_samples(exits, prepared.data.preprocessing, progress=progress, input_shape=shape)
+    return replace(prepared, known=replace(prepared.known, exit_data=opened))
+
+
 def _few(prepared: Prepared, count: int) -> Prepared:
     """Return the same with ``count`` of the calibration images, and of the exit images."""
     exits = prepared.known.exit_data
-    if isinstance(exits, Samples):
-        exits = exits.take(count)
-    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=exits))
+    few = exits.take(count) if isinstance(exits, Samples) else exits
+    return replace(prepared, data=prepared.data.take(count), known=replace(prepared.known, exit_data=few))
 
 
-def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float) -> Artifact:
+def _reported(
+    found: Found, base: Options, prefer: Prefer, minutes: float, seconds: float, ann_milliseconds: float | None
+) -> Artifact:
     """Return the best network with what was found in its report."""
     artifact, conversion = found.best.artifact, found.best.artifact.report.conversion
     assert conversion is not None
@@ -159,6 +179,7 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         minutes=minutes,
         seconds=seconds,
         ann_accuracy=conversion.exit.held_out.reference,
+        ann_milliseconds=ann_milliseconds,
         kept=found.best.trial.options,
         default=command_line(base),
         frontier=best,
@@ -166,7 +187,7 @@ def _reported(found: Found, base: Options, prefer: Prefer, minutes: float, secon
         looked_at=found.looked_at,
         left_out=found.left_out,
         good_for=good_for(
-            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise.layers > 0
+            best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
     warnings = [_renamed(one, found.trials) for one in conversion.warnings]

@@ -1,12 +1,13 @@
 """Try settings within a budget: all on a few images, the better half on all of them, the best with more effort."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.exploration import Trial
-from seenn_convert.choices import Prefer, Preset
+from seenn_convert.choices import Prefer
 from seenn_convert.errors import InputError
 from seenn_convert.measure.frontier import rank
 from seenn_convert.progress import Counter, Progress, silent
@@ -79,39 +80,56 @@ class Search:
         self.looked_at: dict[str, Trial] = {}
         self.left_out: dict[str, str] = {}
 
-    def run(self, settings: Sequence[Options], presets: Sequence[Preset]) -> Found:
-        """Return what the settings give, all in the first preset, and the best and ``base`` in the others, too.
+    def run(self, settings: Sequence[Options], rounds: Sequence[Mapping[str, Any]]) -> Found:
+        """Return what the settings give: all in the first round, the best so far and ``base`` in the others.
 
         Raises:
             InputError: Not even ``base`` can be converted.
         """
         going = list(settings)
         if self.images >= LOOK_WORTH * LOOK_IMAGES:
-            ranked = self._round(going, "fast", few=True)
-            going = self._and_base(ranked[: math.ceil(len(ranked) / 2)])
-        for preset in presets:
-            going = self._and_base(self._round(going, preset, few=False)[:BEST])
-        if self.best is None and not self._attempt(self.base, few=False):
-            raise InputError(self.left_out[command_line(self.base)])
-        assert self.best is not None
+            looked = self._round(going, {"calibration": "fast"}, few=True)
+            going = self._and_base(looked[: math.ceil(len(looked) / 2)])
+        best: list[Options] = []
+        for changed in rounds:
+            found = [replace(one, **changed) for one in self._round(going, changed, few=False)]
+            best = self._ordered([*best, *found])[:BEST]
+            going = self._and_base(best)
+        name = command_line(self.base)
+        if (self.best is None or not self.best.trial.reached) and name not in self.trials:
+            self._attempt(self.base, few=False)
+        if self.best is None:
+            raise InputError(self.left_out[name])
         return Found(self.best, (*self.trials.values(),), (*self.looked_at.values(),), self.left_out)
 
-    def _round(self, settings: Sequence[Options], preset: Preset, few: bool) -> list[Options]:
-        """Return the settings that could be tried in this preset, the best first."""
-        self.counter.total += len(settings)
-        ranked: list[tuple[tuple[float, ...], int]] = []
+    def _round(self, settings: Sequence[Options], changed: Mapping[str, Any], few: bool) -> list[Options]:
+        """Return the settings that could be tried with this change, the best first."""
+        tried: list[tuple[Options, Options]] = []
         ahead: list[float] = []
-        for number, setting in enumerate(settings):
-            options = replace(setting, calibration=preset)
+        self.counter.total += len(settings)
+        for setting in settings:
+            options = replace(setting, **changed)
             if self._fits(options, few, min(ahead, default=0.0)) and self._attempt(options, few):
-                trial = (self.looked_at if few else self.trials)[command_line(options)]
-                ranked.append((self._rank(trial, SLACK / math.sqrt(trial.images) if few else 0.0), number))
+                tried.append((setting, options))
                 ahead += [self.budget.expected(options, self.images)] if few else []
             self.counter.add(1)
-        return [settings[number] for _, number in sorted(ranked)]
+        order = self._ordered([options for _, options in tried], few)
+        return [setting for one in order for setting, options in tried if options is one]
+
+    def _ordered(self, tried: Sequence[Options], few: bool = False) -> list[Options]:
+        """Return settings that were tried, the best first."""
+        known = self.looked_at if few else self.trials
+
+        def key(options: Options) -> tuple[float, ...]:
+            trial = known[command_line(options)]
+            return self._rank(trial, SLACK / math.sqrt(trial.images) if few else 0.0)
+
+        return sorted(tried, key=key)
 
     def _and_base(self, settings: list[Options]) -> list[Options]:
-        return settings if self.base in settings else [*settings, self.base]
+        """Return the settings with ``base`` among them, in whatever preset."""
+        there = any(replace(one, calibration=self.base.calibration) == self.base for one in settings)
+        return settings if there else [*settings, self.base]
 
     def _rank(self, trial: Trial, slack: float = 0.0) -> tuple[float, ...]:
         return rank(trial, self.prefer, self.base.target, slack)

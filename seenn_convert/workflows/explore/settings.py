@@ -1,7 +1,8 @@
 """Which settings are tried, the cheap and promising ones first, and how a setting is written on the command line."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
+from typing import Any
 
 from seenn_convert.choices import VARIED_NAMES, Preset, Varied
 from seenn_convert.workflows.convert.options import Options
@@ -37,13 +38,21 @@ def settings(base: Options, vary: Collection[Varied]) -> tuple[Options, ...]:
     return tuple(sorted(found, key=lambda options: options.timesteps * (2 if options.neuron == "if" else 1)))
 
 
-def presets(base: Options, vary: Collection[Varied]) -> tuple[Preset, ...]:
-    """Return the presets in which settings are tried, the fastest first."""
-    return tuple(dict.fromkeys(("fast", base.calibration))) if "calibration" in vary else (base.calibration,)
+def rounds(base: Options, vary: Collection[Varied]) -> tuple[Mapping[str, Any], ...]:
+    """Return what each round of trials changes of the settings that are still in it, the cheapest round first.
+
+    A network that has to spike by ``require_spiking`` has no analog front.
+    """
+    first: Preset = "fast" if "calibration" in vary else base.calibration
+    found: list[Mapping[str, Any]] = [{"calibration": first}]
+    if "front" in vary and not base.require_spiking:
+        found.append({"calibration": first, "front": "none" if base.front == "auto" else "auto"})
+    return (*found, *([] if first == base.calibration else [{"calibration": base.calibration}]))
 
 
 def command_line(options: Options) -> str:
     """Return the options of the command line that say the setting."""
     neuron = options.neuron_type
     levels = "" if options.neuron_levels is None else f" --neuron-levels {neuron.levels}"
-    return f"--neuron {neuron.name}{levels} -T {options.timesteps} --calibration {options.calibration}"
+    front = "" if options.front == Options.front else f" --front {options.front}"
+    return f"--neuron {neuron.name}{levels} -T {options.timesteps} --calibration {options.calibration}{front}"

@@ -24,12 +24,14 @@ def before() -> dict[str, Any]:
 
 
 def test_a_report_written_before_keeps_every_value() -> None:
-    """Only the version, the codes of the warnings and an empty ``weights`` are new."""
+    """Only the version, the codes of the warnings, an empty ``weights`` and what was not done then are new."""
     old = before()
     new = json.loads(json.dumps(to_plain(from_plain(migrated(old), Report))))
     assert new.pop("schema_version") == SCHEMA_VERSION == old.pop("schema_version") + 1
     assert [one["text"] for one in new["conversion"].pop("warnings")] == old["conversion"].pop("warnings")
     assert (new["conversion"].pop("weights"), old["conversion"].pop("weights")) == (None, {})
+    assert new["conversion"].pop("front")["names"] == []
+    assert new["conversion"].pop("graded_depthwise", None) is None
     assert new == old
 
 

@@ -38,8 +38,9 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
     assert options.to_json() == {
         "timesteps": 4, "neuron": "if", "threshold": "percentile 99",
         "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
-        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5,
-        "encode": "auto", "skips": "graded", "depthwise": "graded", "certify": None,
+        "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5, "calibration_images": 1000,
+        "encode": "auto", "skips": "graded", "depthwise": "graded", "front": "none", "front_budget": 0.1,
+        "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 

@@ -12,6 +12,7 @@ from torch import nn
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.calibration.rules import MaxRule, MseRule
 from seenn_convert.choices import CORRECTION_NAMES, SCORE_NAMES, Correction, ScoreName
+from seenn_convert.cli.console import conversion_text
 from seenn_convert.errors import ArtifactError, CalibrationDataError, InputError, PostconditionError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
@@ -252,7 +253,9 @@ def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     own = ExitScore("lead", Lead(2.0))
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
     assert converted.policy.to_json()["policy"] == converted.provenance.options["score"] == "lead"
-    planned = attach_policy(converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1))
+    planned = attach_policy(
+        converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1)
+    )
     artifact = replace(planned, policy=PlannedPolicy(ThresholdPolicy("lead", (0.3,) * 5)))
     artifact.save(tmp_path / "net")
     with pytest.raises(ArtifactError, match="exit score 'lead' is none of confidence, .*hand it over"):
@@ -282,7 +285,9 @@ def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path,
     converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
     run = collect_readouts(converted.model(), [IMAGES])
     medians = run.scores.median(dim=1).values.tolist()
-    artifact = replace(converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0)))  # half of them leave at each timestep
+    artifact = replace(
+        converted, policy=ThresholdPolicy("confidence", (*medians[:-1], -1.0))
+    )  # half of them leave at each timestep
     model, steps = artifact.model(), exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
         trace = run_early_exit(model, batches, capacity)
@@ -384,14 +389,23 @@ def test_recalibrating_changes_what_depthwise_convolutions_read(tmp_path: Path) 
 
     torch.manual_seed(0)
     net, data, plain = Separable().eval(), small.dataset(40), Options(2, calibration="fast", correction="none")
-    made = {which: convert(net, data, replace(plain, depthwise=which)) for which in ("graded", "spiking")}
+    with pytest.raises(InputError, match="--encode always and --depthwise spiking"):
+        convert(net, data, replace(plain, require_spiking=0.4))
+    made = {
+        "graded": convert(net, data, plain),
+        "spiking": convert(net, data, replace(plain, depthwise="spiking", require_spiking=0.4)),
+    }
     for which, other in (("graded", "spiking"), ("spiking", "graded")):
         again = recalibrate(made[other], data, replace(plain, depthwise=which))
         assert same_bits(again, made[which])
         again.save(tmp_path / which)
         assert same_bits(load_artifact(tmp_path / which), again)
         assert len(again.model().layers) == {"graded": 2, "spiking": 3}[which]
-        assert again.report.conversion.graded_depthwise.layers == (which == "graded")
+        assert (again.report.conversion.graded_depthwise is not None) == (which == "graded")
+        front = recalibrate(again, data, replace(plain, depthwise=other, front=2))
+        assert same_bits(front, convert(net, data, replace(plain, depthwise=other, front=2)))
+        assert len(front.model().layers) == 1  # behind the depthwise convolution, which the stem takes
+        assert ("depthwise convolution reads" in conversion_text(again.report)) == (which == "graded")
 
 
 def test_load_gives_a_model_that_runs(tmp_path: Path) -> None:
@@ -408,7 +422,6 @@ def test_progress_goes_through_the_stages() -> None:
         "reading the model",
         "calibrating",
         "choosing thresholds",
-        "choosing thresholds with biases",
         "correcting means",
         "ANN",
         "tuning the exit",

@@ -3,6 +3,7 @@
 import small_artifacts as small
 import torch
 
+from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.workflows.convert.options import Options
@@ -34,9 +35,21 @@ def test_long_runs_are_compared_without_the_biases_that_they_end_without() -> No
     assert session(Options(correction="none")).compared_with(4) is None
 
 
-def test_images_of_an_update_are_counted_and_in_the_type_of_the_ann() -> None:
+def test_images_are_counted_and_in_the_type_of_the_ann() -> None:
     told: list[tuple[str, int, int]] = []
     one = Session(small.ann_program(), small.dataset(), split_calibration(96, 0), Options(), lambda *w: told.append(w))
-    batches = list(one.updates("correcting means", 3, [0, 1, 2, 3]))
+    batches = list(one.images("correcting means", 3, [0, 1, 2, 3]))
     assert [len(batch) for batch in batches] == [3, 1] and batches[0].dtype is torch.float32
     assert told == [("correcting means", done, 4) for done in (0, 3, 4)]
+
+
+def test_work_decides_how_many_images_are_taken_within_bounds() -> None:
+    """As many as the multiply-accumulates of all their timesteps allow, each once, however many there are."""
+    one = session(Options(timesteps=4))
+    an_image = 4 * sum(site.macs for site in call_sites(one.ann))
+    among = range(10, 60)
+    found = one.some(among, 7.5 * an_image, (2, 20))
+    assert len(set(found)) == 7 and set(found) <= set(among)
+    assert len(one.some(among, 14.5 * an_image, (2, 20), timesteps=8)) == 7
+    assert [len(one.some(among, work, (2, 20))) for work in (0, 1e30)] == [2, 20]
+    assert sorted(one.some(among, 1e30, (2, 100))) == list(among)

@@ -25,7 +25,7 @@ def exploration_of(artifact: Artifact) -> Exploration:
 
 
 def test_the_network_kept_is_the_one_that_convert_makes_and_is_saved_with_what_was_tried(tmp_path: Path) -> None:
-    artifact = explore(small.trained_net(), small.dataset(40), SHORT)
+    artifact = explore(small.trained_net(), small.dataset(40), SHORT, vary=("neuron",))
     found = exploration_of(artifact)
     assert {one.neuron for one in found.trials} == {"signed", "multilevel", "if"}
     assert {(one.timesteps, one.calibration) for one in found.trials} == {(2, "fast")}
@@ -39,7 +39,7 @@ def test_the_network_kept_is_the_one_that_convert_makes_and_is_saved_with_what_w
 
 
 def test_without_labels_the_ann_stands_in() -> None:
-    found = exploration_of(explore(small.trained_net(), small.dataset(40, labelled=False), SHORT))
+    found = exploration_of(explore(small.trained_net(), small.dataset(40, labelled=False), SHORT, vary=()))
     assert found.ann_accuracy == 1.0
 
 
@@ -50,8 +50,8 @@ def test_the_budget_is_of_the_clock_given() -> None:
     assert len(found.trials) == 1 and len(found.left_out) >= 1
 
 
-def test_validation_images_judge() -> None:
-    artifact = explore(small.trained_net(), small.dataset(40), SHORT, vary=(), validation_data=small.dataset(60, 5))
+def test_exit_images_judge() -> None:
+    artifact = explore(small.trained_net(), small.dataset(40), SHORT, vary=(), exit_data=small.dataset(60, 5))
     (only,) = exploration_of(artifact).trials
     assert only.images == 24 and artifact.provenance.validation is not None
 
@@ -69,7 +69,7 @@ def test_what_a_target_leaves_open_is_preferred(target: ExitTarget | None, prefe
 def test_a_target_that_no_setting_reaches_is_a_warning_that_names_the_least_loss() -> None:
     """Nothing is expected to gain on the ANN's own answers, so a drop of 0 takes every answer as the ANN's."""
     options = Options(timesteps=1, calibration="fast", target=ExitTarget(drop=0.0))
-    artifact = explore(small.trained_net(), small.dataset(60, labelled=False), options)
+    artifact = explore(small.trained_net(), small.dataset(60, labelled=False), options, vary=("neuron",))
     found = exploration_of(artifact)
     told = [one.text for one in artifact.report.conversion.warnings if one.code == "target_not_reached"]
     assert not any(one.reached for one in found.trials)
@@ -82,3 +82,10 @@ def test_wrong_options_are_refused_together() -> None:
     with pytest.raises(InputError) as refused:
         explore(small.trained_net(), small.dataset(40), minutes=0, prefer="beauty", vary=("seed",))  # type: ignore[arg-type]
     assert all(word in str(refused.value) for word in ("minutes must be", "prefer must be", "vary must be"))
+
+
+def test_a_front_that_is_none_is_told_once_and_tried_no_more() -> None:
+    artifact = explore(small.trained_net(), small.dataset(40), SHORT, vary=("front", "neuron"))
+    found = exploration_of(artifact)
+    assert {one.front for one in found.trials} == {0}
+    assert len(set(found.left_out.values())) == 1 and all("--front auto" in one for one in found.left_out)

@@ -12,6 +12,7 @@ from seenn_convert.artifact.schema.conversion import CalibrationFacts, Validatio
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.shared import AnnRight
 from seenn_convert.data.checks import checked_labels
+from seenn_convert.data.samples import Samples, draw_of
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
 from seenn_convert.exits.thresholds import ExitTarget
@@ -87,6 +88,7 @@ def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:
         ann_right=None if right is None else AnnRight(of="calibration", images=len(data), right=right),
         ann_confidence=ann_confidence(logits, data.labels),
         validation=None if exits is None else exit_facts(session.exits, tuning),
+        drawn_from=_drawn_from(data),
     )
 
 
@@ -100,7 +102,14 @@ def exit_facts(session: Session, tuning: ExitTuning) -> ValidationFacts:
         held_out_images=len(session.split.held_out),
         ann_right=None if right is None else AnnRight(of="validation", images=len(data), right=right),
         ann_confidence=ann_confidence(tuning.ann_logits, data.labels),
+        drawn_from=_drawn_from(data),
     )
+
+
+def _drawn_from(data: Samples) -> int | None:
+    """Return how many images these were drawn from, None if they are all that were given."""
+    draw = draw_of(data)
+    return None if draw is None else draw.images
 
 
 def _ann_logits(session: Session) -> Tensor:

@@ -1,0 +1,106 @@
+"""Choose the analog front: which of the first activations stay graded, by what that does for the target."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.front import Cut, cuts, front_names
+from seenn_convert.artifact.schema.front import FrontFacts
+from seenn_convert.errors import InputError
+from seenn_convert.ir.operators import SPIKING_OPERATORS, Graded
+from seenn_convert.ir.program import Program
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.carry_depthwise import CarryDepthwise
+from seenn_convert.passes.keep_front import KeepFront
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.front_trials import best_of, tried
+
+HALF_A_POINT = 0.005
+"""Shares are compared with the budget in whole percent: as they are shown."""
+
+
+def asked_front(ann: Program, front: str | int) -> Program:
+    """Return the program with the front that was asked for by number; with none where it is not asked for so.
+
+    Raises:
+        InputError: A front of so many activations does not end in a single value; says which do.
+    """
+    ann = _all_activations(ann)
+    if not isinstance(front, int) or front == 0:
+        return ann
+    possible = [cut.activations for cut in cuts(ann)]
+    if front not in possible:
+        raise InputError(
+            f"an analog front of {front} activations is not possible here: what follows must read a single value of "
+            f"it, and something must be left to spike; possible are {', '.join(map(str, possible))} (--front)"
+        )
+    return run_passes(ann, [KeepFront(front)])
+
+
+def settle_front(session: Session) -> tuple[Session, FrontFacts]:
+    """Return the session with the analog front that the options ask for in its ANN, and what is known of it.
+
+    ``"auto"`` tries the cuts within the budget on images of the fitting part, so that the held-out part has had no
+    say in it when it chooses exits and certifies them. A front that was asked for by number is there already.
+    """
+    options, ann = session.options, session.ann
+    possible = cuts(_all_activations(ann))
+    off = _off(session, possible)
+    offered = _distinct(_within(possible, options.front_budget), ann)
+    trials, images = tried(session, offered) if _searches(session, off) else ([], 0)
+    if trials and (chosen := best_of(trials).cut.activations):
+        ann = run_passes(ann, [KeepFront(chosen)])
+    facts = FrontFacts(
+        asked=options.front,
+        budget=options.front_budget,
+        names=front_names(ann),
+        share=sum(site.share for site in call_sites(ann) if site.treatment == "stem"),
+        possible=tuple(cut.activations for cut in possible),
+        tried=tuple(one.facts for one in trials),
+        images=images,
+        off=off,
+    )
+    return replace(session, ann=ann), facts
+
+
+def _all_activations(ann: Program) -> Program:
+    """Return the program in which all that was left graded, in a front or before depthwise convolutions, may spike."""
+    if any(isinstance(module, Graded) for _, module in ann.calls()):
+        ann = CarryDepthwise(graded=False)(ann)
+    return KeepFront(0)(ann) if front_names(ann) else ann
+
+
+def _distinct(cuts: Sequence[Cut], ann: Program) -> list[Cut]:
+    """Return the cuts that leave different neurons of ``ann``, and some; graded activations are none."""
+    neurons = {node.name for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
+    found: dict[frozenset[str], Cut] = {}
+    for cut in cuts:
+        found.setdefault(frozenset(neurons.difference(cut.names)), cut)
+    return [cut for left, cut in found.items() if left]
+
+
+def _searches(session: Session, off: str) -> bool:
+    return session.options.front == "auto" and not off
+
+
+def _off(session: Session, possible: Sequence[Cut]) -> str:
+    """Return why nothing is tried although that was asked for; an empty string otherwise."""
+    options = session.options
+    if options.front != "auto":
+        return ""
+    if options.require_spiking > 0:
+        return "--require-spiking asks for spikes; --front N keeps one of N activations nevertheless"
+    if len(possible) == 1:
+        return "no single value inside this network is all that the rest of it reads"
+    if len(_within(possible, options.front_budget)) == 1:
+        least = possible[1]
+        return (
+            f"the smallest (--front {least.activations}) would let {least.share:.0%} of the multiply-accumulates run "
+            f"once per image, and --front-budget allows {options.front_budget:.0%}"
+        )
+    return ""
+
+
+def _within(possible: Sequence[Cut], budget: float) -> list[Cut]:
+    """Return no front at all, and those that the budget allows."""
+    return [cut for cut in possible if not cut.activations or cut.share <= budget + HALF_A_POINT]
