@@ -95,5 +95,6 @@ def _advice(ann: Program, snn: Program) -> str:
         ways.append(f"{signed}--encode always{why}")
     if depthwise_is_graded(ann):
         ways.append("--depthwise spiking, at a loss of accuracy")
-    advice = f"let them become spikes with {'; or with '.join(ways)}" if ways else "no option changes that"
+    no_way = "no other option changes that" if front_names(ann) else "no option changes that"
+    advice = f"let them become spikes with {'; or with '.join(ways)}" if ways else no_way
     return f"{advice}; {refuse}"

@@ -81,7 +81,7 @@ def _off(session: Session, possible: Sequence[Cut]) -> str:
     if options.require_spiking > 0:
         return "--require-spiking asks for spikes; --front N keeps one of N activations nevertheless"
     if len(possible) == 1:
-        return "no single value inside this network is all that the rest of it reads"
+        return "no single value with activations before and behind it is all that the rest of this network reads"
     if len(_within(possible, options.front_budget)) == 1:
         least = possible[1]
         return (
