@@ -264,7 +264,7 @@ SAME_NAMES = (
     "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
     "calibration", "correction", "score", "calibration_images", "batch_size", "device", "seed",
 )  # fmt: skip
-OWN_DEFAULTS = ("batch_size", "device", "require_spiking")
+OWN_DEFAULTS = ("batch_size", "device")
 """What an artifact does not record, since the result does not depend on it."""
 
 TARGETS = ("target_drop", "target_timesteps", "target_ms")

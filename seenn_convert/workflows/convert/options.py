@@ -14,6 +14,7 @@ from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 
 MOST_TIMESTEPS = 2**20
+FRONT_NUMBER = choices.Range(0, whole=True, words="none, auto, or a number of activations, such as 2")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Options:
         problems += choices.unknown("encode", self.encode, choices.ENCODE_NAMES)
         problems += choices.unknown("skips", self.skips, choices.SKIPS_NAMES)
         problems += choices.unknown("depthwise", self.depthwise, choices.DEPTHWISE_NAMES)
-        problems += _problems_of_front(self.front)
+        if not (isinstance(self.front, str) and self.front in choices.FRONT_NAMES):
+            problems += choices.settle_numbers(self, front=FRONT_NUMBER)
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
@@ -140,6 +142,7 @@ class Options:
             "depthwise": self.depthwise,
             "front": self.front,
             "front_budget": self.front_budget,
+            "require_spiking": self.require_spiking,
             "threshold": self.rule.name,
             "rule": rule_to_json(self.rule),
             "per_channel": self.per_channel,
@@ -166,8 +169,8 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
         InputError: The rule in ``data`` is not known, or was not recorded exactly, and none is given.
     """
     same = (
-        "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "per_channel",
-        "calibration", "correction", "score", "calibration_images", "seed",
+        "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget",
+        "require_spiking", "per_channel", "calibration", "correction", "score", "calibration_images", "seed",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):
@@ -199,13 +202,6 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
     if not isinstance(certify, Certify | None):
         problems.append(f"certify must be a Certify, such as Certify(epsilon=0.01, delta=0.05), got {certify!r}")
     return problems
-
-
-def _problems_of_front(front: object) -> list[str]:
-    """Return what is wrong with the analog front asked for."""
-    if front in choices.FRONT_NAMES or (choices.is_whole(front) and front >= 0):
-        return []
-    return [f"front must be none, auto, or a number of activations, such as 2, got {front!r}"]
 
 
 def _problems_of_score(score: object) -> list[str]:

@@ -67,7 +67,8 @@ def test_a_number_inside_a_block_names_those_between_blocks() -> None:
 
     with pytest.raises(InputError, match=r"front of 1 activations .* possible are 0 "):
         converted(Branches().eval(), front=1)
-    assert "no single value" in converted(Branches().eval(), front="auto").report.conversion.front.off
+    off = converted(Branches().eval(), front="auto").report.conversion.front.off
+    assert "no single value with activations before and behind it" in off
 
 
 @pytest.mark.parametrize("budget", [0.3, 0.6])
@@ -85,8 +86,18 @@ def test_required_spikes_turn_the_search_off_and_count_for_a_number() -> None:
     front = converted(deep(), front="auto", front_budget=1.0, require_spiking=0.5).report.conversion.front
     assert "--require-spiking" in front.off and not front.names
 
-    with pytest.raises(InputError, match="spikes would drive"):
+    with pytest.raises(InputError, match=r"spikes would drive .*--front none"):
         converted(deep(), front=3, require_spiking=0.5)
+
+
+def test_calibrating_again_still_requires_the_spikes() -> None:
+    """Else the search would come on, and leave the layers behind the front to graded values."""
+    artifact = converted(deep(), front="auto", front_budget=1.0, require_spiking=0.5)
+    again = recalibrate(artifact, small.dataset())
+
+    assert "--require-spiking" in again.report.conversion.front.off and not front_names(again.ann)
+    with pytest.raises(InputError, match="spikes would drive"):
+        recalibrate(artifact, small.dataset(), replace(options_from_json(artifact.provenance.options), front=3))
 
 
 def test_early_exit_is_hindsight_and_loading_gives_the_same_bits(tmp_path) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,7 +41,7 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5, "calibration_images": 1000,
         "encode": "auto", "skips": "graded", "depthwise": "graded", "front": "auto", "front_budget": 0.125,
-        "certify": None,
+        "require_spiking": 0.0, "certify": None,
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 
@@ -52,6 +53,13 @@ def test_each_type_has_as_many_levels_as_suit_it_or_as_are_given(neuron: str, le
     for options, wanted in ((Options(neuron=neuron), levels), (Options(neuron=neuron, neuron_levels=5), 5)):
         assert (options.neuron_type.name, options.neuron_type.levels) == (neuron, wanted)
         assert options.to_json()["neuron_levels"] == wanted
+
+
+def test_a_front_may_be_a_number_of_numpy_and_is_written_as_a_plain_one() -> None:
+    assert json.dumps(Options(front=np.int64(2)).to_json()["front"]) == "2"  # type: ignore[arg-type]
+    for front in (True, -1, "3", 1.5, np.array([1, 2])):
+        with pytest.raises(InputError, match="front must be none, auto, or a number of activations"):
+            Options(front=front)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("neuron", ["signed", "if"])
