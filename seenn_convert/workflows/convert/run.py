@@ -294,8 +294,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         raise InputError(
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; {front}see "
             "which call sites are graded with `seenn-convert inspect`, or let graded values become spikes with "
-            "--encode always"
-            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
+            "--encode always" + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
         )
 
 
