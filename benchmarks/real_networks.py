@@ -49,12 +49,19 @@ def main(output: Path, only: tuple[str, ...], work: Path, imagenet: Path | None,
     done = {row["run"] for row in rows}
     wanted = [] if write else [(network, run) for network, run in _runs(only) if run not in done]
     ready = {network: network.made(Given(work.resolve(), imagenet)) for network, _ in wanted}
+    failed: dict[str, str] = {}
     for network, run in wanted:
-        rows.append(_measured(ready[network], run, work, given))
+        try:
+            rows.append(_measured(ready[network], run, work, given))
+        except click.ClickException as error:  # the others are worth measuring all the same
+            failed[run] = error.message
+            continue
         with lines.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         click.echo(json.dumps(rows[-1]), err=True)
     output.with_suffix(".md").write_text(tables(rows))
+    if failed:
+        raise click.ClickException("\n".join(f"{run}: {message}" for run, message in failed.items()))
 
 
 def _runs(only: Sequence[str]) -> Iterator[tuple[Shipped, str]]:
@@ -101,7 +108,12 @@ def _command(arguments: Sequence[str], threads: int) -> tuple[dict[str, Any], di
         with printed.open("w") as out:
             code = subprocess.run(command, stdout=out, env={**os.environ, **limits}, check=False).returncode
         if code:
-            raise click.ClickException(f"seenn-convert {' '.join(arguments)}: failed with exit code {code}, see above")
+            how = (
+                f"failed with exit code {code}, see above"
+                if code > 0
+                else f"killed by signal {-code}, 9 if memory ended"
+            )
+            raise click.ClickException(f"seenn-convert {' '.join(arguments)}: {how}")
         return json.loads(printed.read_text()), json.loads(cost.read_text())
 
 

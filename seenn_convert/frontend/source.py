@@ -108,10 +108,14 @@ class Source:
         return expected
 
     def _check_onnx(self, path: Path, images: Tensor) -> float:
+        """Compare the program with onnxruntime; if they differ, the network as it was read, which names the node."""
         from seenn_convert.frontend.onnx.parity import check_against_onnxruntime
         from seenn_convert.frontend.onnx.reader import read_onnx
 
         images = images.to(self.program.input_dtype)
-        network = read_onnx(path, self.output_name, self.program.input_shape)
-        check_against_onnxruntime(path, network, images, output_name=self.output_name)
-        return check_against_onnxruntime(path, self._as_original, images, output_name=self.output_name)
+        try:
+            return check_against_onnxruntime(path, self._as_original, images, output_name=self.output_name)
+        except PostconditionError:
+            network = read_onnx(path, self.output_name, self.program.input_shape)
+            check_against_onnxruntime(path, network, images, output_name=self.output_name)
+            raise

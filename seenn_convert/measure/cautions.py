@@ -54,7 +54,11 @@ def cautions(
         )
     if not tuning.labelled:
         name = "calibration data has" if data.validation is None else "exit images have"
-        yield Caution("no_labels", f"the {name} no labels: the ANN's answers stood in for them")
+        yield Caution(
+            "no_labels",
+            f"the {name} no labels: the ANN's answers stood in for them, so the confidence is no "
+            "more honest than its own",
+        )
     yield from conversion_gap(data, ann_accuracy, classes)
     yield from channel_cautions(calibration)
 

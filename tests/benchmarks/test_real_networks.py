@@ -1,5 +1,6 @@
 """The data that the benchmark of real networks makes is labelled right, and its table and advice say what is there."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 with pytest.MonkeyPatch.context() as patch:
@@ -65,6 +67,27 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         absent.made(given)
     with pytest.raises(click.ClickException, match=r"lite0 needs --imagenet FOLDER: class folders named by the number"):
         shipped_networks._halves(given, "lite0")
+
+
+def test_a_run_that_fails_is_told_at_the_end_and_the_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measured(ready: Any, run: str, *_: Any) -> dict[str, Any]:
+        if run.endswith(":4"):
+            raise click.ClickException("killed")
+        return {"run": run, **row_of("signed", int(run.split(":")[-1]))}
+
+    network = replace(real_networks.NETWORKS[1], prepare=lambda given: given)
+    monkeypatch.setattr(real_networks, "NETWORKS", [network])
+    monkeypatch.setattr(real_networks, "_measured", measured)
+    command = ["--work", str(tmp_path), "--output", str(tmp_path / "rows"), "--only", "crepe:signed:fast:?"]
+    result = CliRunner().invoke(real_networks.main, command)
+    assert result.exit_code == 1 and "crepe:signed:fast:4: killed" in result.output
+    (line,) = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert (
+        json.loads(line)["run"] == "crepe:signed:fast:8"
+        and "| signed | fast | 8 |" in (tmp_path / "rows.md").read_text()
+    )
 
 
 def test_patterns_choose_runs() -> None:

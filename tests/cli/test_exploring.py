@@ -65,4 +65,4 @@ def test_the_shipped_sample_from_the_command_line(tmp_path: Path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert "Settings that were tried" in (out / "report.html").read_text()
     assert told["exploration"] == report["conversion"]["exploration"]
-    assert {trial["timesteps", "front"] for trial in told["exploration"]["frontier"]} == {4}
+    assert {trial["timesteps"] for trial in told["exploration"]["frontier"]} == {4}

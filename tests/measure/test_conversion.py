@@ -23,7 +23,7 @@ def test_the_report_is_plain_data_with_every_part() -> None:
     assert conversion["calibration"].pop("ann_confidence")["images"] == 96
     assert conversion["calibration"] == {
         "name": "bars.npz", "images": 96, "labelled": True, "fitting_images": 58, "held_out_images": 38,
-        "ann_right": {"of": "calibration", "images": 96, "right": right}, "validation": None,
+        "ann_right": {"of": "calibration", "images": 96, "right": right}, "validation": None, "drawn_from": None,
     }  # fmt: skip
     assert len(conversion["operators"]) == 9
     assert [entry["name"] for entry in conversion["passes"]][-1] == "InsertExitProbe"

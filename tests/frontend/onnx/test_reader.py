@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -408,3 +409,22 @@ def test_logits_that_are_not_finite_are_the_users_to_check(tmp_path: Path) -> No
     images = torch.full((2, *IMAGE), float("inf"))
     with pytest.raises(InputError, match="its logits are NaN or infinite; check the images and the weights"):
         check_against_onnxruntime(path, read_onnx(path), images)
+
+
+def test_a_source_that_differs_names_the_node_if_the_network_that_was_read_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of reading is told with its node; one that came later, where the network is right, without."""
+    path, images = chain(tmp_path / "model.onnx", "Abs", "Tanh", "GlobalMaxPool"), torch.randn(3, *IMAGE)
+    source = read_model(path)
+    spoiled = replace(source, program=read_model(chain(tmp_path / "other.onnx", "Abs", "GlobalMaxPool")).program)
+    with pytest.raises(PostconditionError) as later:
+        spoiled.check(images)
+    assert "first node" not in str(later.value)
+
+    network = read_onnx(path)
+    network.Tanh_0 = nn.Sigmoid()
+    monkeypatch.setattr("seenn_convert.frontend.onnx.reader.read_onnx", lambda *_: network)
+    with pytest.raises(PostconditionError, match=r"the first node .* is 'Tanh_0'"):
+        spoiled.check(images)
+    assert source.check(images) <= 1e-4
