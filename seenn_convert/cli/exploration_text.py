@@ -20,7 +20,9 @@ def exploration_text(exploration: "Exploration") -> str:
     lines = [tried_words(exploration), "", table, "", kept_words(exploration)]
     if exploration.dominated:
         lines.append(f"{len(exploration.dominated)} more were beaten in everything; report.json lists them")
-    lines += [f"not tried: {options}: {why}" for options, why in exploration.left_out.items()]
+    reasons = dict.fromkeys(exploration.left_out.values())
+    alike = [(", ".join(name for name, other in exploration.left_out.items() if other == why), why) for why in reasons]
+    lines += [f"not tried: {names}: {why}" for names, why in alike]
     return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
 
 

@@ -25,6 +25,7 @@ def tried_words(exploration: Exploration) -> str:
         f"That tells an accuracy to {number(50 * (high - low), 1)} points either way, and the points lost to {error} "
         "(95\u00a0%, if the ANN was not trained on the images); the settings were compared on the same images, so the "
         "figures of the best ones are slightly optimistic."
+        + ("" if exploration.labelled else " Accuracy is agreement with the ANN here, because there are no labels.")
     )
 
 

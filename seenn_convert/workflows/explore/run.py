@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.conversion import Conversion
-from seenn_convert.artifact.schema.exploration import Exploration, Trial
+from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES, Prefer, Range, Varied, unknown
 from seenn_convert.data.adapters import SampleData, as_samples
@@ -186,23 +186,27 @@ def _reported(
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
+        labelled=conversion.calibration.labelled,
         good_for=good_for(
             best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
-    warnings = [_renamed(one, found.trials) for one in conversion.warnings]
+    warnings = [_renamed(one, found) for one in conversion.warnings]
     conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))
     return replace(artifact, report=replace(artifact.report, conversion=conversion))
 
 
-def _renamed(caution: Caution, trials: Sequence[Trial]) -> Caution:
+def _renamed(caution: Caution, found: Found) -> Caution:
     """Return a warning about a missed target in the words of an exploration, any other one as it is."""
     if caution.code != "target_not_reached":
         return caution
-    least = min(trials, key=lambda trial: trial.expected_drop)
+    least = min(found.trials, key=lambda trial: trial.expected_drop)
+    several = len(found.trials) > 1
+    none = f"none of the {len(found.trials)} settings that were" if several else "the only setting that was"
+    misses = "reaches the exit target" if several else "misses the exit target"
+    time = "more time (--minutes), " if found.left_out else ""
     return Caution(
         caution.code,
-        f"none of the {len(trials)} settings that were tried on all images reaches the exit target; the least loss, "
-        f"{least.expected_drop:.1f} points, is expected with {least.options}; allow a larger drop, more time "
-        "(--minutes), or leave more options open to --explore",
+        f"{none} tried on all images {misses}; the least loss, {least.expected_drop:.1f} points, is expected with "
+        f"{least.options}; allow a larger drop, {time}or leave more options open to --explore",
     )

@@ -40,7 +40,7 @@ def test_the_network_kept_is_the_one_that_convert_makes_and_is_saved_with_what_w
 
 def test_without_labels_the_ann_stands_in() -> None:
     found = exploration_of(explore(small.trained_net(), small.dataset(40, labelled=False), SHORT, vary=()))
-    assert found.ann_accuracy == 1.0
+    assert found.ann_accuracy == 1.0 and not found.labelled
 
 
 def test_the_budget_is_of_the_clock_given() -> None:
@@ -78,6 +78,13 @@ def test_a_target_that_no_setting_reaches_is_a_warning_that_names_the_least_loss
     assert found.kept == least.options
 
 
+def test_a_single_setting_that_misses_the_target_is_told_as_one() -> None:
+    options = Options(timesteps=1, calibration="fast", target=ExitTarget(drop=0.0))
+    artifact = explore(small.trained_net(), small.dataset(60, labelled=False), options, vary=())
+    (told,) = [one.text for one in artifact.report.conversion.warnings if one.code == "target_not_reached"]
+    assert told.startswith("the only setting that was tried") and "--minutes" not in told  # nothing was left out
+
+
 def test_wrong_options_are_refused_together() -> None:
     with pytest.raises(InputError) as refused:
         explore(small.trained_net(), small.dataset(40), minutes=0, prefer="beauty", vary=("seed",))  # type: ignore[arg-type]
@@ -85,7 +92,12 @@ def test_wrong_options_are_refused_together() -> None:
 
 
 def test_a_front_that_is_none_is_told_once_and_tried_no_more() -> None:
-    artifact = explore(small.trained_net(), small.dataset(40), SHORT, vary=("front", "neuron"))
-    found = exploration_of(artifact)
-    assert {one.front for one in found.trials} == {0}
-    assert len(set(found.left_out.values())) == 1 and all("--front auto" in one for one in found.left_out)
+    without = Options(**{**vars(SHORT), "front": "none"})
+    found = exploration_of(explore(small.trained_net(), small.dataset(40), without, vary=("front",)))
+    assert [one.options for one in found.trials] == [found.default] and "--front none" in found.default
+    assert len(set(found.left_out.values())) == 1 and not any("--front" in one for one in found.left_out)
+
+
+def test_without_a_front_the_same_network_is_not_tried_again() -> None:
+    found = exploration_of(explore(small.trained_net(), small.dataset(40), SHORT, vary=("front",)))
+    assert [one.options for one in found.trials] == [found.kept] and not found.trials[0].front and not found.left_out
