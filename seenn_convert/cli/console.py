@@ -85,8 +85,10 @@ def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
     if found is None:
         return []
-    layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
-    return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
+    from seenn_convert.report.narrative.depthwise import depthwise_words
+    from seenn_convert.report.numbers import plain
+
+    return [plain(depthwise_words(found))]
 
 
 def drawn_lines(data: "CalibrationFacts") -> list[str]:

@@ -23,9 +23,9 @@ def tried_words(exploration: Exploration) -> str:
     first = f", after a first look at {few}" if few else ""
     return (
         f"{plural(len(trials), 'setting was', 'settings were')} tried on {number(kept.images)} held-out images{first}. "
-        f"That tells an accuracy to {number(50 * (high - low), 1)} points either way, and the points lost to {error} "
-        "(95\u00a0%, if the ANN was not trained on the images); the settings were compared on the same images, so the "
-        "figures of the best ones are slightly optimistic."
+        f"Accuracies are known to ± {number(50 * (high - low), 1)} points, and points lost to ± {error} (95\u00a0%, if "
+        "the ANN was not trained on the images). The settings were compared on the same images, so the figures of the "
+        "best ones are slightly optimistic."
     )
 
 
