@@ -15,13 +15,14 @@ HEADINGS = ("", "setting", "accuracy", "points lost", "timesteps", "time", "ener
 def exploration_text(exploration: "Exploration") -> str:
     """Return the frontier as a table, what was kept and why, and what was not tried."""
     from seenn_convert.report.narrative.exploration import kept_words, tried_words
+    from seenn_convert.report.numbers import plain
 
     table = _rich(_rows(exploration)) if sys.stdout.isatty() else columns_text(_rows(exploration))
     lines = [tried_words(exploration), "", table, "", kept_words(exploration)]
     if exploration.dominated:
         lines.append(f"{len(exploration.dominated)} more were beaten in everything; report.json lists them")
     lines += [f"not tried: {options}: {why}" for options, why in exploration.left_out.items()]
-    return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
+    return plain("\n".join(lines))
 
 
 def _rows(exploration: "Exploration") -> list[tuple[str, ...]]:

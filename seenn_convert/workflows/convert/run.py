@@ -290,11 +290,11 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
         )
     share = spiking_share(call_sites(ann))
     if share < least:
-        front = "give up the analog front (--front none), or " if front_names(ann) else ""
         raise InputError(
-            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; {front}see "
-            "which call sites are graded with `seenn-convert inspect`, or let graded values become spikes with "
-            "--encode always" + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
+            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
+            "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
+            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
+            + (", or give up the analog front with --front none" if front_names(ann) else "")
         )
 
 

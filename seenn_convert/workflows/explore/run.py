@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.conversion import Conversion
-from seenn_convert.artifact.schema.exploration import Exploration, Trial
+from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES, Prefer, Range, Varied, unknown
 from seenn_convert.data.adapters import SampleData, as_samples
@@ -28,12 +28,15 @@ from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.prepare import Prepared, prepare
 from seenn_convert.workflows.convert.run import compile_prepared
 from seenn_convert.workflows.explore.budget import Budget
-from seenn_convert.workflows.explore.search import LOOK_IMAGES, Attempt, Found, Search
+from seenn_convert.workflows.explore.search import LOOK_IMAGES, TOO_LONG, Attempt, Found, Search
 from seenn_convert.workflows.explore.settings import command_line, left_open, rounds, settings
 
 TIMED_IMAGES, TIMED_WORK = (16, 64), 2_500_000_000
 """Fewest and most held-out images on which a setting is timed, and the multiply-accumulates of the ANN for them where
 the bounds allow it."""
+
+SAME = "the network is the same with --front auto and with --front none"
+NO_BETTER_FRONT = "no analog front within the budget is better than none here"
 
 
 class Inputs(TypedDict, total=False):
@@ -86,6 +89,8 @@ def explore(
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
     """
+    if isinstance(vary, str):
+        raise InputError(f"vary must be a list of names, such as [{vary!r}], got {vary!r}")
     vary = left_open(options) if vary is None else vary
     refuse([
         *Range(above=0).problems("minutes", minutes),
@@ -98,7 +103,8 @@ def explore(
     trier = _Trier(prepared, options, progress, clock)
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), rounds(options, vary))
-    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
+    artifact = _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
+    return _advised(artifact, found, [name for name in VARIED_NAMES if name not in vary])
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -114,23 +120,27 @@ class _Trier:
         self.few = _few(prepared, LOOK_IMAGES)
         self.ann_milliseconds: float | None = None
         self.no_front = ""
+        self.frontless = set[str]()
 
     def __call__(self, options: Options, few: bool) -> Attempt:
         """Return what ``options`` give, on a few images or on all.
 
         Raises:
-            InputError: They cannot be used, or an analog front that was to be tried is none.
+            InputError: They cannot be used, or with and without an analog front the network is the same.
         """
         start, prepared = self.clock(), self.few if few else self.prepared
-        tries_front = options.front == "auto" != self.base.front
-        if tries_front and self.no_front:
-            raise InputError(self.no_front)
+        other_front = options.front != self.base.front
+        if other_front and (self.no_front or command_line(replace(options, front="auto")) in self.frontless):
+            raise InputError(f"{SAME}: {self.no_front or NO_BETTER_FRONT}")
         artifact = compile_prepared(prepared, options, self.progress)
         conversion = artifact.report.conversion
         assert conversion is not None
-        if tries_front and not conversion.front.names:
+        if options.front == "auto" and not conversion.front.names:
             self.no_front = conversion.front.off
-            raise InputError(self.no_front or "no analog front within the budget is better than none here")
+            if not few:
+                self.frontless.add(command_line(options))
+            if other_front:
+                raise InputError(f"{SAME}: {self.no_front or NO_BETTER_FRONT}")
         time = None if few else self._milliseconds(artifact, options, conversion)
         trial = trial_of(conversion, command_line(options), options.calibration, time, self.clock() - start)
         return Attempt(options, trial, artifact)
@@ -190,19 +200,31 @@ def _reported(
             best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
-    warnings = [_renamed(one, found.trials) for one in conversion.warnings]
-    conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))
+    conversion = replace(conversion, exploration=exploration)
     return replace(artifact, report=replace(artifact.report, conversion=conversion))
 
 
-def _renamed(caution: Caution, trials: Sequence[Trial]) -> Caution:
-    """Return a warning about a missed target in the words of an exploration, any other one as it is."""
-    if caution.code != "target_not_reached":
-        return caution
-    least = min(trials, key=lambda trial: trial.expected_drop)
-    return Caution(
-        caution.code,
-        f"none of the {len(trials)} settings that were tried on all images reaches the exit target; the least loss, "
-        f"{least.expected_drop:.1f} points, is expected with {least.options}; allow a larger drop, more time "
-        "(--minutes), or leave more options open to --explore",
+def _advised(artifact: Artifact, found: Found, fixed: Sequence[Varied]) -> Artifact:
+    """Return the artifact whose warning about a missed target is in the words of an exploration."""
+    conversion = artifact.report.conversion
+    assert conversion is not None
+    told = Caution("target_not_reached", _missed(found, fixed))
+    warnings = tuple(told if one.code == told.code else one for one in conversion.warnings)
+    return replace(artifact, report=replace(artifact.report, conversion=replace(conversion, warnings=warnings)))
+
+
+def _missed(found: Found, fixed: Sequence[Varied]) -> str:
+    """Return that no setting reaches the target, and what may help; ``fixed`` could not be changed."""
+    least = min(found.trials, key=lambda trial: trial.expected_drop)
+    flags = ", ".join("-T" if name == "timesteps" else f"--{name}" for name in fixed)
+    ways = [
+        "allow a larger drop (--target-drop)",
+        *(["give more time (--minutes)"] if any(why.startswith(TOO_LONG) for why in found.left_out.values()) else []),
+        *([f"leave {flags} to --explore"] if flags else []),
+    ]
+    tried = "the one setting" if len(found.trials) == 1 else f"none of the {len(found.trials)} settings"
+    return (
+        f"{tried} that {'was' if len(found.trials) == 1 else 'were'} tried on all images "
+        f"{'misses' if len(found.trials) == 1 else 'reaches'} the exit target; the least loss, "
+        f"{least.expected_drop:.1f} points, is expected with {least.options}; {', or '.join(ways)}"
     )

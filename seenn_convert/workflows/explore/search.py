@@ -37,6 +37,9 @@ class Attempt:
     artifact: Artifact
 
 
+TOO_LONG = "it would take about"
+"""What a reason begins with why a setting was not tried, if more time would have allowed it."""
+
 Try = Callable[[Options, bool], Attempt]
 """Converts with these options, on a few images if true, and says what that gives."""
 
@@ -140,7 +143,7 @@ class Search:
         if needed + ahead <= left:
             return True
         going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
-        why = f"it would take about {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
+        why = f"{TOO_LONG} {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
         self.left_out[command_line(options)] = why
         return False
 
