@@ -46,22 +46,30 @@ class StepTime:
 def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:
     """Return what stem and step cost on ``images``, and how many timesteps the target's milliseconds allow.
 
-    Stem and step are timed in turn, so that a change of the machine's speed meets both. The ``images``
-    ``(B, *input_shape)`` run together, as in early exit.
-
     Raises:
         InputError: The stem and one timestep take longer.
     """
-    assert target.milliseconds is not None
-    stem, step = (1000 * seconds / len(images) for seconds in _medians(model, images))
-    if stem + step > target.milliseconds:
+    found = step_time(target, model, images)
+    if found.timesteps < 1:
+        stem, step = found.stem, found.step
         raise InputError(
             f"a target of {target.milliseconds:g} ms an image is out of reach: the stem ({stem:.3g} ms) and one "
             f"timestep ({step:.3g} ms) take {stem + step:.3g} ms here, {len(images)} images together on "
             f"{model.device}; allow more time, or change --batch-size or --device"
         )
+    return found
+
+
+def step_time(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:
+    """Return what ``time_for`` does, fewer than one timestep included.
+
+    Stem and step are timed in turn, so that a change of the machine's speed meets both. The ``images``
+    ``(B, *input_shape)`` run together, as in early exit.
+    """
+    assert target.milliseconds is not None
+    stem, step = (1000 * seconds / len(images) for seconds in _medians(model, images))
     timesteps = min(float(model.timesteps), (target.milliseconds - stem) / step)
-    return StepTime(stem, step, len(images), REPEATS, str(model.device), torch.get_num_threads(), max(1.0, timesteps))
+    return StepTime(stem, step, len(images), REPEATS, str(model.device), torch.get_num_threads(), timesteps)
 
 
 def _medians(model: SpikingModel, images: Tensor) -> tuple[float, float]:

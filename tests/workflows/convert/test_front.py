@@ -12,9 +12,11 @@ from seenn_convert.analysis.front import Cut, front_names
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.artifact.schema.front import FrontTrial
 from seenn_convert.errors import InputError
+from seenn_convert.exits import step_time
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.runtime.policies import exit_steps
+from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.run import convert, recalibrate
 from seenn_convert.workflows.convert.stages.front_trials import Trial, best_of
@@ -162,6 +164,21 @@ def test_for_timesteps_the_front_that_is_the_nearest_then_wins() -> None:
 def test_every_kind_of_target_can_be_searched_for(target: ExitTarget) -> None:
     front = converted(deep(), front="auto", front_budget=0.7, target=target).report.conversion.front
     assert [one.activations for one in front.tried] == [0, 1, 2]
+
+
+def test_a_front_that_is_too_slow_for_the_time_asked_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each layer of neurons takes a second of a step; a front of two activations leaves two, and a slow stem."""
+
+    def seconds(model: SpikingModel, images: torch.Tensor) -> tuple[float, float]:
+        return len(images) * {4: 1.0, 3: 2.0, 2: 90.0}[len(model.layers)], len(images) * float(len(model.layers))
+
+    monkeypatch.setattr(step_time, "_medians", seconds)
+    options = {"front": "auto", "front_budget": 0.7}
+    front = converted(deep(), target=ExitTarget(milliseconds=6000), **options).report.conversion.front
+
+    assert [one.activations for one in front.tried] == [0, 1]
+    with pytest.raises(InputError, match="out of reach"):
+        converted(deep(), target=ExitTarget(milliseconds=4000), **options)
 
 
 def test_a_network_of_quantised_activations_can_be_searched() -> None:

@@ -1,7 +1,7 @@
 """Try analog fronts roughly: thresholds and biases from few images, judged for the target on others."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +18,7 @@ from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.exits.choose import Setting, choose, fixed_settings, judged
 from seenn_convert.exits.readouts import Readouts, collect_readouts
-from seenn_convert.exits.step_time import time_for
+from seenn_convert.exits.step_time import StepTime, step_time, time_for
 from seenn_convert.exits.thresholds import ExitTarget, careful_to_fast, full_run
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
@@ -44,6 +44,9 @@ COUNTED_IMAGES = 2
 
 FEWEST_CUTS, MOST_CUTS = 2, 5
 """How many cuts are tried, no front among them: the more, the less work a run takes."""
+
+Timing = Callable[[ExitTarget, SpikingModel, Tensor], StepTime]
+"""Says how many timesteps of a network a time allows."""
 
 PRICE = 0.1
 """A front is worth it if it saves at least this share of the timesteps, or of the distance from the ANN's logits."""
@@ -99,7 +102,11 @@ def _timesteps_to(level: float, distance_at: Sequence[float]) -> float:
 def tried(session: Session, cuts: Sequence[Cut]) -> tuple[list[Trial], int]:
     """Return trials of some of the cuts, from the first to the largest, and how many images judged them.
 
-    A cut that leaves only silent activations is passed over.
+    A cut that leaves only silent activations is passed over, and one whose stem and first step take longer than the
+    target allows.
+
+    Raises:
+        InputError: Without a front they do.
     """
     timesteps = min(session.options.timesteps, BIAS_TIMESTEPS)
     affordable = WORK // (max(1, sum(site.macs for site in call_sites(session.ann))) * timesteps)
@@ -114,7 +121,8 @@ def tried(session: Session, cuts: Sequence[Cut]) -> tuple[list[Trial], int]:
         for cut in cuts:
             left = {name: found for name, found in statistics.items() if name not in cut.names}
             if any(bool((found.maxima > 0).any()) for found in left.values()):
-                trials.append(judge.trial(cut, *_rough(session, cut, left, torch.cat(images), timesteps)))
+                trial = judge.trial(cut, *_rough(session, cut, left, torch.cat(images), timesteps))
+                trials += [] if trial is None else [trial]
             counter.add(1)
     return trials, len(judging)
 
@@ -166,13 +174,16 @@ class _Judge:
         self.without: Setting | None = None
         self.labels = None if labels is None else labels[list(images)]
 
-    def trial(self, cut: Cut, ann: Program, snn: Program) -> Trial:
-        """Return what the network ``snn``, made of ``ann``, does for the target."""
+    def trial(self, cut: Cut, ann: Program, snn: Program) -> Trial | None:
+        """Return what the network ``snn``, made of ``ann``, does for the target; None if it is too slow for it."""
         options, unscaled = self.session.options, torch.ones(self.timesteps, dtype=ann.input_dtype)
         probed = run_passes(snn, [probe_pass(ann, options.exit_score, unscaled)])
         model = SpikingModel(probed, self.timesteps, FixedPolicy(self.timesteps)).to(options.device)
+        target = self._target(model, time_for if cut.activations == 0 else step_time)
+        if target is None:
+            return None
         readouts = self._run(model)
-        fixed, target = fixed_settings(readouts), self._target(model)
+        fixed = fixed_settings(readouts)
         aim = target if target.drop is None else ExitTarget(drop=self._reachable(target.drop, fixed[-1]))
         chosen = choose(_path(readouts), aim, "path")
         assert readouts.logits is not None
@@ -213,13 +224,17 @@ class _Judge:
         self.without = self.without or full_run
         return max(drop, self.without.expected_drop)
 
-    def _target(self, model: SpikingModel) -> ExitTarget:
-        """Return the target, a time as the timesteps of this network; half a point if a certificate alone decides."""
+    def _target(self, model: SpikingModel, timing: Timing) -> ExitTarget | None:
+        """Return the target, half a point if a certificate alone decides.
+
+        A time becomes the timesteps of this network, None if these are fewer than one.
+        """
         target = self.session.options.target or ExitTarget(drop=0.5)
         if target.milliseconds is None:
             return target
         images = next(self._batches(rows_together(model.program, self.session.options.batch_size)))
-        return ExitTarget(timesteps=time_for(target, model, images).timesteps)
+        timesteps = timing(target, model, images).timesteps
+        return None if timesteps < 1 else ExitTarget(timesteps=timesteps)
 
     def _batches(self, size: int) -> Iterator[Tensor]:
         """Yield the images, ``size`` together, where and in the type in which the ANN computes."""
