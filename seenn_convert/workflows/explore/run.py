@@ -100,7 +100,8 @@ def explore(
     trier = _Trier(prepared, options, progress, clock)
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), rounds(options, vary))
-    return _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
+    artifact = _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
+    return _renamed(artifact, found, more_open=len(vary) < len(VARIED_NAMES))
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -193,22 +194,30 @@ def _reported(
             best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
     )
-    warnings = [_renamed(one, found) for one in conversion.warnings]
-    conversion = replace(conversion, exploration=exploration, warnings=tuple(warnings))
+    conversion = replace(conversion, exploration=exploration)
     return replace(artifact, report=replace(artifact.report, conversion=conversion))
 
 
-def _renamed(caution: Caution, found: Found) -> Caution:
-    """Return a warning about a missed target in the words of an exploration, any other one as it is."""
-    if caution.code != "target_not_reached":
-        return caution
+def _renamed(artifact: Artifact, found: Found, more_open: bool) -> Artifact:
+    """Return the artifact with its warning about a missed target, if there is one, in the words of an exploration."""
+    conversion = artifact.report.conversion
+    assert conversion is not None
+    warnings = [_missed(found, more_open) if one.code == "target_not_reached" else one for one in conversion.warnings]
+    conversion = replace(conversion, warnings=tuple(warnings))
+    return replace(artifact, report=replace(artifact.report, conversion=conversion))
+
+
+def _missed(found: Found, more_open: bool) -> Caution:
+    """Return the warning about a target that no setting reaches; ``more_open`` says if more options could be."""
     least = min(found.trials, key=lambda trial: trial.expected_drop)
     several = len(found.trials) > 1
     none = f"none of the {len(found.trials)} settings that were" if several else "the only setting that was"
     misses = "reaches the exit target" if several else "misses the exit target"
-    time = "more time (--minutes), " if found.left_out else ""
+    advice = ["allow a larger drop"]
+    advice += ["allow more time (--minutes)"] if found.left_out else []
+    advice += ["leave more options open to --explore"] if more_open else []
     return Caution(
-        caution.code,
+        "target_not_reached",
         f"{none} tried on all images {misses}; the least loss, {least.expected_drop:.1f} points, is expected with "
-        f"{least.options}; allow a larger drop, {time}or leave more options open to --explore",
+        f"{least.options}; {', or '.join(advice)}",
     )
