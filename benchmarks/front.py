@@ -57,6 +57,7 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any], rows: list
         **facts,
         "share": front.share,
         "spiking_share": conversion.spiking_share,
+        "calibration_images": conversion.calibration.images,
         "convert_seconds": time.process_time() - start,
         "expected": {"drop": held_out.expected_drop, "timesteps": held_out.average_timesteps},
     }
@@ -96,7 +97,7 @@ def _tested(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    head = ("network", "neuron", "ANN", "front", "activations", "MACs once", "driven by spikes",
+    head = ("network", "neuron", "images", "ANN", "front", "activations", "MACs once", "driven by spikes",
             *(f"points lost at t={t}" for t in SHOWN), "early exit: points lost", "timesteps", "energy, ANN = 1",
             "convert s")  # fmt: skip
     return measuring.table(head, map(_cells, rows))
@@ -106,8 +107,9 @@ def _cells(row: dict[str, Any]) -> list[object]:
     front, _, budget = row["run"].partition(":")
     lost = 100 * (row["ann_accuracy"] - row["early_accuracy"])
     return [
-        row["network"], row["neuron"], f"{row['ann_accuracy']:.1%}",
-        f"{front}, {float(budget):.0%}" if budget else front, row["activations"], f"{row['share']:.1%}",
+        row["network"], row["neuron"], f"{row['calibration_images']}, {row['test_images']}",
+        f"{row['ann_accuracy']:.1%}",
+        f"{front}, {100 * float(budget):g}%" if budget else front, row["activations"], f"{row['share']:.1%}",
         f"{row['spiking_share']:.0%}", *measuring.points_lost(row, SHOWN), f"{lost:.2f}",
         f"{row['average_timesteps']:.2f}", f"{row['energy']['early'] / row['energy']['ann']:.2f}",
         f"{row['convert_seconds']:.0f}",

@@ -42,8 +42,8 @@ TITLES = {
     ),
     "front": (
         "Analog fronts",
-        "Signed neurons, T = 16, `--calibration fast`; 1,000 calibration images (Lite0: 150) and 1,000 test images "
-        "(Lite0: 100). *MACs once* is the share of the multiply-accumulates that run once per image; *points lost* are "
+        "Signed neurons, `--calibration fast`; each row says how many images calibrated and tested. *MACs once* is the "
+        "share of the multiply-accumulates that run once per image; *points lost* are "
         "points of accuracy below the ANN; the energy is estimated from operation counts.",
     ),
     "exits": (

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from seenn_convert.calibration.spacing import evenly_spaced
 from seenn_convert.ir.interpreter import Inputs, Interpreter, read_results
 from seenn_convert.ir.program import Program
-from seenn_convert.ir.state import initial_state, rows_together
+from seenn_convert.ir.state import initial_state, rows_fitted_together
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
@@ -71,7 +71,7 @@ def fit_timestep_bias(
 def _parts(snn: Program, batches: Iterable[Tensor]) -> Iterable[Tensor]:
     """Yield the images of all batches, as many together as their state allows."""
     for images in batches:
-        yield from torch.split(images, rows_together(snn, len(images)))
+        yield from torch.split(images, rows_fitted_together(snn, len(images)))
 
 
 def _shaped(bias: Tensor, form: Form, neuron: Neuron) -> Tensor:

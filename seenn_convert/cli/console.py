@@ -53,6 +53,7 @@ def conversion_text(report: "Report") -> str:
     from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
     from seenn_convert.report.narrative.front import front_words
+    from seenn_convert.report.numbers import plain
 
     conversion = report.conversion
     if conversion is None:
@@ -63,15 +64,15 @@ def conversion_text(report: "Report") -> str:
     tried = [] if conversion.exploration is None else [exploration_text(conversion.exploration), ""]
     lines = [
         *tried,
+        *drawn_lines(conversion.calibration),
         f"{layers} layers of {conversion.neuron.kind} neurons (spikes: {spike_words(conversion.neuron)}); "
         f"spikes drive {conversion.spiking_share:.1%} of the multiply-accumulates",
-        *([f"analog front: {front_words(front)}".replace("\u00a0", " ")] if front.asked != "none" else []),
+        *([f"analog front: {plain(front_words(front))}"] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         *depthwise_lines(conversion.graded_depthwise),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
-    lines[1:1] = drawn_lines(conversion.calibration)
     if conversion.calibration.labelled:
         lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
@@ -84,8 +85,10 @@ def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     """Return a line about depthwise convolutions that read graded values; nothing if there are none."""
     if found is None:
         return []
-    layers = "1 depthwise convolution reads" if found.layers == 1 else f"{found.layers} depthwise convolutions read"
-    return [f"{layers} graded values: {found.share:.1%} of the multiply-accumulates at every timestep"]
+    from seenn_convert.report.narrative.depthwise import depthwise_words
+    from seenn_convert.report.numbers import plain
+
+    return [plain(depthwise_words(found))]
 
 
 def drawn_lines(data: "CalibrationFacts") -> list[str]:
@@ -141,6 +144,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
     from seenn_convert.report.narrative.timing import timing_words
     from seenn_convert.report.numbers import energy as joule
+    from seenn_convert.report.numbers import plain
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
@@ -168,7 +172,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     ]
     lines += [] if evaluation.target is None else [promised_words(evaluation.target)]
     lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
-    return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
+    return plain("\n".join(lines))
 
 
 def _expected(exit_: "ExitFacts") -> str:

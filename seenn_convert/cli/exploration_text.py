@@ -15,7 +15,7 @@ HEADINGS = ("", "setting", "accuracy", "points lost", "timesteps", "time", "ener
 def exploration_text(exploration: "Exploration") -> str:
     """Return the frontier as a table, what was kept and why, and what was not tried."""
     from seenn_convert.report.narrative.exploration import kept_words, tried_words
-    from seenn_convert.report.numbers import plural
+    from seenn_convert.report.numbers import plain, plural
 
     table = _rich(_rows(exploration)) if sys.stdout.isatty() else columns_text(_rows(exploration))
     lines = [tried_words(exploration), "", table, "", kept_words(exploration)]
@@ -25,7 +25,7 @@ def exploration_text(exploration: "Exploration") -> str:
     reasons = dict.fromkeys(exploration.left_out.values())
     alike = [(", ".join(name for name, other in exploration.left_out.items() if other == why), why) for why in reasons]
     lines += [f"not tried: {names}: {why}" for names, why in alike]
-    return "\n".join(lines).replace("\u00a0%", "%").replace("\u00a0", " ")
+    return plain("\n".join(lines))
 
 
 def _rows(exploration: "Exploration") -> list[tuple[str, ...]]:

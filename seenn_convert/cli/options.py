@@ -257,6 +257,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         if values["certify"] is None and not told(*TARGETS):  # only a new certificate alone chooses the exit
             kept.add("target")
         values |= {name: getattr(old, name) for name in kept}
+    if told("front_budget") and values["front"] != "auto":
+        raise click.UsageError("--front-budget has no effect without --front auto")
     return Options(**values)
 
 

@@ -25,6 +25,6 @@ def number_notes(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
     if names is None or len(names) == classes or numbered_names(names, classes) is None:
         return ()
     return (
-        f"the {len(names)} classes of the data are named by numbers, which are read as the numbers of the model's "
-        f"{classes} outputs, from 0",
+        f"the {len(names):,} class folders are named by numbers, which are read as positions of the model's "
+        f"{classes:,} outputs, counted from 0",
     )

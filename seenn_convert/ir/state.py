@@ -29,6 +29,9 @@ def initial_state(program: Program, batch_size: int) -> dict[str, Tensor]:
 STATE_NUMBERS = 200_000_000
 """Numbers of state that run together at most: under 1 GB in single precision, and as much for the next state."""
 
+UPDATED_NUMBERS = 50_000_000
+"""Numbers of state that are fitted together at most: 200 MB in single precision."""
+
 NUMBERS_PER_THREAD, FEWEST_THREADS = 3 * 2**20, 4
 """Numbers of state that run together on a CPU for each of its threads, and the threads that count at least: 50 MB in
 single precision. More rows than that are no faster there; they only take memory."""
@@ -50,3 +53,12 @@ def rows_together(program: Program, wanted: int) -> int:
         numbers = NUMBERS_PER_THREAD * max(torch.get_num_threads(), FEWEST_THREADS)
         most = min(most, max(ROW_FLOOR, numbers // a_row))
     return max(1, min(int(wanted), most))
+
+
+def rows_fitted_together(program: Program, wanted: int) -> int:
+    """Return how many rows to run together where something is fitted to them as a batch, at least the floor of rows.
+
+    That changes the outcome, so it depends on the program alone, and not on the device or its threads.
+    """
+    a_row = max(sum(math.prod(spec.shape) for spec in program.states), 1)
+    return max(1, min(wanted, max(ROW_FLOOR, UPDATED_NUMBERS // a_row)))

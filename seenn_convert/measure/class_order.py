@@ -54,11 +54,11 @@ def class_order_caution(
     if not is_clearly_better(explained, right, LEAST_GAIN):
         return None
     from_one = names is not None and _are_numbers(names) and float((answers + 1 == labels).double().mean()) >= share
-    likely = likely_order(answers, labels, classes).tolist()
+    whole = likely_order(answers, labels, classes).tolist()
     return share, Caution(
         "class_order",
         f"the ANN is right on {right.double().mean():.1%} of these images, and on {share:.1%} if "
-        + (_from_one_text(names) if names is not None and from_one else _order_text(likely, names)),
+        + (_from_one_text(names) if names is not None and from_one else _order_text(whole, names)),
     )
 
 

@@ -50,9 +50,10 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
         more = f" and {len(graded) - NAMED} more" if len(graded) > NAMED else ""
         said.append(f"graded values drive {', '.join(named)}{more}")
     if still > 0:
-        said.append(f"{still:.0%} come before the first neurons and run once for an image")
+        said.append(f"{still:.0%} come before the first neurons and run once per image")
     if kept := len(front_names(ann)):
-        said.append(f"{kept} activation{'s are' if kept > 1 else ' is'} in the analog front (--front none: neurons)")
+        held = "1 activation is" if kept == 1 else f"{kept} activations are"
+        said.append(f"{held} in the analog front (neurons with --front none)")
     yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
 
 
@@ -60,7 +61,9 @@ def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Cauti
     """Yield a warning if early exit is estimated to take more energy than the ANN; ``counted`` says by what images."""
     if energy.early_exit > energy.ann:
         spikes = "let spikes drive more (--encode always), or " if encoding_helps(ann) else ""
-        front = "give up the analog front (--front none), or " if front_names(ann) else ""
+        once = sum(site.share for site in call_sites(ann) if site.driven_by == IMAGE) * energy.ann
+        enough = energy.early_exit - once <= energy.ann  # all that giving it up could save
+        front = "give up the analog front (--front none), or " if front_names(ann) and enough else ""
         yield Caution(
             "more_energy",
             f"the estimate from operation counts on {counted} says {energy.early_exit / energy.ann:.1f} times the "
@@ -95,5 +98,5 @@ def _advice(ann: Program, snn: Program) -> str:
         ways.append(f"{signed}--encode always{why}")
     if depthwise_is_graded(ann):
         ways.append("--depthwise spiking, at a loss of accuracy")
-    advice = f"let them become spikes with {'; or with '.join(ways)}" if ways else "no option changes that"
+    advice = f"let graded values become spikes with {'; or with '.join(ways)}" if ways else "no option changes that"
     return f"{advice}; {refuse}"

@@ -52,6 +52,11 @@ def plural(amount: int, one: str, many: str) -> str:
     return f"{amount:,} {one if amount == 1 else many}"
 
 
+def plain(words: str) -> str:
+    """Return words for a console: without no-break spaces, and with percent signs close to their numbers."""
+    return words.replace("\u00a0%", "%").replace("\u00a0", " ")
+
+
 def _scaled(value: float | None, units: Sequence[str]) -> str:
     """Return a number in the largest of units 1,000 apart, three digits."""
     if value is None or not math.isfinite(value):

@@ -15,7 +15,7 @@ from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.report import comparison as comparing
 from seenn_convert.report import examples, exploration, headline, layers, numbers, tables
-from seenn_convert.report.narrative import certificate, diagnosis, exits, front, timing, verdicts
+from seenn_convert.report.narrative import certificate, depthwise, diagnosis, exits, front, timing, verdicts
 from seenn_convert.report.narrative import exploration as exploring
 from seenn_convert.report.plots.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from seenn_convert.report.plots.comparison import comparison_plots, reliability_timestep
@@ -24,9 +24,9 @@ from seenn_convert.report.plots.labels import placed_labels
 from seenn_convert.report.plots.plot import Plot
 
 FILTERS = (
-    certificate.evidence, certificate.outcome, certificate.promise,
-    comparing.auroc_table, comparing.comparison_tiles, comparing.lost_table, comparing.reliability_table,
-    comparing.time_table, comparison_plots, diagnosis.diagnosis_words, examples.class_name, examples.is_small,
+    certificate.evidence, certificate.outcome, certificate.promise, comparing.auroc_table, comparing.comparison_tiles,
+    comparing.lost_table, comparing.reliability_table, comparing.time_table, comparison_plots,
+    depthwise.depthwise_words, diagnosis.diagnosis_words, examples.class_name, examples.is_small,
     exits.calibration_words, exits.exit_rule, exits.exit_words, exits.held_out_words, exits.policy_head_words,
     exits.spike_words, exits.target_words, exploration.frontier_table, exploration.other_settings_table,
     exploring.kept_words, exploring.tried_words, front.front_words, front.spiking_words, headline.tiles,

@@ -13,12 +13,15 @@ from seenn_convert.report.parts import Cell, Column, Row, Table, table
 def cost_table(evaluation: Evaluation) -> Table:
     """Return time, operations and energy per image of the ANN, all timesteps, and early exit."""
     time, joule, done = evaluation.milliseconds_per_image, evaluation.energy.nanojoule_per_image, evaluation.operations
-    synaptic, spikes, once = done.synaptic_operations, done.spikes, done.stem_macs + done.policy_macs
+    synaptic, graded, spikes = done.synaptic_operations, done.graded_operations, done.spikes
+    once = done.stem_macs + done.policy_macs
     together = (done.ann_macs, done.stem_macs + synaptic.all_timesteps, once + synaptic.early_exit)
+    multiplied = (done.ann_macs, done.stem_macs + graded.all_timesteps, once + graded.early_exit)
+    added = (synaptic.all_timesteps - graded.all_timesteps, synaptic.early_exit - graded.early_exit)
     rows: list[Row] = [
         ["Time", *_compared((time.ann, time.all_timesteps, time.early_exit), lambda v: number(v, 2, "\u00a0ms"))],
-        ["Multiply-accumulates", count(done.ann_macs), count(done.stem_macs), count(once)],
-        ["Synaptic operations", MISSING, count(synaptic.all_timesteps), count(synaptic.early_exit)],
+        ["Multiply-accumulates", *map(count, multiplied)],
+        ["Accumulates caused by spikes", MISSING, *map(count, added)],
         ["Operations together", *_compared(together, count)],
         ["Spikes", MISSING, count(spikes.all_timesteps), count(spikes.early_exit)],
         ["Energy, estimated", *_compared((joule.ann, joule.all_timesteps, joule.early_exit), energy)],

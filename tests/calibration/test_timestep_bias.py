@@ -157,9 +157,9 @@ def final_gap(snn: Program, timesteps: int) -> float:
 
 
 def test_images_that_do_not_fit_together_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    images, _ = small.draw(20, 1)
-    given = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, images.split(7))
-    monkeypatch.setattr("seenn_convert.ir.state.STATE_NUMBERS", 7 * state_size(small.spiking_program()))
+    images, _ = small.draw(40, 1)
+    given = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, images.split(17))
+    monkeypatch.setattr("seenn_convert.ir.state.UPDATED_NUMBERS", 17 * state_size(small.spiking_program()))
     parts = fit_timestep_bias(small.ann_program(), small.spiking_program(), 3, [images])
     assert all(torch.equal(given[name], parts[name]) for name in given)
 

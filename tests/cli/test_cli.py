@@ -466,6 +466,7 @@ def test_calibrate_keeps_a_rule_that_has_no_option_on_the_command_line(
     (["--mean", "123", "--std", "58"], "--mean is of pixels in [0, 1]; divide one of pixels in 0..255 by 255"),
     (["--levels", "4"], "--levels has no effect without --threshold mse or --threshold balance"),
     (["--threshold", "max", "--percentile", "99"], "--percentile has no effect without --threshold percentile"),
+    (["--front", "none", "--front-budget", "0.2"], "--front-budget has no effect without --front auto"),
     (["--certify-risk", "accuracy"], "--certify-risk has no effect without --certify"),
     (["--certify-bound", "betting"], "--certify-bound has no effect without --certify"),
 ])  # fmt: skip

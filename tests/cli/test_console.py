@@ -9,6 +9,7 @@ from fake_reports import fake_report, typed
 
 from seenn_convert.artifact.schema.conversion import NeuronFacts
 from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, ThreeRuns
+from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.cli.console import conversion_text, evaluation_text, policy_text, progress_bars
@@ -27,6 +28,18 @@ def test_a_conversion_says_what_a_spike_may_be(neuron: NeuronFacts, words: str) 
     text = conversion_text(replace(report, conversion=replace(report.conversion, neuron=neuron)))
 
     assert f"2 layers of {words}" in text
+
+
+def test_drawn_images_and_percentages_of_the_front_are_plain_lines() -> None:
+    report = small.artifact().report
+    drawn = replace(report.conversion.calibration, drawn_from=50_000)
+    front = FrontFacts(asked=1, names=("relu",), share=0.069)
+    lines = conversion_text(
+        replace(report, conversion=replace(report.conversion, calibration=drawn, front=front))
+    ).splitlines()
+
+    assert "of 50,000 calibration images drawn" in lines[0] and "layers of" in lines[1]
+    assert any(line.startswith("analog front: 1 activation; 6.9% of the") for line in lines)
 
 
 def test_every_warning_is_a_line() -> None:
@@ -59,7 +72,9 @@ def test_small_energies_and_times_have_units_that_show_them() -> None:
     tiny = replace(
         evaluation,
         milliseconds_per_image=ThreeRuns(ann=0.0012, all_timesteps=0.0345, early_exit=0.0078),
-        energy=replace(evaluation.energy, nanojoule_per_image=ThreeRuns(ann=1.234, all_timesteps=0.0456, early_exit=0.0078)),
+        energy=replace(
+            evaluation.energy, nanojoule_per_image=ThreeRuns(ann=1.234, all_timesteps=0.0456, early_exit=0.0078)
+        ),
     )
     rows = evaluation_text(tiny).splitlines()[2:6]
 
@@ -70,7 +85,9 @@ def test_small_energies_and_times_have_units_that_show_them() -> None:
 
 def test_larger_ones_stay_in_milliseconds() -> None:
     evaluation = typed(fake_report()).evaluation
-    energy = replace(evaluation.energy, nanojoule_per_image=ThreeRuns(ann=58_900, all_timesteps=31_400, early_exit=6_800))
+    energy = replace(
+        evaluation.energy, nanojoule_per_image=ThreeRuns(ann=58_900, all_timesteps=31_400, early_exit=6_800)
+    )
     text = evaluation_text(replace(evaluation, energy=energy))
 
     assert [row.split()[-3:] for row in text.splitlines()[2:6]] == [

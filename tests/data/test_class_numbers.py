@@ -19,7 +19,7 @@ from seenn_convert.workflows.convert.run import Options, convert
 ])  # fmt: skip
 def test_the_number_is_the_output(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
     assert numbered_names(names, 5) == expected
-    assert "the 2 classes of the data are named by numbers" in number_notes(names, 5)[0]
+    assert "the 2 class folders are named by numbers" in number_notes(names, 5)[0]
 
 
 @pytest.mark.parametrize("names", [(), ("1", "5"), ("1", "cat"), ("1", "01"), ("-1", "2"), ("²", "1")])
@@ -36,7 +36,7 @@ def test_an_artifact_knows_the_outputs_that_had_no_folder() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 6)).eval()
     artifact = convert(network, named("1", "4"), Options(timesteps=2, calibration="fast"))
     assert artifact.class_names == ("0", "1", "2", "3", "4", "5")
-    assert any("2 classes of the data are named by numbers" in note for note in artifact.report.model.notes)
+    assert any("2 class folders are named by numbers" in note for note in artifact.report.model.notes)
     judged = matched_classes(named("2", "5"), artifact.class_names, 6)
     assert set(judged.labels.tolist()) == {2, 5}
 

@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec, format_graph, format_program
 from seenn_convert.ir.scores import CONFIDENCE
-from seenn_convert.ir.state import initial_state, rows_together
+from seenn_convert.ir.state import initial_state, rows_fitted_together, rows_together
 from seenn_convert.passes.sequence import ANN_PASSES
 
 
@@ -111,6 +111,20 @@ def test_rows_run_together_as_their_state_allows(monkeypatch: pytest.MonkeyPatch
     assert rows_together(program, 50) == 7
     monkeypatch.setattr("seenn_convert.ir.state.STATE_NUMBERS", 1)
     assert rows_together(program, 50) == 1
+
+
+def test_rows_of_a_fit_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fitted to a batch has to come out the same on any machine."""
+    program = small.spiking_program()
+    a_row = sum(torch.Size(spec.shape).numel() for spec in program.states)
+    monkeypatch.setattr("seenn_convert.ir.state.UPDATED_NUMBERS", 20 * a_row + 1)
+    found = set()
+    for threads in (1, 64):
+        monkeypatch.setattr("torch.get_num_threads", lambda threads=threads: threads)
+        found.add((rows_fitted_together(program, 50), rows_fitted_together(program, 10)))
+    assert found == {(20, 10)}
+    monkeypatch.setattr("seenn_convert.ir.state.UPDATED_NUMBERS", 1)
+    assert rows_fitted_together(program, 50) == 16
 
 
 def test_rows_on_a_cpu_are_fewer_but_not_below_the_floor_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from seenn_convert.neurons.types import Binary, NeuronType, Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.carry_depthwise import CarryDepthwise
 from seenn_convert.passes.insert_encoders import InsertEncoders
+from seenn_convert.passes.keep_front import KeepFront
 from seenn_convert.passes.sequence import encoding_passes, spiking_passes
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert
@@ -102,6 +103,14 @@ def test_more_energy_than_the_ann() -> None:
 
     assert warning.code == "more_energy" and "1.5 times" in warning.text and "--encode always" in warning.text
     assert list(more_energy(ann, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=1.9), "these images")) == []
+
+
+def test_giving_up_the_front_is_advised_only_if_it_could_suffice() -> None:
+    """All that it can save are the multiply-accumulates that run once, at most as much as the ANN takes."""
+    ann = KeepFront(1)(harness.ann_program(harness.program_of(toys.residual)))
+    for energy, advised in ((2.01, True), (9.0, False)):
+        (warning,) = more_energy(ann, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=energy), "these images")
+        assert ("--front none" in warning.text) == advised
 
 
 def test_the_advice_about_energy_fits_the_network() -> None:

@@ -19,6 +19,24 @@ def test_the_stem_and_the_policy_head_are_paid_once() -> None:
     assert rows["Energy, estimated"][2][1] == "0.33 × ANN"
 
 
+def test_what_graded_values_multiply_is_not_counted_as_additions() -> None:
+    """60 M operations behind the stem of 440 k, 15 M of them multiplications; together they stay what they were."""
+    report = fake_report()
+    operations = report["evaluation"]["operations"]
+    operations |= {
+        "stem_macs": 440_000,
+        "synaptic_operations": {"all_timesteps": 60e6, "early_exit": 20e6},
+        "graded_operations": {"all_timesteps": 15e6, "early_exit": 5e6},
+    }
+    evaluation = typed(report).evaluation
+    assert evaluation is not None
+    rows = {row[0].words: [cell.words for cell in row[2:]] for row in cost_table(evaluation).rows}
+
+    assert rows["Multiply-accumulates"] == ["15.4\u00a0M", "5.44\u00a0M"]
+    assert rows["Accumulates caused by spikes"] == ["45.0\u00a0M", "15.0\u00a0M"]
+    assert rows["Operations together"] == ["60.4\u00a0M", "20.4\u00a0M"]
+
+
 def test_the_exits_add_up() -> None:
     report = fake_report(timesteps=4)
     report["evaluation"]["early_exit"]["exit_counts"] = {"1": 50, "2": 40, "4": 10}

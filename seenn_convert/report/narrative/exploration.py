@@ -19,12 +19,13 @@ def tried_words(exploration: Exploration) -> str:
     kept = kept_trial(exploration)
     low, high = kept.interval95
     error = number(NORMAL_95 * kept.drop_error, 2)
-    first = f", {plural(len(looked), 'setting', 'settings')} on {looked[0].images} of them first" if looked else ""
+    few = f"{plural(len(looked), 'setting', 'settings')} on {looked[0].images}" if looked else ""
+    first = f", after a first look at {few}" if few else ""
     return (
         f"{plural(len(trials), 'setting was', 'settings were')} tried on {number(kept.images)} held-out images{first}. "
-        f"That tells an accuracy to {number(50 * (high - low), 1)} points either way, and the points lost to {error} "
-        "(95\u00a0%, if the ANN was not trained on the images); the settings were compared on the same images, so the "
-        "figures of the best ones are slightly optimistic."
+        f"Accuracies are known to ± {number(50 * (high - low), 1)} points, and points lost to ± {error} (95\u00a0%, if "
+        "the ANN was not trained on the images). The settings were compared on the same images, so the figures of the "
+        "best ones are slightly optimistic."
         + ("" if exploration.labelled else " Accuracy is agreement with the ANN here, because there are no labels.")
     )
 

@@ -8,8 +8,8 @@ def front_words(front: FrontFacts) -> str:
     """Return what the analog front holds, to be read after its name; how it was chosen if it was searched for."""
     if not front.names:
         if front.off:
-            return f"none: {front.off}"
-        return f"none: {_tried(front)}, and none saves enough" if front.tried else "none"
+            return f"none; {front.off}"
+        return f"none; {_tried(front)}, and none saves enough" if front.tried else "none"
     held = plural(len(front.names), "activation", "activations")
     once = f"{percent(front.share)} of the multiply-accumulates run once per image, none of them driven by spikes"
     return f"{held}; {once}" + (f" ({_tried(front)})" if front.tried else "")
@@ -25,4 +25,4 @@ def spiking_words(share: float, front: FrontFacts) -> str:
 
 def _tried(front: FrontFacts) -> str:
     fronts = plural(sum(one.activations > 0 for one in front.tried), "front was", "fronts were")
-    return f"{fronts} tried within {100 * front.budget:g}\u00a0% on {front.images} images"
+    return f"{fronts} tried on {front.images} images with --front-budget {front.budget:g}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
+from seenn_convert.analysis.front import front_names
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import data_facts, environment
 from seenn_convert.artifact.schema.manifest import ConversionFacts
@@ -293,6 +294,7 @@ def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
             f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
             "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
             + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
+            + (", or give up the analog front with --front none" if front_names(ann) else "")
         )
 
 

@@ -28,12 +28,15 @@ from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.prepare import Prepared, prepare
 from seenn_convert.workflows.convert.run import compile_prepared
 from seenn_convert.workflows.explore.budget import Budget
-from seenn_convert.workflows.explore.search import LOOK_IMAGES, Attempt, Found, Search
+from seenn_convert.workflows.explore.search import LOOK_IMAGES, NO_TIME, TOO_LONG, Attempt, Found, Search
 from seenn_convert.workflows.explore.settings import command_line, left_open, rounds, settings
 
 TIMED_IMAGES, TIMED_WORK = (16, 64), 2_500_000_000
 """Fewest and most held-out images on which a setting is timed, and the multiply-accumulates of the ANN for them where
 the bounds allow it."""
+
+SAME = "the network is the same with --front auto and with --front none"
+NO_BETTER_FRONT = "no analog front within the budget is better than none here"
 
 
 class Inputs(TypedDict, total=False):
@@ -101,7 +104,7 @@ def explore(
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)
     found = search.run(settings(options, vary), rounds(options, vary))
     artifact = _reported(found, options, prefer, minutes, budget.spent, trier.ann_milliseconds)
-    return _renamed(artifact, found, more_open=len(vary) < len(VARIED_NAMES))
+    return _advised(artifact, found, [name for name in VARIED_NAMES if name not in vary])
 
 
 def _preference(target: ExitTarget | None) -> Prefer:
@@ -117,23 +120,27 @@ class _Trier:
         self.few = _few(prepared, LOOK_IMAGES)
         self.ann_milliseconds: float | None = None
         self.no_front = ""
+        self.frontless = set[str]()
 
     def __call__(self, options: Options, few: bool) -> Attempt:
         """Return what ``options`` give, on a few images or on all.
 
         Raises:
-            InputError: They cannot be used, or an analog front that was to be tried is none.
+            InputError: They cannot be used, or with and without an analog front the network is the same.
         """
         start, prepared = self.clock(), self.few if few else self.prepared
-        tries_front = options.front == "auto" != self.base.front
-        if tries_front and self.no_front:
-            raise InputError(self.no_front)
+        other_front = options.front != self.base.front
+        if other_front and (self.no_front or command_line(replace(options, front="auto")) in self.frontless):
+            raise InputError(f"{SAME}: {self.no_front or NO_BETTER_FRONT}")
         artifact = compile_prepared(prepared, options, self.progress)
         conversion = artifact.report.conversion
         assert conversion is not None
-        if tries_front and not conversion.front.names:
+        if options.front == "auto" and not conversion.front.names:
             self.no_front = conversion.front.off
-            raise InputError(self.no_front or "no analog front within the budget is better than none here")
+            if not few:
+                self.frontless.add(command_line(options))
+            if other_front:
+                raise InputError(f"{SAME}: {self.no_front or NO_BETTER_FRONT}")
         time = None if few else self._milliseconds(artifact, options, conversion)
         trial = trial_of(conversion, command_line(options), options.calibration, time, self.clock() - start)
         return Attempt(options, trial, artifact)
@@ -198,26 +205,31 @@ def _reported(
     return replace(artifact, report=replace(artifact.report, conversion=conversion))
 
 
-def _renamed(artifact: Artifact, found: Found, more_open: bool) -> Artifact:
-    """Return the artifact with its warning about a missed target, if there is one, in the words of an exploration."""
+def _advised(artifact: Artifact, found: Found, fixed: Sequence[Varied]) -> Artifact:
+    """Return the artifact whose warning about a missed target is in the words of an exploration."""
     conversion = artifact.report.conversion
     assert conversion is not None
-    warnings = [_missed(found, more_open) if one.code == "target_not_reached" else one for one in conversion.warnings]
-    conversion = replace(conversion, warnings=tuple(warnings))
-    return replace(artifact, report=replace(artifact.report, conversion=conversion))
+    told = Caution("target_not_reached", _missed(found, fixed))
+    warnings = tuple(told if one.code == told.code else one for one in conversion.warnings)
+    return replace(artifact, report=replace(artifact.report, conversion=replace(conversion, warnings=warnings)))
 
 
-def _missed(found: Found, more_open: bool) -> Caution:
-    """Return the warning about a target that no setting reaches; ``more_open`` says if more options could be."""
+def _missed(found: Found, fixed: Sequence[Varied]) -> str:
+    """Return that no setting reaches the target, and what may help; ``fixed`` could not be changed."""
     least = min(found.trials, key=lambda trial: trial.expected_drop)
-    several = len(found.trials) > 1
-    none = f"none of the {len(found.trials)} settings that were" if several else "the only setting that was"
-    misses = "reaches the exit target" if several else "misses the exit target"
-    advice = ["allow a larger drop"]
-    advice += ["allow more time (--minutes)"] if found.left_out else []
-    advice += ["leave more options open to --explore"] if more_open else []
-    return Caution(
-        "target_not_reached",
-        f"{none} tried on all images {misses}; the least loss, {least.expected_drop:.1f} points, is expected with "
-        f"{least.options}; {', or '.join(advice)}",
+    flags = ", ".join("-T" if name == "timesteps" else f"--{name}" for name in fixed)
+    ways = [
+        "allow a larger drop (--target-drop)",
+        *(
+            ["give more time (--minutes)"]
+            if any(why.startswith((TOO_LONG, NO_TIME)) for why in found.left_out.values())
+            else []
+        ),
+        *([f"leave {flags} to --explore"] if flags else []),
+    ]
+    tried = "the one setting" if len(found.trials) == 1 else f"none of the {len(found.trials)} settings"
+    return (
+        f"{tried} that {'was' if len(found.trials) == 1 else 'were'} tried on all images "
+        f"{'misses' if len(found.trials) == 1 else 'reaches'} the exit target; the least loss, "
+        f"{least.expected_drop:.1f} points, is expected with {least.options}; {', or '.join(ways)}"
     )

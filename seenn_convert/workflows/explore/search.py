@@ -37,6 +37,9 @@ class Attempt:
     artifact: Artifact
 
 
+TOO_LONG, NO_TIME = "it would take about", "no time was left"
+"""What a reason begins with why a setting was not tried, if more time would have allowed it."""
+
 Try = Callable[[Options, bool], Attempt]
 """Converts with these options, on a few images if true, and says what that gives."""
 
@@ -106,21 +109,15 @@ class Search:
         """Return the settings that could be tried with this change, the best first."""
         tried: list[tuple[Options, Options]] = []
         ahead: list[float] = []
-        pairs = [(setting, replace(setting, **changed)) for setting in settings]
-        pairs = [(setting, options) for setting, options in pairs if not self._same_network(options)]
-        self.counter.total += len(pairs)
-        for setting, options in pairs:
+        self.counter.total += len(settings)
+        for setting in settings:
+            options = replace(setting, **changed)
             if self._fits(options, few, min(ahead, default=0.0)) and self._attempt(options, few):
                 tried.append((setting, options))
                 ahead += [self.budget.expected(options, self.images)] if few else []
             self.counter.add(1)
         order = self._ordered([options for _, options in tried], few)
         return [setting for one in order for setting, options in tried if options is one]
-
-    def _same_network(self, options: Options) -> bool:
-        """Return whether these options forbid an analog front where the automatic one was tried and is none."""
-        known = self.trials.get(command_line(replace(options, front="auto")))
-        return options.front == "none" and known is not None and not known.front
 
     def _ordered(self, tried: Sequence[Options], few: bool = False) -> list[Options]:
         """Return settings that were tried, the best first."""
@@ -145,7 +142,9 @@ class Search:
         needed, left = self.budget.expected(options, LOOK_IMAGES if few else self.images), self.budget.left
         if needed + ahead <= left:
             return True
-        self.left_out[command_line(options)] = _no_time(needed, ahead, left)
+        going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
+        why = f"{TOO_LONG} {needed:.0f} s{going_on}, and {left:.0f} s were left"
+        self.left_out[command_line(options)] = why if left >= 1 else NO_TIME
         return False
 
     def _attempt(self, options: Options, few: bool) -> bool:
@@ -162,11 +161,3 @@ class Search:
         if not few and (self.best is None or self._rank(found.trial) < self._rank(self.best.trial)):
             self.best = found
         return True
-
-
-def _no_time(needed: float, ahead: float, left: float) -> str:
-    """Return why a trial that takes ``needed`` seconds was not started, with ``ahead`` for the next one to go on."""
-    if left < 1:
-        return "no time was left (--minutes)"
-    going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
-    return f"it would take about {needed:.0f} s{going_on}, and {left:.0f} s were left (--minutes)"

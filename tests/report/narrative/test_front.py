@@ -16,12 +16,12 @@ FRONT = FrontFacts(asked="auto", budget=0.125, names=("relu", "relu_1"), share=0
 def test_a_front_says_what_it_holds_and_how_it_was_found() -> None:
     found = front_words(FRONT).replace("\u00a0", " ")
     assert found == ("2 activations; 10.0 % of the multiply-accumulates run once per image, none of them driven by spikes "
-                     "(1 front was tried within 12.5 % on 24 images)")  # fmt: skip
+                     "(1 front was tried on 24 images with --front-budget 0.125)")  # fmt: skip
 
 
 def test_no_front_says_why() -> None:
     assert front_words(FrontFacts()) == "none"
-    assert front_words(FrontFacts(asked="auto", off="the reason")) == "none: the reason"
+    assert front_words(FrontFacts(asked="auto", off="the reason")) == "none; the reason"
     assert "none saves enough" in front_words(replace(FRONT, names=()))
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from seenn_convert.analysis.own_thresholds import settled
 from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias, without_bias_behind
 from seenn_convert.ir.program import Program
-from seenn_convert.ir.state import rows_together
+from seenn_convert.ir.state import rows_fitted_together
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
@@ -40,7 +40,7 @@ def fit_bias(session: Session, spiking: Program, form: Form = "timestep") -> dic
     timesteps = min(session.options.timesteps, BIAS_TIMESTEPS)
     still = settled(session.ann, spiking, session.levels)
     chosen = session.some(session.split.fitting, BIAS_WORK, BIAS_IMAGES, timesteps)
-    images = session.images("correcting means", rows_together(spiking, len(chosen)), chosen)
+    images = session.images("correcting means", rows_fitted_together(spiking, len(chosen)), chosen)
     biases = fit_timestep_bias(session.ann, spiking, timesteps, images, form, still)
     if timesteps < session.options.timesteps:
         return without_bias_behind(biases)

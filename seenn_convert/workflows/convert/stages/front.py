@@ -79,7 +79,7 @@ def _off(session: Session, possible: Sequence[Cut]) -> str:
     if options.front != "auto":
         return ""
     if options.require_spiking > 0:
-        return "--require-spiking asks for spikes; --front N keeps one of N activations nevertheless"
+        return "--require-spiking asks for spikes; --front N leaves N activations analog nevertheless"
     if len(possible) == 1:
         return "no single value inside this network is all that the rest of it reads"
     if len(_within(possible, options.front_budget)) == 1:
