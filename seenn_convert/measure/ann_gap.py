@@ -71,7 +71,7 @@ class Answers:
         """Return whether the ANN is clearly more or less sure of these images than of others, as far as is known."""
         if self.sure is None or other.sure is None:
             return False
-        return confidence_differs(self.sure, other.sure, UNLIKELY, FAR)
+        return confidence_differs(self.sure, other.sure, UNLIKELY, far=0.0)
 
 
 @dataclass(frozen=True)
