@@ -15,13 +15,16 @@ HEADINGS = ("", "setting", "accuracy", "points lost", "timesteps", "time", "ener
 def exploration_text(exploration: "Exploration") -> str:
     """Return the frontier as a table, what was kept and why, and what was not tried."""
     from seenn_convert.report.narrative.exploration import kept_words, tried_words
-    from seenn_convert.report.numbers import plain
+    from seenn_convert.report.numbers import plain, plural
 
     table = _rich(_rows(exploration)) if sys.stdout.isatty() else columns_text(_rows(exploration))
     lines = [tried_words(exploration), "", table, "", kept_words(exploration)]
     if exploration.dominated:
-        lines.append(f"{len(exploration.dominated)} more were beaten in everything; report.json lists them")
-    lines += [f"not tried: {options}: {why}" for options, why in exploration.left_out.items()]
+        beaten = plural(len(exploration.dominated), "more setting was", "more settings were")
+        lines.append(f"{beaten} beaten in everything; report.json lists all")
+    reasons = dict.fromkeys(exploration.left_out.values())
+    alike = [(", ".join(name for name, other in exploration.left_out.items() if other == why), why) for why in reasons]
+    lines += [f"not tried: {names}: {why}" for names, why in alike]
     return plain("\n".join(lines))
 
 

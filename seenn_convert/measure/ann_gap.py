@@ -67,6 +67,12 @@ class Answers:
     sure: AnnConfidence | None = None
     are_new: bool = False
 
+    def otherwise_sure(self, other: "Answers") -> bool:
+        """Return whether the ANN is clearly more or less sure of these images than of others, as far as is known."""
+        if self.sure is None or other.sure is None:
+            return False
+        return confidence_differs(self.sure, other.sure, UNLIKELY, far=0.0)
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -124,6 +130,8 @@ def conversion_notes(data: CalibrationFacts, said: float | None, certified: bool
             "calibration images in training. Exits, expected loss and any certificate come from the exit images",
         )
     elif said is None and not looks_new(data.exits.ann_confidence) and not any(conversion_gap(data, None, classes)):
+        if data.exits.ann_right is not None and near_chance(data.exits.ann_right.share, 1 / classes):
+            return  # labels or preprocessing are mixed up, and another warning says so
         yield from _assumption(data, certified)
 
 

@@ -123,7 +123,7 @@ def measure(
     again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
     answers = Answers(here, ann_confidence(seen.ann_logits, labels))
     gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
-    reason = likely_reason(gap, found.exit_drift)
+    reason = likely_reason(gap, found.exit_drift, answers.otherwise_sure(known))
     found = replace(found, target=with_reason(found.target, reason), certificate=with_reason(found.certificate, reason))
     return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
 

@@ -75,12 +75,13 @@ def rank(trial: Trial, prefer: Prefer, target: ExitTarget | None, slack: float =
     """Return what is smallest for the trial to prefer: among those that reach the target the least in one measure.
 
     Where none reaches the target, the least drop decides. ``slack`` are points by which a drop may exceed the target,
-    for trials on too few images to tell.
+    for trials on too few images to tell. The other measures decide where that one is the same, so no trial is preferred
+    to one that beats it.
     """
     drop, steps, time, energy, *_ = measures(trial)
     first = {"accuracy": drop, "steps": steps, "time": time, "energy": energy}[prefer]
     reached = trial.reached or (target is not None and target.drop is not None and drop <= target.drop + slack)
-    return (0.0, first, drop, steps) if reached else (1.0, drop, steps)
+    return (0.0, first, *measures(trial)) if reached else (1.0, *measures(trial))
 
 
 def good_for(

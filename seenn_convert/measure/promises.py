@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck, ExitDrift, Reason, TargetCheck
-from seenn_convert.measure.ann_gap import AGAIN, REFIT, Gap
+from seenn_convert.measure.ann_gap import AGAIN, FAR, REFIT, Gap
 from seenn_convert.measure.intervals import NORMAL_95, points_lost, wilson_interval
 
 C = TypeVar("C", CertificateCheck, TargetCheck)
@@ -16,8 +16,8 @@ REASONS: dict[Reason, str] = {
     "memorised": "The exits were fitted to images that the ANN has probably seen in training, and nothing is promised "
     f"for new ones; fit them to images that it was not trained on: {REFIT}",
     "mixed_up": "Classes, labels or preprocessing of these images are probably mixed up; check those first",
-    "other_kind": "These images are probably of another kind than those to which the exits were fitted; calibrate "
-    f"again with images of this kind: {AGAIN}",
+    "other_kind": "These images are probably of another kind than those to which the exits were fitted, or "
+    f"preprocessed in another way; check that, or calibrate again with images of this kind: {AGAIN}",
     "chance": "The ANN answers these images as well as those to which the exits were fitted, and they leave at the "
     f"same timesteps, so the draw of those was probably unlucky; fit the exits to more images: {REFIT}",
 }
@@ -45,11 +45,17 @@ def check_target(
     return replace(found, holds=as_asked or lost - expected <= math.hypot(half, NORMAL_95 * error))
 
 
-def likely_reason(gap: Gap | None, drift: ExitDrift | None) -> Reason:
-    """Return why promises fail on images, by how the ANN answers them and by when they leave."""
+def likely_reason(gap: Gap | None, drift: ExitDrift | None, otherwise_sure: bool = False) -> Reason:
+    """Return why promises fail on images, by how the ANN answers them and by when they leave.
+
+    Args:
+        gap: Why it is right on more or fewer of them, if it is.
+        drift: Whether they leave at other timesteps.
+        otherwise_sure: Whether the ANN is clearly more or less sure of them, such as of images preprocessed otherwise.
+    """
     if gap is not None:
         return gap.reason
-    return "other_kind" if drift is not None and drift.drifted else "chance"
+    return "other_kind" if otherwise_sure or (drift is not None and drift.drifted) else "chance"
 
 
 def with_reason(check: C | None, reason: Reason) -> C | None:
@@ -67,5 +73,7 @@ def target_words(check: TargetCheck) -> str:
     if not check.holds:
         broken = "The exit target does not hold here" if aimed else "Early exit loses more than expected here"
         return f"{broken}: {facts}. {REASONS[check.reason or 'chance']}."
-    chance = "" if check.observed <= check.promised else ", as far as so few images can tell"
+    half = check.interval95[1] - check.observed
+    unsure = check.observed > check.promised or half > max(check.promised, 100 * FAR)
+    chance = ", as far as so few images can tell" if unsure else ""
     return f"{'The exit target holds' if aimed else 'Early exit loses no more than expected'} here{chance}: {facts}."

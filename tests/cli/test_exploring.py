@@ -47,6 +47,8 @@ def test_the_table_is_plain_in_a_pipe_and_drawn_on_a_terminal(monkeypatch: pytes
     row = next(line for line in plain.splitlines() if line.startswith("*"))
     assert " ".join(row.split()) == "* --neuron multilevel -T 4 89.6% 0.40 1.50 2.00 ms 3.00 µJ GPU, CPU"
     assert "not tried: --neuron if -T 64: it would take about 90 s, and 20 s were left" in plain
+    both = texts.exploration_text(exploration(left_out={"--neuron if -T 4": "no time", "--neuron if -T 8": "no time"}))
+    assert "not tried: --neuron if -T 4, --neuron if -T 8: no time" in both
     assert "\x1b" not in plain and "─" not in plain
     monkeypatch.setattr(texts.sys.stdout, "isatty", lambda: True)
     assert "─" in texts.exploration_text(exploration())

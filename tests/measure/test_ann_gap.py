@@ -97,6 +97,21 @@ def test_memorised_calibration_images_are_no_reason_to_warn_if_the_exits_come_fr
     assert f"a difference of 10.0 points (95% CI {10 - half:.1f} to {10 + half:.1f})" in note.text
 
 
+def test_whether_answers_are_sure_otherwise_is_a_test_of_means() -> None:
+    """Two means of 1,000 with deviation 0.1 each: 2 points are 4.5 of their standard errors, 1 point is too near."""
+    here, unknown = Answers(sure=confident(0.9, None)), Answers()
+    assert here.otherwise_sure(Answers(sure=confident(0.93, None))) and Answers(
+        sure=confident(0.87, None)
+    ).otherwise_sure(here)
+    assert not here.otherwise_sure(Answers(sure=confident(0.91, None)))
+    assert not here.otherwise_sure(unknown) and not unknown.otherwise_sure(here)
+
+
+def test_where_the_ann_guesses_nothing_is_said_of_new_images() -> None:
+    assert noted(facts(right(0.35, 1000))) == []
+    assert noted(facts(right(0.85, 1000))) == ["exits_assume_unseen"]
+
+
 def test_without_labels_the_confidence_shows_that_calibration_images_were_memorised() -> None:
     known = facts(None, None, confident(0.97, None), confident(0.85, None))
     assert noted(known) == ["calibration_memorised"]

@@ -1,12 +1,14 @@
 """No setting of a frontier is beaten by another one, and each setting that is beaten is beaten by one of it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trials import trial
 
 from seenn_convert.artifact.schema.exploration import Trial
-from seenn_convert.choices import Prefer
+from seenn_convert.choices import PREFER_NAMES, Prefer
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.frontier import beats, frontier, good_for, rank
 
@@ -31,6 +33,15 @@ def test_a_frontier_is_not_dominated_and_dominates_the_rest(
     assert sorted(one.options for one in (*best, *dominated)) == sorted(one.options for one in trials)
     assert not any(beats(one, other) for one in best for other in best)
     assert all(any(beats(one, other) for one in best) for other in dominated)
+
+
+@given(TRIALS, st.sampled_from(PREFER_NAMES), st.sampled_from([0.0, 1.0, 9.0]))
+def test_what_is_preferred_is_on_the_frontier(
+    measures: list[tuple[int, int, int, int, int | None]], prefer: Prefer, asked: float
+) -> None:
+    trials = [replace(one, reached=one.expected_drop <= asked) for one in trials_of(measures)]
+    kept = min(trials, key=lambda one: rank(one, prefer, ExitTarget(drop=asked)))
+    assert kept in frontier(trials)[0]
 
 
 def test_narrower_spikes_keep_a_setting_on_the_frontier() -> None:

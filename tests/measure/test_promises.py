@@ -71,6 +71,8 @@ def test_the_reason_is_the_gap_of_the_ann_else_the_drift_else_chance() -> None:
     gap = Gap("memorised", Caution("ann_gap", ""))
     assert likely_reason(gap, drift(True)) == "memorised"
     assert likely_reason(None, drift(True)) == "other_kind"
+    assert likely_reason(None, drift(False), otherwise_sure=True) == "other_kind"
+    assert likely_reason(gap, drift(False), otherwise_sure=True) == "memorised"
     assert likely_reason(None, drift(False)) == likely_reason(None, None) == "chance"
 
 
@@ -92,6 +94,10 @@ def test_what_holds_needs_no_reason() -> None:
     assert kept.reason is unsure.reason is with_reason(None, "chance") is None
     assert target_words(kept).startswith("The exit target holds here: 0.00 points")
     assert target_words(unsure).startswith("The exit target holds here, as far as so few images can tell: 0.80")
+
+
+def test_five_images_cannot_tell_that_a_target_holds() -> None:
+    assert "as far as so few images can tell: 0.00" in target_words(check_target(0.5, 0.4, *right(0, 0, images=5)))
 
 
 @pytest.mark.parametrize("asked", [None, 0.2])

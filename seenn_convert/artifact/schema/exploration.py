@@ -67,6 +67,7 @@ class Exploration:
         left_out: ``options`` of settings that were not tried on all images -> the reason.
         good_for: ``options`` of a setting of the frontier -> what it is good for (``"chip"``, ``"gpu"``, ``"cpu"``),
             each with the reason.
+        labelled: Whether accuracies are of labels; otherwise the ANN's answers stand in for them.
     """
 
     prefer: Prefer
@@ -81,6 +82,7 @@ class Exploration:
     looked_at: tuple[Trial, ...] = ()
     left_out: Mapping[str, str]
     good_for: Mapping[str, Mapping[str, str]]
+    labelled: bool = True
 
     @property
     def trials(self) -> tuple[Trial, ...]:

@@ -26,6 +26,7 @@ def tried_words(exploration: Exploration) -> str:
         f"Accuracies are known to ± {number(50 * (high - low), 1)} points, and points lost to ± {error} (95\u00a0%, if "
         "the ANN was not trained on the images). The settings were compared on the same images, so the figures of the "
         "best ones are slightly optimistic."
+        + ("" if exploration.labelled else " Accuracy is agreement with the ANN here, because there are no labels.")
     )
 
 

@@ -28,7 +28,7 @@ from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.prepare import Prepared, prepare
 from seenn_convert.workflows.convert.run import compile_prepared
 from seenn_convert.workflows.explore.budget import Budget
-from seenn_convert.workflows.explore.search import LOOK_IMAGES, TOO_LONG, Attempt, Found, Search
+from seenn_convert.workflows.explore.search import LOOK_IMAGES, NO_TIME, TOO_LONG, Attempt, Found, Search
 from seenn_convert.workflows.explore.settings import command_line, left_open, rounds, settings
 
 TIMED_IMAGES, TIMED_WORK = (16, 64), 2_500_000_000
@@ -196,6 +196,7 @@ def _reported(
         dominated=dominated,
         looked_at=found.looked_at,
         left_out=found.left_out,
+        labelled=conversion.calibration.labelled,
         good_for=good_for(
             best, conversion.graded_skips.connections > 0, base.device, conversion.graded_depthwise is not None
         ),
@@ -219,7 +220,11 @@ def _missed(found: Found, fixed: Sequence[Varied]) -> str:
     flags = ", ".join("-T" if name == "timesteps" else f"--{name}" for name in fixed)
     ways = [
         "allow a larger drop (--target-drop)",
-        *(["give more time (--minutes)"] if any(why.startswith(TOO_LONG) for why in found.left_out.values()) else []),
+        *(
+            ["give more time (--minutes)"]
+            if any(why.startswith((TOO_LONG, NO_TIME)) for why in found.left_out.values())
+            else []
+        ),
         *([f"leave {flags} to --explore"] if flags else []),
     ]
     tried = "the one setting" if len(found.trials) == 1 else f"none of the {len(found.trials)} settings"

@@ -37,7 +37,7 @@ class Attempt:
     artifact: Artifact
 
 
-TOO_LONG = "it would take about"
+TOO_LONG, NO_TIME = "it would take about", "no time was left"
 """What a reason begins with why a setting was not tried, if more time would have allowed it."""
 
 Try = Callable[[Options, bool], Attempt]
@@ -143,8 +143,8 @@ class Search:
         if needed + ahead <= left:
             return True
         going_on = f", {ahead:.0f} s are needed to go on" if ahead else ""
-        why = f"{TOO_LONG} {needed:.0f} s{going_on}, and {max(left, 0.0):.0f} s were left"
-        self.left_out[command_line(options)] = why
+        why = f"{TOO_LONG} {needed:.0f} s{going_on}, and {left:.0f} s were left"
+        self.left_out[command_line(options)] = why if left >= 1 else NO_TIME
         return False
 
     def _attempt(self, options: Options, few: bool) -> bool:

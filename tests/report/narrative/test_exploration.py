@@ -32,3 +32,8 @@ def test_where_none_reaches_the_target_it_is_said() -> None:
     found = exploration(frontier=(missed,), dominated=(), kept=missed.options, default=missed.options, good_for={})
     assert "no setting reaches the target, and this one is expected to lose least" in kept_words(found)
     assert trial_words(found, missed) == ""
+
+
+def test_without_labels_it_is_said_what_accuracy_is() -> None:
+    assert "agreement with the ANN" in tried_words(exploration(labelled=False))
+    assert "agreement with the ANN" not in tried_words(exploration())

@@ -41,7 +41,7 @@ def test_the_network_kept_is_the_one_that_convert_makes_and_is_saved_with_what_w
 
 def test_without_labels_the_ann_stands_in() -> None:
     found = exploration_of(explore(small.trained_net(), small.dataset(40, labelled=False), SHORT, vary=()))
-    assert found.ann_accuracy == 1.0
+    assert found.ann_accuracy == 1.0 and not found.labelled
 
 
 def test_the_budget_is_of_the_clock_given() -> None:
