@@ -95,8 +95,8 @@ def drawn_lines(data: "CalibrationFacts") -> list[str]:
     """Return a line for each set of images that was drawn from more."""
     sets = (("calibration", data), ("exit", data.validation))
     return [
-        f"{one.images:,} of {one.drawn_from:,} {name} images drawn, each class by its share "
-        "(--calibration-images N draws another number, 0 uses all)"
+        f"{one.images:,} of {one.drawn_from:,} {name} images drawn"
+        f"{'' if one.ann_right is None else ', each class by its share'}; --calibration-images N takes N, 0 all"
         for name, one in sets
         if one is not None and one.drawn_from is not None
     ]

@@ -53,11 +53,12 @@ def class_order_caution(
         return None
     if not is_clearly_better(explained, right, LEAST_GAIN):
         return None
-    order = likely_order(answers, labels, classes)
+    from_one = names is not None and _are_numbers(names) and float((answers + 1 == labels).double().mean()) >= share
+    whole = likely_order(answers, labels, classes).tolist()
     return share, Caution(
         "class_order",
         f"the ANN is right on {right.double().mean():.1%} of these images, and on {share:.1%} if "
-        + _order_text(order.tolist(), names),
+        + (_from_one_text(names) if names is not None and from_one else _order_text(whole, names)),
     )
 
 
@@ -78,6 +79,21 @@ def likely_order(answers: Tensor, labels: Tensor, classes: int) -> Tensor:
             order[output], free[output] = output, False
     order[order < 0] = free.nonzero().flatten()
     return order
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Return whether each class is named by the number of its output, from 0."""
+    return all(name.isascii() and name.isdigit() and int(name) == number for number, name in enumerate(names))
+
+
+def _from_one_text(names: Sequence[str]) -> str:
+    """Return what to do if classes are numbered from 1; ``names`` are numbers from 0, all of one length or not."""
+    digits = len(names[0])
+    numbers = [f"{number:0{digits}d}" for number in range(1, len(names) + 1)]
+    listed = (
+        ",".join(numbers) if len(names) <= LISTED else f"FILE, a text with {numbers[0]} to {numbers[-1]}, one per line"
+    )
+    return f"its outputs stand for the numbers from 1 on: convert with --class-names {listed}"
 
 
 def _order_text(order: Sequence[int], names: Sequence[str] | None) -> str:

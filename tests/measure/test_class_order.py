@@ -32,6 +32,18 @@ def test_another_order_is_found(order: list[int], right: float) -> None:
     assert caution[1].text.endswith(f"--class-names {','.join(names[label] for label in order)}")
 
 
+@pytest.mark.parametrize(("names", "advice"), [
+    (["0", "1", "2", "3", "4"], "--class-names 1,2,3,4,5"),
+    (["00", "01", "02", "03", "04"], "--class-names 01,02,03,04,05"),
+    ([f"{number:03d}" for number in range(100)], "FILE, a text with 001 to 100, one per line"),
+])  # fmt: skip
+def test_folders_that_are_numbered_from_one_are_told_as_such(names: list[str], advice: str) -> None:
+    """Only some of the classes are there, so the order of the others has to come from the numbers."""
+    labels = torch.tensor([1, 3, 4]).repeat(40)
+    caution = class_order_caution(labels - 1, labels, len(names), names)
+    assert caution is not None and caution[1].text.endswith(advice)
+
+
 def test_the_advice_for_labels_without_names_works() -> None:
     """Renumbered as the sentence says, every label is the answer."""
     labels = labels_of(100, 4)

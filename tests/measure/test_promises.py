@@ -32,6 +32,13 @@ def test_the_interval_is_that_of_paired_differences() -> None:
     assert found.interval95 == pytest.approx((2 - half, 2 + half), abs=1e-3)
 
 
+def test_few_images_that_lose_nothing_do_not_tell_the_loss_exactly() -> None:
+    """0 of 20 leaves a share up to 16.11 %: table I, method 3, of Newcombe, Statistics in Medicine 17 (1998)."""
+    found = check_target(0.5, 5.0, *right(0, 0, images=20))
+    assert found.holds and found.observed == 0.0
+    assert found.interval95 == pytest.approx((-16.11, 16.11), abs=0.005)
+
+
 @pytest.mark.parametrize(("asked", "expected", "holds"), [
     (0.5, 0.4, False), (1.0, 0.4, True), (None, 0.4, False), (None, 0.9, True), (0.5, 0.9, True)
 ])  # fmt: skip

@@ -203,7 +203,7 @@ def _problems_of_exit(target: object, certify: object, timesteps: object) -> lis
 
 def _problems_of_front(front: object) -> list[str]:
     """Return what is wrong with the analog front asked for."""
-    if front in choices.FRONT_NAMES or (choices.is_whole(front) and front >= 0):
+    if (isinstance(front, str) and front in choices.FRONT_NAMES) or (choices.is_whole(front) and front >= 0):
         return []
     return [f"front must be none, auto, or a number of activations, such as 2, got {front!r}"]
 

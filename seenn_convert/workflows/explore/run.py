@@ -89,6 +89,8 @@ def explore(
     Raises:
         InputError: Model, data or options cannot be used; says what to do.
     """
+    if isinstance(vary, str):
+        raise InputError(f"vary must be a list of names, such as [{vary!r}], got {vary!r}")
     vary = left_open(options) if vary is None else vary
     refuse([
         *Range(above=0).problems("minutes", minutes),

@@ -34,7 +34,10 @@ def test_a_conversion_uses_as_many_images_as_the_options_say_and_says_so() -> No
     assert (facts.images, facts.drawn_from) == (30, 96) and facts.fitting_images + facts.held_out_images == 30
     assert (facts.validation.images, facts.validation.drawn_from) == (30, 50)
     assert origin.calibration.drawn == Draw(images=96, seed=0) and origin.validation.drawn == Draw(images=50, seed=0)
-    assert "30 of 96 calibration images drawn" in conversion_text(artifact.report)
+    assert (
+        "30 of 96 calibration images drawn, each class by its share; --calibration-images N takes N, 0 all"
+        in conversion_text(artifact.report)
+    )
     assert "30 of 50 exit images drawn" in conversion_text(artifact.report)
     assert "30 of 96 images" in calibration_words(facts)
     assert options_from_json(origin.options).calibration_images == 30

@@ -95,6 +95,8 @@ def test_wrong_options_are_refused_together() -> None:
     with pytest.raises(InputError) as refused:
         explore(small.trained_net(), small.dataset(40), minutes=0, prefer="beauty", vary=("seed",))  # type: ignore[arg-type]
     assert all(word in str(refused.value) for word in ("minutes must be", "prefer must be", "vary must be"))
+    with pytest.raises(InputError, match=r"such as \['neuron'\]"):
+        explore(small.trained_net(), small.dataset(40), vary="neuron")
 
 
 @pytest.mark.parametrize(("front", "other"), [("auto", "none"), ("none", "auto")])
