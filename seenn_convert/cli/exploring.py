@@ -26,8 +26,8 @@ def exploring_options(function: F) -> F:
                      help="Time that --explore may take."),
         click.option("--explore", is_flag=True,
                      help="Try neuron types, numbers of timesteps, presets, and a network without an analog front, on "
-                          "held-out images; list what they give, and keep the one preferred; --neuron, -T, --calibration "
-                          "and --front stay as they are if they are given."),
+                          "held-out images; list what they give, and keep the one preferred; --neuron, -T, "
+                          "--calibration and --front stay as they are if they are given."),
     ):  # fmt: skip
         function = option(function)
     return function
