@@ -25,9 +25,9 @@ def exploring_options(function: F) -> F:
         click.option("--minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
                      help="Time that --explore may take."),
         click.option("--explore", is_flag=True,
-                     help="Try neuron types, numbers of timesteps, presets and an analog front on held-out images, "
-                          "list what they give, and keep the one preferred; --neuron, -T, --calibration and --front "
-                          "stay as they are if they are given."),
+                     help="Try neuron types, numbers of timesteps, presets, and a network without an analog front, on "
+                          "held-out images; list what they give, and keep the one preferred; --neuron, -T, "
+                          "--calibration and --front stay as they are if they are given."),
     ):  # fmt: skip
         function = option(function)
     return function

@@ -147,7 +147,8 @@ def calibration_options(function: F) -> F:
         json_option,
         click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing and splitting images."),
         click.option("--calibration-images", type=click.IntRange(min=0), default=1000, show_default=True,
-                     help="Draw N images of the data if it has more, each class by its share; 0 uses all."),
+                     help="Use at most N calibration images, and N exit images; of more, N are drawn, each class by "
+                          "its share; 0 uses all."),
         device_option,
         batch_size_option(128),
         click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,

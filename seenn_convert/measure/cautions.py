@@ -42,10 +42,11 @@ def cautions(
             "target_not_reached", f"the exit target was not reached on the held-out {data.exits_from} images; {remedy}"
         )
     elif tuning.choice.expected_drop > LARGE_DROP:
+        levels = ", or take neurons of several levels (--neuron multilevel)" if unit_spikes else ""
         yield Caution(
             "large_drop",
             f"early exit is expected to lose {tuning.choice.expected_drop:.1f} points against the ANN; allow more "
-            "timesteps, or take neurons of several levels (--neuron multilevel)",
+            f"timesteps{levels}",
         )
     if data.exits.held_out_images < 100:
         yield Caution(

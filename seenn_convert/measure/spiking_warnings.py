@@ -53,8 +53,8 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
         said.append(f"{still:.0%} come before the first neurons and run once per image")
     if kept := len(front_names(ann)):
         held = "1 activation is" if kept == 1 else f"{kept} activations are"
-        said.append(f"{held} in the analog front (neurons with --front none)")
-    yield Caution("few_spikes", "; ".join([*said, _advice(ann, snn)]))
+        said.append(f"{held} in the analog front (--front none, or a smaller number, makes more of them neurons)")
+    yield Caution("few_spikes", "; ".join([*said, *_advice(ann, snn, bool(graded))]))
 
 
 def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Caution]:
@@ -84,11 +84,10 @@ def _behind(ann: Program) -> Mapping[str, str]:
     return found
 
 
-def _advice(ann: Program, snn: Program) -> str:
-    """Return what lets spikes drive more, if anything does."""
-    refuse = "--require-spiking SHARE refuses such a network"
+def _advice(ann: Program, snn: Program, graded: bool) -> Iterator[str]:
+    """Yield what lets spikes drive more, if anything does; without ``graded`` values only the front can give way."""
     ways = []
-    if encoding_helps(ann):
+    if graded and encoding_helps(ann):
         neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
         unsigned = any(one.alphabet is not None and min(one.alphabet) >= 0 for one in neurons)
         signed = "--neuron signed and " if unsigned else ""
@@ -98,6 +97,8 @@ def _advice(ann: Program, snn: Program) -> str:
         ways.append(f"{signed}--encode always{why}")
     if depthwise_is_graded(ann):
         ways.append("--depthwise spiking, at a loss of accuracy")
-    no_way = "no other option changes that" if front_names(ann) else "no option changes that"
-    advice = f"let graded values become spikes with {'; or with '.join(ways)}" if ways else no_way
-    return f"{advice}; {refuse}"
+    if ways:
+        yield f"let graded values become spikes with {'; or with '.join(ways)}"
+    elif not front_names(ann):
+        yield "no option changes that"
+    yield "--require-spiking SHARE refuses such a network"

@@ -5,6 +5,7 @@ import small_artifacts as small
 from torch import Tensor, nn
 
 from seenn_convert.calibration.calibration import Calibration, LayerCalibration
+from seenn_convert.calibration.rules import MaxRule, ScaledRule
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.cautions import channel_cautions
 from seenn_convert.workflows.convert.options import Options
@@ -69,6 +70,17 @@ def test_a_drop_that_nobody_asked_for_is_a_warning() -> None:
         drop = artifact.report.conversion.exit.held_out.expected_drop
         assert (drop > 2) is expected
         assert ("large_drop" in [one.code for one in artifact.report.conversion.warnings]) is expected
+
+
+@pytest.mark.parametrize(("neuron", "wider"), [("if", True), ("multilevel-unsigned", False)])
+def test_a_large_drop_names_neurons_of_several_levels_only_if_they_are_others(neuron: str, wider: bool) -> None:
+    options = Options(
+        timesteps=1, neuron=neuron, neuron_levels=None if wider else 2, calibration="fast", correction="none",
+        rule=ScaledRule(MaxRule(), 8.0), target=ExitTarget(timesteps=1),
+    )  # fmt: skip
+    report = convert(small.trained_net(), small.dataset(60, labelled=False), options).report
+    (told,) = [one.text for one in report.conversion.warnings if one.code == "large_drop"]
+    assert ("--neuron multilevel" in told) is wider
 
 
 @pytest.mark.parametrize(

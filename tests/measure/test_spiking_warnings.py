@@ -105,6 +105,19 @@ def test_more_energy_than_the_ann() -> None:
     assert list(more_energy(ann, ThreeRuns(ann=2.0, all_timesteps=9.0, early_exit=1.9), "these images")) == []
 
 
+def test_where_only_the_front_does_not_spike_the_advice_is_about_the_front() -> None:
+    """All that does not spike runs once: encoders would take back what was asked for."""
+    chain = toys.toy(
+        lambda m, x: m.head(F.relu(m.second(F.relu(m.first(x))))),
+        (4,), first=nn.Linear(4, 16), second=nn.Linear(16, 16), head=nn.Linear(16, 3),
+    )  # fmt: skip
+    ann = KeepFront(1)(harness.ann_program(chain))
+    (warning,) = warned(ann)
+
+    assert "--front none" in warning.text
+    assert "--encode" not in warning.text and "no option" not in warning.text
+
+
 def test_giving_up_the_front_is_advised_only_if_it_could_suffice() -> None:
     """All that it can save are the multiply-accumulates that run once, at most as much as the ANN takes."""
     ann = KeepFront(1)(harness.ann_program(harness.program_of(toys.residual)))

@@ -51,7 +51,6 @@ WarningCode = Literal[
     "exit_drift",
     "certificate_fails",
     "target_fails",
-    "class_order",
     "bytes_as_pixels",
     "other",
 ]
