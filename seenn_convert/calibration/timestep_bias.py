@@ -14,11 +14,14 @@ from seenn_convert.ir.state import initial_state, rows_fitted_together
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
-TRIES, RATE = 4, 0.8
+TRIES, RATE = 8, 0.8
 """How often a bias moves at each timestep of a run, and the share of the gap that is left by which it moves."""
 
-MEAN_OF = 1024
-"""Values that a mean needs: where more share a threshold, a bias is found on some of them."""
+MEAN_OF = (1024, 8192)
+"""Fewest and most values that a mean is taken of: where more share a threshold, a bias is found on some of them."""
+
+MEANS_OF = 2**19
+"""Values of all channels of a layer that means are taken of, where the bounds above allow it."""
 
 Form = Literal["timestep", "bias", "potential"]
 """A bias for each timestep, one for all of them, or one at the first, which is a shift of the initial potential."""
@@ -136,7 +139,9 @@ def some_of(values: Tensor, neuron: Neuron) -> Tensor:
     """Return ``values`` ``(B, C, *)``, or evenly spaced ones where many more than a mean needs share a threshold."""
     shared = [axis for axis in range(1, values.dim()) if _is_shared(axis, neuron, values)]
     together = math.prod(values.shape[axis] for axis in (0, *shared))
-    return evenly_spaced(values, shared, together / MEAN_OF if shared else 1)
+    fewest, most = MEAN_OF
+    enough = max(fewest, min(most, MEANS_OF * together // values.numel()))
+    return evenly_spaced(values, shared, together / enough if shared else 1)
 
 
 def mean_over_row(values: Tensor, neuron: Neuron) -> Tensor:

@@ -172,7 +172,7 @@ def test_a_mean_reads_evenly_spaced_values_where_there_are_many(monkeypatch: pyt
     channel, layer = (BinaryNeuron(torch.ones(shape), torch.ones(shape)) for shape in ((3, 1, 1), ()))
     values = torch.arange(2 * 3 * 8 * 4).reshape(2, 3, 8, 4)
     assert some_of(values, channel) is values
-    monkeypatch.setattr("seenn_convert.calibration.timestep_bias.MEAN_OF", 16)
+    monkeypatch.setattr("seenn_convert.calibration.timestep_bias.MEAN_OF", (16, 16))
     assert torch.equal(some_of(values, channel), values[:, :, 2::4])  # 64 a channel, so every fourth row of them
     assert torch.equal(some_of(values, layer), values[:, :, 4::8])  # 192 of the layer: one row is the least
     alone = BinaryNeuron(torch.ones(3, 8, 4), torch.ones(3, 8, 4))
