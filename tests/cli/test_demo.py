@@ -15,8 +15,9 @@ from seenn_convert.workflows.convert import run
 
 
 def shape(text: str) -> list[str]:
-    """Return the lines of ``text`` with each number as ``#``."""
-    return [" ".join(re.sub(r"[-+]?\d+(\.\d+)?", "#", line).split()) for line in text.strip().splitlines()]
+    """Return the lines of ``text`` with each number as ``#``, however many threads there are."""
+    lines = (re.sub(r"[-+]?\d+(\.\d+)?", "#", line) for line in text.strip().splitlines())
+    return [" ".join(line.replace("# threads", "# thread").split()) for line in lines]
 
 
 @pytest.fixture(scope="module")
