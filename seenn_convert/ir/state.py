@@ -47,7 +47,7 @@ def rows_together(program: Program, wanted: int) -> int:
         InputError: ``wanted`` is not a whole number of at least 1.
     """
     refuse(COUNT.problems("the batch size", wanted))
-    a_row = max(sum(math.prod(spec.shape) for spec in program.states), 1)
+    a_row = numbers_in_a_row(program)
     most = STATE_NUMBERS // a_row
     if device_of(program.graph_module).type == "cpu":
         numbers = NUMBERS_PER_THREAD * max(torch.get_num_threads(), FEWEST_THREADS)
@@ -60,5 +60,9 @@ def rows_fitted_together(program: Program, wanted: int) -> int:
 
     That changes the outcome, so it depends on the program alone, and not on the device or its threads.
     """
-    a_row = max(sum(math.prod(spec.shape) for spec in program.states), 1)
-    return max(1, min(wanted, max(ROW_FLOOR, UPDATED_NUMBERS // a_row)))
+    return max(1, min(wanted, max(ROW_FLOOR, UPDATED_NUMBERS // numbers_in_a_row(program))))
+
+
+def numbers_in_a_row(program: Program) -> int:
+    """Return how many numbers of state one row has, at least 1."""
+    return max(sum(math.prod(spec.shape) for spec in program.states), 1)

@@ -19,7 +19,7 @@ from seenn_convert.data.draw import drawn
 from seenn_convert.data.samples import Samples
 from seenn_convert.exits.readouts import Readouts, collect_readouts, joined
 from seenn_convert.ir.program import Program
-from seenn_convert.ir.state import rows_together
+from seenn_convert.ir.state import numbers_in_a_row, rows_together
 from seenn_convert.measure.ann import logits_of
 from seenn_convert.measure.costs import Counts, Tally
 from seenn_convert.measure.layers import LayerTable
@@ -102,8 +102,7 @@ class _Batches:
         self.table = LayerTable(own_ann, model)
         self.tally = Tally(model, self.table.watch)
         self.of_layers = frozenset(drawn(len(data), data.labels, LAYER_IMAGES))
-        state = sum(math.prod(spec.shape) for spec in model.program.states)
-        self.most_of_layers = max(1, LAYER_NUMBERS // max(state, 1))
+        self.most_of_layers = max(1, LAYER_NUMBERS // numbers_in_a_row(model.program))
         self.ann_logits: list[Tensor] = []
         self.readouts: list[Readouts] = []
         self.seen = self.timed = 0
