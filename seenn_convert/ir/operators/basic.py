@@ -264,10 +264,10 @@ class GradedReLU(Operator):
 
 
 @dataclass(eq=False, repr=False)
-class Analog(Operator):
-    """An activation of the analog front: it computes what ``operator`` does, and no neurons stand for it in the SNN.
+class KeptActivation(Operator):
+    """An activation that no neurons replace.
 
-    The activation is kept as it was, levels of a quantised one included, so that it can become neurons again.
+    It is kept as it was, levels of a quantised one included, so that it can become neurons again.
     """
 
     operator: nn.Module
@@ -278,19 +278,12 @@ class Analog(Operator):
         return result
 
 
-@dataclass(eq=False, repr=False)
-class Graded(Operator):
-    """An activation, or a place for encoders, that sends graded values, though its input varies in time.
+class Analog(KeptActivation):
+    """An activation of the analog front: its input is the same at every timestep."""
 
-    What it was is kept, levels of a quantised activation included, so that it can become neurons again.
-    """
 
-    operator: nn.Module
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the activation gives."""
-        result: Tensor = self.operator(x)
-        return result
+class Graded(KeptActivation):
+    """An activation, or a place for encoders, that sends graded values, though its input varies in time."""
 
 
 class Encode(Operator):
