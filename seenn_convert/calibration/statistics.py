@@ -56,7 +56,7 @@ class ActivationStatistics:
         self.maxima = torch.maximum(self.maxima, maxima)
         self.totals += values.numel() // self.channels
         scaled = values * torch.ldexp(torch.full((self.channels,), float(BINS)), -self.exponents).reshape(row)
-        bins = torch.where(values > 0, scaled.clamp_(max=BINS - 1).add_(1), 0.0).to(torch.int32)  # bin 0: not positive
+        bins = scaled.clamp_(-1, BINS - 1).add_(1).mul_(values > 0).to(torch.int32)  # bin 0: not positive
         bins += (torch.arange(self.channels, dtype=torch.int32) * (BINS + 1)).reshape(row)
         counts = torch.bincount(in_memory_order(bins).flatten(), minlength=self.channels * (BINS + 1))
         self.counts += counts.reshape(self.channels, BINS + 1)[:, 1:]
@@ -98,13 +98,16 @@ class ActivationStatistics:
         """Merge neighbouring bins until the range of each channel reaches ``exponents``."""
         shift = (exponents - self.exponents).clamp(min=0)
         self.exponents = self.exponents + shift
-        occupied = (self.counts.sum(dim=1) > 0) & (shift > 0)
-        shift = torch.where(occupied, shift.clamp(max=BINS.bit_length()), 0)
+        wider = (shift > 0).nonzero().flatten()
+        if len(wider) == 0:
+            return
+        counts, shift = self.counts[wider], shift[wider].clamp(max=BINS.bit_length())
         while bool((shift > 0).any()):
-            merged = torch.zeros_like(self.counts)
-            merged[:, : BINS // 2] = self.counts.reshape(self.channels, BINS // 2, 2).sum(dim=2)
-            self.counts = torch.where((shift > 0).unsqueeze(1), merged, self.counts)
+            merged = torch.zeros_like(counts)
+            merged[:, : BINS // 2] = counts.reshape(-1, BINS // 2, 2).sum(dim=2)
+            counts = torch.where((shift > 0).unsqueeze(1), merged, counts)
             shift = (shift - 1).clamp(min=0)
+        self.counts[wider] = counts
 
 
 def _exponent(maxima: Tensor) -> Tensor:
