@@ -35,7 +35,7 @@ class CallSite:
     Attributes:
         name: Node name.
         operator: Class of the module, or the operator it stands for.
-        treatment: ``linear``, ``spiking``, ``temporal-difference``, or ``stem`` where it runs once for an image.
+        treatment: ``linear``, ``spiking``, ``temporal-difference``, or ``stem`` where it runs once per image.
         source: Where it comes from in the user's model.
         macs: Multiply-accumulates for one image and one pass.
         share: Share of all multiply-accumulates.

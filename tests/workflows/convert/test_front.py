@@ -167,17 +167,17 @@ def test_every_kind_of_target_can_be_searched_for(target: ExitTarget) -> None:
 
 
 def test_a_front_that_is_too_slow_for_the_time_asked_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each layer of neurons takes a second of a step; a front of two activations leaves two, and a slow stem."""
+    """Each layer of neurons takes a second of a step; without a front there are four, with one of two a slow stem."""
 
     def seconds(model: SpikingModel, images: torch.Tensor) -> tuple[float, float]:
-        return len(images) * {4: 1.0, 3: 2.0, 2: 90.0}[len(model.layers)], len(images) * float(len(model.layers))
+        return len(images) * {4: 3.0, 3: 2.0, 2: 90.0}[len(model.layers)], len(images) * float(len(model.layers))
 
     monkeypatch.setattr(step_time, "_medians", seconds)
     options = {"front": "auto", "front_budget": 0.7}
     front = converted(deep(), target=ExitTarget(milliseconds=6000), **options).report.conversion.front
 
-    assert [one.activations for one in front.tried] == [0, 1]
-    with pytest.raises(InputError, match="out of reach"):
+    assert [one.activations for one in front.tried] == [1] and len(front.names) == 1
+    with pytest.raises(InputError, match=r"out of reach: the stem \(2e\+03 ms\) and one timestep \(3e\+03 ms\)"):
         converted(deep(), target=ExitTarget(milliseconds=4000), **options)
 
 
