@@ -9,7 +9,7 @@ import small_artifacts as small
 
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.artifact.files import check_writable
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
@@ -120,7 +120,7 @@ def test_data_that_calibrated_is_warned_about() -> None:
     (6, 7, "policy_images", "images of the policy head"), (7, 6, "policy_images_choose", "that choose"),
 ])  # fmt: skip
 def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, code: str, words: str, count: int) -> None:
-    trained_on = data_facts(small.dataset(20, 6))
+    trained_on = used_data(small.dataset(20, 6))
     head = PolicyOrigin(**vars(trained_on), options={}, environment=environment())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 4)

@@ -7,7 +7,7 @@ import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.artifact.provenance import data_facts
+from seenn_convert.artifact.provenance import used_data
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError, PostconditionError
@@ -44,7 +44,7 @@ def test_the_keys_of_the_contract(found: Evaluation) -> None:
         "ann_macs", "stem_macs", "policy_macs", "synaptic_operations", "graded_operations", "spikes",
     }  # fmt: skip
     assert list(plain["accuracy_at"]) == list(plain["early_exit"]["exit_counts"]) == [str(t) for t in range(1, 9)]
-    assert found.data == data_facts(DATA)
+    assert found.data == used_data(DATA).facts
     json.dumps(plain, allow_nan=False)
 
 

@@ -4,7 +4,7 @@ import copy
 from dataclasses import replace
 
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, Provenance
@@ -103,7 +103,7 @@ def _session(artifact: Artifact, data: Samples, options: Options, progress: Prog
 def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenance:
     return replace(
         artifact.provenance,
-        validation=data_facts(data),
+        validation=used_data(data),
         policy=None,
         options=options.to_json(),
         environment=environment(),

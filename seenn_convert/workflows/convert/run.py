@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
@@ -151,7 +151,7 @@ def compile_ann(
     energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
-    used, machine = data_facts(data), environment()
+    used, machine = used_data(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
@@ -169,7 +169,7 @@ def compile_ann(
         provenance=Provenance(
             model=model,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            validation=None if session.validation is None else data_facts(session.validation),
+            validation=None if session.validation is None else used_data(session.validation),
             options=options.to_json(),
             environment=machine,
         ),
@@ -191,8 +191,9 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
+    own = None if known.exit_data is None else used_data(data)
     validation = known.exit_images(
-        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress, options
+        data.preprocessing, data.class_names, own, ann.input_shape, outputs_of(ann), progress, options
     )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
