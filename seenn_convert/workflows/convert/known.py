@@ -80,6 +80,7 @@ class Known:
         if share:
             raise InputError(
                 f"{found.name}: {'the' if share == 1 else 'some of the'} exit images are calibration images; "
-                "give images that are used for nothing else and that the ANN was not trained on, or leave out --exit-data (exit_data) if it was not trained on these"
+                "give images that are used for nothing else and that the ANN was not trained on, or leave out "
+                "--exit-data (exit_data) if it was not trained on these"
             )
         return found
