@@ -1,6 +1,7 @@
 """The command ``compare`` writes its page and prints the points lost."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ def test_a_table_and_a_page(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparing, "TIMED_IMAGES", 8)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)  # no PDF and PNG: test_figures has them
     small.artifact().save(tmp_path / "net")
     data, known = npz(tmp_path / "test.npz", 60, 1), npz(tmp_path / "known.npz", 60, 2)
     main(["compare", str(tmp_path / "net"), "--data", str(data), "--calibration-data", str(known), "--images", "40",

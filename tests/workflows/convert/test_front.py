@@ -103,7 +103,7 @@ def test_calibrating_again_still_requires_the_spikes() -> None:
 
 
 def test_early_exit_is_hindsight_and_loading_gives_the_same_bits(tmp_path) -> None:
-    artifact = converted(small.trained_net(), front=1)
+    artifact = converted(small.source(), front=1)
     artifact.save(tmp_path / "artifact")
     loaded = load_artifact(tmp_path / "artifact")
     model = loaded.model()
@@ -120,7 +120,7 @@ def test_early_exit_is_hindsight_and_loading_gives_the_same_bits(tmp_path) -> No
 
 def test_a_front_can_be_taken_back_and_put_in_when_calibrating_again() -> None:
     """Both ways the network is that of a fresh conversion, bit by bit; skip connections carry what they carry there."""
-    with_, without = (converted(small.trained_net(), front=front) for front in (1, 0))
+    with_, without = (converted(small.source(), front=front) for front in (1, 0))
     options = options_from_json(with_.provenance.options)
     assert options.front == 1
 

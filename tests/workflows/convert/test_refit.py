@@ -34,7 +34,7 @@ def exits(labelled: bool = True) -> Dataset:
 
 @cache
 def plain() -> Artifact:
-    return convert(small.trained_net(), own(), Options(timesteps=4, calibration="fast"))
+    return convert(small.source(), own(), Options(timesteps=4, calibration="fast"))
 
 
 @cache
@@ -53,7 +53,7 @@ def test_the_network_stays_as_it_is() -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_exits_and_certificate_are_those_of_a_conversion_with_these_exit_images(labelled: bool) -> None:
     """Of the calibration images the thresholds remain: their labels play no part."""
-    at_once = convert(small.trained_net(), own(labelled), CERTIFIED, exit_data=exits())
+    at_once = convert(small.source(), own(labelled), CERTIFIED, exit_data=exits())
     again = refitted()
     assert at_once.certificate == again.certificate is not None and again.certificate.images == 80
     assert at_once.policy.to_json() == again.policy.to_json()
