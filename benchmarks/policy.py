@@ -112,7 +112,7 @@ def _judge(choice: Setting, judged: Readouts, planned: Tensor) -> dict[str, Any]
 
 
 def _time(points: list[dict[str, Any]], artifact: sc.Artifact, programs: list[Program], images: sc.Dataset) -> None:
-    """Add milliseconds an image to each point: medians of runs in turn, the policy head included.
+    """Add milliseconds per image to each point: medians of runs in turn, the policy head included.
 
     They are processor time, divided by the threads: other programs on the machine then matter little.
     """

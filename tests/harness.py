@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.frontend.torch.read import from_torch
-from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.interpreter import Interpreter, relative_error
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage, format_program
@@ -143,4 +143,4 @@ def record(graph_module: fx.GraphModule, *inputs: Tensor) -> dict[str, Any]:
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
-    return Draft(program).shapes()
+    return shapes_of(program)

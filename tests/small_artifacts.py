@@ -13,7 +13,8 @@ from seenn_convert.calibration.rules import MaxRule
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.sources import ImageSource
-from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.frontend.load import read_model
+from seenn_convert.frontend.source import Source
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import score_named
 from seenn_convert.neurons.types import NEURON_TYPES
@@ -84,9 +85,15 @@ def trained_net() -> SmallNet:
 
 
 @cache
+def source() -> Source:
+    """Return the classifier as it is read: what ``convert`` makes of the module first, each time."""
+    return read_model(trained_net(), SHAPE)
+
+
+@cache
 def ann_program() -> Program:
     """Return the classifier after the passes of stage ANN."""
-    return run_passes(from_torch(trained_net(), SHAPE), ANN_PASSES)
+    return run_passes(source().program, ANN_PASSES)
 
 
 @cache

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from seenn_convert.analysis.spike_sources import is_depthwise, is_weighted, sources
 from seenn_convert.analysis.time_invariance import time_invariant_calls
-from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import (
     CONVOLUTIONS,
@@ -35,7 +35,7 @@ class CallSite:
     Attributes:
         name: Node name.
         operator: Class of the module, or the operator it stands for.
-        treatment: ``linear``, ``spiking``, ``temporal-difference``, or ``stem`` where it runs once for an image.
+        treatment: ``linear``, ``spiking``, ``temporal-difference``, or ``stem`` where it runs once per image.
         source: Where it comes from in the user's model.
         macs: Multiply-accumulates for one image and one pass.
         share: Share of all multiply-accumulates.
@@ -54,7 +54,7 @@ class CallSite:
 
 def call_sites(ann: Program) -> list[CallSite]:
     """Return every call of a program of stage ANN with its treatment."""
-    shapes, still = Draft(ann).shapes(), time_invariant_calls(ann)
+    shapes, still = shapes_of(ann), time_invariant_calls(ann)
     modules: dict[fx.Node, nn.Module] = dict(ann.calls())
     macs = {
         node: macs_of(module, shapes[node.name], *(shapes[source.name] for source in node.all_input_nodes))
@@ -82,7 +82,7 @@ def spiking_share(sites: list[CallSite]) -> float:
 
 def graded_skips(ann: Program) -> dict[str, int]:
     """Return how many activations send graded values along skip connections, and how many values at each timestep."""
-    shapes = Draft(ann).shapes()
+    shapes = shapes_of(ann)
     sizes = [math.prod(shapes[node.name]) for node, module in ann.calls() if isinstance(module, GradedReLU)]
     return {"connections": len(sizes), "values": sum(sizes)}
 

@@ -19,7 +19,7 @@ class Cut:
 
     Attributes:
         names: The activations in the front, in the order of the graph.
-        share: Share of the ANN's multiply-accumulates that run once for an image then, up to the first neurons.
+        share: Share of the ANN's multiply-accumulates that run once per image then, up to the first neurons.
     """
 
     names: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 import math
 
-from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.program import Program
 from seenn_convert.rows import ROW_FLOOR
@@ -17,7 +17,7 @@ def images_together(ann: Program, wanted: int) -> int:
 
     On a CPU they are fewer than on other devices, but not below the floor of rows for this reason.
     """
-    largest = max(1, *(math.prod(shape) for shape in Draft(ann).shapes().values()))
+    largest = max(1, *(math.prod(shape) for shape in shapes_of(ann).values()))
     most = LARGEST_RESULT // largest
     if device_of(ann.graph_module).type == "cpu":
         most = min(most, max(ROW_FLOOR, LARGEST_ON_CPU // largest))

@@ -167,6 +167,31 @@ def check_writable(folder: Path, names: Sequence[str]) -> None:
         pass
 
 
+def check_makeable(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError where files of these names could not be written into ``folder``, which need not be there yet."""
+    if folder.is_dir():
+        check_writable(folder, names)
+        return
+    with written_to(folder):
+        place = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+
+
+@contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """Make a folder to write into, with those above it; an error in the block takes away again what was made."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in new:
+            with contextlib.suppress(OSError):  # others may have written into it
+                folder.rmdir()
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file under a temporary name and rename it into place."""
     write_texts(path.parent, {path.name: text})

@@ -9,11 +9,15 @@ import torch
 
 from seenn_convert.artifact.files import sha256_of
 from seenn_convert.artifact.schema.provenance import ModelOrigin
-from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, WarningCode
+from seenn_convert.artifact.schema.shared import Caution, Environment, UsedData, WarningCode
+from seenn_convert.data.fingerprint import fingerprint_of, shares_in_common
 from seenn_convert.data.samples import Samples, draw_of
 from seenn_convert.frontend.source import Source
 
 PACKAGES = ("seenn_convert", "torch", "onnx", "onnxruntime", "numpy", "safetensors")
+
+BY_CHANCE = 0.01
+"""Share of the smaller of two data sets from which images in common are no chance."""
 
 
 def model_provenance(source: Source) -> ModelOrigin:
@@ -24,49 +28,55 @@ def model_provenance(source: Source) -> ModelOrigin:
     )
 
 
-def data_facts(data: Samples) -> DataFacts:
-    """Return name, number and fingerprint of the images of ``data``."""
-    return DataFacts(name=Path(data.name).name, images=len(data), fingerprint=data.fingerprint(), drawn=draw_of(data))
+def used_data(data: Samples) -> UsedData:
+    """Return name and number of the images of ``data``, and what they are known again by."""
+    found = fingerprint_of(data)
+    return UsedData(
+        name=Path(data.name).name,
+        images=len(data),
+        fingerprint=found.whole,
+        drawn=draw_of(data),
+        hashes=found.images,
+    )
 
 
 def reused(
-    calibration: DataFacts | None,
-    policy: DataFacts | None,
-    data: Samples,
-    fingerprint: str,
-    validation: DataFacts | None = None,
+    calibration: UsedData | None, policy: UsedData | None, data: UsedData, validation: UsedData | None = None
 ) -> list[Caution]:
-    """Return a warning for each use that the images of ``data``, whose ``fingerprint`` is given, were put to before.
+    """Return a warning for each use that images of ``data`` were put to before.
 
     They may have been the ``calibration`` or ``validation`` images, or those of a ``policy`` head, as far as these are
     known.
     """
-    warnings = []
-    uses: tuple[tuple[WarningCode, DataFacts | None, str], ...] = (
+    uses: tuple[tuple[WarningCode, UsedData | None, str], ...] = (
         ("calibration_images", calibration, "calibration images"),
         ("validation_images", validation, "exit images"),
         ("policy_images", policy, "images of the policy head"),
     )
-    for code, known, name in uses:
-        if known is not None and is_among(data, fingerprint, known):
-            warnings.append(Caution(code, _reused_words(known, name, fingerprint)))
-    return warnings
+    return [
+        Caution(code, _reused_words(data, known, name))
+        for code, known, name in uses
+        if known is not None and overlap(data, known)
+    ]
 
 
-def _reused_words(known: DataFacts, name: str, fingerprint: str) -> str:
-    if known.fingerprint == fingerprint:
-        return f"these are the {name}: the figures say nothing about new ones"
-    if known.drawn is None:
-        return f"these are among the {name}: the figures say nothing about new ones"
-    return f"some of these are {name}, which were drawn from the same source: judge on images of another one"
+def overlap(one: UsedData, other: UsedData) -> float:
+    """Return which share of the images of ``one`` the ``other`` data set holds too, whatever their labels and order.
 
-
-def is_among(data: Samples, fingerprint: str, known: DataFacts) -> bool:
-    """Return whether the images of ``data``, whose ``fingerprint`` is given, are those of ``known`` or some of them.
-
-    Some of them are recognised if ``known`` is the whole source that they are drawn from, or was drawn from it.
+    It is 0 if they have no more in common than images that may be there twice by chance.
     """
-    return known.fingerprint == fingerprint or data.is_part_of(vars(known))
+    if one.fingerprint == other.fingerprint:
+        return 1.0
+    ours, theirs = shares_in_common(one.hashes, other.hashes)
+    return ours if max(ours, theirs) >= BY_CHANCE else 0.0
+
+
+def _reused_words(data: UsedData, known: UsedData, name: str) -> str:
+    share = overlap(data, known)
+    if share < 1:
+        return f"some of these ({share:.2%}) are {name}: judge on images of another source"
+    among = "" if overlap(known, data) == 1 else "among "
+    return f"these are {among}the {name}: the figures say nothing about new ones"
 
 
 def environment() -> Environment:

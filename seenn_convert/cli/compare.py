@@ -39,7 +39,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
     from seenn_convert.artifact.artifact import load_artifact
-    from seenn_convert.artifact.files import check_writable, written_to
+    from seenn_convert.artifact.files import check_makeable
     from seenn_convert.data import open_dataset
     from seenn_convert.measure import compare as comparing
     from seenn_convert.report.figures import check_figures, figures_words, write_figures
@@ -49,9 +49,7 @@ def compare(
     keep_pages()
     network = load_artifact(artifact).with_classes(class_names)
     output = output or artifact
-    with written_to(output):
-        output.mkdir(parents=True, exist_ok=True)
-    check_writable(output, COMPARISON_FILES)
+    check_makeable(output, COMPARISON_FILES)
     if figures is not None:
         check_figures(figures)
     judged, known = (

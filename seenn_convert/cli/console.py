@@ -139,6 +139,7 @@ def policy_text(report: "Report") -> str:
 
 def evaluation_text(evaluation: "Evaluation") -> str:
     """Return an evaluation as a table."""
+    from seenn_convert.measure.promises import points_words
     from seenn_convert.measure.promises import target_words as promised_words
     from seenn_convert.report.narrative.certificate import outcome
     from seenn_convert.report.narrative.exits import confidence_words, exit_rule
@@ -149,7 +150,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
     unit, times = _times((time.ann, time.all_timesteps, time.early_exit))
-    (low, high), lost, sure = early.interval95, evaluation.points_lost, evaluation.confidence
+    (low, high), sure = early.interval95, evaluation.confidence
     rows = [
         ("", "accuracy", "timesteps", f"{unit}/image", "energy*"),
         ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", times[0], joule(energy.ann)),
@@ -164,8 +165,7 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         "",
         *(f"{row[0]:<20}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows),
         "",
-        f"early exit: {abs(lost):.2f} points {'above' if lost < 0 else 'below'} the ANN "
-        f"(95% CI of its accuracy: {low:.2%} to {high:.2%})",
+        f"early exit: {points_words(evaluation.points_lost)} (95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
         *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",

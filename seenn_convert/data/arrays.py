@@ -77,7 +77,7 @@ def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
     """Return labels ``(N,)`` int64 of an array ``y`` ``(N,)`` or ``(N, 1)`` of whole numbers or booleans.
 
     Raises:
-        InputError: The labels are not whole numbers, not one an image, or negative.
+        InputError: The labels are not whole numbers, not one per image, or negative.
     """
     check_objects(name, "y", y.dtype)
     if y.dtype.kind not in "iufb":
@@ -86,7 +86,7 @@ def class_indices(name: str, y: NDArray[np.generic], count: int) -> Tensor:
         raise InputError(f"{name}: labels y have dtype {y.dtype} and are not all whole; give the class indices")
     y = y[:, 0] if y.shape == (count, 1) else y
     if y.shape != (count,):
-        raise InputError(f"{name}: labels y have shape {y.shape} and x holds {count} images; give one label an image")
+        raise InputError(f"{name}: labels y have shape {y.shape} and x holds {count} images; give one label per image")
     labels = y.astype(np.int64)  # a uint64 beyond int64 wraps to a negative number and is refused with those
     if labels.min() < 0:
         first = int(np.argmax(labels < 0))

@@ -1,17 +1,16 @@
 """Images of any source as the workflows see them: preprocessed batches with labels."""
 
-import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from seenn_convert.data.draw import Draw, drawn
+from seenn_convert.data.fingerprint import fingerprint_of
 from seenn_convert.data.preprocessing import ImageLayout, Preprocessing
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.errors import InputError
@@ -191,31 +190,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the images as read, before preprocessing, and of the labels, in hexadecimal."""
-        digest = hashlib.sha256()
-        for index in self.indices:
-            image = self.source.read(index)
-            digest.update(f"{image.dtype} {tuple(image.shape)}".encode())
-            digest.update(image.contiguous().numpy().data)
-        if self.labels is not None:
-            digest.update(b"labels")
-            digest.update(self.labels.numpy().data)
-        return digest.hexdigest()
-
-    def is_part_of(self, known: Mapping[str, Any]) -> bool:
-        """Return whether these are some of the ``images`` with the ``fingerprint`` in ``known``: all of one source.
-
-        If ``known`` says how those were ``drawn`` from all of a source, whether any of them is among these. Images of
-        the source are only read where it has as many.
-        """
-        draw = known.get("drawn")
-        if draw is not None:
-            if len(self.source) != draw.images:
-                return False
-            those = replace(self, indices=range(draw.images)).take(known["images"], draw.seed)
-            return not set(those.indices).isdisjoint(self.indices) and those.fingerprint() == known["fingerprint"]
-        if len(self.source) != known["images"] or len(self) == len(self.source):
-            return False
-        return bool(replace(self, indices=range(len(self.source))).fingerprint() == known["fingerprint"])
+        return fingerprint_of(self).whole
 
     def _source_labels(self) -> Tensor | None:
         """Return the labels of all images of the source, numbered as this data set numbers classes."""

@@ -44,8 +44,8 @@ class Preprocessing:
         layout: How the result lies in the model's input; ``convert`` finds it from the model.
 
     Raises:
-        InputError: If a size is not a whole positive number, or a value is not finite, or a ``std`` is not positive, or
-            the filter or the layout is unknown.
+        InputError: If a size is not a whole positive number, or a value is not finite, or a ``mean`` is for pixels of
+            another range, or a ``std`` is not positive, or the filter or the layout is unknown.
     """
 
     resize: int | None = None
@@ -61,6 +61,7 @@ class Preprocessing:
         _check_size("crop", self.crop)
         _check_values("mean", self.mean)
         _check_values("std", self.std)
+        _check_scale(self.mean, self.std)
         if self.std is not None and min(self.std) < SINGLE.tiny:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
         _check_word("interpolation", self.interpolation, INTERPOLATIONS)
@@ -151,6 +152,21 @@ def _check_values(name: str, values: object) -> None:
         return
     shown = list(values) if isinstance(values, tuple) else values
     raise InputError(f"preprocessing: {name} must be a list of finite numbers, one per channel, got {shown!r}")
+
+
+def _check_scale(mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> None:
+    """Raise InputError for a mean of pixels that were not scaled; says what to give."""
+    if mean is None or max(mean) <= 1:
+        return
+    scaled = " ".join(
+        f"--{name} " + ",".join(f"{value / 255:.4g}" for value in values)
+        for name, values in (("mean", mean), ("std", std))
+        if values is not None and max(values) > 1
+    )
+    raise InputError(
+        f"preprocessing: pixels are scaled to 0..1 first, so mean must be at most 1, got {list(mean)}; divide what is "
+        f"meant for pixels of 0..255 by 255: {scaled}"
+    )
 
 
 def _is_finite_number(value: object) -> bool:

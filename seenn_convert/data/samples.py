@@ -1,7 +1,7 @@
 """What the workflows ask of images, whether they come from files or from memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
@@ -53,9 +53,3 @@ class Samples(Protocol):
 
     def with_classes(self, names: Sequence[str]) -> Self:
         """Return the same images with labels that are positions in ``names``."""
-
-    def fingerprint(self) -> str:
-        """Return a hash of the images as read, and of the labels."""
-
-    def is_part_of(self, known: Mapping[str, Any]) -> bool:
-        """Return whether these are some of the ``images`` with the ``fingerprint`` in ``known``."""

@@ -22,10 +22,10 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class StepTime:
-    """Milliseconds an image, as medians.
+    """Milliseconds per image, as medians.
 
     Attributes:
-        stem: Of what runs once for an image.
+        stem: Of what runs once per image.
         step: Of one timestep.
         batch_size: Images that ran together.
         repeats: Measurements of each.
@@ -51,13 +51,18 @@ def time_for(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTim
     """
     found = step_time(target, model, images)
     if found.timesteps < 1:
-        stem, step = found.stem, found.step
-        raise InputError(
-            f"a target of {target.milliseconds:g} ms an image is out of reach: the stem ({stem:.3g} ms) and one "
-            f"timestep ({step:.3g} ms) take {stem + step:.3g} ms here, {len(images)} images together on "
-            f"{model.device}; allow more time, or change --batch-size or --device"
-        )
+        raise out_of_reach(target, found)
     return found
+
+
+def out_of_reach(target: ExitTarget, found: StepTime) -> InputError:
+    """Return the error for a target whose milliseconds do not allow one timestep."""
+    stem, step = found.stem, found.step
+    return InputError(
+        f"a target of {target.milliseconds:g} ms per image is out of reach: the stem ({stem:.3g} ms) and one "
+        f"timestep ({step:.3g} ms) take {stem + step:.3g} ms here, {found.batch_size} images together on "
+        f"{found.device}; allow more time, or change --batch-size or --device"
+    )
 
 
 def step_time(target: ExitTarget, model: SpikingModel, images: Tensor) -> StepTime:

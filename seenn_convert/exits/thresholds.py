@@ -26,7 +26,7 @@ class ExitTarget:
     Attributes:
         drop: Points of accuracy that the spiking network may lose against the ANN, e.g. 0.5.
         timesteps: Average timesteps to spend.
-        milliseconds: Time to spend on an image, on average; becomes timesteps once a timestep was timed.
+        milliseconds: Time to spend per image, on average; becomes timesteps once a timestep was timed.
 
     Raises:
         InputError: Several or none are set, a drop below 0, timesteps below 1, no time, or no finite number.

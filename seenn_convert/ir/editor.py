@@ -14,6 +14,18 @@ from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
 CLOCK = "clock"
 
 
+def shapes_of(program: Program, graph_module: fx.GraphModule | None = None) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each node's result without the batch, from one run on zeros; only at stage ANN.
+
+    Args:
+        program: Says what an image is.
+        graph_module: Run in place of the program's own.
+    """
+    graph_module = program.graph_module if graph_module is None else graph_module
+    image = torch.zeros(2, *program.input_shape, dtype=program.input_dtype)
+    return result_shapes(graph_module, image.to(device_of(graph_module)))
+
+
 class Draft:
     """A graph under change, with the bookkeeping that every pass needs.
 
@@ -128,9 +140,8 @@ class Draft:
         self.graph.output_node().args = (tuple(outputs),)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each node's result without the batch, from one run on zeros; only at stage ANN."""
-        image = torch.zeros(2, *self.program.input_shape, dtype=self.program.input_dtype)
-        return result_shapes(self.graph_module, image.to(device_of(self.graph_module)))
+        """Return what ``shapes_of`` does, for the graph as it is now."""
+        return shapes_of(self.program, self.graph_module)
 
     def changed(self, node: fx.Node) -> None:
         """Record that ``node`` computes something else now."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact, as_artifact
-from seenn_convert.artifact.provenance import data_facts, environment, is_among, reused
+from seenn_convert.artifact.provenance import environment, overlap, reused, used_data
 from seenn_convert.artifact.schema.comparison import (
     ChoosingData,
     Comparison,
@@ -20,7 +20,7 @@ from seenn_convert.artifact.schema.comparison import (
     PriceFacts,
     Strategy,
 )
-from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.artifact.schema.shared import Caution, UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
@@ -120,13 +120,14 @@ def compare(
     strategies = (*strategies, *own, *(planned_strategies(score) if with_head else ()))
     temperatures = grounds.temperatures
     chosen = [(strategy, strategy.settings(grounds)) for strategy in strategies]
+    judging, choosing = used_data(data), used_data(calibration_data)
     return Comparison(
         model=artifact.provenance.model.name,
         timesteps=artifact.timesteps,
         score=score.name,
-        data=data_facts(data),
+        data=judging.facts,
         calibration_data=ChoosingData(
-            **vars(data_facts(calibration_data)),
+            **vars(choosing.facts),
             labelled=known is not None,
             seed=seed,
             fitting_images=len(grounds.split.fitting),
@@ -148,7 +149,7 @@ def compare(
             for score in SCORES
         },
         reliability=tuple(reliability_rows(readouts, temperatures)),
-        warnings=tuple(_warnings(artifact, data, calibration_data)),
+        warnings=tuple(_warnings(artifact, judging, choosing)),
         environment=environment(),
     )
 
@@ -222,11 +223,11 @@ def _probe(model: SpikingModel) -> ExitProbe:
     return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
-def _warnings(artifact: Artifact, data: Samples, calibration_data: Samples) -> Iterator[Caution]:
-    judging, choosing, head = data.fingerprint(), data_facts(calibration_data), artifact.provenance.policy
-    known = choosing if is_among(data, judging, choosing) else artifact.provenance.calibration
-    yield from reused(known, head, data, judging)
-    if head is not None and head.fingerprint != judging and is_among(calibration_data, choosing.fingerprint, head):
+def _warnings(artifact: Artifact, judging: UsedData, choosing: UsedData) -> Iterator[Caution]:
+    head = artifact.provenance.policy
+    known = choosing if overlap(judging, choosing) else artifact.provenance.calibration
+    yield from reused(known, head, judging)
+    if head is not None and not overlap(judging, head) and overlap(choosing, head):
         yield Caution(
             "policy_images_choose",
             "the policy head was trained on the images that choose: its plans look better to the choice than they are; "

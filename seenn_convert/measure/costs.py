@@ -125,7 +125,7 @@ def _is_added(value: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
 def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
     """Return operations and energy per image.
 
-    Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once for an image, it takes
+    Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once per image, it takes
     ``policy_macs`` multiply-accumulates.
     """
     sites = call_sites(ann)

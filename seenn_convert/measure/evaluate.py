@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import data_facts, reused
+from seenn_convert.artifact.provenance import reused, used_data
 from seenn_convert.artifact.schema.evaluation import (
     ConfidenceFacts,
     EarlyExit,
@@ -94,8 +94,9 @@ def measure(
     certificate, full = artifact.certificate, run.predictions[-1]
     ann_right = seen.ann_logits.argmax(dim=-1) == labels
     here = AnnRight(of="new", images=len(data), right=int(ann_right.sum()))
+    used = used_data(data)
     found = Evaluation(
-        data=data_facts(data),
+        data=used.facts,
         policy=PolicyFacts.of(artifact.policy.to_json()),
         ann_accuracy=here.share,
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
@@ -120,7 +121,7 @@ def measure(
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
     known = _known(artifact) if ann is artifact.ann else Answers()
     origin = artifact.provenance
-    again = reused(origin.calibration, origin.policy, data, found.data.fingerprint, origin.validation)
+    again = reused(origin.calibration, origin.policy, used, origin.validation)
     answers = Answers(here, ann_confidence(seen.ann_logits, labels))
     gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
     reason = likely_reason(gap, found.exit_drift, answers.otherwise_sure(known))

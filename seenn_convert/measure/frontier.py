@@ -7,7 +7,7 @@ from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.exploration import Trial
 from seenn_convert.choices import Prefer
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.measure.intervals import wilson_interval
+from seenn_convert.measure.intervals import NORMAL_95, mean_interval, wilson_interval
 
 GRADED_SKIPS = "; add --skips spiking, because skip connections carry graded values now"
 GRADED_DEPTHWISE = "; add --depthwise spiking, because depthwise convolutions read graded values now"
@@ -49,6 +49,15 @@ def trial_of(
         seconds=seconds,
         front=len(conversion.front.names),
     )
+
+
+def drop_interval(trial: Trial) -> tuple[float, float]:
+    """Return the 95 % interval of the points that a trial is expected to lose.
+
+    Few images may lack those that lose most, so its upper end is Wilson's, which they never pull down to the mean.
+    """
+    _, high = mean_interval(trial.expected_drop / 100, trial.drop_error / 100, trial.images)
+    return max(0.0, trial.expected_drop - NORMAL_95 * trial.drop_error), 100 * high
 
 
 def frontier(trials: Sequence[Trial]) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:

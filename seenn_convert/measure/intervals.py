@@ -16,8 +16,17 @@ def wilson_interval(successes: int, trials: int, z: float = NORMAL_95) -> tuple[
     if trials == 0:
         return 0.0, 1.0
     share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return mean_interval(share, math.sqrt(share * (1 - share) / trials), trials, z)
+
+
+def mean_interval(mean: float, error: float, trials: int, z: float = NORMAL_95) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of values in [0, 1] from its standard error, both ends in [0, 1].
+
+    It is Wilson's with the variance of the values in place of that of a share, so few values that are all alike do not
+    tell their mean exactly.
+    """
+    centre = (mean + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(error * error + z * z / (4 * trials * trials))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from seenn_convert.analysis.coverage import call_sites, policy_macs
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.conversion import FrontierPoint, HeadData, HeadFacts, HeadSeconds
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.artifact.schema.report import Report
@@ -28,7 +28,7 @@ ABOUT_EXIT: tuple[WarningCode, ...] = (
 
 def policy_provenance(data: Samples, options: Mapping[str, Any]) -> PolicyOrigin:
     """Return the ``policy`` part of an artifact's provenance."""
-    return PolicyOrigin(**vars(data_facts(data)), options=options, environment=environment())
+    return PolicyOrigin(**vars(used_data(data)), options=options, environment=environment())
 
 
 def with_plan(

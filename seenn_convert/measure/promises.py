@@ -63,11 +63,16 @@ def with_reason(check: C | None, reason: Reason) -> C | None:
     return check if check is None or check.holds else replace(check, reason=reason)
 
 
+def points_words(points: float) -> str:
+    """Return a loss of points against the ANN, or a gain."""
+    return f"{abs(points):.2f} points {'above' if round(points, 2) < 0 else 'below'} the ANN"
+
+
 def target_words(check: TargetCheck) -> str:
     """Return what early exit was to lose at most, what it loses, and why it loses more, if it clearly does."""
     low, high = check.interval95
     asked = "" if check.asked is None else f"{check.asked:.4g} points asked for, "
-    facts = f"{check.observed:.2f} points below the ANN (95% CI {low:.2f} to {high:.2f}; {asked}"
+    facts = f"{points_words(check.observed)} (95% CI of the loss {low:.2f} to {high:.2f}; {asked}"
     facts += f"{check.expected:.2f} expected)"
     aimed = check.asked is not None and check.expected <= check.asked
     if not check.holds:

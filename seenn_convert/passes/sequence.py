@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.choices import Depthwise, Encode, Skips
-from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
@@ -94,12 +94,12 @@ def spiking_passes(
     """
     return (
         InsertNeurons(v_thresholds, neuron_type),  # first: it decides what varies in time
-        LowerTemporalDifference(Draft(ann).shapes(), varying),  # only where the input varies in time
+        LowerTemporalDifference(shapes_of(ann), varying),  # only where the input varies in time
         HoistStem(varying),  # after lowering: what stays the same then is all the stem
     )
 
 
 def probe_pass(ann: Program, score: ExitScore, temperatures: Tensor) -> Pass:
     """Return the pass that adds the exit probe: last, once its temperatures are known."""
-    classes = Draft(ann).shapes()["output"][0]
+    classes = shapes_of(ann)["output"][0]
     return InsertExitProbe(score, temperatures, classes)

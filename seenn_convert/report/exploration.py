@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from seenn_convert.artifact.schema.exploration import Exploration, Trial
-from seenn_convert.measure.intervals import NORMAL_95
+from seenn_convert.measure.frontier import drop_interval
 from seenn_convert.report.narrative.exploration import DEVICES
 from seenn_convert.report.numbers import energy, number, percent, significant
 from seenn_convert.report.parts import Cell, Column, Row, Table, table
@@ -13,7 +13,7 @@ MEASURES = (
         "Accuracy",
         "Share right at the exits, with its 95\u00a0% interval; without labels, as the ANN.",
     ),
-    Column("Points lost", "Expected to be lost against the ANN, and how far off that may be (95\u00a0%)."),
+    Column("Points lost", "Expected to be lost against the ANN, with its 95\u00a0% interval."),
     Column("Timesteps", "Per image, on average."),
     Column("Time", "Per image, measured on the machine of the conversion."),
     Column("Energy", "Per image, estimated from operation counts of a few held-out images."),
@@ -55,8 +55,8 @@ def _cells(exploration: Exploration, trial: Trial) -> Sequence[Cell]:
     low, high = trial.interval95
     figures = [Cell(words, strong=kept) for words in trial_figures(trial)]
     figures[0] = Cell(figures[0].words, f"{100 * low:.1f} to {100 * high:.1f}", kept)
-    error = f"± {number(NORMAL_95 * trial.drop_error, 2)}"
-    figures[1] = Cell(figures[1].words, error if trial.reached else f"{error}, misses the target", kept)
+    lost = " to ".join(number(points, 2) for points in drop_interval(trial))
+    figures[1] = Cell(figures[1].words, lost if trial.reached else f"{lost}, misses the target", kept)
     return [Cell(trial.options, note), *figures]
 
 

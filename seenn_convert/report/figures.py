@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seenn_convert.artifact.files import check_writable, written_to
+from seenn_convert.artifact.files import check_makeable, made_folder, written_to
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.artifact.schema.report import Report
@@ -19,10 +19,8 @@ PNG_SCALE = 3.0
 
 
 def check_figures(folder: Path) -> None:
-    """Make ``folder``, and raise InputError if it could not be written: said before the work, not after it."""
-    with written_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder, ())
+    """Raise InputError if ``folder`` could not be made or written: said before the work, not after it."""
+    check_makeable(folder, ())
 
 
 def write_figures(report: Report | Evaluation | Comparison, folder: Path | str) -> list[Path]:
@@ -42,7 +40,7 @@ def write_figures(report: Report | Evaluation | Comparison, folder: Path | str) 
         files[f"{plot.name}.svg"] = svg.encode()
         files |= {f"{plot.name}.{kind}": data for kind, data in _converted(svg).items()}
     check_figures(folder)
-    with written_to(folder):
+    with written_to(folder), made_folder(folder):
         for name, data in files.items():
             (folder / name).write_bytes(data)
     return [folder / name for name in files]

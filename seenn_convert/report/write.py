@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seenn_convert.artifact.artifact import REPORT, Artifact
-from seenn_convert.artifact.files import json_text, write_texts, written_to
+from seenn_convert.artifact.files import json_text, made_folder, write_texts, written_to
 from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.evaluation import Evaluation
@@ -28,6 +28,8 @@ def write_report(folder: Path | str, artifact: Artifact, evaluation: Evaluation 
 def write_comparison(folder: Path | str, comparison: Comparison) -> Path:
     """Write a comparison as ``comparison.json`` and as a page, or neither, and return the path of the page.
 
+    The folder is made if it is not there.
+
     Raises:
         InputError: The folder cannot be written.
     """
@@ -35,6 +37,6 @@ def write_comparison(folder: Path | str, comparison: Comparison) -> Path:
 
 
 def _write(folder: Path, names: tuple[str, str], *texts: str) -> Path:
-    with written_to(folder):
+    with written_to(folder), made_folder(folder):
         write_texts(folder, dict(zip(names, texts, strict=True)))
     return folder / names[-1]

@@ -6,12 +6,12 @@ import torch
 import toys
 
 from seenn_convert.analysis.memory import images_together
-from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.editor import shapes_of
 
 
 def test_images_run_together_as_the_largest_result_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     program = harness.program_of(toys.residual)
-    largest = max(torch.Size(shape).numel() for shape in Draft(program).shapes().values())
+    largest = max(torch.Size(shape).numel() for shape in shapes_of(program).values())
     assert images_together(program, 50) == 50
     monkeypatch.setattr("seenn_convert.analysis.memory.LARGEST_RESULT", 9 * largest)
     assert images_together(program, 50) == 9

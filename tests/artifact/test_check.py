@@ -9,6 +9,7 @@ import torch
 
 from seenn_convert.artifact.check import LARGEST_RESULT, check_one_image, check_runs
 from seenn_convert.artifact.graphs import graph_from_json, graph_to_json
+from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.program import Program, StateSpec
 from seenn_convert.neurons.layers import Neuron
@@ -47,7 +48,7 @@ def test_states_that_do_not_fit(states: tuple[StateSpec, ...]) -> None:
 
 
 def test_programs_that_do_not_belong_together() -> None:
-    other = small.from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4)).eval(), small.SHAPE)
+    other = from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4)).eval(), small.SHAPE)
     with pytest.raises(ValueError, match="logits has shape"):
         check_runs(on_meta(other), SNN)
     with pytest.raises(RuntimeError):

@@ -39,11 +39,11 @@ def ann_accuracy(artifact: sc.Artifact) -> float:
 
 @pytest.fixture(scope="module")
 def artifact(folder: Path) -> sc.Artifact:
-    return sc.convert(small.trained_net(), folder, FAST, preprocessing=SCALE, class_names=NAMES)
+    return sc.convert(small.source(), folder, FAST, preprocessing=SCALE, class_names=NAMES)
 
 
 def test_the_stated_order_is_kept_and_the_ann_is_right(folder: Path, artifact: sc.Artifact) -> None:
-    sorted_order = sc.convert(small.trained_net(), folder, FAST, preprocessing=SCALE)
+    sorted_order = sc.convert(small.source(), folder, FAST, preprocessing=SCALE)
     assert ann_accuracy(artifact) > 0.8 > 0.5 > ann_accuracy(sorted_order)
     assert artifact.class_names == artifact.report.model.class_names == NAMES
 
@@ -54,7 +54,7 @@ def test_the_stated_order_is_kept_and_the_ann_is_right(folder: Path, artifact: s
 
 def test_an_order_stated_later_mends_what_follows(folder: Path, artifact: sc.Artifact) -> None:
     """Names replace those of the folders, in the report as well, and the network is the same."""
-    mended = sc.convert(small.trained_net(), folder, FAST, preprocessing=SCALE).with_classes(list(NAMES))
+    mended = sc.convert(small.source(), folder, FAST, preprocessing=SCALE).with_classes(list(NAMES))
     assert mended.class_names == mended.report.model.class_names == NAMES
     assert ann_accuracy(sc.recalibrate(mended, folder, FAST)) == ann_accuracy(artifact)
     assert mended.with_classes(None) is mended
@@ -68,15 +68,15 @@ def test_an_order_stated_later_mends_what_follows(folder: Path, artifact: sc.Art
 ])  # fmt: skip
 def test_differences_between_folders_and_names_are_listed(folder: Path, names: tuple[str, ...], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        sc.convert(small.trained_net(), folder, FAST, class_names=names)
+        sc.convert(small.source(), folder, FAST, class_names=names)
 
 
 def test_an_archive_gets_names_for_its_labels(tmp_path: Path) -> None:
     images, labels = small.draw(96, 1)
     np.savez(tmp_path / "bars.npz", x=images.numpy(), y=labels.numpy())
-    named = sc.convert(small.trained_net(), tmp_path / "bars.npz", FAST, class_names=NAMES)
+    named = sc.convert(small.source(), tmp_path / "bars.npz", FAST, class_names=NAMES)
     assert {one.class_name for one in sc.predict(named, images)} == set(NAMES)
-    assert ann_accuracy(named) == ann_accuracy(sc.convert(small.trained_net(), tmp_path / "bars.npz", FAST))
+    assert ann_accuracy(named) == ann_accuracy(sc.convert(small.source(), tmp_path / "bars.npz", FAST))
 
 
 @pytest.mark.parametrize("command", ["convert", "calibrate", "evaluate", "compare", "predict", "attach-policy"])
@@ -94,7 +94,7 @@ def run(*arguments: object) -> int:
 def test_names_on_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Unnamed by conversion: evaluate and predict with the names stated, the pages show them; calibrate keeps them."""
     images, labels = small.draw(120, 1)
-    unlabelled = sc.convert(small.trained_net(), images, FAST, preprocessing=SCALE)
+    unlabelled = sc.convert(small.source(), images, FAST, preprocessing=SCALE)
     net, names = tmp_path / "net", ",".join(NAMES)
     unlabelled.save(net)
     assert run("evaluate", net, "--data", folder, "--class-names", names, "--json") == 0

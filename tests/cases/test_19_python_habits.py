@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import seenn_convert as sc
+from seenn_convert.measure import compare as comparing
 
 IMAGES, LABELS = small.draw(20, 5)
 PIXELS = (IMAGES.clamp(0, 1) * 255).to(torch.uint8)  # (N, 1, 8, 8)
@@ -66,11 +67,12 @@ def test_a_single_image_is_one_prediction(image: Any) -> None:
     assert (found.label, found.timestep) == said(whole)[3]
 
 
-def test_every_workflow_takes_the_folder_of_an_artifact(folder: Path) -> None:
+def test_every_workflow_takes_the_folder_of_an_artifact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "TIMED_IMAGES", 8)
     data, path = small.dataset(120, seed=3), folder / "net"
     assert sc.evaluate(str(path), data).accuracy_at == sc.evaluate(small.artifact(), data).accuracy_at
     assert sc.recalibrate(path, data).timesteps == small.artifact().timesteps
-    assert sc.compare(path, data, small.dataset()).data.images == 120
+    assert sc.compare(path, data, small.dataset(40)).data.images == 120
     assert sc.attach_policy(path, data, sc.PolicyOptions(epochs=1)).snn.policy_head is not None
 
 

@@ -46,7 +46,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
     """The sample converted for four timesteps."""
     path = tmp_path_factory.mktemp("artifact") / "out"
     model = str(SAMPLE / "fashion_mnist.onnx")
-    main(["convert", model, "--calibration-data", str(few), "-T", "4", "-o", str(path), *SCALE])
+    main(["convert", model, "--calibration-data", str(few), "-T", "4", "--calibration", "fast", "--front", "none", "-o", str(path), *SCALE])
     return path
 
 

@@ -186,15 +186,6 @@ def test_what_does_not_fit_into_memory_is_the_same(monkeypatch: pytest.MonkeyPat
     assert torch.equal(everything(as_samples(Pairs(float_items())))[0], FLOATS)
 
 
-def test_drawn_images_are_part_of_what_they_were_drawn_from() -> None:
-    data = as_samples(Pairs(float_items()))
-    known = {"images": COUNT, "fingerprint": data.fingerprint()}
-
-    assert as_samples(FLOATS).take(3).is_part_of(known) is False  # it has no labels
-    assert as_samples((FLOATS, LABELS)).take(3).is_part_of(known)
-    assert data.take(3).is_part_of(known)
-
-
 def test_names_of_classes_come_from_the_features_or_the_classes_of_the_data_set() -> None:
     named = as_samples(KINDS_OF_PIXELS["Hugging Face"]())
     assert named.class_names == ("a", "b", "c")

@@ -52,7 +52,7 @@ def test_uint8_is_scaled_to_one_and_normalised(tmp_path: Path) -> None:
 def test_floats_are_used_as_they_are_whatever_the_preprocessing(tmp_path: Path) -> None:
     x = np.linspace(-3, 3, 2 * 1 * 4 * 4).reshape(2, 1, 4, 4).astype(np.float32)
 
-    dataset = open_dataset(save_npz(tmp_path, x=x), Preprocessing(resize=9, crop=2, mean=(1.0, 2.0, 3.0), std=(9.0,)))
+    dataset = open_dataset(save_npz(tmp_path, x=x), Preprocessing(resize=9, crop=2, mean=(0.1, 0.2, 0.3), std=(9.0,)))
 
     assert dataset.preprocessed
     assert dataset.image_shape == (1, 4, 4)

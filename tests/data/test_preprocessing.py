@@ -245,6 +245,11 @@ def test_json_takes_the_default_of_a_missing_key() -> None:
         ({"crop": [4]}, "crop must be"),
         ({"mean": 0.5}, "mean must be"),
         ({"mean": [None]}, "mean must be"),
+        (
+            {"mean": [127.5, 123, 114], "std": [51, 51, 51]},
+            r"mean must be at most 1, .*: --mean 0.5,0.4824,0.4471 --std 0.2,0.2,0.2$",
+        ),
+        ({"mean": [127.5], "std": [0.5]}, "by 255: --mean 0.5$"),
         ({"std": {"r": 1.0}}, "std must be"),
         ({"std": [0]}, "std must be positive"),
         ({"normalise": True, "mena": [0.5]}, "unknown key mena, normalise; use resize, crop, mean, std, interpolation"),

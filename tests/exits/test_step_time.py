@@ -26,8 +26,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopwatch.time, "perf_counter", tick)
 
 
-def test_stem_and_step_are_medians_an_image_and_timesteps_follow() -> None:
-    """20 images: the stem takes 2 ms an image and a step 10 ms, so 47 ms are 4.5 timesteps."""
+def test_stem_and_step_are_medians_per_image_and_timesteps_follow() -> None:
+    """20 images: the stem takes 2 ms per image and a step 10 ms, so 47 ms are 4.5 timesteps."""
     found = time_for(ExitTarget(milliseconds=47.0), small.model(8), IMAGES)
     assert found == StepTime(
         pytest.approx(2.0), pytest.approx(10.0), 20, REPEATS, "cpu", torch.get_num_threads(), pytest.approx(4.5)
@@ -39,7 +39,7 @@ def test_more_time_than_the_full_run_takes_is_the_full_run() -> None:
 
 
 def test_less_time_than_one_timestep_takes_is_refused() -> None:
-    with pytest.raises(InputError, match=r"a target of 11 ms an image is out of reach: the stem \(2 ms\) and one timestep "
+    with pytest.raises(InputError, match=r"a target of 11 ms per image is out of reach: the stem \(2 ms\) and one timestep "
                                          r"\(10 ms\) take 12 ms here, 20 images together on cpu; allow more time"):  # fmt: skip
         time_for(ExitTarget(milliseconds=11.0), small.model(8), IMAGES)
     assert time_for(ExitTarget(milliseconds=12.1), small.model(8), IMAGES).timesteps == pytest.approx(1.01)

@@ -32,13 +32,12 @@ def scores(one: nn.Module, images: Tensor = IMAGES) -> Tensor:
 
 
 def sources(one: nn.Module, folder: Path) -> list[Source]:
-    """Return what is read of the module, of its exported program and of its ONNX file."""
-    dynamic = torch.export.export(one, (IMAGES,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    """Return what is read of the module, which is exported for any batch, of an export for two, and of its ONNX file."""
     fixed = torch.export.export(one, (IMAGES[:2],))
     torch.onnx.export(
         one, (IMAGES,), folder / "m.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
     )
-    return [read_model(one, SHAPE), read_model(dynamic), read_model(fixed), read_model(folder / "m.onnx")]
+    return [read_model(one, SHAPE), read_model(fixed), read_model(folder / "m.onnx")]
 
 
 ENDS = {

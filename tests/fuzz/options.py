@@ -53,7 +53,7 @@ def _conversion(random_: random.Random) -> tuple[str, Callable[[Path], None]]:
     def attempt(folder: Path) -> None:
         options = Options(**given)
         if options.timesteps <= MOST_TIMESTEPS and options.device == "cpu":
-            artifact = convert(small.trained_net(), small.dataset(40), options)
+            artifact = convert(small.source(), small.dataset(40), options)
             artifact.save(folder / "out")
 
     return f"Options({given})"[:200], attempt

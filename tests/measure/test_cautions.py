@@ -14,7 +14,7 @@ from seenn_convert.workflows.convert.run import convert
 
 def test_warnings_say_what_weakens_the_result() -> None:
     data = small.dataset(40, labelled=False)
-    warned = convert(small.trained_net(), data, Options(timesteps=2, target=ExitTarget(drop=0.0)))
+    warned = convert(small.source(), data, Options(timesteps=2, target=ExitTarget(drop=0.0)))
     warnings = small.warnings(warned.report)
     assert "no labels" in warnings
     assert "only 16 held-out images" in warnings
@@ -52,8 +52,8 @@ def test_an_ann_that_is_right_by_chance_is_a_warning() -> None:
     """Wrong preprocessing or forgotten weights: the exits look perfect, as the spiking network errs alike."""
     pixels, labels = small.draw(96, 1)
     options = Options(timesteps=2, calibration="fast")
-    right = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
-    wrong = convert(small.trained_net(), small.as_dataset(pixels, (labels + 1) % small.CLASSES), options)
+    right = convert(small.source(), small.as_dataset(pixels, labels), options)
+    wrong = convert(small.source(), small.as_dataset(pixels, (labels + 1) % small.CLASSES), options)
     assert "little more than chance" not in small.warnings(right.report)
     assert "little more than chance" not in small.warnings(wrong.report)  # it is less
     assert "check the order of the classes (--class-names) and the labels first" in small.warnings(wrong.report)
@@ -64,8 +64,8 @@ def test_an_ann_that_is_right_by_chance_is_a_warning() -> None:
 def test_a_drop_that_nobody_asked_for_is_a_warning() -> None:
     """One timestep of binary neurons loses some points, which a target in timesteps does not forbid."""
     options = Options(timesteps=1, neuron="if", calibration="fast", target=ExitTarget(timesteps=1))
-    lossy = convert(small.trained_net(), small.dataset(), options)
-    exact = convert(small.trained_net(), small.dataset(), Options(timesteps=32, neuron="tracking"))
+    lossy = convert(small.source(), small.dataset(), options)
+    exact = convert(small.source(), small.dataset(), Options(timesteps=32, neuron="tracking"))
     for artifact, expected in ((lossy, True), (exact, False)):
         drop = artifact.report.conversion.exit.held_out.expected_drop
         assert (drop > 2) is expected
@@ -78,7 +78,7 @@ def test_a_large_drop_names_neurons_of_several_levels_only_if_they_are_others(ne
         timesteps=1, neuron=neuron, neuron_levels=None if wider else 2, calibration="fast", correction="none",
         rule=ScaledRule(MaxRule(), 8.0), target=ExitTarget(timesteps=1),
     )  # fmt: skip
-    report = convert(small.trained_net(), small.dataset(60, labelled=False), options).report
+    report = convert(small.source(), small.dataset(60, labelled=False), options).report
     (told,) = [one.text for one in report.conversion.warnings if one.code == "large_drop"]
     assert ("--neuron multilevel" in told) is wider
 
@@ -101,7 +101,7 @@ def test_dead_channels_are_told_with_how_many_there_are(per_channel: bool, words
 def test_a_missed_target_names_what_helps(neuron: str, wider: bool) -> None:
     """One timestep cannot give the ANN's own answers; neurons of several levels need fewer, if they are not there yet."""
     options = Options(timesteps=1, neuron=neuron, calibration="fast", target=ExitTarget(drop=0.0))
-    report = convert(small.trained_net(), small.dataset(60, labelled=False), options).report
+    report = convert(small.source(), small.dataset(60, labelled=False), options).report
     (told,) = [one.text for one in report.conversion.warnings if one.code == "target_not_reached"]
     assert ("--neuron multilevel" in told) is wider
     assert "--explore" in told and "raise -T" in told

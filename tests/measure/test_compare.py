@@ -9,7 +9,7 @@ import small_artifacts as small
 
 from seenn_convert.analysis.coverage import policy_macs
 from seenn_convert.artifact.files import check_writable
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
@@ -112,7 +112,8 @@ def test_data_that_calibrated_is_warned_about() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "TIMED_IMAGES", 4)
         assert "are the calibration images" in compare(small.artifact(), same, same).warnings[0].text
-        assert "are among the calibration images" in compare(small.artifact(), same.take(12), same).warnings[0].text
+    (part,) = comparing._warnings(small.artifact(), used_data(same.take(12)), used_data(same))
+    assert "are among the calibration images" in part.text
 
 
 @pytest.mark.parametrize("count", [20, 12])  # all that the head was trained on, or some
@@ -120,13 +121,10 @@ def test_data_that_calibrated_is_warned_about() -> None:
     (6, 7, "policy_images", "images of the policy head"), (7, 6, "policy_images_choose", "that choose"),
 ])  # fmt: skip
 def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, code: str, words: str, count: int) -> None:
-    trained_on = data_facts(small.dataset(20, 6))
-    head = PolicyOrigin(**vars(trained_on), options={}, environment=environment())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparing, "TIMED_IMAGES", 4)
-        given = replace(small.artifact(), provenance=replace(small.artifact().provenance, policy=head))
-        found = compare(given, small.dataset(20, judging).take(count), small.dataset(20, choosing).take(count))
-    (warning,) = found.warnings
+    head = PolicyOrigin(**vars(used_data(small.dataset(20, 6))), options={}, environment=environment())
+    given = replace(small.artifact(), provenance=replace(small.artifact().provenance, policy=head))
+    data = (used_data(small.dataset(20, seed).take(count)) for seed in (judging, choosing))
+    (warning,) = comparing._warnings(given, *data)
     assert warning.code == code and words in warning.text
 
 

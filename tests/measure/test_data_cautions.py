@@ -73,6 +73,6 @@ def test_a_conversion_tells_them() -> None:
     given = Preprocessing(mean=(0.5,))
     options = Options(timesteps=2, calibration="fast")
     for kind, found in ((images, True), ((255 * images.clamp(0, 1)).to(torch.uint8), False)):
-        artifact = convert(small.trained_net(), (kind, labels), options, preprocessing=given)
+        artifact = convert(small.source(), (kind, labels), options, preprocessing=given)
         assert ("preprocessing_unused" in [one.code for one in artifact.report.conversion.warnings]) is found
         assert artifact.preprocessing.mean == (0.5,)  # for pixels that come later

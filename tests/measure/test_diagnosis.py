@@ -128,7 +128,7 @@ def test_the_settings_are_those_of_the_artifact() -> None:
     assert (found.timesteps, found.neuron, found.correction, found.chosen) == (8, "signed", "timestep", True)
     assert found.unclipped == {name for name, layer in thresholds.layers.items() if not layer.clipped_share}
     assert Settings.of(replace(artifact, provenance=Provenance())) == Settings(timesteps=8)
-    largest = convert(small.trained_net(), small.dataset(), Options(timesteps=2, rule=MaxRule(), calibration="fast"))
+    largest = convert(small.source(), small.dataset(), Options(timesteps=2, rule=MaxRule(), calibration="fast"))
     assert Settings.of(largest) == Settings(2, "signed", "bias", False, frozenset(thresholds.layers))
 
 
@@ -218,7 +218,7 @@ def test_following_the_suggestion_makes_the_error_of_a_whole_conversion_fall() -
     data, images = small.dataset(), small.draw(64, 71)[0]
 
     def found(rule: MaxRule | PercentileRule) -> Diagnosis:
-        artifact = convert(small.trained_net(), data, Options(timesteps=16, rule=rule))
+        artifact = convert(small.source(), data, Options(timesteps=16, rule=rule))
         return diagnose(layer_rows(artifact.ann, artifact.model(), images), Settings.of(artifact))
 
     before = found(PercentileRule(50.0))

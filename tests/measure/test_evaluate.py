@@ -7,11 +7,12 @@ import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.artifact.provenance import data_facts
+from seenn_convert.artifact.provenance import used_data
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.errors import InputError, PostconditionError
 from seenn_convert.exits.readouts import Readouts, collect_readouts
+from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.measure import evaluate as evaluate_file
 from seenn_convert.measure import one_pass
 from seenn_convert.measure.diagnosis import diagnose
@@ -44,7 +45,7 @@ def test_the_keys_of_the_contract(found: Evaluation) -> None:
         "ann_macs", "stem_macs", "policy_macs", "synaptic_operations", "graded_operations", "spikes",
     }  # fmt: skip
     assert list(plain["accuracy_at"]) == list(plain["early_exit"]["exit_counts"]) == [str(t) for t in range(1, 9)]
-    assert found.data == data_facts(DATA)
+    assert found.data == used_data(DATA).facts
     json.dumps(plain, allow_nan=False)
 
 
@@ -94,7 +95,7 @@ def test_another_ann_can_be_compared_with(found: Evaluation) -> None:
     guessing = torch.nn.Linear(64, 3)
     torch.nn.init.zeros_(guessing.weight)
     torch.nn.init.ones_(guessing.bias)
-    program = small.from_torch(torch.nn.Sequential(torch.nn.Flatten(), guessing).eval(), small.SHAPE)
+    program = from_torch(torch.nn.Sequential(torch.nn.Flatten(), guessing).eval(), small.SHAPE)
     other = measure(ARTIFACT, DATA, ann=program)
     assert other.ann_accuracy == int((DATA.labels == 0).sum()) / 70
     assert other.early_exit == found.early_exit

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seenn_convert.measure.intervals import points_lost, wilson_interval
+from seenn_convert.measure.intervals import mean_interval, points_lost, wilson_interval
 
 
 @pytest.mark.parametrize(("successes", "trials", "low", "high"), [
@@ -36,3 +36,16 @@ def test_points_lost_are_a_mean_of_differences() -> None:
     assert lost == pytest.approx(25)
     assert half == pytest.approx(1.96 * 100 * 0.5 / 2, rel=1e-3)
     assert points_lost(torch.ones(1, dtype=torch.bool), torch.ones(1, dtype=torch.bool)) == (0.0, 0.0)
+
+
+def test_the_interval_of_a_mean_of_zeros_and_ones_is_wilson_s() -> None:
+    values = torch.tensor([1.0] * 3 + [0.0] * 17)
+    error = float(values.std(correction=0)) / 20**0.5
+    assert mean_interval(0.15, error, 20) == pytest.approx(wilson_interval(3, 20))
+
+
+def test_the_interval_of_a_mean_holds_the_values_that_few_images_do_not_rule_out() -> None:
+    """None of 20 images loses anything: by the rule of three up to 3 / 20 may."""
+    low, high = mean_interval(0.0, 0.0, 20)
+    assert low == 0.0 and 0.13 < high < 0.2
+    assert mean_interval(0.3, 0.01, 10**6) == pytest.approx((0.3 - 0.0196, 0.3 + 0.0196), abs=1e-4)

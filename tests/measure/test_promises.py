@@ -96,6 +96,11 @@ def test_what_holds_needs_no_reason() -> None:
     assert target_words(unsure).startswith("The exit target holds here, as far as so few images can tell: 0.80")
 
 
+def test_a_gain_is_told_as_one() -> None:
+    words = target_words(check_target(0.5, 0.4, *right(2, 4)))
+    assert "0.20 points above the ANN (95% CI of the loss -" in words
+
+
 def test_five_images_cannot_tell_that_a_target_holds() -> None:
     assert "as far as so few images can tell: 0.00" in target_words(check_target(0.5, 0.4, *right(0, 0, images=5)))
 

@@ -71,8 +71,8 @@ def test_another_order_is_told_at_conversion_and_at_evaluation() -> None:
         pixels, labels = small.draw(count, seed)
         return pixels, (labels + by) % small.CLASSES
 
-    artifact = convert(small.trained_net(), shifted(96, 1), OPTIONS)
-    right = convert(small.trained_net(), shifted(96, 1, 0), OPTIONS)
+    artifact = convert(small.source(), shifted(96, 1), OPTIONS)
+    right = convert(small.source(), shifted(96, 1, 0), OPTIONS)
 
     assert "class_order" in codes(artifact.report.conversion.warnings)
     assert "class_order" not in codes(right.report.conversion.warnings)

@@ -18,7 +18,7 @@ def test_every_setting_is_in_one_table() -> None:
     assert [row[0].words for row in best.rows] == ["--neuron multilevel -T 4", "--neuron signed -T 16"]
     assert [row[0].note for row in best.rows] == ["kept", "default"]
     assert [row[0].words for row in others.rows] == ["--neuron if -T 32", "--neuron if -T 64"]
-    assert best.rows[1][2].note == "± 0.20, misses the target"
+    assert best.rows[1][2].note == "0.50 to 1.68, misses the target"  # 0.7 less 1.96 x 0.1, and Wilson for 400
     assert [name for name, _ in best.rows[0][-1].items] == ["GPU", "CPU"]
 
 

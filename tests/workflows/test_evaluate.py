@@ -22,7 +22,7 @@ from seenn_convert.workflows.evaluate import evaluate
 
 @pytest.fixture(scope="module")
 def certified() -> Artifact:
-    return convert(small.trained_net(), small.dataset(400), Options(timesteps=6, certify=Certify(0.1, 0.1)))
+    return convert(small.source(), small.dataset(400), Options(timesteps=6, certify=Certify(0.1, 0.1)))
 
 
 def test_images_of_the_same_kind_give_no_warning(certified: Artifact) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seenn_convert.artifact.schema.shared import DataFacts, Environment
+from seenn_convert.artifact.schema.shared import Environment, UsedData
 from seenn_convert.calibration.calibration import Calibration
 
 
@@ -28,14 +28,14 @@ class ModelOrigin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrationOrigin(DataFacts):
+class CalibrationOrigin(UsedData):
     """The calibration data, and the thresholds with what they were computed from."""
 
     thresholds: Calibration
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyOrigin(DataFacts):
+class PolicyOrigin(UsedData):
     """What a policy head was trained on, with which options, and where."""
 
     options: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Provenance:
 
     model: ModelOrigin = field(default_factory=ModelOrigin)
     calibration: CalibrationOrigin | None = None
-    validation: DataFacts | None = None
+    validation: UsedData | None = None
     policy: PolicyOrigin | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Environment | None = None

@@ -102,6 +102,23 @@ class DataFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsedData(DataFacts):
+    """A data set that something was fitted to, and what its images are known again by.
+
+    Attributes:
+        hashes: The first 8 letters of the SHA-256 in base64 of each image before preprocessing, without repetitions, in
+            ascending order and one behind the other; of more than 4,096 images the first 4,096. Empty if unknown.
+    """
+
+    hashes: str = ""
+
+    @property
+    def facts(self) -> DataFacts:
+        """The data set without them."""
+        return DataFacts(name=self.name, images=self.images, fingerprint=self.fingerprint, drawn=self.drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnnRight:
     """How often the ANN is right.
 

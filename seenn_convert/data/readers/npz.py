@@ -90,7 +90,8 @@ def _check(path: Path, headers: dict[str, _Header], names: list[str], wanted: Wa
         check_objects(str(path), "y", headers["y"].dtype)
     if "y" in headers and headers["y"].shape[:1] != x.shape[:1]:
         raise InputError(
-            f"{path}: labels y have shape {headers['y'].shape} and x holds {x.shape[0]} images; give one label an image"
+            f"{path}: labels y have shape {headers['y'].shape} and x holds {x.shape[0]} images; "
+            "give one label per image"
         )
     for name, header in headers.items():
         if header.bytes > header.stored:

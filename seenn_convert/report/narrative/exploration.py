@@ -1,7 +1,7 @@
 """What exploring found, in words: what was tried, why one setting was kept, and what the figures can tell."""
 
 from seenn_convert.artifact.schema.exploration import Exploration, Trial
-from seenn_convert.measure.intervals import NORMAL_95
+from seenn_convert.measure.frontier import drop_interval
 from seenn_convert.report.numbers import number, percent, plural
 
 PREFERRED = {
@@ -17,15 +17,14 @@ def tried_words(exploration: Exploration) -> str:
     """Return how many settings were tried, on how many images, and what their accuracies can tell."""
     trials, looked = exploration.trials, exploration.looked_at
     kept = kept_trial(exploration)
-    low, high = kept.interval95
-    error = number(NORMAL_95 * kept.drop_error, 2)
+    (low, high), (least, most) = kept.interval95, drop_interval(kept)
     few = f"{plural(len(looked), 'setting', 'settings')} on {looked[0].images}" if looked else ""
     first = f", after a first look at {few}" if few else ""
     return (
         f"{plural(len(trials), 'setting was', 'settings were')} tried on {number(kept.images)} held-out images{first}. "
-        f"Accuracies are known to ± {number(50 * (high - low), 1)} points, and points lost to ± {error} (95\u00a0%, if "
-        "the ANN was not trained on the images). The settings were compared on the same images, so the figures of the "
-        "best ones are slightly optimistic."
+        f"Accuracies are known to ± {number(50 * (high - low), 1)} points, and the setting kept is expected to "
+        f"lose {number(least, 2)} to {number(most, 2)} (95\u00a0%, if the ANN was not trained on the images). The "
+        "settings were compared on the same images, so the figures of the best ones are slightly optimistic."
         + ("" if exploration.labelled else " Accuracy is agreement with the ANN here, because there are no labels.")
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from seenn_convert.artifact.provenance import is_among
-from seenn_convert.artifact.schema.shared import DataFacts
+from seenn_convert.artifact.provenance import overlap, used_data
+from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, matched_classes
 from seenn_convert.data.preprocessing import Preprocessing
@@ -52,7 +52,7 @@ class Known:
         self,
         preprocessing: Preprocessing,
         class_names: Sequence[str] | None,
-        calibration: DataFacts | None,
+        calibration: UsedData | None,
         input_shape: Sequence[int],
         classes: int,
         progress: Progress,
@@ -76,9 +76,11 @@ class Known:
         if found.labels is not None:
             found = matched_classes(found, class_names, classes)
             checked_labels(found, classes)
-        if calibration is not None and is_among(found, found.fingerprint(), calibration):
+        share = 0.0 if calibration is None else overlap(used_data(found), calibration)
+        if share:
             raise InputError(
-                f"{found.name}: the exit images are calibration images; give images that are used for nothing else and "
-                "that the ANN was not trained on, or leave out --exit-data (exit_data) if it was not trained on these"
+                f"{found.name}: {'the' if share == 1 else 'some of the'} exit images are calibration images; "
+                "give images that are used for nothing else and that the ANN was not trained on, or leave out "
+                "--exit-data (exit_data) if it was not trained on these"
             )
         return found

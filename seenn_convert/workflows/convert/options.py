@@ -50,7 +50,7 @@ class Options:
         depthwise: What depthwise convolutions read: ``"graded"`` values, which are exact, at the price of their
             multiply-accumulates at each timestep, or what neurons send, ``"spiking"``.
         front: How many activations are left analog at the front of the network, so that they and all layers up to the
-            first neurons run once for an image: a number, ``"none"``, or ``"auto"``, which tries what the budget allows
+            first neurons run once per image: a number, ``"none"``, or ``"auto"``, which tries what the budget allows
             and takes what is best for the target.
         front_budget: Largest share of the multiply-accumulates that ``"auto"`` may leave to what runs once for an
             image, with what does so in any case.

@@ -4,7 +4,7 @@ import copy
 from dataclasses import replace
 
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.conversion import CalibrationFacts
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, Provenance
@@ -25,10 +25,11 @@ from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import Options, options_from_json
 from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.spiking import check_converted
 from seenn_convert.workflows.convert.stages.exit import estimated_energy, exit_facts, fit_probed
 
-OF_EXITS = ("target", "certify", "calibration_images", "seed")
-"""Options of a conversion that decide about the exits alone."""
+OF_EXITS = ("target", "certify", "calibration_images", "seed", "require_spiking")
+"""Options of a conversion that leave the network as it is."""
 
 HEAD_GONE = Caution(
     "policy_head_gone",
@@ -45,12 +46,14 @@ def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Pr
     """Return the artifact with temperatures, exit thresholds and certificate fitted to the exit images alone.
 
     Raises:
-        InputError: There are no exit images, they do not fit the model, or an option would change the network.
+        InputError: There are no exit images, they do not fit the model, or an option would change the network
+            or requires more spikes than it has.
     """
     origin = artifact.provenance.calibration
     if origin is None:
         raise InputError("the artifact does not say how it was calibrated; give calibration images, too (--data, data)")
     _check_options(artifact, options)
+    check_converted(artifact.ann, options.require_spiking)
     shape, names, classes = artifact.snn.input_shape, artifact.class_names, classes_of(artifact.snn)
     data = known.exit_images(artifact.preprocessing, names, origin, shape, classes, progress, options)
     if data is None:
@@ -100,7 +103,7 @@ def _session(artifact: Artifact, data: Samples, options: Options, progress: Prog
 def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenance:
     return replace(
         artifact.provenance,
-        validation=data_facts(data),
+        validation=used_data(data),
         policy=None,
         options=options.to_json(),
         environment=environment(),

@@ -6,15 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from seenn_convert.analysis.coverage import call_sites, spiking_share
-from seenn_convert.analysis.front import front_names
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import data_facts, environment
+from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
-from seenn_convert.choices import Encode
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import (
     checked_labels,
@@ -23,16 +20,13 @@ from seenn_convert.data.checks import (
 )
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
-from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
-from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
 from seenn_convert.measure.data_cautions import data_cautions
-from seenn_convert.measure.spiking_warnings import depthwise_is_graded
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -52,6 +46,7 @@ from seenn_convert.workflows.convert.prepare import (
 )
 from seenn_convert.workflows.convert.refit import head_gone, refit_exits
 from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.spiking import check_spiking
 from seenn_convert.workflows.convert.stages.biases import correct
 from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
 from seenn_convert.workflows.convert.stages.front import asked_front, settle_front
@@ -156,7 +151,7 @@ def compile_ann(
     energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")
-    used, machine = data_facts(data), environment()
+    used, machine = used_data(data), environment()
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
@@ -174,7 +169,7 @@ def compile_ann(
         provenance=Provenance(
             model=model,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            validation=None if session.validation is None else data_facts(session.validation),
+            validation=None if session.validation is None else used_data(session.validation),
             options=options.to_json(),
             environment=machine,
         ),
@@ -192,12 +187,13 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     """
     passes = last_passes(options.skips, options.depthwise)
     ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
-    _check_spiking(ann, options.encode, options.require_spiking)
+    check_spiking(ann, options.encode, options.require_spiking)
     data = _checked_classes(ann, data)
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
+    own = None if known.exit_data is None else used_data(data)
     validation = known.exit_images(
-        data.preprocessing, data.class_names, data_facts(data), ann.input_shape, outputs_of(ann), progress, options
+        data.preprocessing, data.class_names, own, ann.input_shape, outputs_of(ann), progress, options
     )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:
@@ -280,22 +276,6 @@ def _checked_classes(ann: Program, data: Samples) -> Samples:
     if data.labels is not None:
         checked_labels(data, classes)
     return data
-
-
-def _check_spiking(ann: Program, encode: Encode, least: float) -> None:
-    if not any(isinstance(module, SPIKING_OPERATORS) for _, module in ann.calls()):
-        raise InputError(
-            "the model has no ReLU, ReLU6, LeakyReLU or PReLU, so nothing in it would spike; "
-            + ("let graded values become spikes with --encode auto" if encode == "never" else "give a model with some")
-        )
-    share = spiking_share(call_sites(ann))
-    if share < least:
-        raise InputError(
-            f"spikes would drive {share:.1%} of the multiply-accumulates, {least:.1%} are required; see which call "
-            "sites are graded with `seenn-convert inspect`, or let graded values become spikes with --encode always"
-            + (" and --depthwise spiking" if depthwise_is_graded(ann) else "")
-            + (", or give up the analog front with --front none" if front_names(ann) else "")
-        )
 
 
 def _move(ann: Program, snn: Program, device: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from onnx import NodeProto
 from onnx_models import IMAGE, check_model, check_program, integers, node, write_model
 
 from seenn_convert.frontend.onnx.parity import check_against_onnxruntime
@@ -62,23 +63,28 @@ RULES = ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "tf_
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
-@pytest.mark.parametrize("scale", [2.0, 1.5, 0.5])
-def test_every_coordinate_rule(tmp_path: Path, rule: str, mode: str, scale: float) -> None:
-    """Where no form of interpolation in PyTorch is the same, each axis is mapped by itself."""
+def test_every_coordinate_rule(tmp_path: Path, rule: str, mode: str) -> None:
+    """Where no form of interpolation in PyTorch is the same, each axis is mapped by itself; up, by a half, down."""
     opset = 11 if rule == "tf_half_pixel_for_nn" else 13
-    constants = {"roi": np.zeros(0, np.float32), "s": np.array([1, 1, scale, scale], np.float32)}
-    nodes = [node("Resize", "x", "roi", "s", mode=mode, coordinate_transformation_mode=rule)]
-    check_program(tmp_path, nodes, constants, opset=opset)
+    scales = {f"s{scale}": np.array([1, 1, scale, scale], np.float32) for scale in (2.0, 1.5, 0.5)}
+    rules = {"mode": mode, "coordinate_transformation_mode": rule}
+    nodes = [node("Resize", "x", "roi", scale, outputs=(f"of_{scale}",), **rules) for scale in scales]
+    check_program(tmp_path, side_by_side(nodes), {"roi": np.zeros(0, np.float32), **scales}, opset=opset)
+
+
+def side_by_side(nodes: list[NodeProto]) -> list[NodeProto]:
+    """Return the nodes, and what joins all their results: one file holds several cases."""
+    rows = [node("Flatten", one.output[0], outputs=(f"row_{one.output[0]}",)) for one in nodes]
+    return [*nodes, *rows, node("Concat", *(row.output[0] for row in rows), axis=1)]
 
 
 @pytest.mark.parametrize("mode", ["linear", "cubic"])
 @pytest.mark.parametrize("options", [{"antialias": 1}, {"antialias": 1, "exclude_outside": 1}, {}])
-@pytest.mark.parametrize("size", [(3, 4), (2, 3), (12, 5)])
-def test_wider_kernels_against_aliasing(
-    tmp_path: Path, mode: str, options: dict[str, int], size: tuple[int, int]
-) -> None:
-    nodes = [node("Resize", "x", "", "", "z", mode=mode, axes=[2, 3], **options)]
-    check_program(tmp_path, nodes, {"z": np.array(size)}, opset=18)
+def test_wider_kernels_against_aliasing(tmp_path: Path, mode: str, options: dict[str, int]) -> None:
+    sizes = {f"z{height}": np.array([height, width]) for height, width in ((3, 4), (2, 3), (12, 5))}
+    forms = {"mode": mode, "axes": [2, 3], **options}
+    nodes = [node("Resize", "x", "", "", size, outputs=(f"of_{size}",), **forms) for size in sizes]
+    check_program(tmp_path, side_by_side(nodes), sizes, opset=18)
 
 
 @pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])

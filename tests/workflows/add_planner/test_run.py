@@ -168,7 +168,7 @@ def test_a_target_beyond_the_longest_run_is_refused() -> None:
 
 def test_a_certificate_of_the_exits_before_is_gone_everywhere() -> None:
     options = Options(timesteps=4, calibration="fast", batch_size=32, certify=Certify(0.2, 0.1))
-    certified = convert(small.trained_net(), small.dataset(), options)
+    certified = convert(small.source(), small.dataset(), options)
     assert certified.certificate is not None and certified.report.conversion.certificate is not None
     planned = attach_policy(certified, DATA, FEW)
     conversion = planned.report.conversion
@@ -177,7 +177,7 @@ def test_a_certificate_of_the_exits_before_is_gone_everywhere() -> None:
 
 
 def test_one_timestep_leaves_nothing_to_plan() -> None:
-    artifact = convert(small.trained_net(), small.dataset(), Options(timesteps=1, calibration="fast", batch_size=32))
+    artifact = convert(small.source(), small.dataset(), Options(timesteps=1, calibration="fast", batch_size=32))
     with pytest.raises(InputError, match="nothing to plan"):
         attach_policy(artifact, DATA, FEW)
 

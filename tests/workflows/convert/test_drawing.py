@@ -29,7 +29,7 @@ def test_few_images_are_all_used_and_so_are_many_where_that_is_asked_for() -> No
 def test_a_conversion_uses_as_many_images_as_the_options_say_and_says_so() -> None:
     options = Options(timesteps=2, rule=MaxRule(), correction="none", calibration_images=30)
     other = small.dataset(50, seed=9)
-    artifact = convert(small.trained_net(), small.dataset(), options, exit_data=other)
+    artifact = convert(small.source(), small.dataset(), options, exit_data=other)
     facts, origin = artifact.report.conversion.calibration, artifact.provenance
     assert (facts.images, facts.drawn_from) == (30, 96) and facts.fitting_images + facts.held_out_images == 30
     assert (facts.validation.images, facts.validation.drawn_from) == (30, 50)

@@ -103,7 +103,7 @@ def test_calibrating_again_still_requires_the_spikes() -> None:
 
 
 def test_early_exit_is_hindsight_and_loading_gives_the_same_bits(tmp_path) -> None:
-    artifact = converted(small.trained_net(), front=1)
+    artifact = converted(small.source(), front=1)
     artifact.save(tmp_path / "artifact")
     loaded = load_artifact(tmp_path / "artifact")
     model = loaded.model()
@@ -120,7 +120,7 @@ def test_early_exit_is_hindsight_and_loading_gives_the_same_bits(tmp_path) -> No
 
 def test_a_front_can_be_taken_back_and_put_in_when_calibrating_again() -> None:
     """Both ways the network is that of a fresh conversion, bit by bit; skip connections carry what they carry there."""
-    with_, without = (converted(small.trained_net(), front=front) for front in (1, 0))
+    with_, without = (converted(small.source(), front=front) for front in (1, 0))
     options = options_from_json(with_.provenance.options)
     assert options.front == 1
 
@@ -167,17 +167,17 @@ def test_every_kind_of_target_can_be_searched_for(target: ExitTarget) -> None:
 
 
 def test_a_front_that_is_too_slow_for_the_time_asked_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each layer of neurons takes a second of a step; a front of two activations leaves two, and a slow stem."""
+    """Each layer of neurons takes a second of a step; without a front there are four, with one of two a slow stem."""
 
     def seconds(model: SpikingModel, images: torch.Tensor) -> tuple[float, float]:
-        return len(images) * {4: 1.0, 3: 2.0, 2: 90.0}[len(model.layers)], len(images) * float(len(model.layers))
+        return len(images) * {4: 3.0, 3: 2.0, 2: 90.0}[len(model.layers)], len(images) * float(len(model.layers))
 
     monkeypatch.setattr(step_time, "_medians", seconds)
     options = {"front": "auto", "front_budget": 0.7}
     front = converted(deep(), target=ExitTarget(milliseconds=6000), **options).report.conversion.front
 
-    assert [one.activations for one in front.tried] == [0, 1]
-    with pytest.raises(InputError, match="out of reach"):
+    assert [one.activations for one in front.tried] == [1] and len(front.names) == 1
+    with pytest.raises(InputError, match=r"out of reach: the stem \(2e\+03 ms\) and one timestep \(3e\+03 ms\)"):
         converted(deep(), target=ExitTarget(milliseconds=4000), **options)
 
 

@@ -6,7 +6,7 @@ import pytest
 import small_artifacts as small
 import torch
 
-from seenn_convert.artifact.provenance import data_facts
+from seenn_convert.artifact.provenance import used_data
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -17,7 +17,7 @@ NAMES = ("low", "middle", "high")
 
 
 def read(known: Known, own: Dataset) -> Samples | None:
-    facts = data_facts(own)
+    facts = used_data(own)
     return known.exit_images(own.preprocessing, own.class_names, facts, small.SHAPE, small.CLASSES, silent)
 
 
@@ -33,6 +33,7 @@ def test_classes_are_matched_by_name_with_those_of_the_calibration_images() -> N
 
 
 @pytest.mark.parametrize(("images", "words"), [
+    (small.dataset(20, labelled=False), "the exit images are calibration images"),
     (small.dataset(20), "are calibration images"), (small.dataset(10), "are calibration images"),
     (small.dataset(1, seed=3), "1 exit image is too few"),
     (small.as_dataset(torch.zeros(4, 1, 9, 9), torch.zeros(4, dtype=torch.int64)), "images have shape"),
@@ -42,6 +43,12 @@ def test_images_that_cannot_serve(images: Dataset, words: str) -> None:
     images = data.subset(range(10)) if len(images) == 10 else images
     with pytest.raises(InputError, match=words):
         read(Known(exit_data=images), data)
+
+
+def test_images_of_which_some_calibrate_cannot_serve() -> None:
+    data = small.dataset(20)
+    with pytest.raises(InputError, match="some of the exit images are calibration images"):
+        read(Known(exit_data=data), data.subset(range(10)))
 
 
 def test_labels_are_not_needed() -> None:

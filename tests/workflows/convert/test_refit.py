@@ -1,5 +1,6 @@
 """Exits fitted again to other images: the network stays, and nothing of exits and certificate is left of the old ones."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import small_artifacts as small
 import torch
 
+from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.cli.main import main
 from seenn_convert.data.dataset import Dataset
@@ -32,12 +34,13 @@ def exits(labelled: bool = True) -> Dataset:
 
 @cache
 def plain() -> Artifact:
-    return convert(small.trained_net(), own(), Options(timesteps=4, calibration="fast"))
+    return convert(small.source(), own(), Options(timesteps=4, calibration="fast"))
 
 
 @cache
 def refitted(labelled: bool = True) -> Artifact:
-    return recalibrate(plain(), options=CERTIFIED, exit_data=exits(labelled))
+    share = spiking_share(call_sites(plain().ann))  # what the network has may be required of it
+    return recalibrate(plain(), options=replace(CERTIFIED, require_spiking=share), exit_data=exits(labelled))
 
 
 def test_the_network_stays_as_it_is() -> None:
@@ -50,7 +53,7 @@ def test_the_network_stays_as_it_is() -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_exits_and_certificate_are_those_of_a_conversion_with_these_exit_images(labelled: bool) -> None:
     """Of the calibration images the thresholds remain: their labels play no part."""
-    at_once = convert(small.trained_net(), own(labelled), CERTIFIED, exit_data=exits())
+    at_once = convert(small.source(), own(labelled), CERTIFIED, exit_data=exits())
     again = refitted()
     assert at_once.certificate == again.certificate is not None and again.certificate.images == 80
     assert at_once.policy.to_json() == again.policy.to_json()
@@ -84,6 +87,9 @@ def test_what_cannot_be_fitted_again() -> None:
         recalibrate(plain(), options=Options(timesteps=5, calibration="fast"), exit_data=exits())
     with pytest.raises(InputError, match="the exit images are calibration images"):
         recalibrate(plain(), exit_data=own())
+    more = Options(timesteps=4, calibration="fast", require_spiking=0.99)
+    with pytest.raises(InputError, match=r"spikes drive .* of this network, 99.0% are required, and exits do not change"):
+        recalibrate(plain(), options=more, exit_data=exits())
     with pytest.raises(InputError, match="older name"):
         recalibrate(plain(), exit_data=exits(), validation_data=exits())
 

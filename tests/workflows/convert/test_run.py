@@ -53,7 +53,7 @@ def test_at_many_timesteps_it_answers_as_the_ann(neuron: str, correction: Correc
     options = Options(
         timesteps=64, neuron=neuron, rule=MaxRule(), correction=correction, target=ExitTarget(timesteps=64)
     )
-    assert agreement(convert(small.trained_net(), small.dataset(), options)) >= 0.97
+    assert agreement(convert(small.source(), small.dataset(), options)) >= 0.97
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_an_onnx_file_gives_the_network_too(tmp_path: Path) -> None:
 
 
 def test_without_labels_the_ann_stands_in() -> None:
-    artifact = convert(small.trained_net(), small.dataset(labelled=False), Options(timesteps=16))
+    artifact = convert(small.source(), small.dataset(labelled=False), Options(timesteps=16))
     conversion = artifact.report.conversion
     assert conversion.calibration.labelled is False
     assert conversion.exit.held_out.reference == 1.0
@@ -112,10 +112,10 @@ def test_without_labels_the_ann_stands_in() -> None:
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -> None:
     options = Options(timesteps=4)
-    a, b = (convert(small.trained_net(), small.dataset(), options) for _ in range(2))
+    a, b = (convert(small.source(), small.dataset(), options) for _ in range(2))
     assert same_bits(a, b)
     assert a.provenance == b.provenance
-    other = convert(small.trained_net(), small.dataset(), Options(timesteps=4, seed=1))
+    other = convert(small.source(), small.dataset(), Options(timesteps=4, seed=1))
     assert other.provenance.calibration.thresholds != a.provenance.calibration.thresholds
 
 
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another_split() -
 def test_the_batch_size_decides_about_nothing() -> None:
     """Up to rounding: kernels sum batches of fewer than 16 rows in another order."""
     sizes = (96, 29, 20, 7, 1)
-    artifacts = [convert(small.trained_net(), small.dataset(), Options(timesteps=4, batch_size=n)) for n in sizes]
+    artifacts = [convert(small.source(), small.dataset(), Options(timesteps=4, batch_size=n)) for n in sizes]
     first = artifacts[0]
     for other in artifacts[1:]:
         a, b = (found.provenance.calibration.thresholds.layers for found in (first, other))
@@ -143,7 +143,7 @@ def test_the_model_that_was_given_stays_as_it_was() -> None:
 
 def test_options_reach_the_network() -> None:
     options = Options(3, "if", MseRule(4), per_channel=False, correction="none", score="entropy")
-    artifact = convert(small.trained_net(), small.dataset(), options)
+    artifact = convert(small.source(), small.dataset(), options)
     assert isinstance(artifact.policy, ThresholdPolicy) and artifact.policy.score_name == "entropy"
     assert artifact.timesteps == 3
     assert artifact.provenance.options == options.to_json()
@@ -214,15 +214,15 @@ def test_the_tracking_neuron_is_the_reference_every_network_tends_to() -> None:
     errors = []
     for levels in (4, 64):
         options = Options(timesteps=32, neuron="tracking", neuron_levels=levels, rule=MaxRule(), correction="none")
-        model = convert(small.trained_net(), small.dataset(), options).model()
+        model = convert(small.source(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(32)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 8
 
 
 @pytest.mark.parametrize("score", [name for name in SCORE_NAMES if name not in ("confidence", "entropy")])
 def test_every_score_converts_exits_early_saves_and_loads(tmp_path: Path, score: ScoreName) -> None:
-    options = Options(timesteps=5, score=score, target=ExitTarget(timesteps=2.5))
-    artifact = convert(small.trained_net(), small.dataset(), options)
+    options = Options(timesteps=5, score=score, target=ExitTarget(timesteps=2.5), calibration="fast")
+    artifact = convert(small.source(), small.dataset(), options)
     model, run = artifact.model(), collect_readouts(artifact.model(), [IMAGES])
     steps = exit_steps(artifact.policy, run.scores)
     for batches, capacity in (([IMAGES], 100), (IMAGES.split(9), 32)):
@@ -251,7 +251,7 @@ class Lead:
 def test_a_score_of_the_user_s_own_goes_all_the_way(tmp_path: Path) -> None:
     """It decides, is planned with, compared and saved by name; loading asks for the value and imports nothing."""
     own = ExitScore("lead", Lead(2.0))
-    converted = convert(small.trained_net(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
+    converted = convert(small.source(), small.dataset(), Options(timesteps=5, score=own, calibration="fast"))
     assert converted.policy.to_json()["policy"] == converted.provenance.options["score"] == "lead"
     planned = attach_policy(
         converted, small.dataset(120, 11), PolicyOptions(target=ExitTarget(timesteps=2.0), epochs=1)
@@ -282,7 +282,7 @@ def test_a_score_with_the_name_of_another_is_refused() -> None:
 @pytest.mark.parametrize("neuron", ["multilevel", "multilevel-unsigned", "group", "tracking"])
 def test_neurons_of_many_levels_convert_exit_early_save_and_load(tmp_path: Path, neuron: str) -> None:
     """Early exit is hindsight, a split of the batch changes nothing, and the artifact gives the same bits."""
-    converted = convert(small.trained_net(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
+    converted = convert(small.source(), small.dataset(), Options(timesteps=6, neuron=neuron, neuron_levels=4))
     run = collect_readouts(converted.model(), [IMAGES])
     medians = run.scores.median(dim=1).values.tolist()
     artifact = replace(
@@ -313,7 +313,7 @@ def test_many_levels_come_closer_at_few_timesteps(neuron: str) -> None:
     errors = []
     for levels in (1, 4):
         options = Options(timesteps=4, neuron=neuron, neuron_levels=levels, rule=MaxRule(), correction="none")
-        model = convert(small.trained_net(), small.dataset(), options).model()
+        model = convert(small.source(), small.dataset(), options).model()
         errors.append(float((run_early_exit(model, [IMAGES], 100, FixedPolicy(4)).logits - wanted).abs().mean()))
     assert errors[1] < errors[0] / 2
 
@@ -340,12 +340,12 @@ def test_the_image_that_is_not_finite_is_named(row: int) -> None:
     pixels, _ = small.draw(48, 1)
     pixels[row, 0, 2, 2] = float("nan")
     with pytest.raises(CalibrationDataError, match=f"image {row} holds NaN"):
-        convert(small.trained_net(), small.as_dataset(pixels, None))
+        convert(small.source(), small.as_dataset(pixels, None))
 
 
 def test_one_image_is_too_few() -> None:
     with pytest.raises(CalibrationDataError, match="too few"):
-        convert(small.trained_net(), small.dataset(1))
+        convert(small.source(), small.dataset(1))
 
 
 def test_a_file_of_another_input_shape(tmp_path: Path) -> None:
@@ -357,14 +357,14 @@ def test_a_file_of_another_input_shape(tmp_path: Path) -> None:
 def test_labels_out_of_range_are_refused() -> None:
     pixels, labels = small.draw(40, 1)
     with pytest.raises(InputError, match="out of range"):
-        convert(small.trained_net(), small.as_dataset(pixels, labels + 1))
+        convert(small.source(), small.as_dataset(pixels, labels + 1))
 
 
 def test_recalibrating_an_artifact_gives_what_converting_gives(tmp_path: Path) -> None:
     small.artifact().save(tmp_path / "net")
     options = Options(timesteps=5, neuron="if", batch_size=32)
     again = recalibrate(load_artifact(tmp_path / "net"), small.dataset(), options)
-    assert same_bits(again, convert(small.trained_net(), small.dataset(), options))
+    assert same_bits(again, convert(small.source(), small.dataset(), options))
     assert again.provenance.model == small.artifact().provenance.model
     assert again.report.conversion.parity == small.artifact().report.conversion.parity
     again.save(tmp_path / "net")
@@ -388,7 +388,7 @@ def test_recalibrating_changes_what_depthwise_convolutions_read(tmp_path: Path) 
             return self.layers(x)
 
     torch.manual_seed(0)
-    net, data, plain = Separable().eval(), small.dataset(40), Options(2, calibration="fast", correction="none")
+    net, data, plain = Separable().eval(), small.dataset(40), Options(2, calibration="fast", correction="none", front="none")
     with pytest.raises(InputError, match="--encode always and --depthwise spiking"):
         convert(net, data, replace(plain, require_spiking=0.4))
     made = {
@@ -416,7 +416,7 @@ def test_load_gives_a_model_that_runs(tmp_path: Path) -> None:
 
 def test_progress_goes_through_the_stages() -> None:
     stages: dict[str, tuple[int, int]] = {}
-    convert(small.trained_net(), small.dataset(), Options(timesteps=2),
+    convert(small.source(), small.dataset(), Options(timesteps=2),
             progress=lambda stage, done, total: stages.update({stage: (done, total)}))  # fmt: skip
     assert list(stages) == [
         "reading the model",
@@ -434,7 +434,7 @@ def test_any_batch_size_gives_the_same_files(tmp_path: Path) -> None:
     """Kernels may sum a few rows in another order; no run has fewer than the floor."""
     written = []
     for size in (1, 7, 64):
-        convert(small.trained_net(), small.dataset(), Options(timesteps=4, batch_size=size)).save(tmp_path / str(size))
+        convert(small.source(), small.dataset(), Options(timesteps=4, batch_size=size)).save(tmp_path / str(size))
         names = ("program.json", "weights.safetensors", "manifest.json", "report.json")
         written.append([(tmp_path / str(size) / name).read_bytes() for name in names])
     assert written[0] == written[1] == written[2]
@@ -465,10 +465,10 @@ def test_images_that_certify_fit_nothing() -> None:
     """Held-out images of another kind change the certificate and the place on the path, and no other number."""
     split, (pixels, labels) = split_calibration(300, 0), small.draw(300, 1)
     options = Options(timesteps=4, certify=Certify(0.1, 0.1))
-    one = convert(small.trained_net(), small.as_dataset(pixels.clone(), labels.clone()), options)
+    one = convert(small.source(), small.as_dataset(pixels.clone(), labels.clone()), options)
     pixels[list(split.held_out)] = small.draw(len(split.held_out), 99)[0]
     labels[list(split.held_out)] = 0
-    other = convert(small.trained_net(), small.as_dataset(pixels, labels), options)
+    other = convert(small.source(), small.as_dataset(pixels, labels), options)
     thresholds = [artifact.provenance.calibration.thresholds for artifact in (one, other)]
     assert thresholds[0] == thresholds[1]
     temperatures = [artifact.report.conversion.exit.temperatures for artifact in (one, other)]
@@ -480,18 +480,18 @@ def test_images_that_certify_fit_nothing() -> None:
 def test_too_few_images_to_certify_are_said_before_the_work() -> None:
     told: list[str] = []
     with pytest.raises(CalibrationDataError, match="299 are needed, which are about 748 calibration images"):
-        convert(small.trained_net(), small.dataset(100), Options(certify=Certify(0.01, 0.05)),
+        convert(small.source(), small.dataset(100), Options(certify=Certify(0.01, 0.05)),
                 progress=lambda *what: told.append(what[0]))  # fmt: skip
     assert "calibrating" not in told
     unlabelled = small.dataset(400, labelled=False)
     with pytest.raises(CalibrationDataError, match="the calibration images have no labels"):
-        convert(small.trained_net(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
+        convert(small.source(), unlabelled, Options(certify=Certify(0.1, 0.1, "accuracy")))
 
 
 @pytest.mark.slow
 def test_recalibration_replaces_the_certificate() -> None:
     data = small.dataset(200)
-    one = convert(small.trained_net(), data, Options(timesteps=3, certify=Certify(0.1, 0.1)))
+    one = convert(small.source(), data, Options(timesteps=3, certify=Certify(0.1, 0.1)))
     other = recalibrate(one, data, Options(timesteps=3, certify=Certify(0.2, 0.1)))
     plain = recalibrate(one, data, Options(timesteps=3))
     assert (one.certificate.epsilon, other.certificate.epsilon) == (0.1, 0.2)  # type: ignore[union-attr]
@@ -515,8 +515,8 @@ def test_what_skip_connections_carry_is_checked_on_the_images_too(monkeypatch: p
 
 def test_class_names_reach_the_artifact_and_stay_there() -> None:
     names, options = ("left", "middle", "right"), Options(timesteps=3, calibration="fast")
-    artifact = convert(small.trained_net(), small.dataset(), options, class_names=names)
+    artifact = convert(small.source(), small.dataset(), options, class_names=names)
     assert artifact.class_names == names
     assert recalibrate(artifact, small.dataset(), options).class_names == names
     with pytest.raises(InputError, match="2 class names were given for the model's 3 outputs"):
-        convert(small.trained_net(), small.dataset(), options, class_names=names[:2])
+        convert(small.source(), small.dataset(), options, class_names=names[:2])

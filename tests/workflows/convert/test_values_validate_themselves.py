@@ -127,4 +127,4 @@ class Own(MaxRule):
 def test_what_a_rule_returns_is_checked(found: object, reason: str) -> None:
     options = sc.Options(timesteps=2, calibration="fast", rule=Own(found))
     with pytest.raises(InputError, match=reason):
-        sc.convert(small.trained_net(), small.dataset(), options)
+        sc.convert(small.source(), small.dataset(), options)

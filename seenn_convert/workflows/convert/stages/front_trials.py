@@ -1,7 +1,7 @@
 """Try analog fronts roughly: thresholds and biases from few images, judged for the target on others."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +18,7 @@ from seenn_convert.calibration.statistics import ActivationStatistics
 from seenn_convert.calibration.timestep_bias import ROUGH_TRIES, fit_timestep_bias
 from seenn_convert.exits.choose import Setting, choose, fixed_settings, judged
 from seenn_convert.exits.readouts import Readouts, collect_readouts
-from seenn_convert.exits.step_time import StepTime, step_time, time_for
+from seenn_convert.exits.step_time import StepTime, out_of_reach, step_time
 from seenn_convert.exits.thresholds import ExitTarget, careful_to_fast, full_run
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import rows_together
@@ -45,9 +45,6 @@ COUNTED_IMAGES = 2
 FEWEST_CUTS, MOST_CUTS = 2, 5
 """How many cuts are tried, no front among them: the more, the less work a run takes."""
 
-Timing = Callable[[ExitTarget, SpikingModel, Tensor], StepTime]
-"""Says how many timesteps of a network a time allows."""
-
 PRICE = 0.1
 """A front is worth it if it saves at least this share of the timesteps, or of the distance from the ANN's logits."""
 
@@ -66,11 +63,11 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 
     For a target of timesteps, the logits then are the nearest to the ANN's. For a drop, they get the earliest as near
     as they are without a front at its average timesteps. Few images measure the distance of the logits well, while a
-    single one of them decides about a target like half a point. ``trials`` are in the order of their size; the first
-    has no front.
+    single one of them decides about a target like half a point. ``trials`` are in the order of their size; for a drop
+    the first has no front.
     """
-    best, none = trials[0], trials[0].facts
-    level = _at(none.distance_at, none.average_timesteps)
+    best, first = trials[0], trials[0].facts
+    level = _at(first.distance_at, first.average_timesteps)
     for one in trials[1:]:
         if one.timesteps is not None and best.timesteps is not None:
             measures = [_at(x.facts.distance_at, x.timesteps or 1.0) for x in (one, best)]
@@ -103,10 +100,10 @@ def tried(session: Session, cuts: Sequence[Cut]) -> tuple[list[Trial], int]:
     """Return trials of some of the cuts, from the first to the largest, and how many images judged them.
 
     A cut that leaves only silent activations is passed over, and one whose stem and first step take longer than the
-    target allows.
+    target allows, no front among them.
 
     Raises:
-        InputError: Without a front they do.
+        InputError: All of them take longer.
     """
     timesteps = min(session.options.timesteps, BIAS_TIMESTEPS)
     affordable = WORK // (max(1, sum(site.macs for site in call_sites(session.ann))) * timesteps)
@@ -124,6 +121,9 @@ def tried(session: Session, cuts: Sequence[Cut]) -> tuple[list[Trial], int]:
                 trial = judge.trial(cut, *_rough(session, cut, left, torch.cat(images), timesteps))
                 trials += [] if trial is None else [trial]
             counter.add(1)
+    if judge.too_slow and not trials:
+        assert session.options.target is not None
+        raise out_of_reach(session.options.target, min(judge.too_slow, key=lambda time: time.stem + time.step))
     return trials, len(judging)
 
 
@@ -173,6 +173,7 @@ class _Judge:
         together = images_together(session.ann, options.batch_size)
         self.ann_logits = torch.cat([session.ann(pad_rows(one))[: len(one)].cpu() for one in self._batches(together)])
         self.without: Setting | None = None
+        self.too_slow = list[StepTime]()
         self.labels = None if labels is None else labels[list(images)]
 
     def trial(self, cut: Cut, ann: Program, snn: Program) -> Trial | None:
@@ -180,7 +181,7 @@ class _Judge:
         options, unscaled = self.session.options, torch.ones(self.timesteps, dtype=ann.input_dtype)
         probed = run_passes(snn, [probe_pass(ann, options.exit_score, unscaled)])
         model = SpikingModel(probed, self.timesteps, FixedPolicy(self.timesteps)).to(options.device)
-        target = self._target(model, time_for if cut.activations == 0 else step_time)
+        target = self._target(model)
         if target is None:
             return None
         readouts = self._run(model)
@@ -225,7 +226,7 @@ class _Judge:
         self.without = self.without or full_run
         return max(drop, self.without.expected_drop)
 
-    def _target(self, model: SpikingModel, timing: Timing) -> ExitTarget | None:
+    def _target(self, model: SpikingModel) -> ExitTarget | None:
         """Return the target, half a point if a certificate alone decides.
 
         A time becomes the timesteps of this network, None if these are fewer than one.
@@ -234,8 +235,11 @@ class _Judge:
         if target.milliseconds is None:
             return target
         images = next(self._batches(rows_together(model.program, self.session.options.batch_size)))
-        timesteps = timing(target, model, images).timesteps
-        return None if timesteps < 1 else ExitTarget(timesteps=timesteps)
+        time = step_time(target, model, images)
+        if time.timesteps < 1:
+            self.too_slow.append(time)
+            return None
+        return ExitTarget(timesteps=time.timesteps)
 
     def _batches(self, size: int) -> Iterator[Tensor]:
         """Yield the images, ``size`` together, where and in the type in which the ANN computes."""
