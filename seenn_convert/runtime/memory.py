@@ -37,5 +37,5 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     block = libc.malloc(_HEAP)
     if block:
         first = -(-block // mmap.PAGESIZE) * mmap.PAGESIZE
-        libc.madvise(first, block + _HEAP - first, mmap.MADV_HUGEPAGE)
+        libc.madvise(first, block + _HEAP - first, getattr(mmap, "MADV_HUGEPAGE", 14))  # a kernel without them refuses
         libc.free(block)
