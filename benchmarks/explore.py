@@ -20,6 +20,7 @@ import torch
 
 import seenn_convert as sc
 from seenn_convert.artifact.schema.exploration import Exploration, Trial
+from seenn_convert.data.checks import matched_classes
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.intervals import NORMAL_95, points_lost
 from seenn_convert.runtime.early_exit import run_early_exit
@@ -93,8 +94,10 @@ def _compared(trial: Trial, artifact: sc.Artifact, test: sc.Dataset, evaluated: 
     """Return what was promised of a setting, and what the test images show, each with half of its 95 % interval."""
     evaluation = sc.evaluate(artifact, test.take(evaluated))
     with torch.no_grad():
-        trace = run_early_exit(artifact.model(), measuring.images_of(test, 128), 128)
-        ann = run_ann(artifact.ann, test, 256).argmax(dim=-1)
+        logits = run_ann(artifact.ann, test, 32)
+        test = matched_classes(test, None, logits.shape[1])
+        ann = logits.argmax(dim=-1)
+        trace = run_early_exit(artifact.model(), measuring.images_of(test, 32), 32)
     lost, lost_half = points_lost(ann == test.labels, trace.predictions == test.labels)
     steps = trace.exit_step.double()
     steps_half = NORMAL_95 * float(steps.std()) * math.sqrt(1 / len(steps) + 1 / trial.images)
