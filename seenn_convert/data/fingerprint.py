@@ -2,7 +2,10 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from seenn_convert.data.samples import Samples
 
@@ -30,11 +33,9 @@ def fingerprint_of(data: Samples) -> Fingerprint:
     """Return what the images are known again by; each is read once."""
     whole, hashes = hashlib.sha256(), set[str]()
     for index in range(len(data)):
-        image = data.original(index)
-        kind, pixels = f"{image.dtype} {tuple(image.shape)}".encode(), image.contiguous().numpy().tobytes()
-        whole.update(kind)
-        whole.update(pixels)
-        hashes.add(base64.b64encode(hashlib.sha256(kind + pixels).digest()).decode()[:LETTERS])
+        written = _bytes_of(data.original(index))
+        whole.update(written)
+        hashes.add(_letters(written))
     if data.labels is not None:
         whole.update(b"labels")
         whole.update(data.labels.numpy().data)
@@ -51,3 +52,17 @@ def shares_in_common(one: str, other: str) -> tuple[float, float]:
     ours, theirs = ({hash for hash in kept if not ends or hash <= min(ends)} for kept in sets)
     both = len(ours & theirs)
     return both / max(len(ours), 1), both / max(len(theirs), 1)
+
+
+def not_among(hashes: str, data: Samples, places: Sequence[int]) -> list[int]:
+    """Return those of the ``places`` in ``data`` whose images are none of those with these ``hashes``."""
+    known = {hashes[i : i + LETTERS] for i in range(0, len(hashes), LETTERS)}
+    return [place for place in places if _letters(_bytes_of(data.original(place))) not in known]
+
+
+def _bytes_of(image: Tensor) -> bytes:
+    return f"{image.dtype} {tuple(image.shape)}".encode() + image.contiguous().numpy().tobytes()
+
+
+def _letters(written: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(written).digest()).decode()[:LETTERS]

@@ -48,6 +48,9 @@ class Samples(Protocol):
     def original(self, index: int) -> Tensor:
         """Return one image as it was read, before any preprocessing."""
 
+    def subset(self, indices: Sequence[int]) -> Self:
+        """Return the images at these positions, in this order."""
+
     def take(self, count: int, seed: int = 0) -> Self:
         """Draw ``count`` images at random, or all if there are fewer, each class by its share; the order is kept."""
 

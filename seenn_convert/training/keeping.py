@@ -1,0 +1,42 @@
+"""Keep a training on its way in a file, whole or not at all, so that it can go on after any interruption."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seenn_convert.errors import InputError
+
+
+def save_state(path: Path, of: str, state: Mapping[str, Any]) -> None:
+    """Write ``state`` to ``path``; ``of`` says which training it is of. A crash leaves what was there before."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        torch.save({"of": of, **state}, fresh)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def saved_state(path: Path, of: str) -> dict[str, Any] | None:
+    """Return what was saved in ``path``, None if there is no such file.
+
+    Raises:
+        InputError: The file is of another training, or none.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        told = state.pop("of")
+    except Exception as error:  # each way in which a file can be broken has an error of its own
+        raise InputError(
+            f"{path}: this file holds no training on its way ({type(error).__name__}); remove it"
+        ) from error
+    if told != of:
+        raise InputError(
+            f"{path}: this is the state of another training (other images, options or network); remove it to start anew"
+        )
+    return state

@@ -1,0 +1,108 @@
+"""Fine-tune a spiking network through time, with surrogate gradients, towards the answers of its ANN or labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seenn_convert.ir.program import Program
+from seenn_convert.training.augment import augmented
+from seenn_convert.training.loop import Course
+from seenn_convert.training.objectives import Objective, Seen
+from seenn_convert.training.order import seeded
+from seenn_convert.training.rates import parameter_groups
+from seenn_convert.training.unrolled import Unrolled
+
+WARM_UP, MOST_GRADIENT = 0.05, 5.0
+"""Share of the updates in which the learning rate rises, and the largest norm of a gradient."""
+
+Batch = tuple[int, Tensor, Tensor | None]
+"""Its number, images ``(B, *input_shape)``, and labels ``(B,)`` where there are any."""
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What an update does.
+
+    Attributes:
+        teacher: The ANN whose answers are followed.
+        objective: What training brings closer to what.
+        timesteps: The longest run T.
+        mirror: Whether pictures are mirrored half the time.
+        precision: Type of number of convolutions and linear layers in training; neurons keep that of the network.
+        recompute: Whether activations are computed again backwards.
+        seed: Of the moves of the pictures.
+    """
+
+    teacher: Program
+    objective: Objective
+    timesteps: int
+    mirror: bool = True
+    precision: torch.dtype = torch.float32
+    recompute: bool = False
+    seed: int = 0
+
+    def loss(self, network: Unrolled, batch: Batch, shares: Tensor) -> Tensor:
+        """Return the loss of a batch; the prefixes of the run count by ``shares`` ``(T,)``."""
+        number, images, labels = batch
+        images = augmented(images, seeded(self.seed, number), self.mirror)
+        with torch.no_grad():
+            wanted = self.teacher(images)
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision != images.dtype):
+            means = network(images, self.timesteps, self.recompute)
+        return self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
+
+
+@dataclass
+class Training:
+    """A training on its way: it can be saved at any update and go on from there with the same weights.
+
+    Attributes:
+        network: What is trained.
+        course: Its optimiser, schedule and progress.
+        shares: ``(T,)`` what each prefix counts now.
+        best: The parameters that judged best so far, and how well.
+        history: What each look at the held-out images showed.
+    """
+
+    network: Unrolled
+    course: Course
+    shares: Tensor
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_score: float = -1.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, network: Unrolled, updates: int, rate: float, shares: Tensor) -> "Training":
+        """Return a training before its first update."""
+        optimizer = torch.optim.Adam(parameter_groups(network, rate))
+        return cls(network, Course(optimizer, updates, WARM_UP, MOST_GRADIENT), shares)
+
+    def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
+        """Note what held-out images show now; the parameters are kept if they are the best so far."""
+        self.history.append({"update": self.course.done, "score": score, **facts})
+        if score > self.best_score:
+            self.best_score = score
+            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.shares = shares
+
+    def settled(self) -> Program:
+        """Return the program with the parameters that judged best."""
+        self.network.load_state_dict(self.best)
+        return self.network.settled()
+
+    def to_save(self) -> dict[str, Any]:
+        """Return all that a training that goes on needs."""
+        return {
+            "network": self.network.state_dict(), "course": self.course.to_save(), "shares": self.shares,
+            "best": self.best, "best_score": self.best_score, "history": self.history,
+        }  # fmt: skip
+
+    def go_on(self, saved: Mapping[str, Any]) -> None:
+        """Take up where the training that was ``saved`` stopped."""
+        self.network.load_state_dict(saved["network"])
+        self.course.go_on(saved["course"])
+        self.shares, self.best, self.best_score = saved["shares"], saved["best"], saved["best_score"]
+        self.history = list(saved["history"])

@@ -1,0 +1,1 @@
+"""Fine-tuning: a converted network in, one that is right at the first timesteps out."""

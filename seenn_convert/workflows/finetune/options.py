@@ -1,0 +1,73 @@
+"""What a user may choose about fine-tuning, checked when it is chosen."""
+
+from dataclasses import dataclass
+
+from seenn_convert import choices
+from seenn_convert.devices import check_device
+from seenn_convert.errors import refuse
+from seenn_convert.training.objectives import OBJECTIVES
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How to fine-tune a converted network.
+
+    Attributes:
+        timesteps: The longest run T of the result, at most that of the artifact; that of the artifact where None.
+        objective: What training brings the answers closer to: ``"prefixes"``, the ANN's at every prefix of the run, by
+            the share of images that leaves there; ``"labels"``, the labels at every timestep; ``"temporal"``, labels,
+            ANN and the network's own right timesteps; ``"mixed"``, the first with labels.
+        use_labels: Whether labels are read, where there are any; else the ANN's answers stand in for them.
+        minutes: How long training takes at most: the number of updates follows from the first ones.
+        epochs: How often each image serves, instead of a time.
+        learning_rate: The largest one, relative to the size of what is learned.
+        batch_size: Images in an update.
+        mirror: Whether pictures are mirrored half the time.
+        precision: ``"float32"``, or ``"bfloat16"`` for convolutions and linear layers in training.
+        recompute: Whether activations are computed again backwards, so that memory does not grow with T.
+        held_out: Images that train nothing: they say which state of the training is kept, and fit the exits.
+        device: Where to train.
+        seed: Of the order of the images, their moves, and the images held out.
+
+    Raises:
+        InputError: An option is out of range or unknown; lists every such option.
+    """
+
+    timesteps: int | None = None
+    objective: str = "prefixes"
+    use_labels: bool = True
+    minutes: float = 30.0
+    epochs: float | None = None
+    learning_rate: float = 3e-3
+    batch_size: int = 128
+    mirror: bool = True
+    precision: str = "float32"
+    recompute: bool = False
+    held_out: int = 2000
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        problems = choices.settle_numbers(
+            self,
+            timesteps=choices.Range(least=1, whole=True, optional=True),
+            minutes=choices.Range(above=0),
+            epochs=choices.Range(above=0, optional=True),
+            learning_rate=choices.Range(above=0, most=1),
+            batch_size=choices.COUNT,
+            held_out=choices.Range(least=2, whole=True),
+            seed=choices.SEED,
+        )
+        problems += choices.unknown("objective", self.objective, tuple(OBJECTIVES))
+        problems += choices.unknown("precision", self.precision, ("float32", "bfloat16"))
+        refuse(problems)
+        check_device(self.device)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what decides about the result, as plain data."""
+        names = (
+            "timesteps", "objective", "use_labels", "minutes", "epochs", "learning_rate", "batch_size", "mirror",
+            "precision", "held_out", "seed",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}

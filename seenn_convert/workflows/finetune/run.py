@@ -1,0 +1,260 @@
+"""Fine-tune a converted network through time: the same network, right earlier."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seenn_convert.analysis.memory import images_together
+from seenn_convert.artifact.artifact import Artifact, as_artifact
+from seenn_convert.artifact.files import sha256_of_json
+from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.fingerprint import not_among
+from seenn_convert.data.samples import Samples
+from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.readouts import Readouts, collect_readouts
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.exits.tune import Split, tune_exit
+from seenn_convert.ir.operators.step import ExitProbe
+from seenn_convert.ir.state import rows_together
+from seenn_convert.measure.ann import run_ann
+from seenn_convert.progress import Counter, Progress, silent
+from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.training.keeping import save_state, saved_state
+from seenn_convert.training.objectives import OBJECTIVES, shares_of
+from seenn_convert.training.order import batches_from
+from seenn_convert.training.through_time import Batch, Teaching, Training
+from seenn_convert.training.unrolled import Unrolled
+from seenn_convert.workflows.convert.known import Known
+from seenn_convert.workflows.convert.options import options_from_json
+from seenn_convert.workflows.convert.refit import refit_exits
+from seenn_convert.workflows.finetune.options import FinetuneOptions
+
+LOOKS = 12
+"""How often held-out images are looked at."""
+
+MOST_HELD_OUT = 0.25
+"""Share of the images that is held out at most."""
+
+KEPT_EVERY = 100
+"""Updates between two times that the training is written to its file."""
+
+CHECKED = 3
+"""Batches that are timed before the first update, where minutes decide how many updates there are."""
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Which images do what.
+
+    Attributes:
+        data: All of them.
+        training: Positions of those that train.
+        judging: Positions of those that say which state is kept, and how prefixes count.
+        exits: Positions of those that fit the exits; empty where exit images are given.
+    """
+
+    data: Samples
+    training: list[int]
+    judging: list[int]
+    exits: list[int]
+
+
+def finetune(
+    artifact: Artifact | Path | str,
+    data: SampleData,
+    options: FinetuneOptions = FinetuneOptions(),
+    progress: Progress = silent,
+    *,
+    exit_data: SampleData | None = None,
+    state: Path | str | None = None,
+) -> Artifact:
+    """Return the artifact with its network trained through time, and its exits fitted again.
+
+    Training starts from the converted network: weights, thresholds, initial potentials and timestep biases move so that
+    the answers of every prefix of a run come closer to the ANN's, or to labels. A part of the images trains nothing: it
+    says which state of the training is kept, and the exits are fitted to the other half of it.
+
+    Args:
+        artifact: What ``convert`` made, or its folder.
+        data: Images to train on as ``convert`` takes them, never the test set; the more the better.
+        options: How.
+        progress: Told about each stage.
+        exit_data: Images that neither the ANN nor this training has seen; exits and certificate are fitted to them.
+        state: File in which the training is kept on its way: it goes on from there if the file is there. It is removed
+            at the end.
+
+    Raises:
+        InputError: The data does not fit the network, or there is too little of it.
+    """
+    artifact = as_artifact(artifact)
+    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
+    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
+    check_shape(data, artifact.snn.input_shape)
+    if data.labels is not None:
+        checked_labels(data, classes_of(artifact.snn))
+    timesteps = options.timesteps or artifact.timesteps
+    if timesteps > artifact.timesteps:
+        raise InputError(
+            f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
+            f"-T {timesteps} first"
+        )
+    images = _divided(artifact, data, options, exit_data is None)
+    training = _trained(artifact, images, replace(options, timesteps=timesteps), progress, state)
+    changed = {**artifact.provenance.options, "timesteps": timesteps}
+    fresh = replace(
+        artifact,
+        snn=training.settled(),
+        timesteps=timesteps,
+        policy=FixedPolicy(timesteps),
+        provenance=replace(artifact.provenance, options=changed, policy=None),
+    )
+    exits = data.subset(images.exits) if exit_data is None else exit_data
+    result = refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
+    if state is not None:
+        Path(state).unlink(missing_ok=True)
+    return result
+
+
+def _divided(artifact: Artifact, data: Samples, options: FinetuneOptions, fit_exits: bool) -> _Images:
+    """Return which images train, which judge and which fit exits; those that calibrated only train."""
+    generator = torch.Generator().manual_seed(options.seed)
+    order = torch.randperm(len(data), generator=generator).tolist()
+    wanted = min(options.held_out, int(len(data) * MOST_HELD_OUT))
+    held_out = order[:wanted]
+    if artifact.provenance.calibration is not None:
+        held_out = not_among(artifact.provenance.calibration.hashes, data, held_out)
+    if len(held_out) < 2 or len(data) - len(held_out) < 1:
+        raise CalibrationDataError(
+            f"{data.name}: {len(data)} images are too few to fine-tune, beside those that calibrated the network; give "
+            "at least some hundreds others"
+        )
+    apart = set(held_out)
+    training = [place for place in order if place not in apart]
+    half = len(held_out) // 2 if fit_exits else len(held_out)
+    return _Images(data, training, sorted(held_out[:half]), sorted(held_out[half:]))
+
+
+def _trained(
+    artifact: Artifact, images: _Images, options: FinetuneOptions, progress: Progress, state: Path | str | None
+) -> Training:
+    """Return the training at its end."""
+    assert options.timesteps is not None
+    network = Unrolled(artifact.snn).to(options.device)
+    judge = _Judge(artifact, images, options)
+    teacher = artifact.ann
+    teaching = Teaching(
+        teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
+        getattr(torch, options.precision), options.recompute, options.seed,
+    )  # fmt: skip
+    file, of = None if state is None else Path(state), _name_of(artifact, images, options)
+    training = _begun(network, teaching, judge, images, options, None if file is None else saved_state(file, of))
+    course = training.course
+    counter = Counter(progress, "training", course.updates)
+    counter.add(course.done)
+    looks = {max(1, round(course.updates * n / LOOKS)) for n in range(1, LOOKS + 1)}
+
+    def behind(done: int) -> None:
+        if done in looks:
+            training.looked(**judge(network))
+        if file is not None and (done in looks or done % KEPT_EVERY == 0):
+            save_state(file, of, training.to_save())
+        counter.add(1)
+
+    batches = _batches(images, options, course.done)
+    course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
+    return training
+
+
+def _begun(
+    network: Unrolled,
+    teaching: Teaching,
+    judge: "_Judge",
+    images: _Images,
+    options: FinetuneOptions,
+    saved: Mapping[str, Any] | None,
+) -> Training:
+    """Return the training before its first update, or as far as it was ``saved``."""
+    if saved is not None:
+        training = Training.of(network, saved["course"]["updates"], options.learning_rate, saved["shares"])
+        training.go_on(saved)
+        return training
+    seen = judge(network)
+    updates = _updates(teaching, network, images, options, seen["shares"])
+    training = Training.of(network, updates, options.learning_rate, seen["shares"])
+    training.looked(**seen)
+    return training
+
+
+def _name_of(artifact: Artifact, images: _Images, options: FinetuneOptions) -> str:
+    """Return what a training that goes on must have in common with the one that began."""
+    weights = {name: float(value.double().sum()) for name, value in artifact.snn.graph_module.state_dict().items()}
+    return sha256_of_json({"options": options.to_json(), "images": len(images.data), "weights": weights})
+
+
+def _batches(images: _Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
+    """Yield batches of training images on the device, from the one behind ``done`` others."""
+    found = batches_from(images.data, images.training, options.batch_size, options.seed, done)
+    for number, batch, labels in found:
+        read = labels if options.use_labels and labels is not None else None
+        yield number, batch.to(options.device), None if read is None else read.to(options.device)
+
+
+def _updates(teaching: Teaching, network: Unrolled, images: _Images, options: FinetuneOptions, shares: Tensor) -> int:
+    """Return how many updates the options ask for; a time is turned into updates by timing some."""
+    size = min(options.batch_size, len(images.training))
+    if options.epochs is not None:
+        return max(1, round(options.epochs * (len(images.training) // size)))
+    seconds = []
+    with torch.enable_grad():
+        for batch in islice(_batches(images, options, 0), CHECKED):
+            start = time.perf_counter()
+            teaching.loss(network, batch, shares).backward()  # type: ignore[no-untyped-call]
+            seconds.append(time.perf_counter() - start)
+    network.zero_grad()
+    return max(1, int(60 * options.minutes / min(seconds)))
+
+
+class _Judge:
+    """Says how good a network is on images that train nothing, and how many of them leave when."""
+
+    def __init__(self, artifact: Artifact, images: _Images, options: FinetuneOptions) -> None:
+        self.artifact, self.images, self.options = artifact, images, options
+        data = images.data.subset(images.judging)
+        self.data, ann = data, artifact.ann
+        ann.graph_module.to(options.device)
+        with torch.no_grad():
+            self.ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), silent)
+        self.labels = data.labels if options.use_labels else None
+        self.score = next(one.score for one in artifact.snn.graph_module.modules() if isinstance(one, ExitProbe))
+
+    def readouts(self, network: Unrolled) -> Readouts:
+        """Return what all timesteps of the network show."""
+        timesteps = self.options.timesteps
+        assert timesteps is not None
+        model = SpikingModel(network.settled(), timesteps, FixedPolicy(timesteps))
+        batches = (image for image, _ in self.data.batches(rows_together(model.program, self.options.batch_size)))
+        return collect_readouts(model, batches, self.ann_logits, self.labels, keep_logits=True)
+
+    def __call__(self, network: Unrolled) -> dict[str, Any]:
+        """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
+
+        It is as good as the share of right answers, each prefix by the share of images that leaves after it.
+        """
+        readouts, every = self.readouts(network), tuple(range(len(self.data)))
+        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), self.score)
+        shares = shares_of(torch.tensor(tuning.exit_counts))
+        right = readouts.right.double().mean(dim=1)
+        return {
+            "score": float((right * shares).sum()),
+            "shares": shares.to(self.options.device),
+            "accuracy_at": right.tolist(),
+            "average_timesteps": tuning.choice.average_timesteps,
+        }
