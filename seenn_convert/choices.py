@@ -56,6 +56,12 @@ PREFER_NAMES: tuple[Prefer, ...] = get_args(Prefer)
 Varied = Literal["neuron", "timesteps", "calibration", "front"]
 VARIED_NAMES: tuple[Varied, ...] = get_args(Varied)
 
+Objective = Literal["prefixes", "labels", "temporal", "mixed"]
+OBJECTIVE_NAMES: tuple[Objective, ...] = get_args(Objective)
+
+Precision = Literal["float32", "bfloat16"]
+PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
+
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
 

@@ -21,6 +21,7 @@ from seenn_convert.cli.failures import (
     show_traceback,
     wants_traceback,
 )
+from seenn_convert.cli.finetune import finetune
 from seenn_convert.cli.inspect import inspect
 from seenn_convert.cli.interrupt import INTERRUPTED, MESSAGE, leaving_at_once_from_imports
 from seenn_convert.cli.predict import predict
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, attach_policy, evaluate, compare, predict, inspect, demo):
+for command in (convert, calibrate, finetune, attach_policy, evaluate, compare, predict, inspect, demo):
     cli.add_command(command)
 cli.params.append(debug_option)
 

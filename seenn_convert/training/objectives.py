@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seenn_convert import choices
+
 SOFTNESS = 3.0
 """Temperature at which answers are compared: it makes what the ANN thinks of the other classes count."""
 
@@ -97,7 +99,7 @@ def mixed(seen: Seen) -> Tensor:
     return prefix_distillation(seen) + 0.5 * (seen.shares * by_prefix).sum()
 
 
-OBJECTIVES: Mapping[str, Objective] = {
+OBJECTIVES: Mapping[choices.Objective, Objective] = {
     "prefixes": prefix_distillation,
     "labels": cross_entropy,
     "temporal": temporal_distillation,

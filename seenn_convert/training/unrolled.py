@@ -97,11 +97,11 @@ class Unrolled(nn.Module):
     def start(self, rows: int) -> State:
         """Return the state before the first timestep, ``(B, *shape)`` each, with gradients where it is learned."""
         zero = next(self.step_graph.buffers()).new_zeros(())
+        neurons = {f"{node.target}.v_initial": module for node, module in self.program.calls()
+                   if isinstance(module, TrainedNeuron)}  # fmt: skip
         state = {}
         for spec in self.program.states:
-            value = zero
-            if spec.initial is not None:
-                value = self.step_graph.get_submodule(spec.initial.rpartition(".")[0]).v_initial
+            value = zero if spec.initial is None else neurons[spec.initial].v_initial
             state[spec.name] = value.expand(rows, *spec.shape)
         return state
 

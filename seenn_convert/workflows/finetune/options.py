@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from seenn_convert import choices
 from seenn_convert.devices import check_device
 from seenn_convert.errors import refuse
-from seenn_convert.training.objectives import OBJECTIVES
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,14 @@ class FinetuneOptions:
     """
 
     timesteps: int | None = None
-    objective: str = "prefixes"
+    objective: choices.Objective = "prefixes"
     use_labels: bool = True
     minutes: float = 30.0
     epochs: float | None = None
     learning_rate: float = 3e-3
     batch_size: int = 128
     mirror: bool = True
-    precision: str = "float32"
+    precision: choices.Precision = "float32"
     recompute: bool = False
     held_out: int = 2000
     device: str = "cpu"
@@ -59,8 +58,8 @@ class FinetuneOptions:
             held_out=choices.Range(least=2, whole=True),
             seed=choices.SEED,
         )
-        problems += choices.unknown("objective", self.objective, tuple(OBJECTIVES))
-        problems += choices.unknown("precision", self.precision, ("float32", "bfloat16"))
+        problems += choices.unknown("objective", self.objective, choices.OBJECTIVE_NAMES)
+        problems += choices.unknown("precision", self.precision, choices.PRECISION_NAMES)
         refuse(problems)
         check_device(self.device)
 

@@ -88,8 +88,8 @@ def finetune(
         options: How.
         progress: Told about each stage.
         exit_data: Images that neither the ANN nor this training has seen; exits and certificate are fitted to them.
-        state: File in which the training is kept on its way: it goes on from there if the file is there. It is removed
-            at the end.
+        state: File in which the training is kept on its way: it goes on from there if the file is there. Remove it
+            once the result is written.
 
     Raises:
         InputError: The data does not fit the network, or there is too little of it.
@@ -117,10 +117,7 @@ def finetune(
         provenance=replace(artifact.provenance, options=changed, policy=None),
     )
     exits = data.subset(images.exits) if exit_data is None else exit_data
-    result = refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
-    if state is not None:
-        Path(state).unlink(missing_ok=True)
-    return result
+    return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
 
 
 def _divided(artifact: Artifact, data: Samples, options: FinetuneOptions, fit_exits: bool) -> _Images:

@@ -1,0 +1,86 @@
+"""Fine-tuning a converted network: right earlier, the same if it goes on, and nobody judges what it was trained on."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import small_artifacts as small
+import torch
+
+from seenn_convert.artifact.artifact import Artifact, load_artifact
+from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.training.through_time import Training
+from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.run import convert
+from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.finetune.run import finetune
+
+OPTIONS = FinetuneOptions(epochs=4, batch_size=32, held_out=64, learning_rate=0.01)
+
+
+@cache
+def converted() -> Artifact:
+    return convert(small.trained_net(), small.dataset(), Options(timesteps=4, front="none", calibration="fast"))
+
+
+@cache
+def tuned() -> Artifact:
+    return finetune(converted(), small.dataset(512, 7), OPTIONS)
+
+
+def agreement_at_first(artifact: Artifact) -> float:
+    images = small.draw(256, 11)[0]
+    with torch.no_grad():
+        wanted = converted().ann(images).argmax(dim=-1)
+        found = collect_readouts(artifact.model(), [images]).predictions[0]
+    return float((found == wanted).double().mean())
+
+
+def test_new_images_get_the_answer_of_the_ann_at_the_first_timestep_more_often() -> None:
+    assert agreement_at_first(tuned()) > agreement_at_first(converted()) + 0.05
+
+
+def test_the_result_is_an_artifact_like_any_other(tmp_path: Path) -> None:
+    tuned().save(tmp_path / "tuned")
+    again = load_artifact(tmp_path / "tuned")
+    assert again.timesteps == 4
+    assert agreement_at_first(again) == agreement_at_first(tuned())
+
+
+def test_a_training_that_was_cut_off_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, looked = tmp_path / "state.pt", Training.looked
+
+    def killed(self: Training, *given: object, **named: object) -> None:
+        if self.course.done > 20:
+            raise KeyboardInterrupt
+        looked(self, *given, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "looked", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+    assert state.exists()
+    found = finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+    wanted = tuned().snn.graph_module.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in found.snn.graph_module.state_dict().items())
+
+
+def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state.pt"
+    state.write_bytes(b"no training")
+    with pytest.raises(InputError, match="no training on its way"):
+        finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+    torch.save({"of": "another"}, state)
+    with pytest.raises(InputError, match="another training"):
+        finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+
+
+def test_images_that_calibrated_hold_nothing_out() -> None:
+    with pytest.raises(CalibrationDataError, match="too few to fine-tune"):
+        finetune(converted(), small.dataset(), OPTIONS)
+
+
+def test_more_timesteps_than_the_artifact_has_are_refused() -> None:
+    with pytest.raises(InputError, match="at most 4 timesteps, got 8"):
+        finetune(converted(), small.dataset(512, 7), FinetuneOptions(timesteps=8))
