@@ -1,7 +1,7 @@
 """The one training loop: a course of updates that may stop, be saved and go on, and that no bad gradient spoils."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -66,9 +66,10 @@ class Course:
         if all(one.grad is None or bool(one.grad.isfinite().all()) for one in self.parameters):
             if self.most is not None:
                 nn.utils.clip_grad_norm_(self.parameters, self.most)
-            self.optimizer.step()
         else:
             self.left_out += 1
+            self.optimizer.zero_grad()  # a step without gradients moves nothing
+        self.optimizer.step()
         self.schedule.step()
 
     def to_save(self) -> dict[str, Any]:
@@ -91,6 +92,6 @@ def rate(done: float, warm_up: float) -> float:
     return done / warm_up if done < warm_up else 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
 
 
-def groups(*parts: tuple[Sequence[nn.Parameter], float], decay: float = 0.0) -> list[dict[str, Any]]:
-    """Return parameter groups of ``(parameters, learning rate)``, those without parameters left out."""
-    return [{"params": list(found), "lr": lr, "weight_decay": decay} for found, lr in parts if found]
+def size(values: Tensor) -> float:
+    """Return the root mean square, to which a learning rate is relative."""
+    return float(values.detach().square().mean().sqrt().clamp(min=1e-6))

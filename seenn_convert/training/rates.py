@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor
-
+from seenn_convert.training.loop import size
 from seenn_convert.training.unrolled import Unrolled
 
 WEIGHTS, THRESHOLDS, POTENTIALS, BIASES = 1.0, 2.0, 2.0, 1.0
@@ -14,17 +13,12 @@ of a threshold; of an initial potential, as a share of the threshold; of a times
 def parameter_groups(network: Unrolled, rate: float) -> list[dict[str, Any]]:
     """Return the parameters of ``network`` as groups for an optimiser, each tensor with a learning rate of its own."""
     groups = [
-        {"params": [one], "lr": WEIGHTS * rate * _size(one)} for layer in network.layers() for one in layer.parameters()
+        {"params": [one], "lr": WEIGHTS * rate * size(one)} for layer in network.layers() for one in layer.parameters()
     ]
     neurons = network.neurons()
     for neuron in neurons.values():
         groups.append({"params": [neuron.log_threshold], "lr": THRESHOLDS * rate})
         groups.append({"params": [neuron.share], "lr": POTENTIALS * rate})
     for name, bias in network.biases().items():
-        groups.append({"params": [bias.bias], "lr": BIASES * rate * _size(neurons[name].v_threshold)})
+        groups.append({"params": [bias.bias], "lr": BIASES * rate * size(neurons[name].v_threshold)})
     return groups
-
-
-def _size(values: Tensor) -> float:
-    """Return the root mean square."""
-    return float(values.detach().square().mean().sqrt().clamp(min=1e-6))

@@ -1,7 +1,6 @@
 """Tune thresholds and weights so that the network in levels gives the ANN's own activations back."""
 
 import copy
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, fx, nn
 from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators import ClippedReLU, Encode, QuantisedReLU
 from seenn_convert.ir.program import Program
+from seenn_convert.training.loop import Course, size
 
 THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
 """Step sizes: of the logarithm of a threshold, and of a weight as a share of its tensor's root mean square."""
@@ -84,22 +84,13 @@ def reconstruct(
     """
     tuned = replace(ann, graph_module=copy.deepcopy(ann.graph_module))
     logs = {name: value.detach().log().requires_grad_() for name, value in v_thresholds.items()}
-    groups = [{"params": list(logs.values()), "rate": THRESHOLD_RATE}]
-    groups += [{"params": [one], "rate": WEIGHT_RATE * _size(one)} for one in _weights(tuned)]
-    optimizer, losses = torch.optim.Adam(groups), list[float]()
-    with torch.enable_grad():
-        for update, images in enumerate(batches):
-            for group in optimizer.param_groups:
-                group["lr"] = group["rate"] * _schedule(update, updates)
-            loss = _loss(ann, tuned, logs, images, levels)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if _finite(optimizer):
-                optimizer.step()
-            losses.append(loss.item())
+    groups = [{"params": list(logs.values()), "lr": THRESHOLD_RATE}]
+    groups += [{"params": [one], "lr": WEIGHT_RATE * size(one)} for one in _weights(tuned)]
+    course = Course(torch.optim.Adam(groups), updates, min(0.5, WARM_UP / max(updates, 1)))
+    course.run(batches, lambda images: _loss(ann, tuned, logs, images, levels))
     for parameter in tuned.graph_module.parameters():
         parameter.requires_grad_(False)
-    shares = tuple(loss / max(losses[0], 1e-12) for loss in losses)
+    shares = tuple(loss / max(course.losses[0], 1e-12) for loss in course.losses)
     return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, shares)
 
 
@@ -173,22 +164,3 @@ def _weights(program: Program) -> list[nn.Parameter]:
     for parameter in found.values():
         parameter.requires_grad_()
     return list(found.values())
-
-
-def _finite(optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether all gradients are finite: a root of an activation in levels, which may be 0, has none there."""
-    return all(
-        one.grad is None or bool(one.grad.isfinite().all())
-        for group in optimizer.param_groups
-        for one in group["params"]
-    )
-
-
-def _size(parameter: Tensor) -> float:
-    """Return the root mean square."""
-    return float(parameter.detach().square().mean().sqrt().clamp(min=1e-6))
-
-
-def _schedule(update: int, updates: int) -> float:
-    """Return the share of the full step: it rises for some updates, then falls as a cosine."""
-    return min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * update / max(updates, 1)))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.choices import Gradient
+from seenn_convert.training.loop import Course
 
 IMAGES, WARM_UP = 256, 0.1
 """Images in an update, and the share of the updates in which the learning rate rises."""
@@ -68,23 +69,26 @@ def train_heads(
     nn.init.zeros_(last.weight)  # every exit is as likely at first
     nn.init.zeros_(last.bias)
     parameters = [*body.parameters(), *last.parameters()]
-    updates = training.epochs * math.ceil(images / IMAGES)
+    an_epoch = math.ceil(images / IMAGES)
     optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate((step + 1) / (updates + 1)))
     generator = torch.Generator().manual_seed(training.seed)
     by_image, weights = losses.permute(2, 0, 1).contiguous(), weights / weights.mean()
-    with torch.enable_grad():
-        body.requires_grad_(True)
-        for _ in range(training.epochs):
-            for chosen in torch.split(torch.randperm(images, generator=generator), IMAGES):
-                plan = last(body(features[chosen])).unflatten(1, (settings, timesteps))
-                loss = _loss(plan, by_image[chosen], weights[chosen], training, generator)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-            if progress is not None:
-                progress(1)
+
+    def loss_of(chosen: Tensor) -> Tensor:
+        plan = last(body(features[chosen])).unflatten(1, (settings, timesteps))
+        return _loss(plan, by_image[chosen], weights[chosen], training, generator)
+
+    def behind(done: int) -> None:
+        if progress is not None and done % an_epoch == 0:
+            progress(1)
+
+    body.requires_grad_(True)
+    batches = (
+        chosen
+        for _ in range(training.epochs)
+        for chosen in torch.split(torch.randperm(images, generator=generator), IMAGES)
+    )
+    Course(optimizer, training.epochs * an_epoch, WARM_UP).run(batches, loss_of, behind)
     return list(body.eval().requires_grad_(False)), _apart(last, settings, timesteps)
 
 
@@ -134,11 +138,6 @@ def _loss(plan: Tensor, losses: Tensor, weights: Tensor, training: Training, gen
     if training.gradient == "exact":
         return expected_loss(plan, losses, weights) - bonus
     return sampled_loss(plan, losses, weights, generator) - bonus
-
-
-def _rate(done: float) -> float:
-    """Return the learning rate as a share of the largest one, after a share ``done`` of the updates."""
-    return done / WARM_UP if done < WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
 def _apart(last: nn.Linear, settings: int, timesteps: int) -> list[nn.Linear]:
