@@ -21,6 +21,7 @@ WIDTH = 100
 GROUPS = {
     "Convert": (
         "convert", "recalibrate", "Options", "ExitTarget", "ExitScore", "Certify", "attach_policy", "PolicyOptions",
+        "finetune", "FinetuneOptions",
     ),
     "Data": ("open_dataset", "Preprocessing", "as_samples", "Samples", "Dataset"),
     "Run": ("load", "SpikingModel", "run_early_exit", "ExitTrace", "predict", "Prediction"),

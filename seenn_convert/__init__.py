@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate
     from seenn_convert.workflows.explore.run import explore
+    from seenn_convert.workflows.finetune.options import FinetuneOptions
+    from seenn_convert.workflows.finetune.run import finetune
     from seenn_convert.workflows.predict import Prediction, predict
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ _HOMES = {
     "ExitScore": "ir.scores",
     "ExitTarget": "exits.thresholds",
     "ExitTrace": "runtime.early_exit",
+    "FinetuneOptions": "workflows.finetune.options",
     "Options": "workflows.convert.options",
     "PolicyOptions": "workflows.add_planner.options",
     "Prediction": "workflows.predict",
@@ -53,6 +56,7 @@ _HOMES = {
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
     "explore": "workflows.explore.run",
+    "finetune": "workflows.finetune.run",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
     "open_dataset": "data",
@@ -70,6 +74,7 @@ __all__ = [
     "ExitScore",
     "ExitTarget",
     "ExitTrace",
+    "FinetuneOptions",
     "Options",
     "PolicyOptions",
     "Prediction",
@@ -84,6 +89,7 @@ __all__ = [
     "convert",
     "evaluate",
     "explore",
+    "finetune",
     "load",
     "load_artifact",
     "open_dataset",

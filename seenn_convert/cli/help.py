@@ -17,11 +17,13 @@ GROUPS = {
     "Network": "neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
+    "Training": "minutes epochs objective labels held-out learning-rate mirror precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
     "Run": "batch-size device seed report figures json debug help",
 }
-"""Group -> its options, in the order in which they are listed; an option that is in none is listed last."""
+"""Group -> its options, in the order in which they are listed; an option that is in none is listed last, and one of two
+groups in that of which the command has more."""
 
 
 class GroupedCommand(click.Command):
@@ -57,10 +59,8 @@ class GroupedCommand(click.Command):
         """Write the options of each group that has any."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         records = {long_name(option): option.get_help_record(ctx) for option in options}
-        groups = {title: names.split() for title, names in GROUPS.items()}
-        grouped = {name for names in groups.values() for name in names}
-        for title, names in {**groups, "Other": [name for name in records if name not in grouped]}.items():
-            shown = [record for name in names if (record := records.get(name)) is not None]
+        for title, names in _grouped(list(records)).items():
+            shown = [record for name in names if (record := records[name]) is not None]
             if shown:
                 with formatter.section(title):
                     formatter.write_dl(shown)
@@ -69,6 +69,15 @@ class GroupedCommand(click.Command):
 def long_name(option: click.Option) -> str:
     """Return the name of an option without its dashes, the first long one where there are several."""
     return next(name for name in option.opts if name.startswith("--")).removeprefix("--")
+
+
+def _grouped(options: Sequence[str]) -> dict[str, list[str]]:
+    """Return the group of each of the options of a command, each option once."""
+    groups = {title: [name for name in names.split() if name in options] for title, names in GROUPS.items()}
+    best = {name: max(groups, key=lambda title: (name in groups[title]) * len(groups[title])) for name in options}
+    known = {name for names in groups.values() for name in names}
+    found = {title: [name for name in names if best[name] == title] for title, names in groups.items()}
+    return {**found, "Other": [name for name in options if name not in known]}
 
 
 def _is_number(word: str) -> bool:
