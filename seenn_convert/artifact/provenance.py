@@ -41,17 +41,22 @@ def used_data(data: Samples) -> UsedData:
 
 
 def reused(
-    calibration: UsedData | None, policy: UsedData | None, data: UsedData, validation: UsedData | None = None
+    calibration: UsedData | None,
+    policy: UsedData | None,
+    data: UsedData,
+    validation: UsedData | None = None,
+    finetuning: UsedData | None = None,
 ) -> list[Caution]:
     """Return a warning for each use that images of ``data`` were put to before.
 
-    They may have been the ``calibration`` or ``validation`` images, or those of a ``policy`` head, as far as these are
-    known.
+    They may have been the ``calibration`` or ``validation`` images, those of a ``policy`` head, or those of
+    ``finetuning``, as far as these are known.
     """
     uses: tuple[tuple[WarningCode, UsedData | None, str], ...] = (
         ("calibration_images", calibration, "calibration images"),
         ("validation_images", validation, "exit images"),
         ("policy_images", policy, "images of the policy head"),
+        ("finetuning_images", finetuning, "images that trained the network"),
     )
     return [
         Caution(code, _reused_words(data, known, name))

@@ -12,6 +12,7 @@ from seenn_convert.progress import silent
 if TYPE_CHECKING:
     from seenn_convert.artifact.schema.conversion import CalibrationFacts, ExitFacts, GradedDepthwise
     from seenn_convert.artifact.schema.evaluation import Evaluation
+    from seenn_convert.artifact.schema.finetuning import FinetuneFacts
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
     from seenn_convert.exits.certificates.certificate import Certificate
@@ -70,6 +71,7 @@ def conversion_text(report: "Report") -> str:
         *([f"analog front: {plain(front_words(front))}"] if front.asked != "none" else []),
         *([f"{skips} skip connections carry graded values to sums, by additions alone"] if skips else []),
         *depthwise_lines(conversion.graded_depthwise),
+        *finetuning_lines(conversion.finetuning),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
         f"average, {_expected(conversion.exit)}",
     ]
@@ -89,6 +91,16 @@ def depthwise_lines(found: "GradedDepthwise | None") -> list[str]:
     from seenn_convert.report.numbers import plain
 
     return [plain(depthwise_words(found))]
+
+
+def finetuning_lines(found: "FinetuneFacts | None") -> list[str]:
+    """Return how the network was trained through time and what that gained; nothing if it was not."""
+    if found is None:
+        return []
+    from seenn_convert.report.narrative.finetuning import finetuning_words, gained_words
+    from seenn_convert.report.numbers import plain
+
+    return [f"fine-tuned: {plain(finetuning_words(found))}", plain(gained_words(found))]
 
 
 def drawn_lines(data: "CalibrationFacts") -> list[str]:

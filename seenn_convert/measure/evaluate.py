@@ -121,7 +121,7 @@ def measure(
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
     known = _known(artifact) if ann is artifact.ann else Answers()
     origin = artifact.provenance
-    again = reused(origin.calibration, origin.policy, used, origin.validation)
+    again = reused(origin.calibration, origin.policy, used, origin.validation, origin.finetuning)
     answers = Answers(here, ann_confidence(seen.ann_logits, labels))
     gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
     reason = likely_reason(gap, found.exit_drift, answers.otherwise_sure(known))

@@ -15,7 +15,7 @@ from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.report import comparison as comparing
 from seenn_convert.report import examples, exploration, headline, layers, numbers, tables
-from seenn_convert.report.narrative import certificate, depthwise, diagnosis, exits, front, timing, verdicts
+from seenn_convert.report.narrative import certificate, depthwise, diagnosis, exits, finetuning, front, timing, verdicts
 from seenn_convert.report.narrative import exploration as exploring
 from seenn_convert.report.plots.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from seenn_convert.report.plots.comparison import comparison_plots, reliability_timestep
@@ -29,7 +29,8 @@ FILTERS = (
     depthwise.depthwise_words, diagnosis.diagnosis_words, examples.class_name, examples.is_small,
     exits.calibration_words, exits.exit_rule, exits.exit_words, exits.held_out_words, exits.policy_head_words,
     exits.spike_words, exits.target_words, exploration.frontier_table, exploration.other_settings_table,
-    exploring.kept_words, exploring.tried_words, front.front_words, front.spiking_words, headline.tiles,
+    exploring.kept_words, exploring.tried_words, finetuning.finetuning_words, finetuning.gained_words,
+    front.front_words, front.spiking_words, headline.tiles,
     layers.activity_table, layers.error_table, numbers.number, numbers.percent, numbers.plural, numbers.significant,
     placed_labels, reliability_timestep, report_plots, tables.cost_table, tables.exit_table, tables.front_table,
     tables.operator_table, tables.pass_table, timing.timing_words, verdicts.measured_words, verdicts.shown_words,

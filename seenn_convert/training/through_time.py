@@ -65,6 +65,7 @@ class Training:
         shares: ``(T,)`` what each prefix counts now.
         best: The parameters that judged best so far, and how well.
         history: What each look at the held-out images showed.
+        seconds: How long it has taken.
     """
 
     network: Unrolled
@@ -73,6 +74,7 @@ class Training:
     best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, network: Unrolled, updates: int, rate: float, shares: Tensor) -> "Training":
@@ -82,7 +84,9 @@ class Training:
 
     def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
         """Note what held-out images show now; the parameters are kept if they are the best so far."""
-        self.history.append({"update": self.course.done, "score": score, **facts})
+        losses = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
+        loss = sum(losses) / len(losses) if losses else None
+        self.history.append({"update": self.course.done, "loss": loss, "score": score, **facts})
         if score > self.best_score:
             self.best_score = score
             self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -97,7 +101,7 @@ class Training:
         """Return all that a training that goes on needs."""
         return {
             "network": self.network.state_dict(), "course": self.course.to_save(), "shares": self.shares,
-            "best": self.best, "best_score": self.best_score, "history": self.history,
+            "best": self.best, "best_score": self.best_score, "history": self.history, "seconds": self.seconds,
         }  # fmt: skip
 
     def go_on(self, saved: Mapping[str, Any]) -> None:
@@ -105,4 +109,10 @@ class Training:
         self.network.load_state_dict(saved["network"])
         self.course.go_on(saved["course"])
         self.shares, self.best, self.best_score = saved["shares"], saved["best"], saved["best_score"]
-        self.history = list(saved["history"])
+        self.history, self.seconds = list(saved["history"]), saved["seconds"]
+
+    @property
+    def kept(self) -> int:
+        """Which of the looks is that of the parameters that are kept: the first of the best."""
+        scores = [look["score"] for look in self.history]
+        return scores.index(max(scores))

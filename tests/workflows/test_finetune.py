@@ -8,11 +8,14 @@ import small_artifacts as small
 import torch
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
+from seenn_convert.cli.console import conversion_text
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.report.render import report_page
 from seenn_convert.training.through_time import Training
 from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.run import convert
+from seenn_convert.workflows.convert.run import convert, recalibrate
+from seenn_convert.workflows.evaluate import evaluate
 from seenn_convert.workflows.finetune.options import FinetuneOptions
 from seenn_convert.workflows.finetune.run import finetune
 
@@ -45,6 +48,34 @@ def test_the_result_is_an_artifact_like_any_other(tmp_path: Path) -> None:
     tuned().save(tmp_path / "tuned")
     again = load_artifact(tmp_path / "tuned")
     assert again.timesteps == 4
+    assert agreement_at_first(again) == agreement_at_first(tuned())
+
+
+def test_the_report_says_what_was_trained_and_what_that_gained(tmp_path: Path) -> None:
+    facts = tuned().report.conversion.finetuning
+    assert facts is not None
+    assert (facts.images, facts.judging_images, facts.updates) == (448, 32, 4 * (448 // 32))
+    first, kept = facts.looks[0], facts.looks[facts.kept]
+    assert (first.update, first.loss) == (0, None) and kept.score == max(look.score for look in facts.looks)
+    assert facts.looks[-1].loss < facts.looks[1].loss
+    assert facts.left_out == 0 and 0 < facts.minutes < 5
+    page = report_page(tuned().report)
+    assert "56 updates of 32 images" in page and "<h3>Fine-tuning</h3>" in page and "Accuracy over the updates" in page
+    said = conversion_text(tuned().report)
+    assert f"{100 * first.accuracy_at[0]:.1f}% to {100 * kept.accuracy_at[0]:.1f}% at t = 1" in said
+
+
+def test_images_that_trained_the_network_judge_nothing() -> None:
+    found = evaluate(tuned(), small.dataset(512, 7).take(40))
+    assert "finetuning_images" in [warning.code for warning in found.warnings]
+    assert "finetuning_images" not in [warning.code for warning in evaluate(tuned(), small.dataset(40, 99)).warnings]
+
+
+def test_exits_can_be_fitted_again_and_thresholds_cannot() -> None:
+    with pytest.raises(InputError, match="fine-tuned, which calibrating it again would undo"):
+        recalibrate(tuned(), small.dataset())
+    again = recalibrate(tuned(), exit_data=small.dataset(80, 21))
+    assert again.report.conversion.finetuning == tuned().report.conversion.finetuning
     assert agreement_at_first(again) == agreement_at_first(tuned())
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from seenn_convert.analysis.coverage import CallSite
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.exploration import Exploration
+from seenn_convert.artifact.schema.finetuning import FinetuneFacts
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
@@ -310,6 +311,7 @@ class Conversion:
         certificate: What early exit costs at most; None if nothing was certified.
         energy: Estimated nanojoules per image on held-out images; None if unknown.
         exploration: What other settings would give, if several were tried.
+        finetuning: How the network was trained through time, if it was.
         dead_channels: Activation -> channels that no calibration image activated.
         warnings: For the reader.
         notes: What a reader should know and need not worry about.
@@ -333,6 +335,7 @@ class Conversion:
     certificate: Certificate | None = None
     energy: ThreeRuns | None = None
     exploration: Exploration | None = None
+    finetuning: FinetuneFacts | None = None
     dead_channels: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[Caution, ...] = ()
     notes: tuple[Caution, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from seenn_convert.artifact.schema.finetuning import FinetuneOrigin
 from seenn_convert.artifact.schema.shared import Environment, UsedData
 from seenn_convert.calibration.calibration import Calibration
 
@@ -51,6 +52,7 @@ class Provenance:
         calibration: The calibration data and the thresholds.
         validation: The data to which the exits were fitted, if it was not the calibration data.
         policy: The data of the policy head, if one was attached.
+        finetuning: The images that trained the network through time, if any did.
         options: ``Options.to_json()`` of the conversion.
         environment: Where it was converted.
     """
@@ -59,5 +61,6 @@ class Provenance:
     calibration: CalibrationOrigin | None = None
     validation: UsedData | None = None
     policy: PolicyOrigin | None = None
+    finetuning: FinetuneOrigin | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Environment | None = None

@@ -47,6 +47,7 @@ WarningCode = Literal[
     "calibration_images",
     "validation_images",
     "policy_images",
+    "finetuning_images",
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",

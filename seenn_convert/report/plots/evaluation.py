@@ -13,6 +13,7 @@ from seenn_convert.report.plots.axes import (
     vertical_axis,
 )
 from seenn_convert.report.plots.exploration import exploration_plot
+from seenn_convert.report.plots.finetuning import finetuning_plot
 from seenn_convert.report.plots.front import front_plot
 from seenn_convert.report.plots.plot import Plot, Point, Series, ann_line
 
@@ -32,6 +33,8 @@ def report_plots(report: Report) -> dict[str, Plot]:
         plots.append(temperature_plot([Point(t, value) for t, value in enumerate(temperatures, 1)]))
     if conversion is not None and conversion.front.tried:
         plots.append(front_plot(conversion.front))
+    if conversion is not None and conversion.finetuning is not None:
+        plots.append(finetuning_plot(conversion.finetuning))
     return {plot.name: plot for plot in plots}
 
 

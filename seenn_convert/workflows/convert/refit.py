@@ -129,7 +129,9 @@ def _report(
         warnings=(*doubts, *head_gone(artifact)),
     )  # fmt: skip
     before = artifact.report.conversion
-    conversion = conversion if before is None else replace(conversion, passes=before.passes, front=before.front)
+    conversion = conversion if before is None else replace(
+        conversion, passes=before.passes, front=before.front, finetuning=before.finetuning
+    )
     known = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
     return Report(model=known, conversion=conversion, environment=environment())
 

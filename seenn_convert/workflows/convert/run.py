@@ -20,6 +20,7 @@ from seenn_convert.data.checks import (
 )
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
+from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
@@ -236,6 +237,11 @@ def recalibrate(
     known = Known.of(ann_accuracy, exit_data, validation_data)
     if data is None:
         return refit_exits(artifact, options, known, progress)
+    if artifact.provenance.finetuning is not None:
+        raise InputError(
+            "the network was fine-tuned, which calibrating it again would undo; give images for the exits alone "
+            "(--exit-data, exit_data), or calibrate the artifact that it was fine-tuned from"
+        )
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.ann.input_shape)
     check_data(artifact.ann, data)
     if artifact.class_names is not None:

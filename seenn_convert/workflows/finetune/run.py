@@ -13,6 +13,8 @@ from torch import Tensor
 from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import sha256_of_json
+from seenn_convert.artifact.provenance import environment, used_data
+from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.fingerprint import not_among
@@ -107,14 +109,21 @@ def finetune(
             f"-T {timesteps} first"
         )
     images = _divided(artifact, data, options, exit_data is None)
-    training = _trained(artifact, images, replace(options, timesteps=timesteps), progress, state)
+    training, ann_right = _trained(artifact, images, replace(options, timesteps=timesteps), progress, state)
     changed = {**artifact.provenance.options, "timesteps": timesteps}
+    origin = FinetuneOrigin(
+        **vars(used_data(data)), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
+    )
+    conversion = artifact.report.conversion
+    if conversion is not None:
+        conversion = replace(conversion, finetuning=_facts(training, images, options, ann_right))
     fresh = replace(
         artifact,
         snn=training.settled(),
         timesteps=timesteps,
         policy=FixedPolicy(timesteps),
-        provenance=replace(artifact.provenance, options=changed, policy=None),
+        provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
+        report=replace(artifact.report, conversion=conversion, evaluation=None),
     )
     exits = data.subset(images.exits) if exit_data is None else exit_data
     return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
@@ -141,8 +150,8 @@ def _divided(artifact: Artifact, data: Samples, options: FinetuneOptions, fit_ex
 
 def _trained(
     artifact: Artifact, images: _Images, options: FinetuneOptions, progress: Progress, state: Path | str | None
-) -> Training:
-    """Return the training at its end."""
+) -> tuple[Training, float]:
+    """Return the training at its end, and the share of the judging images that the ANN gets right."""
     assert options.timesteps is not None
     network = Unrolled(artifact.snn).to(options.device)
     judge = _Judge(artifact, images, options)
@@ -157,8 +166,10 @@ def _trained(
     counter = Counter(progress, "training", course.updates)
     counter.add(course.done)
     looks = {max(1, round(course.updates * n / LOOKS)) for n in range(1, LOOKS + 1)}
+    begun = time.perf_counter() - training.seconds
 
     def behind(done: int) -> None:
+        training.seconds = time.perf_counter() - begun
         if done in looks:
             training.looked(**judge(network))
         if file is not None and (done in looks or done % KEPT_EVERY == 0):
@@ -167,7 +178,25 @@ def _trained(
 
     batches = _batches(images, options, course.done)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
-    return training
+    return training, judge.ann_right
+
+
+def _facts(training: Training, images: _Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
+    course = training.course
+    return FinetuneFacts(
+        objective=options.objective,
+        labelled=options.use_labels and images.data.labels is not None,
+        images=len(images.training),
+        judging_images=len(images.judging),
+        updates=course.done,
+        batch_size=min(options.batch_size, len(images.training)),
+        learning_rate=options.learning_rate,
+        left_out=course.left_out,
+        minutes=training.seconds / 60,
+        ann_accuracy=ann_right,
+        looks=tuple(Look(**{**look, "accuracy_at": tuple(look["accuracy_at"])}) for look in training.history),
+        kept=training.kept,
+    )
 
 
 def _begun(
@@ -230,6 +259,8 @@ class _Judge:
         with torch.no_grad():
             self.ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), silent)
         self.labels = data.labels if options.use_labels else None
+        answers = self.ann_logits.argmax(dim=-1)
+        self.ann_right = float((answers == (answers if self.labels is None else self.labels)).double().mean())
         self.score = next(one.score for one in artifact.snn.graph_module.modules() if isinstance(one, ExitProbe))
 
     def readouts(self, network: Unrolled) -> Readouts:
