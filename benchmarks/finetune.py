@@ -1,0 +1,140 @@
+"""Fine-tune converted networks on their training images, and write how far they stay below the ANN on test images.
+
+Run: ``python benchmarks/finetune.py NAME=MODEL ... --run signed --run multilevel --training-data DATA --test-data DATA
+--mean A,B,C --std A,B,C --minutes 90 --output benchmarks/results/finetune``.
+
+Each network is converted with each type of neurons and fine-tuned, and both are judged on the same test images. Some of
+the training images train nothing: they say which state is kept, and fit the exits; with ``--exit-images`` so many of
+the test images do that, and then judge nothing. A run is ``NEURON`` or ``NEURON:OBJECTIVE``. Rows are kept one by one,
+and a training that was cut off goes on. The minutes are of the clock, with ``--threads`` threads.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import measuring
+import torch
+
+import seenn_convert as sc
+from seenn_convert.exits.readouts import Readouts, collect_readouts
+from seenn_convert.measure.ann import run_ann
+from seenn_convert.measure.intervals import points_lost
+from seenn_convert.runtime.memory import keep_pages
+from seenn_convert.runtime.policies import exit_steps
+
+SHOWN = (1, 2, 4)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option(
+    "--run", "runs", multiple=True, default=("signed",), show_default=True, help="NEURON or NEURON:OBJECTIVE."
+)
+@click.option("--training-data", type=click.Path(path_type=Path), required=True)
+@click.option("--test-data", type=click.Path(path_type=Path), required=True)
+@click.option("--test-images", type=int, default=5000, show_default=True)
+@click.option("--exit-images", type=int, default=0, help="Of the test images: they fit the exits and judge nothing.")
+@click.option("--mean", type=measuring.NUMBERS)
+@click.option("--std", type=measuring.NUMBERS)
+@click.option("--timesteps", type=int, default=4, show_default=True)
+@click.option("--minutes", type=float, default=90.0, show_default=True)
+@click.option("--no-labels", is_flag=True)
+@click.option("--threads", type=int, default=2, show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for artifacts.")
+@measuring.output_option
+def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: Any) -> None:
+    """Fine-tune MODELS, each as NAME=FILE, in every run."""
+    keep_pages()
+    torch.set_num_threads(given["threads"])
+    given["work"].mkdir(parents=True, exist_ok=True)
+    rows = measuring.rows_in(output)
+    for name, model in measuring.named(models):
+        for run in runs:
+            key = {"network": name, "run": run, "labels": not given["no_labels"], "minutes": given["minutes"]}
+            if not any(all(row[word] == value for word, value in key.items()) for row in rows):
+                rows.append({**key, **_measured(name, model, run, given)})
+                measuring.save(output, {"rows": rows}, _table(rows))
+                click.echo(_table(rows[-1:]))
+    click.echo(_table(rows))
+
+
+def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
+    neuron, _, objective = run.partition(":")
+    preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
+    training, test = (sc.open_dataset(given[f"{which}_data"], preprocessing) for which in ("training", "test"))
+    exits, test = _divided(test.take(given["test_images"]), given["exit_images"])
+    options = sc.FinetuneOptions(
+        minutes=given["minutes"],
+        use_labels=not given["no_labels"],
+        objective=objective or "prefixes",  # type: ignore[arg-type]
+    )
+    start = time.perf_counter()
+    converted = sc.convert(model, training, sc.Options(timesteps=given["timesteps"], neuron=neuron), exit_data=exits)
+    seconds = time.perf_counter() - start
+    state = given["work"] / f"{name}-{run.replace(':', '-')}-{given['minutes']:g}.training.pt"
+    tuned = sc.finetune(converted, training, options, exit_data=exits, state=state)
+    tuned.save(given["work"] / state.name.removesuffix(".training.pt"))
+    state.unlink(missing_ok=True)
+    conversion = tuned.report.conversion
+    assert conversion is not None and conversion.finetuning is not None
+    return {
+        "timesteps": given["timesteps"],
+        "convert_seconds": seconds,
+        "trained_minutes": conversion.finetuning.minutes,
+        "updates": conversion.finetuning.updates,
+        "images_trained": conversion.finetuning.updates * conversion.finetuning.batch_size,
+        "looks": [[look.update, *look.accuracy_at] for look in conversion.finetuning.looks],
+        "before": _judged(converted, test),
+        "after": _judged(tuned, test),
+        "test_images": len(test),
+    }
+
+
+def _divided(test: sc.Dataset, count: int) -> tuple[sc.Dataset | None, sc.Dataset]:
+    """Return images that fit the exits, None if there are none, and those that judge."""
+    if count == 0:
+        return None, test
+    exits = test.take(count, seed=1)
+    taken = set(exits.indices)
+    return exits, test.subset([place for place, index in enumerate(test.indices) if index not in taken])
+
+
+def _judged(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
+    """Return points below the ANN at each timestep and with early exit, the latter with half of its 95 % interval."""
+    with torch.no_grad():
+        ann_logits = run_ann(artifact.ann, test, 256)
+        images = (image for image, _ in test.batches(128))
+        seen: Readouts = collect_readouts(artifact.model(), images, ann_logits, test.labels)
+    steps = exit_steps(artifact.policy, seen.scores, None)
+    ann = seen.ann_answers == test.labels
+    lost, half = points_lost(ann, seen.answers(steps) == test.labels)
+    return {
+        "ann_accuracy": float(ann.double().mean()),
+        "lost_at": {str(t): points_lost(ann, seen.right[t - 1])[0] for t in SHOWN if t <= seen.timesteps},
+        "early_exit": {"lost": lost, "half": half, "timesteps": float(steps.double().mean())},
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = (
+        "network", "run", "labels", "minutes", "images trained", "ANN", "", *(f"points lost at t={t}" for t in SHOWN),
+        "early exit: points lost", "timesteps",
+    )  # fmt: skip
+    return measuring.table(head, [_cells(row, when) for row in rows for when in ("before", "after")])
+
+
+def _cells(row: dict[str, Any], when: str) -> list[object]:
+    found, early = row[when], row[when]["early_exit"]
+    return [
+        row["network"], row["run"], "yes" if row["labels"] else "no", f"{row['trained_minutes']:.0f}",
+        f"{row['images_trained']:,}", f"{found['ann_accuracy']:.1%}", when,
+        *(f"{found['lost_at'].get(str(t), math.nan):.2f}" for t in SHOWN),
+        f"{early['lost']:.2f} ± {early['half']:.2f}", f"{early['timesteps']:.2f}",
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
