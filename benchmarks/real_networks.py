@@ -48,7 +48,8 @@ def main(output: Path, only: tuple[str, ...], work: Path, imagenet: Path | None,
     rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     done = {row["run"] for row in rows}
     wanted = [] if write else [(network, run) for network, run in _runs(only) if run not in done]
-    ready = {network: network.made(Given(work.resolve(), imagenet)) for network, _ in wanted}
+    networks = dict.fromkeys(network for network, _ in wanted)
+    ready = {network: network.made(Given(work.resolve(), imagenet)) for network in networks}
     failed: dict[str, str] = {}
     for network, run in wanted:
         try:

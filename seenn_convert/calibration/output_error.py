@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from seenn_convert.calibration.timestep_bias import ROUGH_TRIES, Form, fit_timestep_bias
+from seenn_convert.calibration.timestep_bias import Form, fit_timestep_bias
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state, rows_together
 from seenn_convert.neurons.types import NeuronType
@@ -89,11 +89,10 @@ def output_errors(
         snn, wanted = run_passes(tuned, spiking_passes(tuned, v_thresholds, neuron_type)), ann(images)
         if correction == "timestep":
             means = _MeanLogits(marks)
-            fit_timestep_bias(ann, snn, timesteps, [images], observers=[means.add], tries=ROUGH_TRIES)
+            fit_timestep_bias(ann, snn, timesteps, [images], observers=[means.add])
             return means.errors(wanted, measure)
         if correction is not None:
-            biases = fit_timestep_bias(ann, snn, timesteps, [images], correction, tries=ROUGH_TRIES)
-            snn = run_passes(snn, [InsertTimestepBias(biases)])
+            snn = run_passes(snn, [InsertTimestepBias(fit_timestep_bias(ann, snn, timesteps, [images], correction))])
         return prefix_errors(snn, images, wanted, marks, measure)
 
 

@@ -15,8 +15,8 @@ from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
 TRIES, ROUGH_TRIES, RATE = 8, 4, 0.8
-"""How often a bias moves at each timestep of a run, how often where runs are only compared, and by which share of what
-is left of the gap."""
+"""How often a bias moves at each timestep of a run, how often where rough biases will do, and by which share of
+what is left of the gap."""
 
 MEAN_OF = (1024, 8192)
 """Fewest and most values that a mean is taken of: where more share a threshold, a bias is found on some of them."""

@@ -34,8 +34,9 @@ TIMED_SECONDS, TIMED_IMAGES, TIMED_SHARE = 10.0, 256, 0.1
 """All timesteps run once more, without counting, to be timed: on images up to this number and this share of all, in
 whole batches, at least one, and no more of them once they have taken this long."""
 
-LAYER_IMAGES, LAYER_NUMBERS = 64, 2**26
-"""Images that the table of layers is about, and numbers of their sums that are kept at once: 256 MB."""
+LAYER_IMAGES, LAYER_STATE, LAYER_NUMBERS = (8, 64), 2**27, 2**26
+"""Fewest and most images that the table of layers is about, numbers of state of all of them where the bounds allow it,
+and numbers of their sums that are kept at once: 256 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,9 @@ class _Batches:
         self.ann, self.model, self.data, self.rows = ann, model, data, rows
         self.table = LayerTable(own_ann, model)
         self.tally = Tally(model, self.table.watch)
-        self.of_layers = frozenset(drawn(len(data), data.labels, LAYER_IMAGES))
+        fewest, most = LAYER_IMAGES
+        of_layers = max(fewest, min(most, LAYER_STATE // numbers_in_a_row(model.program)))
+        self.of_layers = frozenset(drawn(len(data), data.labels, of_layers))
         self.most_of_layers = max(1, LAYER_NUMBERS // numbers_in_a_row(model.program))
         self.ann_logits: list[Tensor] = []
         self.readouts: list[Readouts] = []

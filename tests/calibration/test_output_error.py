@@ -15,7 +15,7 @@ from seenn_convert.calibration.output_error import (
     prefix_errors,
     relative_distance,
 )
-from seenn_convert.calibration.timestep_bias import ROUGH_TRIES, fit_timestep_bias
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.types import Tracking
 from seenn_convert.passes.base import run_passes
@@ -56,7 +56,7 @@ def test_biases_are_judged_in_the_run_that_finds_them() -> None:
     ann, thresholds = small.ann_program(), small.calibration().v_thresholds()
     found = output_errors(ann, ann, thresholds, Tracking(4), 8, IMAGES, "timestep")
     snn = run_passes(ann, spiking_passes(ann, thresholds, Tracking(4)))
-    biased = run_passes(snn, [InsertTimestepBias(fit_timestep_bias(ann, snn, 8, [IMAGES], tries=ROUGH_TRIES))])
+    biased = run_passes(snn, [InsertTimestepBias(fit_timestep_bias(ann, snn, 8, [IMAGES]))])
     with torch.no_grad():
         assert found == pytest.approx(prefix_errors(biased, IMAGES, ann(IMAGES), (2, 4, 8)))
 

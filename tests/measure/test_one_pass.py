@@ -9,6 +9,7 @@ import torch
 
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import InputError
+from seenn_convert.ir.state import numbers_in_a_row
 from seenn_convert.measure import one_pass
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.costs import run_counted
@@ -50,6 +51,16 @@ def test_the_table_of_layers_is_that_of_a_draw_by_class_whatever_the_batches() -
     few = next(DATA.take(64).batches(64))[0]
     with torch.no_grad():
         assert seen().layers == layer_rows(small.ann_program(), model(), few)
+
+
+def test_the_table_of_layers_is_about_few_images_if_their_state_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_pass, "LAYER_STATE", 20 * numbers_in_a_row(model().program))
+    few = next(DATA.take(20).batches(20))[0]
+    with torch.no_grad():
+        assert seen().layers == layer_rows(small.ann_program(), model(), few)
+    monkeypatch.setattr(one_pass, "LAYER_STATE", 1)
+    with torch.no_grad():
+        assert seen().layers == layer_rows(small.ann_program(), model(), next(DATA.take(8).batches(8))[0])
 
 
 def test_each_image_is_read_once_but_for_one_that_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:

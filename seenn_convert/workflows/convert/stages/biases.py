@@ -11,7 +11,7 @@ from seenn_convert.passes.insert_timestep_bias import InsertTimestepBias
 from seenn_convert.passes.shift_initial_potential import ShiftInitialPotential
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS, Session
 
-BIAS_IMAGES = (48, 128)
+BIAS_IMAGES = (48, 256)
 """Fewest and most images that biases are fitted to."""
 
 BIAS_WORK = 3e11
