@@ -19,9 +19,6 @@ THRESHOLD_RATE, WEIGHT_RATE = 0.01, 0.003
 ACTIVATION_WEIGHT = 0.5
 """What the relative squared error of the activations counts against the divergence of the answers."""
 
-SMALLEST_SIDE = 16
-"""Pictures with a shorter side are not moved."""
-
 WARM_UP = 20
 """Updates until the steps have their full size."""
 
@@ -92,22 +89,6 @@ def reconstruct(
         parameter.requires_grad_(False)
     shares = tuple(loss / max(course.losses[0], 1e-12) for loss in course.losses)
     return Reconstruction(tuned, {name: value.detach().exp() for name, value in logs.items()}, shares)
-
-
-def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Return pictures ``(B, C, H, W)`` moved a little and half the time mirrored; anything else as it is.
-
-    The ANN answers for the moved picture as well, so this only draws more of the same kind from few images.
-    """
-    if images.dim() != 4 or min(images.shape[2:]) < SMALLEST_SIDE:
-        return images
-    if torch.rand((), generator=generator) < 0.5:
-        images = images.flip(-1)
-    height, width = images.shape[2:]
-    most = min(height, width) // 10
-    top, left = (int(torch.randint(0, 2 * most + 1, (), generator=generator)) for _ in range(2))
-    padded = nn.functional.pad(images, (most,) * 4)
-    return padded[:, :, top : top + height, left : left + width].contiguous()
 
 
 def _loss(ann: Program, tuned: Program, logs: Mapping[str, Tensor], images: Tensor, levels: int) -> Tensor:

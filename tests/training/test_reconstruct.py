@@ -14,7 +14,7 @@ from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.neurons.types import Signed
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, encoding_passes
-from seenn_convert.training.reconstruct import SMALLEST_SIDE, Reconstruction, jittered, reconstruct
+from seenn_convert.training.reconstruct import Reconstruction, reconstruct
 
 IMAGES = small.draw(64, 3)[0]
 
@@ -105,14 +105,3 @@ def test_per_layer_thresholds_stay_one_a_layer() -> None:
     thresholds = calibrate(small.ann_program(), [IMAGES], MseRule(), per_channel=False).v_thresholds()
     found = reconstruct(small.ann_program(), thresholds, [IMAGES] * 2, 2, 4)
     assert all(value.shape == () for value in found.v_thresholds.values())
-
-
-def test_pictures_are_moved_and_mirrored_and_anything_else_is_not() -> None:
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand(3, 2, 20, SMALLEST_SIDE + 4) + 1
-    drawn = [jittered(pictures, generator) for _ in range(20)]
-    assert all(one.shape == pictures.shape for one in drawn)
-    assert len({round(float(one.sum()), 2) for one in drawn}) > 3
-    assert any(torch.equal(one[0, 0, 3], pictures[0, 0, 3].flip(-1)) or (one == 0).any() for one in drawn)
-    small_ones, rows = torch.rand(3, 1, 8, 8), torch.rand(3, 20)
-    assert jittered(small_ones, generator) is small_ones and jittered(rows, generator) is rows

@@ -17,8 +17,12 @@ def finetuning_words(facts: FinetuneFacts) -> str:
     followed = FOLLOWED.get(facts.objective, facts.objective)
     return (
         f"{number(facts.updates)} updates of {facts.batch_size} images, {number(facts.images)} in all, in "
-        f"{facts.minutes:.0f} minutes; it followed {followed}"
+        f"{_duration(facts.minutes)}; it followed {followed}"
     )
+
+
+def _duration(minutes: float) -> str:
+    return f"{number(minutes)} minutes" if minutes >= 2 else f"{number(60 * minutes)} s"
 
 
 def gained_words(facts: FinetuneFacts) -> str:

@@ -13,7 +13,8 @@ from seenn_convert.calibration.output_error import divergence, output_errors, ov
 from seenn_convert.calibration.rules import AutoRule
 from seenn_convert.errors import CalibrationDataError
 from seenn_convert.ir.program import Program
-from seenn_convert.training.reconstruct import Reconstruction, jittered, reconstruct
+from seenn_convert.training.augment import augmented
+from seenn_convert.training.reconstruct import Reconstruction, reconstruct
 from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.stages.thresholds import observed, thresholds_by
 
@@ -99,7 +100,7 @@ def _tuned(session: Session, start: Calibration, tuning: Sequence[int]) -> Recon
     updates = _updates(session.ann, len(tuning))
     generator = torch.Generator().manual_seed(options.seed)
     images = session.images("tuning weights", size, session.drawn(tuning, updates * size))
-    moved = (jittered(image, generator) for image in images)
+    moved = (augmented(image, generator, mirror=True) for image in images)
     levels = options.timesteps * options.neuron_type.resolution
     return reconstruct(session.ann, start.v_thresholds(), moved, updates, levels)
 
