@@ -20,6 +20,7 @@ STATE = "training.pt"
 @click.option("--data", type=click.Path(path_type=Path), required=True,
               help="Images to train on, never the test set; the more the better.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the result.")
+@click.option("--teacher", help="ANN to follow: .onnx, .pt2 or package.module:factory [the artifact's own].")
 @click.option("-T", "--timesteps", type=click.IntRange(min=1), help="Longest run of the result [that of ARTIFACT].")
 @click.option("--minutes", type=float, default=30.0, show_default=True, help="How long to train, at most.")
 @click.option("--epochs", type=float, help="How often each image serves, instead of a time.")
@@ -48,6 +49,7 @@ def finetune(
     data: Path,
     output: Path,
     class_names: tuple[str, ...] | None,
+    teacher: str | None,
     exit_data: Path | None,
     as_json: bool,
     **given: Any,
@@ -73,7 +75,9 @@ def finetune(
     dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     state = output.with_name(f"{output.name}.{STATE}")
     with progress_bars() as progress:
-        fresh = training.finetune(old, dataset, options, progress, exit_data=exit_data, state=state)
+        fresh = training.finetune(
+            old, dataset, options, progress, teacher=teacher, exit_data=exit_data, state=state
+        )
         fresh.save(output)
         state.unlink(missing_ok=True)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")

@@ -11,7 +11,7 @@ from seenn_convert.cli.options import Parsed
 
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
-    "Model": "weights input-shape output-name against",
+    "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop class-names exit-data ann-accuracy limit images "
     "calibration-images",
     "Network": "neuron neuron-levels encode skips depthwise front front-budget require-spiking",

@@ -7,15 +7,12 @@ import torch
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.evaluation import Evaluation
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import classes_of, outputs_of
 from seenn_convert.errors import InputError
-from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.evaluate import measure
-from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.sequence import ANN_PASSES
 from seenn_convert.progress import Progress, silent
 from seenn_convert.workflows.convert.inputs import Model
+from seenn_convert.workflows.other_ann import other_ann
 
 
 def evaluate(
@@ -50,23 +47,8 @@ def evaluate(
     if against is None and output_name is not None:
         raise InputError("the output's name is for the model to compare with; name that too (--against model.onnx)")
     artifact = as_artifact(artifact)
-    ann = against if isinstance(against, Program | None) else _other(against, weights, output_name, artifact)
+    advice = "give the model that it was converted from"
+    ann = None if against is None else other_ann(against, artifact, advice, weights, output_name)
     shape = artifact.snn.input_shape
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=shape, labelled=True)
     return measure(artifact, data, batch_size, device, ann, progress)
-
-
-def _other(against: Model, weights: Path | str | None, output_name: str | None, artifact: Artifact) -> Program:
-    source = read_model(against, artifact.snn.input_shape, weights, output_name)
-    if source.program.input_shape != artifact.snn.input_shape:
-        raise InputError(
-            f"{source.name}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "
-            "give the model that it was converted from"
-        )
-    ann, classes = run_passes(source.program, ANN_PASSES), classes_of(artifact.snn)
-    found = outputs_of(ann)
-    if found != classes:
-        raise InputError(
-            f"{source.name}: has {found} classes, the artifact has {classes}; give the model that it was converted from"
-        )
-    return ann

@@ -1,11 +1,13 @@
 """Fine-tuning a converted network: right earlier, the same if it goes on, and nobody judges what it was trained on."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import small_artifacts as small
 import torch
+from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.cli.console import conversion_text
@@ -115,3 +117,20 @@ def test_images_that_calibrated_hold_nothing_out() -> None:
 def test_more_timesteps_than_the_artifact_has_are_refused() -> None:
     with pytest.raises(InputError, match="at most 4 timesteps, got 8"):
         finetune(converted(), small.dataset(512, 7), FinetuneOptions(timesteps=8))
+
+
+def test_another_teacher_is_followed_and_has_to_fit() -> None:
+    """One that gives every image the first class is followed into that."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        one_answer, more_classes = small.SmallNet().eval(), nn.Sequential(nn.Flatten(), nn.Linear(64, 5)).eval()
+    with torch.no_grad():
+        one_answer.head.weight.zero_()
+        one_answer.head.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
+    options = replace(OPTIONS, use_labels=False)
+    found = finetune(converted(), small.dataset(512, 7), options, teacher=one_answer)
+    images = small.draw(64, 11)[0]
+    answers = collect_readouts(found.model(), [images]).predictions[0]
+    assert float((answers == 0).double().mean()) > 0.9
+    with pytest.raises(InputError, match="has 5 classes, the artifact has 3; give a teacher of the same input"):
+        finetune(converted(), small.dataset(512, 7), OPTIONS, teacher=more_classes)

@@ -38,7 +38,7 @@ class FinetuneFacts:
         updates, batch_size, learning_rate: Of the training.
         left_out: Updates without a finite gradient, which changed nothing.
         minutes: How long the training took, all interruptions left out.
-        ann_accuracy: Share of the judging images that the ANN gets right, or 1 without labels.
+        ann_accuracy: Share of the judging images that the ANN gets right that was followed, 1 without labels.
         looks: What the judging images showed, before the first update and on the way.
         kept: Which of the looks is that of the network that was kept.
     """

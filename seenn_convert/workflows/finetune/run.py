@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,40 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import sha256_of_json
 from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
-from seenn_convert.data.fingerprint import not_among
-from seenn_convert.data.samples import Samples
-from seenn_convert.errors import CalibrationDataError, InputError
-from seenn_convert.exits.readouts import Readouts, collect_readouts
-from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.exits.tune import Split, tune_exit
-from seenn_convert.ir.operators.step import ExitProbe
-from seenn_convert.ir.state import rows_together
-from seenn_convert.measure.ann import run_ann
+from seenn_convert.errors import InputError
+from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
-from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.keeping import save_state, saved_state
-from seenn_convert.training.objectives import OBJECTIVES, shares_of
+from seenn_convert.training.objectives import OBJECTIVES
 from seenn_convert.training.order import batches_from
 from seenn_convert.training.through_time import Batch, Teaching, Training
 from seenn_convert.training.unrolled import Unrolled
+from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import options_from_json
 from seenn_convert.workflows.convert.refit import refit_exits
+from seenn_convert.workflows.finetune.images import Images, divided
+from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.other_ann import other_ann
 
 LOOKS = 12
 """How often held-out images are looked at."""
-
-MOST_HELD_OUT = 0.25
-"""Share of the images that is held out at most."""
 
 KEPT_EVERY = 100
 """Updates between two times that the training is written to its file."""
@@ -52,29 +44,13 @@ CHECKED = 3
 """Batches that are timed before the first update, where minutes decide how many updates there are."""
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Which images do what.
-
-    Attributes:
-        data: All of them.
-        training: Positions of those that train.
-        judging: Positions of those that say which state is kept, and how prefixes count.
-        exits: Positions of those that fit the exits; empty where exit images are given.
-    """
-
-    data: Samples
-    training: list[int]
-    judging: list[int]
-    exits: list[int]
-
-
 def finetune(
     artifact: Artifact | Path | str,
     data: SampleData,
     options: FinetuneOptions = FinetuneOptions(),
     progress: Progress = silent,
     *,
+    teacher: Program | Model | None = None,
     exit_data: SampleData | None = None,
     state: Path | str | None = None,
 ) -> Artifact:
@@ -89,6 +65,8 @@ def finetune(
         data: Images to train on as ``convert`` takes them, never the test set; the more the better.
         options: How.
         progress: Told about each stage.
+        teacher: The ANN whose answers are followed, a program or what ``convert`` takes; the artifact's own if None.
+            A better one of the same classes and the same input is worth more.
         exit_data: Images that neither the ANN nor this training has seen; exits and certificate are fitted to them.
         state: File in which the training is kept on its way: it goes on from there if the file is there. Remove it
             once the result is written.
@@ -108,8 +86,12 @@ def finetune(
             f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
             f"-T {timesteps} first"
         )
-    images = _divided(artifact, data, options, exit_data is None)
-    training, ann_right = _trained(artifact, images, replace(options, timesteps=timesteps), progress, state)
+    images = divided(artifact, data, options, exit_data is None)
+    advice = "give a teacher of the same input and classes"
+    teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
+    training, ann_right = _trained(
+        artifact, teaching_ann, images, replace(options, timesteps=timesteps), progress, state
+    )
     changed = {**artifact.provenance.options, "timesteps": timesteps}
     origin = FinetuneOrigin(
         **vars(used_data(data)), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
@@ -129,38 +111,24 @@ def finetune(
     return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
 
 
-def _divided(artifact: Artifact, data: Samples, options: FinetuneOptions, fit_exits: bool) -> _Images:
-    """Return which images train, which judge and which fit exits; those that calibrated only train."""
-    generator = torch.Generator().manual_seed(options.seed)
-    order = torch.randperm(len(data), generator=generator).tolist()
-    wanted = min(options.held_out, int(len(data) * MOST_HELD_OUT))
-    held_out = order[:wanted]
-    if artifact.provenance.calibration is not None:
-        held_out = not_among(artifact.provenance.calibration.hashes, data, held_out)
-    if len(held_out) < 2 or len(data) - len(held_out) < 1:
-        raise CalibrationDataError(
-            f"{data.name}: {len(data)} images are too few to fine-tune, beside those that calibrated the network; give "
-            "at least some hundreds others"
-        )
-    apart = set(held_out)
-    training = [place for place in order if place not in apart]
-    half = len(held_out) // 2 if fit_exits else len(held_out)
-    return _Images(data, training, sorted(held_out[:half]), sorted(held_out[half:]))
-
-
 def _trained(
-    artifact: Artifact, images: _Images, options: FinetuneOptions, progress: Progress, state: Path | str | None
+    artifact: Artifact,
+    teacher: Program,
+    images: Images,
+    options: FinetuneOptions,
+    progress: Progress,
+    state: Path | str | None,
 ) -> tuple[Training, float]:
-    """Return the training at its end, and the share of the judging images that the ANN gets right."""
+    """Return the training at its end, and the share of the judging images that the teacher gets right."""
     assert options.timesteps is not None
     network = Unrolled(artifact.snn).to(options.device)
-    judge = _Judge(artifact, images, options)
-    teacher = artifact.ann
+    teacher.graph_module.to(options.device)
+    judge = Judge(artifact, teacher, images, options)
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed,
     )  # fmt: skip
-    file, of = None if state is None else Path(state), _name_of(artifact, images, options)
+    file, of = None if state is None else Path(state), _name_of(artifact, teacher, images, options)
     training = _begun(network, teaching, judge, images, options, None if file is None else saved_state(file, of))
     course = training.course
     counter = Counter(progress, "training", course.updates)
@@ -181,7 +149,7 @@ def _trained(
     return training, judge.ann_right
 
 
-def _facts(training: Training, images: _Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
+def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
     course = training.course
     return FinetuneFacts(
         objective=options.objective,
@@ -202,8 +170,8 @@ def _facts(training: Training, images: _Images, options: FinetuneOptions, ann_ri
 def _begun(
     network: Unrolled,
     teaching: Teaching,
-    judge: "_Judge",
-    images: _Images,
+    judge: Judge,
+    images: Images,
     options: FinetuneOptions,
     saved: Mapping[str, Any] | None,
 ) -> Training:
@@ -219,13 +187,18 @@ def _begun(
     return training
 
 
-def _name_of(artifact: Artifact, images: _Images, options: FinetuneOptions) -> str:
+def _name_of(artifact: Artifact, teacher: Program, images: Images, options: FinetuneOptions) -> str:
     """Return what a training that goes on must have in common with the one that began."""
-    weights = {name: float(value.double().sum()) for name, value in artifact.snn.graph_module.state_dict().items()}
+    graphs = {"network": artifact.snn.graph_module, "teacher": teacher.graph_module}
+    weights = {
+        f"{graph}.{name}": float(value.double().sum())
+        for graph, module in graphs.items()
+        for name, value in module.state_dict().items()
+    }
     return sha256_of_json({"options": options.to_json(), "images": len(images.data), "weights": weights})
 
 
-def _batches(images: _Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
+def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
     """Yield batches of training images on the device, from the one behind ``done`` others."""
     found = batches_from(images.data, images.training, options.batch_size, options.seed, done)
     for number, batch, labels in found:
@@ -233,7 +206,7 @@ def _batches(images: _Images, options: FinetuneOptions, done: int) -> Iterator[B
         yield number, batch.to(options.device), None if read is None else read.to(options.device)
 
 
-def _updates(teaching: Teaching, network: Unrolled, images: _Images, options: FinetuneOptions, shares: Tensor) -> int:
+def _updates(teaching: Teaching, network: Unrolled, images: Images, options: FinetuneOptions, shares: Tensor) -> int:
     """Return how many updates the options ask for; a time is turned into updates by timing some."""
     size = min(options.batch_size, len(images.training))
     if options.epochs is not None:
@@ -246,43 +219,3 @@ def _updates(teaching: Teaching, network: Unrolled, images: _Images, options: Fi
             seconds.append(time.perf_counter() - start)
     network.zero_grad()
     return max(1, int(60 * options.minutes / min(seconds)))
-
-
-class _Judge:
-    """Says how good a network is on images that train nothing, and how many of them leave when."""
-
-    def __init__(self, artifact: Artifact, images: _Images, options: FinetuneOptions) -> None:
-        self.artifact, self.images, self.options = artifact, images, options
-        data = images.data.subset(images.judging)
-        self.data, ann = data, artifact.ann
-        ann.graph_module.to(options.device)
-        with torch.no_grad():
-            self.ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), silent)
-        self.labels = data.labels if options.use_labels else None
-        answers = self.ann_logits.argmax(dim=-1)
-        self.ann_right = float((answers == (answers if self.labels is None else self.labels)).double().mean())
-        self.score = next(one.score for one in artifact.snn.graph_module.modules() if isinstance(one, ExitProbe))
-
-    def readouts(self, network: Unrolled) -> Readouts:
-        """Return what all timesteps of the network show."""
-        timesteps = self.options.timesteps
-        assert timesteps is not None
-        model = SpikingModel(network.settled(), timesteps, FixedPolicy(timesteps))
-        batches = (image for image, _ in self.data.batches(rows_together(model.program, self.options.batch_size)))
-        return collect_readouts(model, batches, self.ann_logits, self.labels, keep_logits=True)
-
-    def __call__(self, network: Unrolled) -> dict[str, Any]:
-        """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
-
-        It is as good as the share of right answers, each prefix by the share of images that leaves after it.
-        """
-        readouts, every = self.readouts(network), tuple(range(len(self.data)))
-        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), self.score)
-        shares = shares_of(torch.tensor(tuning.exit_counts))
-        right = readouts.right.double().mean(dim=1)
-        return {
-            "score": float((right * shares).sum()),
-            "shares": shares.to(self.options.device),
-            "accuracy_at": right.tolist(),
-            "average_timesteps": tuning.choice.average_timesteps,
-        }
