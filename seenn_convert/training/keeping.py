@@ -11,10 +11,16 @@ from seenn_convert.errors import InputError
 
 
 def save_state(path: Path, of: str, state: Mapping[str, Any]) -> None:
-    """Write ``state`` to ``path``; ``of`` says which training it is of. A crash leaves what was there before."""
+    """Write ``state`` to ``path``; ``of`` says which training it is of. A crash leaves what was there before.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
     fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.save({"of": of, **state}, fresh)
+        with fresh.open("wb") as file:  # given a path, torch reports what is wrong as a RuntimeError
+            torch.save({"of": of, **state}, file)
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from seenn_convert.cli.console import conversion_text
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.report.render import report_page
+from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
@@ -134,3 +135,15 @@ def test_another_teacher_is_followed_and_has_to_fit() -> None:
     assert float((answers == 0).double().mean()) > 0.9
     with pytest.raises(InputError, match="has 5 classes, the artifact has 3; give a teacher of the same input"):
         finetune(converted(), small.dataset(512, 7), OPTIONS, teacher=more_classes)
+
+
+def test_a_state_file_in_a_new_folder_is_written_and_an_impossible_one_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, impossible = tmp_path / "new" / "folder" / "state.pt", tmp_path / "file" / "state.pt"
+    (tmp_path / "file").touch()
+    finetune(converted(), small.dataset(160, 7), replace(OPTIONS, epochs=1), state=state)
+    assert [one.name for one in state.parent.iterdir()] == ["state.pt"]
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    with pytest.raises(InputError, match="cannot be written"):
+        finetune(converted(), small.dataset(160, 7), OPTIONS, state=impossible)

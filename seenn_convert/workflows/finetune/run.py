@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
-from seenn_convert.artifact.files import sha256_of_json
+from seenn_convert.artifact.files import sha256_of_json, written_to
 from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
 from seenn_convert.data.adapters import SampleData, as_samples
@@ -136,14 +136,20 @@ def _trained(
     looks = {max(1, round(course.updates * n / LOOKS)) for n in range(1, LOOKS + 1)}
     begun = time.perf_counter() - training.seconds
 
+    def keep() -> None:
+        if file is not None:
+            with written_to(file):
+                save_state(file, of, training.to_save())
+
     def behind(done: int) -> None:
         training.seconds = time.perf_counter() - begun
         if done in looks:
             training.looked(**judge(network))
-        if file is not None and (done in looks or done % KEPT_EVERY == 0):
-            save_state(file, of, training.to_save())
+        if done in looks or done % KEPT_EVERY == 0:
+            keep()
         counter.add(1)
 
+    keep()  # a place that cannot be written is refused before the first update
     batches = _batches(images, options, course.done)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.ann_right
