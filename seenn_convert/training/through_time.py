@@ -31,7 +31,8 @@ class Teaching:
         objective: What training brings closer to what.
         timesteps: The longest run T.
         mirror: Whether pictures are mirrored half the time.
-        precision: Type of number of convolutions and linear layers in training; neurons keep that of the network.
+        precision: Type of number of convolutions and linear layers in training, if it is not float32; else, and in
+            neurons, it is that of the network.
         recompute: Whether activations are computed again backwards.
         seed: Of the moves of the pictures.
     """
@@ -49,9 +50,9 @@ class Teaching:
         number, images, labels = batch
         images = augmented(images, seeded(self.seed, number), self.mirror)
         with torch.no_grad():
-            wanted = self.teacher(images)
-        with torch.autocast(images.device.type, self.precision, enabled=self.precision != images.dtype):
-            means = network(images, self.timesteps, self.recompute)
+            wanted = self.teacher(images.to(self.teacher.input_dtype))
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
+            means = network(images.to(network.program.input_dtype), self.timesteps, self.recompute)
         return self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
 
 

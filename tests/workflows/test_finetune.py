@@ -147,3 +147,17 @@ def test_a_state_file_in_a_new_folder_is_written_and_an_impossible_one_is_refuse
     monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
     with pytest.raises(InputError, match="cannot be written"):
         finetune(converted(), small.dataset(160, 7), OPTIONS, state=impossible)
+
+
+def test_a_network_in_double_precision_is_trained_in_it() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = small.SmallNet().double().eval()
+    double = convert(net, small.dataset(), Options(timesteps=2, front="none", calibration="fast"))
+    data, options = small.dataset(160, 7), replace(OPTIONS, epochs=1, objective="temporal")
+    for teacher in (None, small.trained_net()):
+        found = finetune(double, data, options, teacher=teacher)
+        assert found.snn.input_dtype == torch.float64
+        assert found.report.conversion.finetuning.left_out == 0
+    with pytest.raises(InputError, match="computes in float64"):
+        finetune(double, data, replace(options, precision="bfloat16"))

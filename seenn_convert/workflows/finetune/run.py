@@ -86,6 +86,10 @@ def finetune(
             f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
             f"-T {timesteps} first"
         )
+    if options.precision != "float32" and artifact.snn.input_dtype != torch.float32:
+        raise InputError(
+            f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
+        )
     images = divided(artifact, data, options, exit_data is None)
     advice = "give a teacher of the same input and classes"
     teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
