@@ -11,7 +11,9 @@ from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.cli.console import conversion_text
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
@@ -161,3 +163,23 @@ def test_a_network_in_double_precision_is_trained_in_it() -> None:
         assert found.report.conversion.finetuning.left_out == 0
     with pytest.raises(InputError, match="computes in float64"):
         finetune(double, data, replace(options, precision="bfloat16"))
+
+
+@pytest.mark.parametrize(("exit_images", "reason"), [
+    (small.dataset(), "the exit images are calibration images"), (small.dataset(1, 5), "1 exit image is too few"),
+    (small.dataset(160, 7).take(60), "exit images are among bars.npz, which train the network"),
+])  # fmt: skip
+def test_exit_images_that_do_not_serve_are_refused_before_training(
+    exit_images: Dataset, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    with pytest.raises(InputError, match=reason):
+        finetune(converted(), small.dataset(160, 7), OPTIONS, exit_data=exit_images)
+
+
+def test_a_certificate_that_takes_more_images_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    certified = Options(timesteps=4, front="none", calibration="fast", certify=Certify(0.1, 0.1))
+    artifact = recalibrate(converted(), options=certified, exit_data=small.dataset(200, 21))
+    with pytest.raises(CalibrationDataError, match="too few to certify"):
+        finetune(artifact, small.dataset(160, 7), OPTIONS)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import sha256_of_json, written_to
-from seenn_convert.artifact.provenance import environment, used_data
+from seenn_convert.artifact.provenance import environment, overlap, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
@@ -28,7 +28,7 @@ from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import options_from_json
-from seenn_convert.workflows.convert.refit import refit_exits
+from seenn_convert.workflows.convert.refit import exit_images, refit_exits
 from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
@@ -72,7 +72,8 @@ def finetune(
             once the result is written.
 
     Raises:
-        InputError: The data does not fit the network, or there is too little of it.
+        InputError: The data does not fit the network, or there is too little of it; or the exits cannot be fitted to
+            the exit images. All of this is found before training.
     """
     artifact = as_artifact(artifact)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
@@ -91,14 +92,22 @@ def finetune(
             f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
         )
     images = divided(artifact, data, options, exit_data is None)
+    used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
+    planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
+    known = Known(exit_data=data.subset(images.exits) if exit_data is None else exit_data)
+    exits = exit_images(planned, options_from_json(changed), known, progress)
+    if exit_data is not None and overlap(used_data(exits), used):
+        raise InputError(
+            f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
+            "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
+        )
     advice = "give a teacher of the same input and classes"
     teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
     training, ann_right = _trained(
         artifact, teaching_ann, images, replace(options, timesteps=timesteps), progress, state
     )
-    changed = {**artifact.provenance.options, "timesteps": timesteps}
     origin = FinetuneOrigin(
-        **vars(used_data(data)), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
+        **vars(used), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
     )
     conversion = artifact.report.conversion
     if conversion is not None:
@@ -111,7 +120,6 @@ def finetune(
         provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
         report=replace(artifact.report, conversion=conversion, evaluation=None),
     )
-    exits = data.subset(images.exits) if exit_data is None else exit_data
     return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
 
 
