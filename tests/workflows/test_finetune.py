@@ -18,6 +18,8 @@ from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
+from seenn_convert.workflows.add_planner.options import PolicyOptions
+from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
 from seenn_convert.workflows.evaluate import evaluate
@@ -183,3 +185,26 @@ def test_a_certificate_that_takes_more_images_is_refused_before_training(monkeyp
     artifact = recalibrate(converted(), options=certified, exit_data=small.dataset(200, 21))
     with pytest.raises(CalibrationDataError, match="too few to certify"):
         finetune(artifact, small.dataset(160, 7), OPTIONS)
+
+
+def test_a_policy_head_that_is_gone_is_told() -> None:
+    artifact = attach_policy(converted(), small.dataset(160, 13), PolicyOptions(epochs=1))
+    found = finetune(artifact, small.dataset(160, 7), replace(OPTIONS, epochs=1))
+    assert found.snn.policy_head is None
+    assert "policy_head_gone" in [one.code for one in found.report.conversion.warnings]
+
+
+def test_images_of_an_earlier_training_are_still_known_after_another() -> None:
+    again = finetune(tuned(), small.dataset(160, 23), replace(OPTIONS, epochs=1))
+    for data in (small.dataset(512, 7), small.dataset(160, 23)):
+        warnings = evaluate(again, data.take(40)).warnings
+        assert "finetuning_images" in [warning.code for warning in warnings]
+
+
+def test_a_training_goes_on_with_its_own_images_alone(tmp_path: Path) -> None:
+    """As many other images, or judging images in another number, make another training."""
+    options, state = replace(OPTIONS, epochs=1), tmp_path / "state.pt"
+    finetune(converted(), small.dataset(160, 7), options, state=state)
+    for data, exits in ((small.dataset(160, 8), None), (small.dataset(160, 7), small.dataset(60, 21))):
+        with pytest.raises(InputError, match="another training"):
+            finetune(converted(), data, options, exit_data=exits, state=state)

@@ -14,8 +14,10 @@ from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import sha256_of_json, written_to
 from seenn_convert.artifact.provenance import environment, overlap, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
+from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.fingerprint import joined
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
@@ -103,18 +105,20 @@ def finetune(
         )
     advice = "give a teacher of the same input and classes"
     teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
-    training, ann_right = _trained(
-        artifact, teaching_ann, images, replace(options, timesteps=timesteps), progress, state
-    )
+    settled = replace(options, timesteps=timesteps)
+    of = _name_of(artifact, teaching_ann, images, used, settled)
+    training, ann_right = _trained(artifact, teaching_ann, images, settled, progress, state, of)
+    before = artifact.provenance.finetuning
+    known_again = used.hashes if before is None else joined(before.hashes, used.hashes)
     origin = FinetuneOrigin(
-        **vars(used), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
+        **vars(replace(used, hashes=known_again)), options=settled.to_json(), environment=environment()
     )
     conversion = artifact.report.conversion
     if conversion is not None:
         conversion = replace(conversion, finetuning=_facts(training, images, options, ann_right))
     fresh = replace(
         artifact,
-        snn=training.settled(),
+        snn=replace(training.settled(), policy_head=artifact.snn.policy_head),  # refitting says that it is gone
         timesteps=timesteps,
         policy=FixedPolicy(timesteps),
         provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
@@ -130,8 +134,12 @@ def _trained(
     options: FinetuneOptions,
     progress: Progress,
     state: Path | str | None,
+    of: str,
 ) -> tuple[Training, float]:
-    """Return the training at its end, and the share of the judging images that the teacher gets right."""
+    """Return the training at its end, and the share of the judging images that the teacher gets right.
+
+    What is in the file ``state`` has to be ``of`` the same training.
+    """
     assert options.timesteps is not None
     network = Unrolled(artifact.snn).to(options.device)
     teacher.graph_module.to(options.device)
@@ -140,7 +148,7 @@ def _trained(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed,
     )  # fmt: skip
-    file, of = None if state is None else Path(state), _name_of(artifact, teacher, images, options)
+    file = None if state is None else Path(state)
     training = _begun(network, teaching, judge, images, options, None if file is None else saved_state(file, of))
     course = training.course
     counter = Counter(progress, "training", course.updates)
@@ -205,7 +213,7 @@ def _begun(
     return training
 
 
-def _name_of(artifact: Artifact, teacher: Program, images: Images, options: FinetuneOptions) -> str:
+def _name_of(artifact: Artifact, teacher: Program, images: Images, used: UsedData, options: FinetuneOptions) -> str:
     """Return what a training that goes on must have in common with the one that began."""
     graphs = {"network": artifact.snn.graph_module, "teacher": teacher.graph_module}
     weights = {
@@ -213,7 +221,9 @@ def _name_of(artifact: Artifact, teacher: Program, images: Images, options: Fine
         for graph, module in graphs.items()
         for name, value in module.state_dict().items()
     }
-    return sha256_of_json({"options": options.to_json(), "images": len(images.data), "weights": weights})
+    return sha256_of_json({
+        "options": options.to_json(), "images": used.fingerprint, "judging": images.judging, "weights": weights,
+    })  # fmt: skip
 
 
 def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
