@@ -119,6 +119,11 @@ def test_images_that_calibrated_hold_nothing_out() -> None:
         finetune(converted(), small.dataset(), OPTIONS)
 
 
+def test_too_few_held_out_images_are_named_as_what_they_are() -> None:
+    with pytest.raises(CalibrationDataError, match="2 held-out images are too few .* give at least 3"):
+        finetune(converted(), small.dataset(512, 7), replace(OPTIONS, held_out=2))
+
+
 def test_more_timesteps_than_the_artifact_has_are_refused() -> None:
     with pytest.raises(InputError, match="at most 4 timesteps, got 8"):
         finetune(converted(), small.dataset(512, 7), FinetuneOptions(timesteps=8))
