@@ -84,6 +84,9 @@ def test_exits_can_be_fitted_again_and_thresholds_cannot() -> None:
     again = recalibrate(tuned(), exit_data=small.dataset(80, 21))
     assert again.report.conversion.finetuning == tuned().report.conversion.finetuning
     assert agreement_at_first(again) == agreement_at_first(tuned())
+    assert "finetuning_images" not in [one.code for one in again.report.conversion.warnings]
+    doubtful = recalibrate(tuned(), exit_data=small.dataset(512, 7).take(80))
+    assert "finetuning_images" in [one.code for one in doubtful.report.conversion.warnings]
 
 
 def test_a_training_that_was_cut_off_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
