@@ -1,5 +1,6 @@
 """Fine-tune a spiking network through time, with surrogate gradients, towards the answers of its ANN or labels."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +86,8 @@ class Training:
 
     def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
         """Note what held-out images show now; the parameters are kept if they are the best so far."""
-        losses = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
+        fresh = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
+        losses = [loss for loss in fresh if math.isfinite(loss)]  # others belong to updates that were left out
         loss = sum(losses) / len(losses) if losses else None
         self.history.append({"update": self.course.done, "loss": loss, "score": score, **facts})
         if score > self.best_score:

@@ -18,6 +18,7 @@ from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
+from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.add_planner.options import PolicyOptions
 from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
@@ -216,3 +217,13 @@ def test_a_training_goes_on_with_its_own_images_alone(tmp_path: Path) -> None:
     for data, exits in ((small.dataset(160, 8), None), (small.dataset(160, 7), small.dataset(60, 21))):
         with pytest.raises(InputError, match="another training"):
             finetune(converted(), data, options, exit_data=exits, state=state)
+
+
+def test_a_loss_that_is_not_finite_does_not_spoil_the_report() -> None:
+    training = Training.of(Unrolled(converted().snn), 4, 0.01, torch.ones(4) / 4)
+    training.course.losses, training.course.done = [1.0, float("nan"), float("inf"), 2.0], 4
+    training.looked(0.5, training.shares)
+    assert training.history[-1]["loss"] == 1.5
+    training.course.losses, training.course.done = [*training.course.losses, float("nan")], 5
+    training.looked(0.5, training.shares)
+    assert training.history[-1]["loss"] is None
