@@ -26,8 +26,8 @@ def save_state(path: Path, of: str, state: Mapping[str, Any]) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def saved_state(path: Path, of: str) -> dict[str, Any] | None:
-    """Return what was saved in ``path``, None if there is no such file.
+def saved_state(path: Path, of: str, device: str = "cpu") -> dict[str, Any] | None:
+    """Return what was saved in ``path``, with its tensors on ``device``; None if there is no such file.
 
     Raises:
         InputError: The file is of another training, or none.
@@ -35,7 +35,7 @@ def saved_state(path: Path, of: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         told = state.pop("of")
     except Exception as error:  # each way in which a file can be broken has an error of its own
         raise InputError(

@@ -149,7 +149,8 @@ def _trained(
         getattr(torch, options.precision), options.recompute, options.seed,
     )  # fmt: skip
     file = None if state is None else Path(state)
-    training = _begun(network, teaching, judge, images, options, None if file is None else saved_state(file, of))
+    saved = None if file is None else saved_state(file, of, options.device)
+    training = _begun(network, teaching, judge, images, options, saved)
     course = training.course
     counter = Counter(progress, "training", course.updates)
     counter.add(course.done)
