@@ -34,6 +34,8 @@ def saved_state(path: Path, of: str, device: str = "cpu") -> dict[str, Any] | No
     """
     if not path.exists():
         return None
+    if not path.is_file():
+        raise InputError(f"{path}: this is not a file; name a file to keep the training in (state)")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         told = state.pop("of")

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from seenn_convert.errors import InputError
 from seenn_convert.training.keeping import save_state, saved_state
 
 
@@ -17,3 +19,8 @@ def test_a_state_comes_back_on_the_device_that_goes_on(tmp_path: Path) -> None:
     elsewhere = saved_state(path, "this", "meta")
     assert elsewhere is not None and elsewhere["shares"].device.type == "meta"
     assert [one.name for one in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_nobody_is_told_to_remove_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this is not a file; name a file"):
+        saved_state(tmp_path, "this")
