@@ -227,3 +227,9 @@ def test_a_loss_that_is_not_finite_does_not_spoil_the_report() -> None:
     training.course.losses, training.course.done = [*training.course.losses, float("nan")], 5
     training.looked(0.5, training.shares)
     assert training.history[-1]["loss"] is None
+
+
+def test_it_trains_inside_inference_mode() -> None:
+    with torch.inference_mode():
+        found = finetune(converted(), small.dataset(160, 7), replace(OPTIONS, epochs=1))
+    assert found.report.conversion.finetuning.left_out == 0

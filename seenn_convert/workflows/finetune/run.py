@@ -46,6 +46,7 @@ CHECKED = 3
 """Batches that are timed before the first update, where minutes decide how many updates there are."""
 
 
+@torch.inference_mode(False)  # a caller's inference mode would leave no gradients
 def finetune(
     artifact: Artifact | Path | str,
     data: SampleData,
