@@ -73,7 +73,8 @@ def finetune(
     if exit_data is not None:
         existing(exit_data)
     dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
-    state = output.with_name(f"{output.name}.{STATE}")
+    place = output.resolve() if output.name in ("", "..") else output  # such as "."
+    state = place.with_name(f"{place.name}.{STATE}")
     with progress_bars() as progress:
         fresh = training.finetune(
             old, dataset, options, progress, teacher=teacher, exit_data=exit_data, state=state

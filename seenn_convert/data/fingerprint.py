@@ -54,6 +54,12 @@ def shares_in_common(one: str, other: str) -> tuple[float, float]:
     return both / max(len(ours), 1), both / max(len(theirs), 1)
 
 
+def joined(one: str, other: str) -> str:
+    """Return the hashes that are kept of the images of two sets together."""
+    both = {hashes[i : i + LETTERS] for hashes in (one, other) for i in range(0, len(hashes), LETTERS)}
+    return "".join(sorted(both)[:MOST_KEPT])
+
+
 def not_among(hashes: str, data: Samples, places: Sequence[int]) -> list[int]:
     """Return those of the ``places`` in ``data`` whose images are none of those with these ``hashes``."""
     known = {hashes[i : i + LETTERS] for i in range(0, len(hashes), LETTERS)}

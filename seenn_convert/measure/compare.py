@@ -226,7 +226,7 @@ def _probe(model: SpikingModel) -> ExitProbe:
 def _warnings(artifact: Artifact, judging: UsedData, choosing: UsedData) -> Iterator[Caution]:
     head = artifact.provenance.policy
     known = choosing if overlap(judging, choosing) else artifact.provenance.calibration
-    yield from reused(known, head, judging)
+    yield from reused(known, head, judging, finetuning=artifact.provenance.finetuning)
     if head is not None and not overlap(judging, head) and overlap(choosing, head):
         yield Caution(
             "policy_images_choose",

@@ -11,25 +11,33 @@ from seenn_convert.errors import InputError
 
 
 def save_state(path: Path, of: str, state: Mapping[str, Any]) -> None:
-    """Write ``state`` to ``path``; ``of`` says which training it is of. A crash leaves what was there before."""
+    """Write ``state`` to ``path``; ``of`` says which training it is of. A crash leaves what was there before.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
     fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.save({"of": of, **state}, fresh)
+        with fresh.open("wb") as file:  # given a path, torch reports what is wrong as a RuntimeError
+            torch.save({"of": of, **state}, file)
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def saved_state(path: Path, of: str) -> dict[str, Any] | None:
-    """Return what was saved in ``path``, None if there is no such file.
+def saved_state(path: Path, of: str, device: str = "cpu") -> dict[str, Any] | None:
+    """Return what was saved in ``path``, with its tensors on ``device``; None if there is no such file.
 
     Raises:
         InputError: The file is of another training, or none.
     """
     if not path.exists():
         return None
+    if not path.is_file():
+        raise InputError(f"{path}: this is not a file; name a file to keep the training in (state)")
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         told = state.pop("of")
     except Exception as error:  # each way in which a file can be broken has an error of its own
         raise InputError(

@@ -1,5 +1,6 @@
 """Fine-tune a spiking network through time, with surrogate gradients, towards the answers of its ANN or labels."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,8 @@ class Teaching:
         objective: What training brings closer to what.
         timesteps: The longest run T.
         mirror: Whether pictures are mirrored half the time.
-        precision: Type of number of convolutions and linear layers in training; neurons keep that of the network.
+        precision: Type of number of convolutions and linear layers in training, if it is not float32; else, and in
+            neurons, it is that of the network.
         recompute: Whether activations are computed again backwards.
         seed: Of the moves of the pictures.
     """
@@ -49,9 +51,9 @@ class Teaching:
         number, images, labels = batch
         images = augmented(images, seeded(self.seed, number), self.mirror)
         with torch.no_grad():
-            wanted = self.teacher(images)
-        with torch.autocast(images.device.type, self.precision, enabled=self.precision != images.dtype):
-            means = network(images, self.timesteps, self.recompute)
+            wanted = self.teacher(images.to(self.teacher.input_dtype))
+        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
+            means = network(images.to(network.program.input_dtype), self.timesteps, self.recompute)
         return self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
 
 
@@ -84,7 +86,8 @@ class Training:
 
     def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
         """Note what held-out images show now; the parameters are kept if they are the best so far."""
-        losses = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
+        fresh = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
+        losses = [loss for loss in fresh if math.isfinite(loss)]  # others belong to updates that were left out
         loss = sum(losses) / len(losses) if losses else None
         self.history.append({"update": self.course.done, "loss": loss, "score": score, **facts})
         if score > self.best_score:

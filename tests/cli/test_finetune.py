@@ -49,3 +49,12 @@ def test_it_says_what_is_wrong_and_leaves_nothing(
     found = run("finetune", folder / "converted", "--data", folder / "more.npz", "-o", out, *options)
     assert found == code and reason in capsys.readouterr().err
     assert sorted(one.name for one in folder.iterdir()) == ["converted", "more.npz"]
+
+
+def test_the_folder_that_one_is_in_can_be_the_output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    options = ["--epochs", "1", "--batch-size", "64", "--held-out", "40", "-T", "1"]
+    assert run("finetune", folder / "converted", "--data", folder / "more.npz", "-o", ".", *options) == 0
+    assert (folder / "here" / "manifest.json").is_file()
+    assert sorted(one.name for one in folder.iterdir()) == ["converted", "here", "more.npz"]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seenn_convert.data import fingerprint
 from seenn_convert.data.adapters import as_samples
-from seenn_convert.data.fingerprint import LETTERS, fingerprint_of, shares_in_common
+from seenn_convert.data.fingerprint import LETTERS, fingerprint_of, joined, shares_in_common
 
 NUMBERS = torch.arange(600, dtype=torch.float32)
 
@@ -43,3 +43,7 @@ def test_of_many_images_a_part_of_the_hashes_estimates_the_shares(monkeypatch: p
     assert shares_in_common(part, whole)[0] == 1 and abs(shares_in_common(part, whole)[1] - 0.5) < 0.15
     assert abs(shares_in_common(part, other)[0] - 0.5) < 0.15
     assert shares_in_common(hashes(*range(10)), hashes(*range(10, 600))) == (0, 0)
+
+
+def test_hashes_of_two_sets_together_are_those_of_their_union() -> None:
+    assert joined(hashes(*range(20)), hashes(*range(10, 30))) == hashes(*range(30))

@@ -12,6 +12,7 @@ from seenn_convert.artifact.files import check_writable
 from seenn_convert.artifact.provenance import environment, used_data
 from seenn_convert.artifact.schema.coding import from_plain
 from seenn_convert.artifact.schema.comparison import Comparison
+from seenn_convert.artifact.schema.finetuning import FinetuneOrigin
 from seenn_convert.artifact.schema.provenance import PolicyOrigin
 from seenn_convert.errors import InputError
 from seenn_convert.exits.strategies.basic import STRATEGIES
@@ -126,6 +127,14 @@ def test_data_of_the_policy_head_is_warned_about(judging: int, choosing: int, co
     data = (used_data(small.dataset(20, seed).take(count)) for seed in (judging, choosing))
     (warning,) = comparing._warnings(given, *data)
     assert warning.code == code and words in warning.text
+
+
+def test_data_that_trained_the_network_is_warned_about() -> None:
+    origin = FinetuneOrigin(**vars(used_data(small.dataset(20, 6))), options={}, environment=environment())
+    given = replace(small.artifact(), provenance=replace(small.artifact().provenance, finetuning=origin))
+    data = (used_data(small.dataset(20, seed)) for seed in (6, 7))
+    (warning,) = comparing._warnings(given, *data)
+    assert warning.code == "finetuning_images"
 
 
 def test_data_without_labels_cannot_judge() -> None:

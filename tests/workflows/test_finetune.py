@@ -11,10 +11,16 @@ from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.cli.console import conversion_text
+from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
+from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.report.render import report_page
+from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
+from seenn_convert.training.unrolled import Unrolled
+from seenn_convert.workflows.add_planner.options import PolicyOptions
+from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
 from seenn_convert.workflows.evaluate import evaluate
@@ -79,6 +85,9 @@ def test_exits_can_be_fitted_again_and_thresholds_cannot() -> None:
     again = recalibrate(tuned(), exit_data=small.dataset(80, 21))
     assert again.report.conversion.finetuning == tuned().report.conversion.finetuning
     assert agreement_at_first(again) == agreement_at_first(tuned())
+    assert "finetuning_images" not in [one.code for one in again.report.conversion.warnings]
+    doubtful = recalibrate(tuned(), exit_data=small.dataset(512, 7).take(80))
+    assert "finetuning_images" in [one.code for one in doubtful.report.conversion.warnings]
 
 
 def test_a_training_that_was_cut_off_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +123,11 @@ def test_images_that_calibrated_hold_nothing_out() -> None:
         finetune(converted(), small.dataset(), OPTIONS)
 
 
+def test_too_few_held_out_images_are_named_as_what_they_are() -> None:
+    with pytest.raises(CalibrationDataError, match="2 held-out images are too few .* give at least 3"):
+        finetune(converted(), small.dataset(512, 7), replace(OPTIONS, held_out=2))
+
+
 def test_more_timesteps_than_the_artifact_has_are_refused() -> None:
     with pytest.raises(InputError, match="at most 4 timesteps, got 8"):
         finetune(converted(), small.dataset(512, 7), FinetuneOptions(timesteps=8))
@@ -134,3 +148,88 @@ def test_another_teacher_is_followed_and_has_to_fit() -> None:
     assert float((answers == 0).double().mean()) > 0.9
     with pytest.raises(InputError, match="has 5 classes, the artifact has 3; give a teacher of the same input"):
         finetune(converted(), small.dataset(512, 7), OPTIONS, teacher=more_classes)
+
+
+def test_a_state_file_in_a_new_folder_is_written_and_an_impossible_one_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, impossible = tmp_path / "new" / "folder" / "state.pt", tmp_path / "file" / "state.pt"
+    (tmp_path / "file").touch()
+    finetune(converted(), small.dataset(160, 7), replace(OPTIONS, epochs=1), state=state)
+    assert [one.name for one in state.parent.iterdir()] == ["state.pt"]
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    with pytest.raises(InputError, match="cannot be written"):
+        finetune(converted(), small.dataset(160, 7), OPTIONS, state=impossible)
+
+
+def test_a_network_in_double_precision_is_trained_in_it() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = small.SmallNet().double().eval()
+    double = convert(net, small.dataset(), Options(timesteps=2, front="none", calibration="fast"))
+    data, options = small.dataset(160, 7), replace(OPTIONS, epochs=1, objective="temporal")
+    for teacher in (None, small.trained_net()):
+        found = finetune(double, data, options, teacher=teacher)
+        assert found.snn.input_dtype == torch.float64
+        assert found.report.conversion.finetuning.left_out == 0
+    with pytest.raises(InputError, match="computes in float64"):
+        finetune(double, data, replace(options, precision="bfloat16"))
+
+
+@pytest.mark.parametrize(("exit_images", "reason"), [
+    (small.dataset(), "the exit images are calibration images"), (small.dataset(1, 5), "1 exit image is too few"),
+    (small.dataset(160, 7).take(60), "exit images are among bars.npz, which train the network"),
+])  # fmt: skip
+def test_exit_images_that_do_not_serve_are_refused_before_training(
+    exit_images: Dataset, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    with pytest.raises(InputError, match=reason):
+        finetune(converted(), small.dataset(160, 7), OPTIONS, exit_data=exit_images)
+
+
+def test_a_certificate_that_takes_more_images_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Course, "run", lambda *given: pytest.fail("trained"))
+    certified = Options(timesteps=4, front="none", calibration="fast", certify=Certify(0.1, 0.1))
+    artifact = recalibrate(converted(), options=certified, exit_data=small.dataset(200, 21))
+    with pytest.raises(CalibrationDataError, match="too few to certify"):
+        finetune(artifact, small.dataset(160, 7), OPTIONS)
+
+
+def test_a_policy_head_that_is_gone_is_told() -> None:
+    artifact = attach_policy(converted(), small.dataset(160, 13), PolicyOptions(epochs=1))
+    found = finetune(artifact, small.dataset(160, 7), replace(OPTIONS, epochs=1))
+    assert found.snn.policy_head is None
+    assert "policy_head_gone" in [one.code for one in found.report.conversion.warnings]
+
+
+def test_images_of_an_earlier_training_are_still_known_after_another() -> None:
+    again = finetune(tuned(), small.dataset(160, 23), replace(OPTIONS, epochs=1))
+    for data in (small.dataset(512, 7), small.dataset(160, 23)):
+        warnings = evaluate(again, data.take(40)).warnings
+        assert "finetuning_images" in [warning.code for warning in warnings]
+
+
+def test_a_training_goes_on_with_its_own_images_alone(tmp_path: Path) -> None:
+    """As many other images, or judging images in another number, make another training."""
+    options, state = replace(OPTIONS, epochs=1), tmp_path / "state.pt"
+    finetune(converted(), small.dataset(160, 7), options, state=state)
+    for data, exits in ((small.dataset(160, 8), None), (small.dataset(160, 7), small.dataset(60, 21))):
+        with pytest.raises(InputError, match="another training"):
+            finetune(converted(), data, options, exit_data=exits, state=state)
+
+
+def test_a_loss_that_is_not_finite_does_not_spoil_the_report() -> None:
+    training = Training.of(Unrolled(converted().snn), 4, 0.01, torch.ones(4) / 4)
+    training.course.losses, training.course.done = [1.0, float("nan"), float("inf"), 2.0], 4
+    training.looked(0.5, training.shares)
+    assert training.history[-1]["loss"] == 1.5
+    training.course.losses, training.course.done = [*training.course.losses, float("nan")], 5
+    training.looked(0.5, training.shares)
+    assert training.history[-1]["loss"] is None
+
+
+def test_it_trains_inside_inference_mode() -> None:
+    with torch.inference_mode():
+        found = finetune(converted(), small.dataset(160, 7), replace(OPTIONS, epochs=1))
+    assert found.report.conversion.finetuning.left_out == 0

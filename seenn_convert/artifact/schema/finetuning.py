@@ -13,7 +13,7 @@ class Look:
 
     Attributes:
         update: Behind how many updates.
-        loss: Mean loss of the updates since the look before; None before the first.
+        loss: Mean finite loss of the updates since the look before; None if there is none.
         accuracy_at: Share right after timestep 1, 2, ...; without labels "right" means "as the ANN says".
         average_timesteps: Mean exit step with exits fitted to these images for at most 0.5 points lost.
         score: Mean of the accuracies, each prefix by the share of images that leaves there: what is kept has the best.

@@ -49,18 +49,8 @@ def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Pr
         InputError: There are no exit images, they do not fit the model, or an option would change the network
             or requires more spikes than it has.
     """
-    origin = artifact.provenance.calibration
-    if origin is None:
-        raise InputError("the artifact does not say how it was calibrated; give calibration images, too (--data, data)")
-    _check_options(artifact, options)
-    check_converted(artifact.ann, options.require_spiking)
-    shape, names, classes = artifact.snn.input_shape, artifact.class_names, classes_of(artifact.snn)
-    data = known.exit_images(artifact.preprocessing, names, origin, shape, classes, progress, options)
-    if data is None:
-        raise InputError(
-            "no images are given; give calibration images (--data, data), or images that the ANN was not trained on to "
-            "fit the exits alone (--exit-data, exit_data)"
-        )
+    origin = _origin(artifact)
+    data = exit_images(artifact, options, known, progress)
     session = _session(artifact, data, options, progress)
     bare = replace(copy.deepcopy(artifact.snn), policy_head=None)
     session.ann.graph_module.to(options.device)
@@ -82,6 +72,34 @@ def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Pr
     )
 
 
+def exit_images(artifact: Artifact, options: Options, known: Known, progress: Progress) -> Samples:
+    """Return the exit images, after all checks of ``refit_exits``, so that nobody works first and is refused then.
+
+    Raises:
+        InputError: As ``refit_exits``.
+    """
+    _check_options(artifact, options)
+    check_converted(artifact.ann, options.require_spiking)
+    shape, names, classes = artifact.snn.input_shape, artifact.class_names, classes_of(artifact.snn)
+    data = known.exit_images(artifact.preprocessing, names, _origin(artifact), shape, classes, progress, options)
+    if data is None:
+        raise InputError(
+            "no images are given; give calibration images (--data, data), or images that the ANN was not trained on to "
+            "fit the exits alone (--exit-data, exit_data)"
+        )
+    if options.certify is not None:
+        held_out = split_calibration(len(data), options.seed).held_out
+        check_certifiable(options.certify, len(data), len(held_out), data.labels is not None, "exit")
+    return data
+
+
+def _origin(artifact: Artifact) -> CalibrationOrigin:
+    origin = artifact.provenance.calibration
+    if origin is None:
+        raise InputError("the artifact does not say how it was calibrated; give calibration images, too (--data, data)")
+    return origin
+
+
 def _check_options(artifact: Artifact, options: Options) -> None:
     """Raise InputError where the options would make another network."""
     before, after = options_from_json(artifact.provenance.options).to_json(), options.to_json()
@@ -94,10 +112,7 @@ def _check_options(artifact: Artifact, options: Options) -> None:
 
 
 def _session(artifact: Artifact, data: Samples, options: Options, progress: Progress) -> Session:
-    split = split_calibration(len(data), options.seed)
-    if options.certify is not None:
-        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None, "exit")
-    return Session(artifact.ann, data, split, options, progress)
+    return Session(artifact.ann, data, split_calibration(len(data), options.seed), options, progress)
 
 
 def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenance:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import environment, used_data
+from seenn_convert.artifact.provenance import environment, reused, used_data
 from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
@@ -236,7 +236,7 @@ def recalibrate(
     check_options(options)
     known = Known.of(ann_accuracy, exit_data, validation_data)
     if data is None:
-        return refit_exits(artifact, options, known, progress)
+        return _with_doubts(refit_exits(artifact, options, known, progress))
     if artifact.provenance.finetuning is not None:
         raise InputError(
             "the network was fine-tuned, which calibrating it again would undo; give images for the exits alone "
@@ -255,6 +255,16 @@ def recalibrate(
     if gone and conversion is not None:
         report = replace(report, conversion=replace(conversion, warnings=(*conversion.warnings, *gone)))
     return replace(fresh, class_names=fresh.class_names or artifact.class_names, report=report)
+
+
+def _with_doubts(artifact: Artifact) -> Artifact:
+    """Return the artifact with a warning if the images that its exits were fitted to trained its network."""
+    origin, conversion = artifact.provenance, artifact.report.conversion
+    if origin.validation is None or conversion is None:
+        return artifact
+    doubts = reused(None, None, origin.validation, finetuning=origin.finetuning)
+    conversion = replace(conversion, warnings=(*conversion.warnings, *doubts))
+    return replace(artifact, report=replace(artifact.report, conversion=conversion))
 
 
 def _lost_validation(before: Provenance, after: Provenance) -> bool:

@@ -39,7 +39,13 @@ def divided(artifact: Artifact, data: Samples, options: FinetuneOptions, fit_exi
     held_out = order[:wanted]
     if artifact.provenance.calibration is not None:
         held_out = not_among(artifact.provenance.calibration.hashes, data, held_out)
-    if len(held_out) < 2 or len(data) - len(held_out) < 1:
+    least = 3 if fit_exits else 2
+    if options.held_out < least:
+        raise CalibrationDataError(
+            f"{options.held_out} held-out images are too few to judge and to fit exits; give at least {least}, better "
+            "some hundreds (--held-out, held_out)"
+        )
+    if len(held_out) < least:
         raise CalibrationDataError(
             f"{data.name}: {len(data)} images are too few to fine-tune, beside those that calibrated the network; give "
             "at least some hundreds others"

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
-from seenn_convert.artifact.files import sha256_of_json
-from seenn_convert.artifact.provenance import environment, used_data
+from seenn_convert.artifact.files import sha256_of_json, written_to
+from seenn_convert.artifact.provenance import environment, overlap, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
+from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.fingerprint import joined
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
@@ -28,7 +30,7 @@ from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
 from seenn_convert.workflows.convert.options import options_from_json
-from seenn_convert.workflows.convert.refit import refit_exits
+from seenn_convert.workflows.convert.refit import exit_images, refit_exits
 from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
@@ -44,6 +46,7 @@ CHECKED = 3
 """Batches that are timed before the first update, where minutes decide how many updates there are."""
 
 
+@torch.inference_mode(False)  # a caller's inference mode would leave no gradients
 def finetune(
     artifact: Artifact | Path | str,
     data: SampleData,
@@ -72,7 +75,8 @@ def finetune(
             once the result is written.
 
     Raises:
-        InputError: The data does not fit the network, or there is too little of it.
+        InputError: The data does not fit the network, or there is too little of it; or the exits cannot be fitted to
+            the exit images. All of this is found before training.
     """
     artifact = as_artifact(artifact)
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
@@ -86,28 +90,41 @@ def finetune(
             f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
             f"-T {timesteps} first"
         )
+    if options.precision != "float32" and artifact.snn.input_dtype != torch.float32:
+        raise InputError(
+            f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
+        )
     images = divided(artifact, data, options, exit_data is None)
+    used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
+    planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
+    known = Known(exit_data=data.subset(images.exits) if exit_data is None else exit_data)
+    exits = exit_images(planned, options_from_json(changed), known, progress)
+    if exit_data is not None and overlap(used_data(exits), used):
+        raise InputError(
+            f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
+            "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
+        )
     advice = "give a teacher of the same input and classes"
     teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
-    training, ann_right = _trained(
-        artifact, teaching_ann, images, replace(options, timesteps=timesteps), progress, state
-    )
-    changed = {**artifact.provenance.options, "timesteps": timesteps}
+    settled = replace(options, timesteps=timesteps)
+    of = _name_of(artifact, teaching_ann, images, used, settled)
+    training, ann_right = _trained(artifact, teaching_ann, images, settled, progress, state, of)
+    before = artifact.provenance.finetuning
+    known_again = used.hashes if before is None else joined(before.hashes, used.hashes)
     origin = FinetuneOrigin(
-        **vars(used_data(data)), options=replace(options, timesteps=timesteps).to_json(), environment=environment()
+        **vars(replace(used, hashes=known_again)), options=settled.to_json(), environment=environment()
     )
     conversion = artifact.report.conversion
     if conversion is not None:
         conversion = replace(conversion, finetuning=_facts(training, images, options, ann_right))
     fresh = replace(
         artifact,
-        snn=training.settled(),
+        snn=replace(training.settled(), policy_head=artifact.snn.policy_head),  # refitting says that it is gone
         timesteps=timesteps,
         policy=FixedPolicy(timesteps),
         provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
         report=replace(artifact.report, conversion=conversion, evaluation=None),
     )
-    exits = data.subset(images.exits) if exit_data is None else exit_data
     return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
 
 
@@ -118,8 +135,12 @@ def _trained(
     options: FinetuneOptions,
     progress: Progress,
     state: Path | str | None,
+    of: str,
 ) -> tuple[Training, float]:
-    """Return the training at its end, and the share of the judging images that the teacher gets right."""
+    """Return the training at its end, and the share of the judging images that the teacher gets right.
+
+    What is in the file ``state`` has to be ``of`` the same training.
+    """
     assert options.timesteps is not None
     network = Unrolled(artifact.snn).to(options.device)
     teacher.graph_module.to(options.device)
@@ -128,22 +149,29 @@ def _trained(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed,
     )  # fmt: skip
-    file, of = None if state is None else Path(state), _name_of(artifact, teacher, images, options)
-    training = _begun(network, teaching, judge, images, options, None if file is None else saved_state(file, of))
+    file = None if state is None else Path(state)
+    saved = None if file is None else saved_state(file, of, options.device)
+    training = _begun(network, teaching, judge, images, options, saved)
     course = training.course
     counter = Counter(progress, "training", course.updates)
     counter.add(course.done)
     looks = {max(1, round(course.updates * n / LOOKS)) for n in range(1, LOOKS + 1)}
     begun = time.perf_counter() - training.seconds
 
+    def keep() -> None:
+        if file is not None:
+            with written_to(file):
+                save_state(file, of, training.to_save())
+
     def behind(done: int) -> None:
         training.seconds = time.perf_counter() - begun
         if done in looks:
             training.looked(**judge(network))
-        if file is not None and (done in looks or done % KEPT_EVERY == 0):
-            save_state(file, of, training.to_save())
+        if done in looks or done % KEPT_EVERY == 0:
+            keep()
         counter.add(1)
 
+    keep()  # a place that cannot be written is refused before the first update
     batches = _batches(images, options, course.done)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.ann_right
@@ -187,7 +215,7 @@ def _begun(
     return training
 
 
-def _name_of(artifact: Artifact, teacher: Program, images: Images, options: FinetuneOptions) -> str:
+def _name_of(artifact: Artifact, teacher: Program, images: Images, used: UsedData, options: FinetuneOptions) -> str:
     """Return what a training that goes on must have in common with the one that began."""
     graphs = {"network": artifact.snn.graph_module, "teacher": teacher.graph_module}
     weights = {
@@ -195,7 +223,9 @@ def _name_of(artifact: Artifact, teacher: Program, images: Images, options: Fine
         for graph, module in graphs.items()
         for name, value in module.state_dict().items()
     }
-    return sha256_of_json({"options": options.to_json(), "images": len(images.data), "weights": weights})
+    return sha256_of_json({
+        "options": options.to_json(), "images": used.fingerprint, "judging": images.judging, "weights": weights,
+    })  # fmt: skip
 
 
 def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
