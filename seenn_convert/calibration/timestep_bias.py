@@ -14,9 +14,8 @@ from seenn_convert.ir.state import initial_state, rows_fitted_together
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Observer, Results, State, program_step, unroll
 
-TRIES, ROUGH_TRIES, RATE = 8, 4, 0.8
-"""How often a bias moves at each timestep of a run, how often where rough biases will do, and by which share of
-what is left of the gap."""
+TRIES, RATE = 8, 0.8
+"""How often a bias moves at each timestep of a run, and the share of the gap that is left by which it moves."""
 
 MEAN_OF = (1024, 8192)
 """Fewest and most values that a mean is taken of: where more share a threshold, a bias is found on some of them."""
@@ -36,7 +35,6 @@ def fit_timestep_bias(
     form: Form = "timestep",
     settled: Collection[str] = (),
     observers: Sequence[Observer] = (),
-    tries: int = TRIES,
 ) -> dict[str, Tensor]:
     """Return neuron layer -> bias ``(T, *shape of its threshold)``, in units of the current.
 
@@ -58,7 +56,6 @@ def fit_timestep_bias(
             up for more than the rounding of the first spike.
         settled: Neuron layers that need none.
         observers: See each timestep of the corrected run; images run in parts where not all fit into memory.
-        tries: How often a bias moves at a timestep.
 
     Source: Wu et al. 2024 (FTBC); Li et al. 2021 (light calibration: bias and initial potential).
     """
@@ -69,7 +66,7 @@ def fit_timestep_bias(
     with torch.no_grad():
         for part in _parts(snn, batches) if neurons or observers else ():
             seen += len(part)
-            for name, found in _found(ann, snn, part, biases, neurons, timesteps, observers, tries).items():
+            for name, found in _found(ann, snn, part, biases, neurons, timesteps, observers).items():
                 biases[name] += (found - biases[name]) * (len(part) / seen)
     return {name: _shaped(bias, form, neurons[name]) for name, bias in biases.items()}
 
@@ -104,7 +101,6 @@ def _found(
     neurons: Mapping[str, Neuron],
     timesteps: int,
     observers: Sequence[Observer],
-    tries: int,
 ) -> dict[str, Tensor]:
     """Return the biases that one run over ``images`` finds, each of which starts to move from ``start``."""
     assert snn.stem is not None
@@ -118,7 +114,7 @@ def _found(
     def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
         if not isinstance(module, Neuron) or node.name not in found:
             return module(*inputs)
-        bias = _closing_the_gap(module, inputs, wanted[node.name], found[node.name][now], tries)
+        bias = _closing_the_gap(module, inputs, wanted[node.name], found[node.name][now])
         found[node.name][now] = bias
         return module(inputs[0] + bias, *inputs[1:])
 
@@ -131,10 +127,10 @@ def _found(
     return found
 
 
-def _closing_the_gap(neuron: Neuron, inputs: Inputs, wanted: Tensor, bias: Tensor, tries: int) -> Tensor:
+def _closing_the_gap(neuron: Neuron, inputs: Inputs, wanted: Tensor, bias: Tensor) -> Tensor:
     """Return the bias with which the mean output for these inputs comes near the one wanted."""
     current, *state = (some_of(values, neuron) if values.dim() == inputs[0].dim() else values for values in inputs)
-    for _ in range(tries):
+    for _ in range(TRIES):
         bias = bias + RATE * (wanted - mean_over_row(neuron(current + bias, *state)[0], neuron))
     return bias
 

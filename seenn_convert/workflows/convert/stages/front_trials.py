@@ -15,7 +15,7 @@ from seenn_convert.calibration.observe import observe
 from seenn_convert.calibration.output_error import relative_distance
 from seenn_convert.calibration.rules import AutoRule
 from seenn_convert.calibration.statistics import ActivationStatistics
-from seenn_convert.calibration.timestep_bias import ROUGH_TRIES, fit_timestep_bias
+from seenn_convert.calibration.timestep_bias import fit_timestep_bias
 from seenn_convert.exits.choose import Setting, choose, fixed_settings, judged
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.step_time import StepTime, out_of_reach, step_time
@@ -33,7 +33,7 @@ from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.session import BIAS_TIMESTEPS, Session
 from seenn_convert.workflows.convert.stages.thresholds import thresholds_by
 
-FITTING_IMAGES, JUDGING_IMAGES = (8, 64), (16, 256)
+FITTING_IMAGES, JUDGING_IMAGES = (8, 64), (24, 256)
 """Fewest and most images that fit the rough biases of what is tried, and that judge it."""
 
 WORK = 100_000_000_000
@@ -159,8 +159,7 @@ def _rough(
     form = session.compared_with(options.timesteps)
     if form is None:
         return ann, snn
-    batch = images.to(options.device, ann.input_dtype)
-    biases = fit_timestep_bias(ann, snn, timesteps, [batch], form, tries=ROUGH_TRIES)
+    biases = fit_timestep_bias(ann, snn, timesteps, [images.to(options.device, ann.input_dtype)], form)
     return ann, run_passes(snn, [InsertTimestepBias(biases)]) if biases else snn
 
 
