@@ -65,7 +65,7 @@ class Training:
         network: What is trained.
         course: Its optimiser, schedule and progress.
         shares: ``(T,)`` what each prefix counts now.
-        best: The parameters that judged best so far, and how well.
+        best: The parameters that judged best so far.
         history: What each look at the held-out images showed.
         seconds: How long it has taken.
     """
@@ -74,7 +74,6 @@ class Training:
     course: Course
     shares: Tensor
     best: dict[str, Tensor] = field(default_factory=dict)
-    best_score: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -90,8 +89,7 @@ class Training:
         losses = [loss for loss in fresh if math.isfinite(loss)]  # others belong to updates that were left out
         loss = sum(losses) / len(losses) if losses else None
         self.history.append({"update": self.course.done, "loss": loss, "score": score, **facts})
-        if score > self.best_score:
-            self.best_score = score
+        if self.kept == len(self.history) - 1:
             self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.shares = shares
 
@@ -104,14 +102,14 @@ class Training:
         """Return all that a training that goes on needs."""
         return {
             "network": self.network.state_dict(), "course": self.course.to_save(), "shares": self.shares,
-            "best": self.best, "best_score": self.best_score, "history": self.history, "seconds": self.seconds,
+            "best": self.best, "history": self.history, "seconds": self.seconds,
         }  # fmt: skip
 
     def go_on(self, saved: Mapping[str, Any]) -> None:
         """Take up where the training that was ``saved`` stopped."""
         self.network.load_state_dict(saved["network"])
         self.course.go_on(saved["course"])
-        self.shares, self.best, self.best_score = saved["shares"], saved["best"], saved["best_score"]
+        self.shares, self.best = saved["shares"], saved["best"]
         self.history, self.seconds = list(saved["history"]), saved["seconds"]
 
     @property

@@ -5,12 +5,11 @@ from typing import Any
 import torch
 
 from seenn_convert.analysis.memory import images_together
-from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, tune_exit
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program
+from seenn_convert.ir.scores import ExitScore
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.progress import silent
@@ -25,7 +24,7 @@ from seenn_convert.workflows.finetune.options import FinetuneOptions
 class Judge:
     """Says how good a network is on images that train nothing, and how many of them leave when."""
 
-    def __init__(self, artifact: Artifact, teacher: Program, images: Images, options: FinetuneOptions) -> None:
+    def __init__(self, teacher: Program, images: Images, options: FinetuneOptions) -> None:
         data = images.data.subset(images.judging)
         self.data, self.options = data, options
         with torch.no_grad():
@@ -33,23 +32,23 @@ class Judge:
         self.labels = data.labels if options.use_labels else None
         answers = self.ann_logits.argmax(dim=-1)
         self.ann_right = float((answers == (answers if self.labels is None else self.labels)).double().mean())
-        self.score = next(one.score for one in artifact.snn.graph_module.modules() if isinstance(one, ExitProbe))
 
-    def readouts(self, network: Unrolled) -> Readouts:
-        """Return what all timesteps of the network show."""
+    def readouts(self, network: Unrolled) -> tuple[Readouts, ExitScore]:
+        """Return what all timesteps of the network show, and its exit score."""
         timesteps = self.options.timesteps
         assert timesteps is not None
         model = SpikingModel(network.settled(), timesteps, FixedPolicy(timesteps))
         batches = (image for image, _ in self.data.batches(rows_together(model.program, self.options.batch_size)))
-        return collect_readouts(model, batches, self.ann_logits, self.labels, keep_logits=True)
+        found = collect_readouts(model, batches, self.ann_logits, self.labels, keep_logits=True)
+        return found, model.probe.score
 
     def __call__(self, network: Unrolled) -> dict[str, Any]:
         """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
 
         It is as good as the share of right answers, each prefix by the share of images that leaves after it.
         """
-        readouts, every = self.readouts(network), tuple(range(len(self.data)))
-        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), self.score)
+        (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
+        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
         return {

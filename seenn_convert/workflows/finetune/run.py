@@ -144,7 +144,7 @@ def _trained(
     assert options.timesteps is not None
     network = Unrolled(artifact.snn).to(options.device)
     teacher.graph_module.to(options.device)
-    judge = Judge(artifact, teacher, images, options)
+    judge = Judge(teacher, images, options)
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed,
