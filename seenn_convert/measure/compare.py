@@ -38,7 +38,6 @@ from seenn_convert.exits.strategies.basic import (
 )
 from seenn_convert.exits.strategies.planned import planned_strategies
 from seenn_convert.exits.tune import split_calibration
-from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.scores import SCORES
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
@@ -115,7 +114,7 @@ def compare(
         batch_size=rows,
         threads=torch.get_num_threads(),
     )
-    judge, score = Judge(readouts, tally.counts(), prices, policy_macs(artifact.snn)), _probe(model).score
+    judge, score = Judge(readouts, tally.counts(), prices, policy_macs(artifact.snn)), model.probe.score
     own = () if score in SCORES else (ScoreStrategy(score),)
     strategies = (*strategies, *own, *(planned_strategies(score) if with_head else ()))
     temperatures = grounds.temperatures
@@ -193,7 +192,7 @@ def _measured(
     batches: Sequence[Tensor], progress: Progress,
 ) -> tuple[MeasuredPoint, ...]:  # fmt: skip
     """Return settings as early exit really runs them: of the network's own score, and of the policy head."""
-    probe = _probe(model)
+    probe = model.probe
     probe.temperatures.copy_(grounds.temperatures)
     names = {probe.score_name, *(strategy.name for strategy in planned_strategies(probe.score))}
     run = [(strategy.name, one) for strategy, settings in chosen if strategy.name in names for one in _spread(settings)]
@@ -217,10 +216,6 @@ def _spread(settings: Sequence[Setting]) -> list[Setting]:
     """Return a few settings, evenly from the first to the last."""
     numbers = dict.fromkeys(round(i * (len(settings) - 1) / (MEASURED - 1)) for i in range(MEASURED))
     return [settings[number] for number in numbers] if settings else []
-
-
-def _probe(model: SpikingModel) -> ExitProbe:
-    return next(module for _, module in model.program.calls() if isinstance(module, ExitProbe))
 
 
 def _warnings(artifact: Artifact, judging: UsedData, choosing: UsedData) -> Iterator[Caution]:
