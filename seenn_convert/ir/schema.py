@@ -21,6 +21,7 @@ from seenn_convert.ir.operators.step import (
 )
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.layers import LAYERS, Neuron
+from seenn_convert.neurons.leaky import LeakyNeuron
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
@@ -30,6 +31,7 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.PerPart, operators.Encode, operators.Analog, operators.Graded, operators.GradedReLU,
     operators.ClippedReLU, operators.QuantisedReLU, TemporalDifference, RectifiedDifference, ClippedDifference,
     MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow, operators.Cast,
+    operators.FirstSpikes, operators.EachStep, operators.Latest,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -60,7 +62,7 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.AtenOperator: ("operator", "arguments", "keywords"),
     operators.Elementwise: ("inputs", "wiring"),
     **{operator: operator.options() for operator in _OPERATORS},
-    **{neuron: neuron.options for neuron in LAYERS},
+    **{neuron: neuron.options for neuron in (*LAYERS, LeakyNeuron)},
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""
@@ -70,6 +72,8 @@ _WRAPPED: dict[type[nn.Module], str] = {
     operators.PerPart: "operator",
     operators.Analog: "operator",
     operators.Graded: "operator",
+    operators.FirstSpikes: "neuron",
+    operators.EachStep: "operator",
     TemporalDifference: "operator",
     MeanDifference: "operator",
 }
@@ -197,7 +201,7 @@ def _tensor_options(kind: type[nn.Module]) -> tuple[str, ...]:
     if issubclass(kind, operators.Operator):
         return kind.tensors()
     if issubclass(kind, Neuron):
-        return ("v_threshold", "v_initial")
+        return kind.tensors
     return ("temperatures",) if kind is ExitProbe else ()
 
 

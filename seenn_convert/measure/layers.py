@@ -140,7 +140,7 @@ def _saturated(neuron: Neuron, output: Tensor, timesteps: int) -> Tensor:
     """Return how many neurons of each channel ``(C,)`` images saturate, all together; none where there is no most."""
     if neuron.alphabet is None:
         return torch.zeros(output.shape[1], dtype=torch.float64)
-    steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.v_threshold)
+    steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.spike)
     saturated = steps > round(SATURATED_STEPS * timesteps) - 0.5  # whole numbers but for rounding
     return saturated.transpose(0, 1).flatten(1).double().sum(dim=1).cpu()
 
