@@ -1,0 +1,57 @@
+"""Read a network of library neurons into a program: its first timestep, each layer of neurons a call of its own."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from seenn_convert.errors import InputError
+from seenn_convert.frontend.spiking.libraries import as_ours, library_neurons
+from seenn_convert.frontend.spiking.places import place_operator, with_places
+from seenn_convert.frontend.torch.read import from_torch
+from seenn_convert.ir.editor import shapes_of
+from seenn_convert.ir.operators import FirstSpikes
+from seenn_convert.ir.program import Program
+
+
+def read_spiking(module: nn.Module, input_shape: Sequence[int]) -> Program:
+    """Return the program of stage ANN that computes the first timestep of a network of SpikingJelly or snnTorch layers.
+
+    Args:
+        module: In eval mode; at each timestep it takes a batch ``(B, *input_shape)`` and returns ``(B, K)``.
+        input_shape: Of what it reads at one timestep.
+
+    Raises:
+        InputError: It holds no neurons that are known, or does not take such inputs, or returns no ``(B, K)``.
+        UnsupportedOperatorError: Lists every call that has no conversion.
+    """
+    found = library_neurons(module)
+    if not found:
+        raise InputError(
+            f"{type(module).__name__} holds no neurons of SpikingJelly or snnTorch; convert an ANN with "
+            "seenn-convert convert, or give a module with explicit state, step(input, state) -> (output, state)"
+        )
+    dtype = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.float32)
+    neurons = [as_ours(path or type(one).__name__, one, dtype) for path, one in found.items()]
+    bare = with_places(module, found)
+    program = from_torch(bare, input_shape, dtype, _first_of(bare), [place_operator(neurons)])
+    read = [one.neuron for _, one in program.calls() if isinstance(one, FirstSpikes)]
+    missing = [path for path, neuron in zip(found, neurons, strict=True) if not any(neuron is one for one in read)]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: no path leads from these neurons to the output; leave them out")
+    check_output(program)
+    return program
+
+
+def check_output(program: Program) -> None:
+    """Raise InputError unless a program returns one number for each of two classes or more."""
+    shape = shapes_of(program)["output"]
+    if len(shape) != 1 or shape[0] < 2:
+        raise InputError(
+            f"the network returns {('B', *shape)} at each timestep; give one that returns one number per class, (B, K)"
+        )
+
+
+def _first_of(module: nn.Module) -> str | None:
+    """Return the name of the first result of a network whose last neurons return their membrane, too."""
+    return "0" if any(getattr(child, "pair", False) for child in module.modules()) else None

@@ -1,0 +1,46 @@
+"""Operators of networks that were trained as spiking ones: every value in them is that of a single timestep."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from seenn_convert.ir.operators.basic import Operator
+
+
+@dataclass(eq=False, repr=False)
+class FirstSpikes(Operator):
+    """What a layer of neurons sends at the first timestep; in the step, the neurons themselves stand here.
+
+    So a program of stage ANN computes the first timestep of a network that was trained as a spiking one.
+    """
+
+    neuron: nn.Module
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Return the spikes ``(B, *F)`` of a single timestep from the initial state."""
+        initial = {name: current.new_zeros(()) for name in self.neuron.state_names}  # type: ignore[union-attr]
+        state = {**initial, "v": self.neuron.v_initial} if "v" in initial else initial
+        spikes: Tensor = self.neuron(current, *(value.expand_as(current) for value in state.values()))[0]  # type: ignore[operator]
+        return spikes
+
+
+@dataclass(eq=False, repr=False)
+class EachStep(Operator):
+    """An operator that acts on the values of each timestep as they stand, as the network was trained."""
+
+    operator: nn.Module
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return what the operator gives for the values of this timestep."""
+        result: Tensor = self.operator(*inputs)
+        return result
+
+
+@dataclass(eq=False, repr=False)
+class Latest(Operator):
+    """Emit, at each step, what makes the mean over the timesteps the latest value: for a readout that is no mean."""
+
+    def forward(self, value: Tensor, clock: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(t * value - (t - 1) * previous, value)``, each ``(B, K)``; ``clock`` ``(B,)`` counts steps done."""
+        steps = clock.unsqueeze(-1)
+        return (steps + 1) * value - steps * previous, value
