@@ -62,7 +62,8 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     operators.AtenOperator: ("operator", "arguments", "keywords"),
     operators.Elementwise: ("inputs", "wiring"),
     **{operator: operator.options() for operator in _OPERATORS},
-    **{neuron: neuron.options for neuron in (*LAYERS, LeakyNeuron)},
+    **{neuron: neuron.options for neuron in LAYERS},
+    LeakyNeuron: LeakyNeuron.options,
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""

@@ -167,8 +167,8 @@ def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float |
 def leaky_charge(current: Tensor, v: Tensor, leak: Tensor, gain: Tensor, v_rest: Tensor) -> Tensor:
     """Return the membrane potential after the leak and the input: ``v_rest + leak * (v - v_rest) + gain * current``.
 
-    Shapes: ``current`` and ``v`` ``(B, *F)``, the others broadcastable. From ``v = v_rest = 0``, T steps without a spike
-    give the sum of the currents at t, each with the weight ``gain * leak ** (T - t)``.
+    Shapes: ``current`` and ``v`` ``(B, *F)``, the others broadcastable. From ``v = v_rest = 0``, T steps without a
+    spike give the sum of the currents at t, each with the weight ``gain * leak ** (T - t)``.
     """
     return (current * gain).add_(v * leak).add_((1 - leak) * v_rest)
 

@@ -11,6 +11,7 @@ from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.neurons.types import NeuronType, Signed, can_encode
+from seenn_convert.passes.act_each_step import ActEachStep
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -48,6 +49,16 @@ ANN_PASSES: tuple[Pass, ...] = (
     OrderChannelsLast(),  # last: the weights are final
 )
 
+
+ADOPTED_PASSES: tuple[Pass, ...] = (
+    Canonicalize(),  # as above
+    DropNoOps(),
+    FoldBatchNorm(),
+    OrderChannelsLast(),
+    AlignLinear(),
+    ActEachStep(),  # last: what is wrapped is not matched any more
+)
+"""The passes of stage ANN for a network that was trained as a spiking one: none that moves or splits activations."""
 
 ENOUGH_SPIKES, ENOUGH_UNIT_SPIKES = 1 / 2, 1 / 3
 """Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is: with

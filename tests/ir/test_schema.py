@@ -34,9 +34,10 @@ from seenn_convert.neurons.layers import (
     TrackingNeuron,
     UnsignedMultiLevelNeuron,
 )
+from seenn_convert.neurons.leaky import LeakyNeuron
 
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
-CLOCK = torch.tensor([0.0, 1.0])
+CLOCK, HALF = torch.tensor([0.0, 1.0]), torch.tensor(0.5)
 THRESHOLD = torch.tensor([0.5, 1.0, 2.0, 3.0]).reshape(4, 1, 1)
 ABOVE = operators.Elementwise(
     1,
@@ -123,6 +124,11 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (MultiLevelEncoder(THRESHOLD, THRESHOLD / 2, 3), (IMAGE, IMAGE)),
     (GroupNeuron(THRESHOLD, THRESHOLD / 2, 7), (IMAGE, IMAGE, IMAGE.abs().round())),
     (GroupEncoder(THRESHOLD, THRESHOLD / 2, 2), (IMAGE, IMAGE)),
+    (LeakyNeuron(THRESHOLD, HALF - 0.5, HALF, HALF, HALF - 0.5), (IMAGE, IMAGE)),
+    (LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "rest", strict=True, delayed=True), (IMAGE, IMAGE)),
+    (operators.FirstSpikes(LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "none")), (IMAGE,)),
+    (operators.EachStep(nn.MaxPool2d(2)), (IMAGE,)),
+    (operators.Latest(), (ROW, CLOCK, ROW)),
     (MeanDifference(nn.LayerNorm(4)), (CLOCK, ROW, ROW, ROW)),
     (MeanDifference(operators.AtenOperator("mul.Tensor", ("@0", "@1")), (True, False)), (CLOCK, ROW, ROW, ROW, ROW)),
     (MeanDifference(operators.PerPart(nn.GroupNorm(1, 9))), (CLOCK, IMAGE, IMAGE, IMAGE)),

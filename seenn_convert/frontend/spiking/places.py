@@ -62,7 +62,7 @@ def with_places(module: nn.Module, neurons: Mapping[str, nn.Module]) -> nn.Modul
                 copied.set_submodule(path, plain)
     for child in copied.modules():
         if hasattr(child, "step_mode"):
-            child.step_mode = "s"
+            setattr(child, "step_mode", "s")  # noqa: B010  # mypy does not know of such an attribute
     return copied
 
 

@@ -8,18 +8,21 @@ from torch import nn
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.spiking.libraries import as_ours, library_neurons
 from seenn_convert.frontend.spiking.places import place_operator, with_places
+from seenn_convert.frontend.spiking.record import record_network
+from seenn_convert.frontend.spiking.source import SpikingSource
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import FirstSpikes
 from seenn_convert.ir.program import Program
 
 
-def read_spiking(module: nn.Module, input_shape: Sequence[int]) -> Program:
-    """Return the program of stage ANN that computes the first timestep of a network of SpikingJelly or snnTorch layers.
+def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") -> SpikingSource:
+    """Read a network of SpikingJelly or snnTorch layers; its program computes the first timestep.
 
     Args:
         module: In eval mode; at each timestep it takes a batch ``(B, *input_shape)`` and returns ``(B, K)``.
         input_shape: Of what it reads at one timestep.
+        name: What it is called; its class if empty.
 
     Raises:
         InputError: It holds no neurons that are known, or does not take such inputs, or returns no ``(B, K)``.
@@ -35,12 +38,18 @@ def read_spiking(module: nn.Module, input_shape: Sequence[int]) -> Program:
     neurons = [as_ours(path or type(one).__name__, one, dtype) for path, one in found.items()]
     bare = with_places(module, found)
     program = from_torch(bare, input_shape, dtype, _first_of(bare), [place_operator(neurons)])
-    read = [one.neuron for _, one in program.calls() if isinstance(one, FirstSpikes)]
-    missing = [path for path, neuron in zip(found, neurons, strict=True) if not any(neuron is one for one in read)]
-    if missing:
-        raise InputError(f"{', '.join(missing)}: no path leads from these neurons to the output; leave them out")
     check_output(program)
-    return program
+    paths = {id(neuron): path for path, neuron in zip(found, neurons, strict=True)}
+    layers = {node.name: paths[id(one.neuron)] for node, one in program.calls() if isinstance(one, FirstSpikes)}
+    unread = [path for path in found if path not in layers.values()]
+    if unread:
+        raise InputError(f"{', '.join(unread)}: no path leads from these neurons to the output; leave them out")
+    return SpikingSource(
+        program,
+        name or type(module).__name__,
+        lambda images, timesteps: record_network(module, images, timesteps, layers),
+        layers,
+    )
 
 
 def check_output(program: Program) -> None:

@@ -143,7 +143,7 @@ def compile_ann(
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
     spiking = run_passes(spiking, of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
-    tuning = fit_exit(session.exits, spiking)
+    tuning = fit_exit(session.exits, spiking, ann)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     exits, logits = session.exits, tuning.ann_logits

@@ -1,0 +1,160 @@
+"""Adopt a network that was trained as a spiking one: read it, compare it with the original, fit its exits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.artifact.provenance import environment, used_data
+from seenn_convert.artifact.schema.manifest import ConversionFacts
+from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
+from seenn_convert.artifact.schema.report import Report
+from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, outputs_of
+from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.samples import Samples
+from seenn_convert.errors import InputError
+from seenn_convert.exits.certificates.certificate import check_certifiable
+from seenn_convert.exits.tune import split_calibration
+from seenn_convert.frontend.factory import call_factory, is_factory
+from seenn_convert.frontend.spiking.read import read_network
+from seenn_convert.frontend.spiking.source import SpikingSource
+from seenn_convert.ir.program import Program
+from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.hoist_stem import HoistStem
+from seenn_convert.passes.run_in_time import RunInTime
+from seenn_convert.passes.sequence import ADOPTED_PASSES, probe_pass
+from seenn_convert.progress import Progress, silent
+from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.adopt.check import Agreement, check_agreement
+from seenn_convert.workflows.adopt.options import AdoptOptions
+from seenn_convert.workflows.convert.drawing import used_images
+from seenn_convert.workflows.convert.prepare import check_data, first_images
+from seenn_convert.workflows.convert.session import Session
+from seenn_convert.workflows.convert.stages.exit import calibration_facts, estimated_energy, fit_exit
+
+AS_TRAINED = "as trained"
+
+
+def adopt(
+    module: nn.Module | str,
+    data: SampleData,
+    options: AdoptOptions = AdoptOptions(),
+    weights: Path | str | None = None,
+    progress: Progress = silent,
+    *,
+    class_names: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    input_shape: Sequence[int] | None = None,
+) -> Artifact:
+    """Adopt a network that was trained as a spiking one: it stays as it is, and gets exits.
+
+    Args:
+        module: In eval mode: a network of SpikingJelly layers (``IFNode``, ``LIFNode``, ``ParametricLIFNode``) or
+            snnTorch layers (``Leaky``), or ``package.module:factory``.
+        data: Images that it was not trained on, to which the exits are fitted: what ``convert`` takes.
+        options: How to adopt it.
+        weights: State of the factory's module.
+        progress: Told about each stage.
+        class_names: Names of its outputs, in order.
+        preprocessing: Of pixels.
+        input_shape: Shape of what it reads at one timestep, where the data does not tell.
+
+    Raises:
+        InputError: Network, data or options cannot be used; says what to do.
+        PostconditionError: What was read does not fire as the original does; names the first layer and timestep.
+    """
+    if not isinstance(options, AdoptOptions):
+        raise InputError(f"options are of type {type(options).__name__}; give AdoptOptions, such as AdoptOptions(4)")
+    progress("reading the network", 0, 1)
+    samples = as_samples(data, preprocessing, progress=progress, input_shape=input_shape)
+    source = _read(module, samples.image_shape, weights)
+    layers = source.program
+    check_data(layers, samples)
+    samples = _named(used_images(samples, options.exits), class_names, outputs_of(layers))
+    images = first_images(layers, samples).to(layers.input_dtype)
+    layers = run_passes(layers, ADOPTED_PASSES)
+    mean = run_passes(layers, [RunInTime("mean"), HoistStem()])
+    agreement = check_agreement(mean, source.record(images, options.timesteps), images, source.layers)
+    progress("reading the network", 1, 1)
+    spiking = run_passes(layers, [RunInTime(options.readout), HoistStem()])
+    return _with_exits(layers, spiking, samples, options, source, agreement, progress)
+
+
+def _read(module: nn.Module | str, input_shape: Sequence[int], weights: Path | str | None) -> SpikingSource:
+    if isinstance(module, nn.Module):
+        if weights is not None:
+            raise InputError("the network holds its weights; weights are for package.module:factory")
+        return read_network(module, input_shape)
+    if isinstance(module, str) and is_factory(module):
+        made, _ = call_factory(module, weights)
+        return read_network(made, input_shape, module)
+    raise InputError(
+        f"a network is adopted as a module or as package.module:factory, got {module!r}; files of networks that run "
+        "in time are not read"
+    )
+
+
+def _named(data: Samples, class_names: Sequence[str] | None, classes: int) -> Samples:
+    """Return the data with its classes matched to the network's outputs, and its labels checked."""
+    if class_names is not None:
+        data = data.with_classes(checked_names(class_names, classes))
+    data = matched_classes(data, None, classes)
+    if data.labels is not None:
+        checked_labels(data, classes)
+    return data
+
+
+def _with_exits(
+    layers: Program, spiking: Program, data: Samples, options: AdoptOptions, source: SpikingSource,
+    agreement: Agreement, progress: Progress,
+) -> Artifact:  # fmt: skip
+    """Fit the exits of a spiking program and put everything into an artifact."""
+    split = split_calibration(len(data), options.seed)
+    session = Session(layers, data, split, options.exits, progress)
+    if options.certify is not None:
+        check_certifiable(options.certify, len(data), len(split.held_out), data.labels is not None)
+    layers.graph_module.to(options.device)
+    tuning = fit_exit(session, spiking, None)
+    temperatures = tuning.temperatures.to(options.device, layers.input_dtype)
+    snn = run_passes(spiking, [probe_pass(layers, options.exits.exit_score, temperatures)])
+    energy = estimated_energy(
+        session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts, "full_run"
+    )
+    for graph in (layers.graph_module, snn.graph_module, snn.stem):
+        assert graph is not None
+        graph.to("cpu")
+    origin = ModelOrigin(name=source.name, format="spiking module", notes=(*source.notes, agreement.words()))
+    calibration, used, machine = Calibration(AS_TRAINED, False, 0, {}), used_data(data), environment()
+    conversion = conversion_report(
+        layers, snn, calibration, tuning, calibration_facts(session, tuning), neuron=_neuron_name(snn),
+        target=options.exits.target, parity=agreement.error, energy=energy, reference="full_run",
+    )  # fmt: skip
+    report = Report(model=model_facts(origin, snn, data.class_names), conversion=conversion, environment=machine)
+    return Artifact(
+        ann=layers,
+        snn=snn,
+        timesteps=options.timesteps,
+        policy=tuning.policy,
+        preprocessing=data.preprocessing,
+        class_names=data.class_names,
+        certificate=tuning.certificate,
+        provenance=Provenance(
+            model=origin,
+            calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
+            options={**options.exits.to_json(), "readout": options.readout},
+            environment=machine,
+        ),
+        facts=ConversionFacts.of_report(report),
+        report=report,
+    )
+
+
+def _neuron_name(snn: Program) -> str:
+    """Return what the neurons are called in a report."""
+    leaks = [module.leak for _, module in snn.calls() if isinstance(module, LeakyNeuron)]
+    return "leaky" if any(bool((leak != 1).any()) for leak in leaks) else "integrate-and-fire"
