@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from torch import fx, nn
 
-from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow
+from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, FirstState
 from seenn_convert.ir.program import IMAGE, Program
 
 
@@ -22,7 +22,11 @@ def time_invariant_calls(ann: Program, inputs: Collection[str] = (), graded: Col
     """
     varying = _reached(
         ann.graph_module,
-        lambda node, module: node.name in inputs or (isinstance(module, SPIKING_OPERATORS) and node.name not in graded),
+        lambda node, module: (
+            node.name in inputs
+            or isinstance(module, FirstState)
+            or (isinstance(module, SPIKING_OPERATORS) and node.name not in graded)
+        ),
     )
     return {node.name for node, _ in ann.calls() if node not in varying}
 

@@ -1,11 +1,13 @@
 """Let the neurons of a network that was trained as a spiking one run on from timestep to timestep."""
 
+from collections.abc import Mapping
+
 from torch import fx
 
 from seenn_convert.choices import Readout
 from seenn_convert.errors import PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import FirstSpikes, Latest
+from seenn_convert.ir.operators import FirstSpikes, FirstState, HeldState, KeepState, Latest
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.base import Pass
@@ -15,6 +17,7 @@ class RunInTime(Pass):
     """Give every layer of neurons its state, and make what the network returns the current of the readout.
 
     Before: ``x -> first spikes of the neurons``     After: ``(x, v) -> neurons -> (spikes, v)``
+    Before: ``first state -> ... -> keep state``     After: ``state -> ... -> next state``
 
     Args:
         readout: What the logits are: the ``"mean"`` over the timesteps of what the network returns, the ``"last"`` of
@@ -27,11 +30,12 @@ class RunInTime(Pass):
         self.readout = readout
 
     def requires(self, program: Program) -> None:
-        """There are neurons, and the network ends in some where their membrane is asked for."""
+        """There is state, and the network ends in neurons where their membrane is asked for."""
         calls = dict(program.calls())
-        if not any(isinstance(module, FirstSpikes) for module in calls.values()):
+        if not any(isinstance(module, (FirstSpikes, FirstState)) for module in calls.values()):
             raise PreconditionError("the program has no layer of neurons that could run in time")
         last = program.graph_module.graph.output_node().all_input_nodes[0]
+        last = last.all_input_nodes[0] if isinstance(calls.get(last), KeepState) else last
         if self.readout == "membrane" and not isinstance(calls.get(last), FirstSpikes):
             raise PreconditionError("the network does not end in a layer of neurons, whose membrane could be read")
 
@@ -40,6 +44,7 @@ class RunInTime(Pass):
         shapes = draft.shapes()
         draft.results = ("current",)
         draft.set_outputs(draft.outputs)
+        _carry_states(draft, shapes)
         last, membranes = draft.outputs[0], dict[fx.Node, fx.Node]()
         for node, module in draft.modules_of(FirstSpikes):
             assert isinstance(module, FirstSpikes) and isinstance(module.neuron, Neuron)
@@ -48,6 +53,24 @@ class RunInTime(Pass):
             draft.set_outputs([membranes[last], *draft.outputs[1:]])
         if self.readout != "mean":
             _read_latest(draft, shapes["output"])
+
+
+def _carry_states(draft: Draft, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Let the states of a network with explicit state come in and go out."""
+    states: dict[int, fx.Node] = {}
+    for node, module in draft.modules_of(FirstState):
+        assert isinstance(module, FirstState)
+        state = draft.add_state(f"{node.name}_before", shapes[node.name], f"{node.target}.value")
+        draft.replace_module(node, HeldState(module.value))
+        node.args = (state,)
+        states[module.place] = state
+    for keep, _ in draft.modules_of(KeepState):
+        following = list(keep.args[1:])
+        for place, state in states.items():
+            successor = following[place]
+            assert isinstance(successor, fx.Node)
+            draft.set_next(state, successor)
+        draft.bypass(keep)
 
 
 def _with_state(draft: Draft, node: fx.Node, neuron: Neuron, shape: tuple[int, ...]) -> fx.Node:

@@ -23,6 +23,7 @@ from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
 from seenn_convert.passes.grade_gates import GradeGates
+from seenn_convert.passes.group_neurons import GroupNeurons
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
@@ -51,6 +52,7 @@ ANN_PASSES: tuple[Pass, ...] = (
 
 
 ADOPTED_PASSES: tuple[Pass, ...] = (
+    GroupNeurons(),  # first: the arithmetic of a user's neurons stays as it is, to the bit
     Canonicalize(),  # as above
     DropNoOps(),
     FoldBatchNorm(),

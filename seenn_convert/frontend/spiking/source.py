@@ -14,7 +14,8 @@ class Recording:
 
     Attributes:
         outputs: ``(T, B, K)``, what it returned at each timestep.
-        seen: What else can be compared, by the name of a layer of neurons: its spikes ``(T, B, *F)``.
+        seen: What else can be compared, ``(T, B, *F)`` each: the spikes of a layer of neurons by the name of its node,
+            or a state behind each timestep by that of its first state.
     """
 
     outputs: Tensor
@@ -29,7 +30,8 @@ class SpikingSource:
         program: Its first timestep, at stage ANN.
         name: Class or factory of the module.
         record: Runs the original on inputs ``(B, *input_shape)`` for a number of timesteps.
-        layers: Node of a layer of neurons -> its path in the original.
+        layers: Node of a layer of neurons, or of a first state -> its path in the original.
+        by_state: Whether states are compared, since the original has no layers of neurons to look at.
         notes: Sentences for the user.
     """
 
@@ -37,4 +39,5 @@ class SpikingSource:
     name: str
     record: Callable[[Tensor, int], Recording]
     layers: dict[str, str]
+    by_state: bool = False
     notes: tuple[str, ...] = ()

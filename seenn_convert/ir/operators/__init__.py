@@ -5,7 +5,7 @@ activations become neurons, everything else becomes a temporal difference. In a 
 one, everything acts on the values of each timestep.
 """
 
-from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, Latest
+from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, FirstState, HeldState, KeepState, Latest
 from seenn_convert.ir.operators.aten import AtenOperator
 from seenn_convert.ir.operators.basic import (
     Add,
@@ -66,8 +66,11 @@ __all__ = [
     "Encode",
     "Expand",
     "FirstSpikes",
+    "FirstState",
     "Graded",
     "GradedReLU",
+    "HeldState",
+    "KeepState",
     "Latest",
     "Mean",
     "Operator",

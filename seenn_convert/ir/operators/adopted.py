@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from seenn_convert.ir.operators.basic import Operator
+from seenn_convert.ir.operators.basic import ConstantRow, Operator
 
 
 @dataclass(eq=False, repr=False)
@@ -22,6 +22,39 @@ class FirstSpikes(Operator):
         state = {**initial, "v": self.neuron.v_initial} if "v" in initial else initial
         spikes: Tensor = self.neuron(current, *(value.expand_as(current) for value in state.values()))[0]  # type: ignore[operator]
         return spikes
+
+
+@dataclass(eq=False, repr=False)
+class FirstState(ConstantRow):
+    """A state of a network before its first timestep; in the step, the state itself stands here.
+
+    ``place`` is its number among the states; ``KeepState`` has what it becomes at that place.
+    """
+
+    place: int = 0
+
+
+@dataclass(eq=False, repr=False)
+class HeldState(Operator):
+    """A state of the step as it stands; ``value`` is what it is before the first timestep."""
+
+    value: Tensor
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return ``state``."""
+        return state
+
+    def extra_repr(self) -> str:
+        """Show the shape."""
+        return f"shape={tuple(self.value.shape)}"
+
+
+class KeepState(Operator):
+    """What a network returns, beside what its first states become, one after the other in the order of their places."""
+
+    def forward(self, output: Tensor, *following: Tensor) -> Tensor:
+        """Return ``output``."""
+        return output
 
 
 @dataclass(eq=False, repr=False)

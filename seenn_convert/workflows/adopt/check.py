@@ -1,26 +1,29 @@
-"""Compare an adopted network with the original: every spike of every layer, and what it returns at each timestep."""
+"""Compare an adopted network with the original: every spike or state, and what it returns at each timestep."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.errors import PostconditionError
-from seenn_convert.frontend.spiking.source import Recording
+from seenn_convert.frontend.spiking.source import Recording, SpikingSource
 from seenn_convert.ir.interpreter import Inputs, Interpreter, relative_error
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state
-from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.layers import Neuron
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.hoist_stem import HoistStem
+from seenn_convert.passes.run_in_time import RunInTime
 from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 ROUNDING = 1e-5
-"""A membrane this close to its threshold, as a share of the largest membrane of its layer, may fire or not by rounding:
-layers add in another order than the original, batch norm is folded, and a leak is one multiplication."""
+"""A neuron may fire or not by rounding if it does so when its current and its state move by this share of the largest of
+their layer: layers add in another order than the original, batch norm is folded, and a leak is one multiplication."""
 
 TOLERANCE = 1e-4
-"""Largest relative difference of what the networks return at a timestep, where all spikes before it are the same."""
+"""Largest relative difference of what the networks return, and of their states, where all spikes before are the same."""
 
 
 @dataclass(frozen=True)
@@ -30,103 +33,134 @@ class Agreement:
     Attributes:
         images: Inputs that were compared,
         timesteps: for so many timesteps each.
-        spikes: Places and timesteps at which a neuron may have fired.
-        by_rounding: At how many of them it did in one network alone, since its membrane was at the threshold but for
-            rounding. What this changes behind it is not compared.
+        numbers: Outputs of neurons, or numbers of states, that were compared.
+        by_state: Whether they are those of states.
+        by_rounding: At how many places the networks differ since a neuron was at its threshold but for rounding. What
+            this changes behind it is not compared.
         error: Largest relative difference of what the networks return, over the timesteps.
     """
 
     images: int
     timesteps: int
-    spikes: int
+    numbers: int
+    by_state: bool
     by_rounding: int
     error: float
 
     def words(self) -> str:
         """Return the agreement as a sentence without its full stop."""
-        rounded = ""
-        if self.by_rounding:
-            rounded = f", except {self.by_rounding:,} that fire or not by rounding, at the threshold"
+        what = "numbers of its states" if self.by_state else "outputs of neurons"
+        rounded = f", except {self.by_rounding:,} that rounding at a threshold changed" if self.by_rounding else ""
         return (
-            f"all {self.spikes:,} outputs of neurons are those of the original on {self.images} images and "
-            f"{self.timesteps} timesteps{rounded}"
+            f"all {self.numbers:,} {what} are those of the original on {self.images} images and {self.timesteps} "
+            f"timesteps{rounded}"
         )
 
 
-def check_agreement(program: Program, original: Recording, images: Tensor, layers: Mapping[str, str]) -> Agreement:
-    """Return how a spiking program whose result is its current agrees with the original.
+def check_agreement(source: SpikingSource, layers: Program, images: Tensor, timesteps: int) -> Agreement:
+    """Return how a network agrees with the original on ``images`` ``(B, *input_shape)``.
 
     Args:
-        program: With its stem, without exit probe; its readout is the mean.
-        original: What the original did with the ``images`` ``(B, *input_shape)``.
+        source: The network as it was read.
+        layers: Its first timestep after the passes of stage ANN.
         images: Inputs.
-        layers: Node of a layer of neurons -> its path in the original, for messages.
+        timesteps: How long to run.
 
     Raises:
-        PostconditionError: They differ; names the first layer and timestep.
+        PostconditionError: They differ; names the first layer or state, and the timestep.
     """
-    timesteps, ours = len(original.outputs), _Run(program)
-    same, flips, spikes, error = torch.ones(len(images), dtype=torch.bool), 0, 0, 0.0
-    currents = ours.outputs(images, timesteps)
+    original = source.record(images, timesteps)
+    ours = _Run(_in_time(layers), images, timesteps)
+    if not source.by_state:
+        return _compared(source, original, ours.currents, ours.spikes, ours.near, 0.0)
+    plain = _Run(_in_time(source.program), images, timesteps)
+    states = {name: [state[f"{name}_before"] for state in plain.states] for name in source.layers}
+    near = {name: _any_so_far(ours, states[name]) for name in source.layers}
+    return _compared(source, original, ours.currents, states, near, TOLERANCE)
+
+
+def _in_time(layers: Program) -> Program:
+    return run_passes(layers, [RunInTime("mean"), HoistStem()])
+
+
+def _compared(
+    source: SpikingSource, original: Recording, currents: Sequence[Tensor], ours: Mapping[str, Sequence[Tensor]],
+    near: Mapping[str, Sequence[Tensor]], tolerance: float,
+) -> Agreement:  # fmt: skip
+    """Compare timestep by timestep; a row that rounding changed is left out from there on."""
+    timesteps, rows = len(currents), len(currents[0])
+    same, flips, numbers, error = torch.ones(rows, dtype=torch.bool), 0, 0, 0.0
     for t in range(timesteps):
-        for name, path in layers.items():
-            theirs, found, near = original.seen[name][t], ours.spikes[name][t], ours.near[name][t]
+        for name, path in source.layers.items():
+            theirs, found = original.seen[name][t], ours[name][t]
             if theirs.shape != found.shape:
-                raise PostconditionError(
-                    f"{path} sends {tuple(theirs.shape)}, and was read to send {tuple(found.shape)}"
-                )
-            differs = (theirs != found) & same.reshape(-1, *[1] * (found.dim() - 1))
-            if bool((differs & ~near).any()):
-                raise PostconditionError(_difference(path, t, differs & ~near, same))
-            spikes, flips = spikes + found.numel(), flips + int(differs.sum())
+                sent, read = tuple(theirs.shape), tuple(found.shape)
+                raise PostconditionError(f"{path} has shape {sent}, and was read to have {read}; report the network")
+            alive = same.reshape(-1, *[1] * (found.dim() - 1))
+            differs = ((theirs - found).abs() > tolerance * theirs.abs().max()) & alive
+            wrong = differs & ~near[name][t]
+            if bool(wrong.any()):
+                raise PostconditionError(_difference(path, t, wrong, same))
+            numbers, flips = numbers + found.numel(), flips + int(differs.sum())
             same &= ~differs.flatten(1).any(dim=1)
         if bool(same.any()):
-            found_error = relative_error(currents[t][same], original.outputs[t][same])
-            if not found_error <= TOLERANCE:
+            here = relative_error(currents[t][same], original.outputs[t][same])
+            if not here <= TOLERANCE:
                 raise PostconditionError(
-                    f"at timestep {t + 1} the network returns other values than the original, by {found_error:.2g} "
-                    "relative, though all spikes are the same; report the network"
+                    f"at timestep {t + 1} the network returns other values than the original, by {here:.2g} relative, "
+                    "though nothing before differs; report the network"
                 )
-            error = max(error, found_error)
-    return Agreement(len(images), timesteps, spikes, flips, error)
+            error = max(error, here)
+    return Agreement(rows, timesteps, numbers, source.by_state, flips, error)
 
 
-def _difference(path: str, t: int, differs: Tensor, same: Tensor) -> str:
-    rows = differs.flatten(1)
+def _difference(path: str, t: int, wrong: Tensor, same: Tensor) -> str:
+    rows = wrong.flatten(1)
     return (
-        f"{path or 'the neurons'} is the first layer that does not fire as the original does: at timestep {t + 1}, "
-        f"{int(rows.sum()):,} of {rows[same].numel():,} neurons differ, on {int(rows.any(dim=1).sum())} of "
-        f"{int(same.sum())} images; nothing was adopted: report the layer and its options, or write the network as a "
-        "module with explicit state"
+        f"{path or 'the neurons'}: the first that is not as in the original: at timestep {t + 1}, {int(rows.sum()):,} of "
+        f"{rows[same].numel():,} numbers differ, on {int(rows.any(dim=1).sum())} of {int(same.sum())} images; nothing "
+        "was adopted: check that the network gives the same when it runs twice, and report it"
     )
 
 
-class _Run:
-    """A run of a program that keeps, for every layer of neurons, its spikes and whether it was near its threshold."""
+def _any_so_far(run: "_Run", like: Sequence[Tensor]) -> list[Tensor]:
+    """Return at each timestep the rows ``(B, 1, ...)`` in which a neuron was near its threshold up to then."""
+    rows = torch.zeros(len(like[0]), dtype=torch.bool)
+    found = []
+    for t, values in enumerate(like):
+        for near in run.near.values():
+            rows = rows | near[t].flatten(1).any(dim=1)
+        found.append(rows.reshape(-1, *[1] * (values.dim() - 1)))
+    return found
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+
+class _Run:
+    """What a spiking program without an exit probe does with images, timestep by timestep.
+
+    ``currents`` is what it returns, ``states`` what is behind it, ``spikes`` what its layers of neurons send, and
+    ``near`` whether a neuron was so near its threshold that rounding decides.
+    """
+
+    def __init__(self, program: Program, images: Tensor, timesteps: int) -> None:
+        self.currents: list[Tensor] = []
+        self.states: list[State] = []
         self.spikes: dict[str, list[Tensor]] = defaultdict(list)
         self.near: dict[str, list[Tensor]] = defaultdict(list)
-
-    def outputs(self, images: Tensor, timesteps: int) -> list[Tensor]:
-        """Run ``images`` and return what the step returns at each timestep, ``(B, K)``."""
-        found: list[Tensor] = []
-
-        def keep(t: int, results: Results, state: State) -> None:
-            found.append(results[0])
-
-        step = program_step(self.program, Interpreter(self.program.graph_module, self._call).run)
-        assert self.program.stem is not None
+        assert program.stem is not None
+        step = program_step(program, Interpreter(program.graph_module, self._call).run)
         with torch.no_grad():
-            drives = self.program.stem(images.contiguous())
-            unroll(step, drives, initial_state(self.program, len(images)), timesteps, [keep])
-        return found
+            drives = program.stem(images.contiguous())
+            unroll(step, drives, initial_state(program, len(images)), timesteps, [self._keep])
+
+    def _keep(self, t: int, results: Results, state: State) -> None:
+        self.currents.append(results[0])
+        self.states.append(state)
 
     def _call(self, node: fx.Node, module: nn.Module, inputs: Inputs) -> object:
         result = module(*inputs)
-        if isinstance(module, LeakyNeuron):
-            charged = module.charged(*inputs)
+        if isinstance(module, Neuron):
+            most = ROUNDING * max(float(value.abs().max()) for value in inputs)
+            above, below = (module(*(value + by for value in inputs))[0] for by in (most, -most))
             self.spikes[node.name].append(result[0])
-            self.near[node.name].append((charged - module.v_threshold).abs() <= ROUNDING * charged.abs().max())
+            self.near[node.name].append((above != below) | (above != result[0]))
         return result

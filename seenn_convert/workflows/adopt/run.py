@@ -19,6 +19,7 @@ from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.factory import call_factory, is_factory
+from seenn_convert.frontend.spiking.explicit import read_explicit, step_of
 from seenn_convert.frontend.spiking.read import read_network
 from seenn_convert.frontend.spiking.source import SpikingSource
 from seenn_convert.ir.program import Program
@@ -50,12 +51,14 @@ def adopt(
     class_names: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
     input_shape: Sequence[int] | None = None,
+    start: object = None,
 ) -> Artifact:
     """Adopt a network that was trained as a spiking one: it stays as it is, and gets exits.
 
     Args:
-        module: In eval mode: a network of SpikingJelly layers (``IFNode``, ``LIFNode``, ``ParametricLIFNode``) or
-            snnTorch layers (``Leaky``), or ``package.module:factory``.
+        module: In eval mode: a module with explicit state, whose method ``step``, or whose ``forward``, takes an input
+            and a state and returns ``(output, state)``; or a network of SpikingJelly layers (``IFNode``, ``LIFNode``,
+            ``ParametricLIFNode``) or snnTorch layers (``Leaky``); or ``package.module:factory``.
         data: Images that it was not trained on, to which the exits are fitted: what ``convert`` takes.
         options: How to adopt it.
         weights: State of the factory's module.
@@ -63,6 +66,7 @@ def adopt(
         class_names: Names of its outputs, in order.
         preprocessing: Of pixels.
         input_shape: Shape of what it reads at one timestep, where the data does not tell.
+        start: State of one row before the first timestep of a module with explicit state; None if it is zero.
 
     Raises:
         InputError: Network, data or options cannot be used; says what to do.
@@ -72,31 +76,35 @@ def adopt(
         raise InputError(f"options are of type {type(options).__name__}; give AdoptOptions, such as AdoptOptions(4)")
     progress("reading the network", 0, 1)
     samples = as_samples(data, preprocessing, progress=progress, input_shape=input_shape)
-    source = _read(module, samples.image_shape, weights)
-    layers = source.program
-    check_data(layers, samples)
-    samples = _named(used_images(samples, options.exits), class_names, outputs_of(layers))
-    images = first_images(layers, samples).to(layers.input_dtype)
-    layers = run_passes(layers, ADOPTED_PASSES)
-    mean = run_passes(layers, [RunInTime("mean"), HoistStem()])
-    agreement = check_agreement(mean, source.record(images, options.timesteps), images, source.layers)
+    source = _read(module, samples.image_shape, weights, start)
+    check_data(source.program, samples)
+    samples = _named(used_images(samples, options.exits), class_names, outputs_of(source.program))
+    images = first_images(source.program, samples).to(source.program.input_dtype)
+    layers = run_passes(source.program, ADOPTED_PASSES)
+    agreement = check_agreement(source, layers, images, options.timesteps)
     progress("reading the network", 1, 1)
     spiking = run_passes(layers, [RunInTime(options.readout), HoistStem()])
     return _with_exits(layers, spiking, samples, options, source, agreement, progress)
 
 
-def _read(module: nn.Module | str, input_shape: Sequence[int], weights: Path | str | None) -> SpikingSource:
-    if isinstance(module, nn.Module):
-        if weights is not None:
-            raise InputError("the network holds its weights; weights are for package.module:factory")
-        return read_network(module, input_shape)
+def _read(
+    module: nn.Module | str, input_shape: Sequence[int], weights: Path | str | None, start: object
+) -> SpikingSource:
+    name = ""
     if isinstance(module, str) and is_factory(module):
-        made, _ = call_factory(module, weights)
-        return read_network(made, input_shape, module)
-    raise InputError(
-        f"a network is adopted as a module or as package.module:factory, got {module!r}; files of networks that run "
-        "in time are not read"
-    )
+        name, (module, _) = module, call_factory(module, weights)
+    elif weights is not None:
+        raise InputError("the network holds its weights; weights are for package.module:factory")
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"a network is adopted as a module or as package.module:factory, got {module!r}; files of networks that "
+            "run in time are not read"
+        )
+    if step_of(module) is not None:
+        return read_explicit(module, input_shape, start, name)
+    if start is not None:
+        raise InputError("a start is for a module with explicit state, step(input, state) -> (output, state)")
+    return read_network(module, input_shape, name)
 
 
 def _named(data: Samples, class_names: Sequence[str] | None, classes: int) -> Samples:
