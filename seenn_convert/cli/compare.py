@@ -67,7 +67,7 @@ def compare(
 
 
 def _text(found: "Comparison") -> str:
-    """Return the points that each way loses against the ANN as a table."""
+    """Return the points that each way loses as a table."""
     from seenn_convert.measure.curves import at_average, average_within
 
     shown = [average for average in AVERAGES if average < found.timesteps]
@@ -75,13 +75,16 @@ def _text(found: "Comparison") -> str:
     for way in found.ways:
         lost = [_number(at_average(way.points, average)) for average in shown]
         rows.append((way.label, *lost, _number(average_within(way.points, 0.5))))
+    has_ann, against = found.reference == "ann", "points lost against the run of all timesteps"
+    if has_ann:
+        against = "points lost against the ANN; comparison.json also has those against the run of all timesteps"
+    ann = f"ANN {found.ann_accuracy:.2%}, " if has_ann else ""
     return "\n".join([
-        f"{found.data.images} images; ANN {found.ann_accuracy:.2%}, "
-        f"all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
+        f"{found.data.images} images; {ann}all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
         f"ideal: {found.ideal.average_timesteps:.2f} timesteps, leaving at the first right answer",
         "",
         columns_text(rows),
-        "points lost against the ANN; comparison.json also has those against the run of all timesteps",
+        against,
         *([NO_HEAD] if found.policy_macs is None else []),
         *warning_lines(found.warnings),
     ])  # fmt: skip

@@ -124,7 +124,9 @@ def held_out_facts(
 
 
 def _neuron(snn: Program, kind: str) -> NeuronFacts:
-    neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
+    neuron = next((module for _, module in snn.calls() if isinstance(module, Neuron)), None)
+    if neuron is None:
+        return NeuronFacts(kind=kind)
     alphabet = None if neuron.alphabet is None else tuple(neuron.alphabet)
     return NeuronFacts(kind=kind, alphabet=alphabet, bits_per_spike=neuron.bits_per_spike)
 

@@ -14,7 +14,7 @@ class TracedNeuron(Neuron):
     Args:
         v_threshold: 1, the size of a spike: the law keeps its threshold to itself.
         v_initial: The first of its states before the first timestep; the others start at zero.
-        parts: Names of its states.
+        parts: Names of its states, as those of the network were called.
         law: ``law(current, *states) -> (spikes, *states_next)``.
     """
 

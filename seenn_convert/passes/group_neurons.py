@@ -111,16 +111,16 @@ def _replace(draft: Draft, cell: _Cell) -> None:
     steps = [draft.graph_module.get_submodule(str(node.target)) for node in cell.calls]
     law = Elementwise(1 + len(cell.states), wiring, steps, [number[node] for node in (cell.spikes, *cell.following)])
     first = _value(draft, cell.states[0])
-    parts = ("v", *(f"state_{index}" for index in range(1, len(cell.states))))
-    neuron = TracedNeuron(first.new_ones(()), first, parts, law.eval())
-    draft.replace_module(cell.spikes, FirstSpikes(neuron))
-    cell.spikes.args = (current,)
+    neuron = TracedNeuron(first.new_ones(()), first, [node.name for node in cell.states], law.eval())
+    call = draft.insert_after(current, "neurons", FirstSpikes(neuron), [current])
+    draft.sources[call.name] = draft.sources.get(cell.spikes.name, "")
+    cell.spikes.replace_all_uses_with(call)
     _forget(draft, cell)
 
 
 def _forget(draft: Draft, cell: _Cell) -> None:
     """Take the states of a layer out of what is kept, and number the others anew."""
-    places = {node: node_module.place for node, node_module in draft.modules_of(FirstState)}  # type: ignore[attr-defined]
+    places = {node: module.place for node, module in draft.modules_of() if isinstance(module, FirstState)}
     left = sorted((node for node in places if node not in cell.states), key=places.__getitem__)
     cell.keep.args = (cell.keep.args[0], *(following_of(draft, cell.keep, node) for node in left))
     for place, node in enumerate(left):
@@ -145,7 +145,7 @@ def _fires(function: nn.Module, input_shapes: Sequence[tuple[int, ...]]) -> bool
     tried = [3 * torch.randn(rows, *shape, generator=drawn, dtype=dtype) for shape in input_shapes]
     with torch.no_grad():
         values = function(*tried)
-    return isinstance(values, Tensor) and set(values.unique().tolist()) <= {0.0, 1.0}
+    return isinstance(values, Tensor) and bool(((values == 0) | (values == 1)).all())
 
 
 def _value(draft: Draft, state: fx.Node) -> Tensor:

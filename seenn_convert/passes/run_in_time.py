@@ -34,9 +34,7 @@ class RunInTime(Pass):
         calls = dict(program.calls())
         if not any(isinstance(module, (FirstSpikes, FirstState)) for module in calls.values()):
             raise PreconditionError("the program has no layer of neurons that could run in time")
-        last = program.graph_module.graph.output_node().all_input_nodes[0]
-        last = last.all_input_nodes[0] if isinstance(calls.get(last), KeepState) else last
-        if self.readout == "membrane" and not isinstance(calls.get(last), FirstSpikes):
+        if self.readout == "membrane" and not ends_in_neurons(program):
             raise PreconditionError("the network does not end in a layer of neurons, whose membrane could be read")
 
     def rewrite(self, draft: Draft) -> None:
@@ -53,6 +51,13 @@ class RunInTime(Pass):
             draft.set_outputs([membranes[last], *draft.outputs[1:]])
         if self.readout != "mean":
             _read_latest(draft, shapes["output"])
+
+
+def ends_in_neurons(program: Program) -> bool:
+    """Return whether the first timestep of a network returns what a layer of neurons sends."""
+    calls, last = dict(program.calls()), program.graph_module.graph.output_node().all_input_nodes[0]
+    last = last.all_input_nodes[0] if isinstance(calls.get(last), KeepState) else last
+    return isinstance(calls.get(last), FirstSpikes)
 
 
 def _carry_states(draft: Draft, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -78,11 +83,12 @@ def _with_state(draft: Draft, node: fx.Node, neuron: Neuron, shape: tuple[int, .
     name, parts = node.name, neuron.state_names
     draft.replace_module(node, neuron)
     state = [
-        draft.add_state(f"{name}_{part}", shape, f"{node.target}.v_initial" if part == "v" else None) for part in parts
+        draft.add_state(f"{name}_{part}", shape, None if index else f"{node.target}.v_initial")
+        for index, part in enumerate(parts)
     ]
     node.args = (draft.source_of(node), *state)
     draft.carry_on(node, [f"{name}_out", *(f"{name}_{part}_next" for part in parts)], state)
-    return next(user for user in node.users if user.name == f"{name}_v_next")
+    return next(user for user in node.users if user.args[1] == 1)
 
 
 def _read_latest(draft: Draft, shape: tuple[int, ...]) -> None:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.errors import InputError, reason_of
-from seenn_convert.frontend.spiking.libraries import SNNTORCH, as_ours, library_neurons, library_of
+from seenn_convert.frontend.spiking.libraries import as_ours, keeps_state, library_neurons
 from seenn_convert.frontend.spiking.places import copied_network
-from seenn_convert.frontend.spiking.source import Recording, SpikingSource
+from seenn_convert.frontend.spiking.source import Recording, SpikingSource, check_output
 from seenn_convert.frontend.spiking.states import Rebuild, flattened
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.frontend.torch.call import Call, Lifted, Refusal
@@ -23,7 +23,7 @@ from seenn_convert.neurons.leaky import LeakyNeuron
 Step = Callable[[Tensor, object], tuple[object, object]]
 
 START = 1e-6
-"""Largest relative difference between the first timestep without a state and with the state that is said to be first."""
+"""Largest relative difference between a first timestep without a state and with what is said to be the first state."""
 
 
 @torch.library.custom_op("seenn_convert::state", mutates_args=())
@@ -51,17 +51,17 @@ def _(output: Tensor, states: Sequence[Tensor]) -> Tensor:
 def step_of(module: nn.Module) -> Step | None:
     """Return the timestep of a module with explicit state, None if it has none.
 
-    It is the method ``step``, or ``forward`` if that takes an input and a state.
+    It is the method ``step``, or ``forward`` if that takes an input and a state and no neurons keep theirs.
     """
     step = getattr(module, "step", None)
     if callable(step) and len(_positional(step)) >= 2:
         return step  # type: ignore[no-any-return]
+    if any(keeps_state(child) for child in module.modules()):
+        return None
     return module if len(_positional(module.forward)) >= 2 else None
 
 
-def read_explicit(
-    module: nn.Module, input_shape: Sequence[int], start: object = None, name: str = ""
-) -> SpikingSource:
+def read_explicit(module: nn.Module, input_shape: Sequence[int], start: object = None, name: str = "") -> SpikingSource:
     """Read a module with explicit state.
 
     Args:
@@ -85,6 +85,7 @@ def read_explicit(
     _check_start(step, torch.rand(2, *input_shape, dtype=dtype), first, rebuild)
     traced = _FirstStep(plain, step, [tuple(value.shape) for value in first], rebuild).eval()
     program = from_torch(traced, input_shape, dtype, extra_operators=_operators(first))
+    check_output(program)
     nodes = {one.place: node.name for node, one in program.calls() if isinstance(one, FirstState)}
     layers = {nodes[place]: path for place, path in enumerate(leaves) if place in nodes}
     return SpikingSource(
@@ -94,7 +95,7 @@ def read_explicit(
 
 
 class _FirstStep(nn.Module):
-    """One timestep as a function of the image alone: states come out of calls that the reader knows, and go into one."""
+    """One timestep as a function of the image alone: states come from calls that the reader knows, and go into one."""
 
     def __init__(self, module: nn.Module, step: Step, shapes: Sequence[tuple[int, ...]], rebuild: Rebuild) -> None:
         super().__init__()
@@ -173,8 +174,8 @@ def _check_start(step: Step, image: Tensor, first: Sequence[Tensor], rebuild: Re
                 strict=True)  # fmt: skip
     if any(float((a - b).abs().max()) > START * max(1.0, float(a.abs().max())) for a, b in pairs):
         raise InputError(
-            "the first timestep with the state None is not that with a state of zeros; give the state of one row before "
-            "the first timestep (start=...)"
+            "the first timestep with the state None is not that with a state of zeros; give the state of one row "
+            "before the first timestep (start=...)"
         )
 
 
@@ -200,7 +201,7 @@ def _with_own_neurons(module: nn.Module) -> nn.Module:
     """
     copied = copied_network(module)
     for path, child in library_neurons(module).items():
-        if library_of(child) != SNNTORCH or child.init_hidden:
+        if keeps_state(child):
             raise InputError(
                 f"{path} keeps its state to itself in a module with explicit state; let it take and return its state, "
                 "or give the network without a state of its own"

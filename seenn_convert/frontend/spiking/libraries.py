@@ -30,6 +30,12 @@ def library_of(module: nn.Module) -> str | None:
     return None
 
 
+def keeps_state(module: nn.Module) -> bool:
+    """Return whether a module of a library keeps its state to itself; those of snnTorch may take and return it."""
+    library = library_of(module)
+    return library == SPIKINGJELLY or (library == SNNTORCH and bool(getattr(module, "init_hidden", True)))
+
+
 def library_neurons(module: nn.Module) -> dict[str, nn.Module]:
     """Return the neurons and other modules of both libraries that keep a state, by their paths."""
     return {path: child for path, child in module.named_modules() if library_of(child) is not None}

@@ -6,14 +6,12 @@ import torch
 from torch import nn
 
 from seenn_convert.errors import InputError
-from seenn_convert.frontend.spiking.libraries import as_ours, library_neurons
+from seenn_convert.frontend.spiking.libraries import as_ours, keeps_state, library_neurons
 from seenn_convert.frontend.spiking.places import place_operator, with_places
 from seenn_convert.frontend.spiking.record import record_network
-from seenn_convert.frontend.spiking.source import SpikingSource
+from seenn_convert.frontend.spiking.source import SpikingSource, check_output
 from seenn_convert.frontend.torch.read import from_torch
-from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import FirstSpikes
-from seenn_convert.ir.program import Program
 
 
 def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") -> SpikingSource:
@@ -34,6 +32,12 @@ def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") 
             f"{type(module).__name__} holds no neurons of SpikingJelly or snnTorch; convert an ANN with "
             "seenn-convert convert, or give a module with explicit state, step(input, state) -> (output, state)"
         )
+    given = [path for path, one in found.items() if not keeps_state(one)]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} take and return their membrane; give the network as one timestep, step(input, state) "
+            "-> (output, state), with the membranes in the state, or make these layers with init_hidden=True"
+        )
     dtype = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.float32)
     neurons = [as_ours(path or type(one).__name__, one, dtype) for path, one in found.items()]
     bare = with_places(module, found)
@@ -50,15 +54,6 @@ def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") 
         lambda images, timesteps: record_network(module, images, timesteps, layers),
         layers,
     )
-
-
-def check_output(program: Program) -> None:
-    """Raise InputError unless a program returns one number for each of two classes or more."""
-    shape = shapes_of(program)["output"]
-    if len(shape) != 1 or shape[0] < 2:
-        raise InputError(
-            f"the network returns {('B', *shape)} at each timestep; give one that returns one number per class, (B, K)"
-        )
 
 
 def _first_of(module: nn.Module) -> str | None:

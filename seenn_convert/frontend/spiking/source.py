@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from seenn_convert.errors import InputError
+from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.program import Program
 
 
@@ -41,3 +43,12 @@ class SpikingSource:
     layers: dict[str, str]
     by_state: bool = False
     notes: tuple[str, ...] = ()
+
+
+def check_output(program: Program) -> None:
+    """Raise InputError unless a program returns one number for each of two classes or more."""
+    shape = shapes_of(program)["output"]
+    if len(shape) != 1 or shape[0] < 2:
+        raise InputError(
+            f"the network returns {('B', *shape)} at each timestep; give one that returns one number per class, (B, K)"
+        )

@@ -58,7 +58,7 @@ def _rebuilt(state: object, values: Iterator[Tensor]) -> object:
     if isinstance(state, Mapping):
         return type(state)(made)  # type: ignore[call-arg]
     if isinstance(state, tuple) and hasattr(state, "_fields"):
-        return type(state)(*made.values())
+        return type(state)(*made.values())  # type: ignore[arg-type]
     if isinstance(state, (tuple, list)):
         return type(state)(made.values())
     return dataclasses.replace(state, **{str(name): value for name, value in made.items()})  # type: ignore[type-var]

@@ -18,9 +18,9 @@ class FirstSpikes(Operator):
 
     def forward(self, current: Tensor) -> Tensor:
         """Return the spikes ``(B, *F)`` of a single timestep from the initial state."""
-        initial = {name: current.new_zeros(()) for name in self.neuron.state_names}  # type: ignore[union-attr]
-        state = {**initial, "v": self.neuron.v_initial} if "v" in initial else initial
-        spikes: Tensor = self.neuron(current, *(value.expand_as(current) for value in state.values()))[0]  # type: ignore[operator]
+        others = len(self.neuron.state_names) - 1  # type: ignore[arg-type]
+        state = [self.neuron.get_buffer("v_initial"), *[current.new_zeros(())] * others]
+        spikes: Tensor = self.neuron(current, *(value.expand_as(current) for value in state))[0]
         return spikes
 
 

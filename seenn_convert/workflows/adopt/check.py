@@ -10,20 +10,22 @@ from torch import Tensor, fx, nn
 from seenn_convert.errors import PostconditionError
 from seenn_convert.frontend.spiking.source import Recording, SpikingSource
 from seenn_convert.ir.interpreter import Inputs, Interpreter, relative_error
+from seenn_convert.ir.operators import FirstSpikes
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.traced import TracedNeuron
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.run_in_time import RunInTime
 from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 ROUNDING = 1e-5
-"""A neuron may fire or not by rounding if it does so when its current and its state move by this share of the largest of
-their layer: layers add in another order than the original, batch norm is folded, and a leak is one multiplication."""
+"""A neuron may fire or not by rounding if it does so when its current and its state move by this share of the largest
+of their layer: layers add in another order than the original, batch norm is folded, and a leak is one product."""
 
 TOLERANCE = 1e-4
-"""Largest relative difference of what the networks return, and of their states, where all spikes before are the same."""
+"""Largest relative difference of what the networks return, and of their states, if all spikes before are the same."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,19 @@ def check_agreement(source: SpikingSource, layers: Program, images: Tensor, time
     original = source.record(images, timesteps)
     ours = _Run(_in_time(layers), images, timesteps)
     if not source.by_state:
-        return _compared(source, original, ours.currents, ours.spikes, ours.near, 0.0)
+        near = {name: ours.near[name] for name in source.layers}
+        return _compared(source, original, ours.currents, ours.spikes, near, 0.0)
     plain = _Run(_in_time(source.program), images, timesteps)
-    states = {name: [state[f"{name}_before"] for state in plain.states] for name in source.layers}
-    near = {name: _any_so_far(ours, states[name]) for name in source.layers}
+    owners = {
+        part: node.name
+        for node, module in layers.calls()
+        if isinstance(module, FirstSpikes) and isinstance(module.neuron, TracedNeuron)
+        for part in module.neuron.parts
+    }
+    in_order = sorted(source.layers, key=lambda name: list(owners).index(name) if name in owners else len(owners))
+    states = {name: [state[f"{name}_before"] for state in plain.states] for name in in_order}
+    never = torch.zeros(1, dtype=torch.bool)
+    near = {name: ours.near[owners[name]] if name in owners else [never] * timesteps for name in in_order}
     return _compared(source, original, ours.currents, states, near, TOLERANCE)
 
 
@@ -91,8 +102,8 @@ def _compared(
     timesteps, rows = len(currents), len(currents[0])
     same, flips, numbers, error = torch.ones(rows, dtype=torch.bool), 0, 0, 0.0
     for t in range(timesteps):
-        for name, path in source.layers.items():
-            theirs, found = original.seen[name][t], ours[name][t]
+        for name in near:
+            path, theirs, found = source.layers[name], original.seen[name][t], ours[name][t]
             if theirs.shape != found.shape:
                 sent, read = tuple(theirs.shape), tuple(found.shape)
                 raise PostconditionError(f"{path} has shape {sent}, and was read to have {read}; report the network")
@@ -117,21 +128,11 @@ def _compared(
 def _difference(path: str, t: int, wrong: Tensor, same: Tensor) -> str:
     rows = wrong.flatten(1)
     return (
-        f"{path or 'the neurons'}: the first that is not as in the original: at timestep {t + 1}, {int(rows.sum()):,} of "
-        f"{rows[same].numel():,} numbers differ, on {int(rows.any(dim=1).sum())} of {int(same.sum())} images; nothing "
-        "was adopted: check that the network gives the same when it runs twice, and report it"
+        f"{path or 'the neurons'}: the first that is not as in the original: at timestep {t + 1}, "
+        f"{int(rows.sum()):,} of {rows[same].numel():,} numbers differ, on "
+        f"{int(rows.any(dim=1).sum())} of {int(same.sum())} images; nothing was adopted: check that the network gives "
+        "the same when it runs twice, and report it"
     )
-
-
-def _any_so_far(run: "_Run", like: Sequence[Tensor]) -> list[Tensor]:
-    """Return at each timestep the rows ``(B, 1, ...)`` in which a neuron was near its threshold up to then."""
-    rows = torch.zeros(len(like[0]), dtype=torch.bool)
-    found = []
-    for t, values in enumerate(like):
-        for near in run.near.values():
-            rows = rows | near[t].flatten(1).any(dim=1)
-        found.append(rows.reshape(-1, *[1] * (values.dim() - 1)))
-    return found
 
 
 class _Run:

@@ -24,10 +24,12 @@ from seenn_convert.frontend.spiking.read import read_network
 from seenn_convert.frontend.spiking.source import SpikingSource
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.group_neurons import GroupNeurons
 from seenn_convert.passes.hoist_stem import HoistStem
-from seenn_convert.passes.run_in_time import RunInTime
+from seenn_convert.passes.run_in_time import RunInTime, ends_in_neurons
 from seenn_convert.passes.sequence import ADOPTED_PASSES, probe_pass
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
@@ -81,6 +83,11 @@ def adopt(
     samples = _named(used_images(samples, options.exits), class_names, outputs_of(source.program))
     images = first_images(source.program, samples).to(source.program.input_dtype)
     layers = run_passes(source.program, ADOPTED_PASSES)
+    if options.readout == "membrane" and not ends_in_neurons(layers):
+        raise InputError(
+            f"{source.name} does not end in a layer of neurons, whose membrane could be read; take the mean or the last "
+            "of what it returns (--readout mean)"
+        )
     agreement = check_agreement(source, layers, images, options.timesteps)
     progress("reading the network", 1, 1)
     spiking = run_passes(layers, [RunInTime(options.readout), HoistStem()])
@@ -136,7 +143,9 @@ def _with_exits(
     for graph in (layers.graph_module, snn.graph_module, snn.stem):
         assert graph is not None
         graph.to("cpu")
-    origin = ModelOrigin(name=source.name, format="spiking module", notes=(*source.notes, agreement.words()))
+    origin = ModelOrigin(
+        name=source.name, format="spiking module", notes=(*source.notes, agreement.words(), *_uncounted(layers))
+    )
     calibration, used, machine = Calibration(AS_TRAINED, False, 0, {}), used_data(data), environment()
     conversion = conversion_report(
         layers, snn, calibration, tuning, calibration_facts(session, tuning), neuron=_neuron_name(snn),
@@ -164,5 +173,18 @@ def _with_exits(
 
 def _neuron_name(snn: Program) -> str:
     """Return what the neurons are called in a report."""
-    leaks = [module.leak for _, module in snn.calls() if isinstance(module, LeakyNeuron)]
-    return "leaky" if any(bool((leak != 1).any()) for leak in leaks) else "integrate-and-fire"
+    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
+    if not all(isinstance(neuron, LeakyNeuron) for neuron in neurons):
+        return "custom"
+    leaky = any(bool((neuron.leak != 1).any()) for neuron in neurons if isinstance(neuron, LeakyNeuron))
+    return "leaky" if leaky else "integrate-and-fire"
+
+
+def _uncounted(layers: Program) -> list[str]:
+    """Return a sentence for each place where something fires and is no layer of neurons."""
+    declined = [pair for record in layers.history if record.name == GroupNeurons.__name__ for pair in record.declined]
+    return [
+        f"the spikes of {node} are not counted as spikes, since what makes them was not recognised as a layer of "
+        f"neurons: {why}"
+        for node, why in declined
+    ]

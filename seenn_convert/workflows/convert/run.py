@@ -237,6 +237,11 @@ def recalibrate(
     known = Known.of(ann_accuracy, exit_data, validation_data)
     if data is None:
         return _with_doubts(refit_exits(artifact, options, known, progress))
+    if artifact.reference is None:
+        raise InputError(
+            "the network was trained as a spiking one and adopted as it was, so there is nothing to calibrate; give "
+            "images for the exits alone (--exit-data, exit_data)"
+        )
     if artifact.provenance.finetuning is not None:
         raise InputError(
             "the network was fine-tuned, which calibrating it again would undo; give images for the exits alone "

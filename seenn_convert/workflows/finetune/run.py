@@ -79,6 +79,11 @@ def finetune(
             the exit images. All of this is found before training.
     """
     artifact = as_artifact(artifact)
+    if artifact.reference is None:
+        raise InputError(
+            "the network was trained as a spiking one and adopted; train it further where it was trained, and adopt it "
+            "again"
+        )
     data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
     data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
     check_shape(data, artifact.snn.input_shape)
