@@ -5,7 +5,8 @@ Run: ``python benchmarks/finetune.py NAME=MODEL ... --run signed --run multileve
 
 Each network is converted with each type of neurons and fine-tuned, and both are judged on the same test images. Some of
 the training images train nothing: they say which state is kept, and fit the exits; with ``--exit-images`` so many of
-the test images do that, and then judge nothing. A run is ``NEURON`` or ``NEURON:OBJECTIVE``. Rows are kept one by one,
+the test images do that, and then judge nothing. A run is ``NEURON``, ``NEURON:OBJECTIVE`` or
+``NEURON:OBJECTIVE:QUANTISED_SHARE``. Rows are kept one by one,
 and a training that was cut off goes on. The minutes are of the clock, with ``--threads`` threads.
 """
 
@@ -31,7 +32,8 @@ SHOWN = (1, 2, 4)
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option(
-    "--run", "runs", multiple=True, default=("signed",), show_default=True, help="NEURON or NEURON:OBJECTIVE."
+    "--run", "runs", multiple=True, default=("signed",), show_default=True,
+    help="NEURON, NEURON:OBJECTIVE or NEURON:OBJECTIVE:QUANTISED_SHARE."
 )
 @click.option("--training-data", type=click.Path(path_type=Path), required=True)
 @click.option("--test-data", type=click.Path(path_type=Path), required=True)
@@ -42,6 +44,7 @@ SHOWN = (1, 2, 4)
 @click.option("--timesteps", type=int, default=4, show_default=True)
 @click.option("--minutes", type=float, default=90.0, show_default=True)
 @click.option("--no-labels", is_flag=True)
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--threads", type=int, default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for artifacts.")
 @measuring.output_option
@@ -62,7 +65,7 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
 
 
 def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[str, Any]:
-    neuron, _, objective = run.partition(":")
+    neuron, objective, quantised = (*run.split(":"), "", "")[:3]
     preprocessing = sc.Preprocessing(mean=given["mean"], std=given["std"])
     training, test = (sc.open_dataset(given[f"{which}_data"], preprocessing) for which in ("training", "test"))
     exits, test = _divided(test.take(given["test_images"]), given["exit_images"])
@@ -70,6 +73,8 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
         minutes=given["minutes"],
         use_labels=not given["no_labels"],
         objective=objective or "prefixes",  # type: ignore[arg-type]
+        quantised_share=float(quantised) if quantised else sc.FinetuneOptions().quantised_share,
+        precision=given["precision"],
     )
     start = time.perf_counter()
     converted = sc.convert(model, training, sc.Options(timesteps=given["timesteps"], neuron=neuron), exit_data=exits)
@@ -86,7 +91,10 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
         "trained_minutes": conversion.finetuning.minutes,
         "updates": conversion.finetuning.updates,
         "images_trained": conversion.finetuning.updates * conversion.finetuning.batch_size,
-        "looks": [[look.update, *look.accuracy_at] for look in conversion.finetuning.looks],
+        "looks": [[look.minutes, *look.accuracy_at] for look in conversion.finetuning.looks],
+        "threads": given["threads"],
+        "precision": given["precision"],
+        "quantised_updates": conversion.finetuning.quantised_updates,
         "before": _judged(converted, test),
         "after": _judged(tuned, test),
         "test_images": len(test),

@@ -26,6 +26,11 @@ STATE = "training.pt"
 @click.option("--epochs", type=float, help="How often each image serves, instead of a time.")
 @click.option("--objective", type=click.Choice(OBJECTIVE_NAMES), default="prefixes", show_default=True,
               help="Follow the ANN's predictions at every prefix of the run, labels, or both.")  # fmt: skip
+@click.option("--quantised-share", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+              help="Share of the time that trains the ANN with quantised activations (QCFS), before the rest trains "
+                   "through time; 0 or 1 for one of them alone.")  # fmt: skip
+@click.option("--spike-penalty", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="How much the operations that spikes cause count in the loss.")  # fmt: skip
 @click.option("--labels/--no-labels", "use_labels", default=True, show_default=True,
               help="Read labels if there are any; else the ANN's predictions stand in for them.")  # fmt: skip
 @click.option("--exit-data", type=click.Path(path_type=Path),

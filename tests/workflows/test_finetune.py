@@ -68,7 +68,7 @@ def test_the_report_says_what_was_trained_and_what_that_gained(tmp_path: Path) -
     assert facts.looks[-1].loss < facts.looks[1].loss
     assert facts.left_out == 0 and 0 < facts.minutes < 5
     page = report_page(tuned().report)
-    assert "56 updates of 32 images" in page and "<h3>Fine-tuning</h3>" in page and "Accuracy over the updates" in page
+    assert "56 updates of 32 images, the first 14 as a quantised ANN" in page and "<h3>Fine-tuning</h3>" in page and "Accuracy in the course of the training" in page
     said = conversion_text(tuned().report)
     assert f"{100 * first.accuracy_at[0]:.1f}% to {100 * kept.accuracy_at[0]:.1f}% at t = 1" in said
 
