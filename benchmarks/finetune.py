@@ -12,6 +12,7 @@ and a training that was cut off goes on. The minutes are of the clock, with ``--
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ import measuring
 import torch
 
 import seenn_convert as sc
-from seenn_convert.exits.readouts import Readouts, collect_readouts
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.intervals import points_lost
 from seenn_convert.runtime.memory import keep_pages
 from seenn_convert.runtime.policies import exit_steps
+from seenn_convert.workflows.convert.options import options_from_json
 
 SHOWN = (1, 2, 4)
 
@@ -32,8 +34,12 @@ SHOWN = (1, 2, 4)
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option(
-    "--run", "runs", multiple=True, default=("signed",), show_default=True,
-    help="NEURON, NEURON:OBJECTIVE or NEURON:OBJECTIVE:QUANTISED_SHARE."
+    "--run",
+    "runs",
+    multiple=True,
+    default=("signed",),
+    show_default=True,
+    help="NEURON, NEURON:OBJECTIVE or NEURON:OBJECTIVE:QUANTISED_SHARE.",
 )
 @click.option("--training-data", type=click.Path(path_type=Path), required=True)
 @click.option("--test-data", type=click.Path(path_type=Path), required=True)
@@ -45,6 +51,8 @@ SHOWN = (1, 2, 4)
 @click.option("--minutes", type=float, default=90.0, show_default=True)
 @click.option("--no-labels", is_flag=True)
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option("--drop", "drops", type=float, multiple=True, default=(0.5,), show_default=True,
+              help="Exits are fitted for at most so many points below the ANN.")  # fmt: skip
 @click.option("--threads", type=int, default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for artifacts.")
 @measuring.output_option
@@ -95,8 +103,8 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
         "threads": given["threads"],
         "precision": given["precision"],
         "quantised_updates": conversion.finetuning.quantised_updates,
-        "before": _judged(converted, test),
-        "after": _judged(tuned, test),
+        "before": _judged(converted, exits, test, given["drops"]),
+        "after": _judged(tuned, exits, test, given["drops"]),
         "test_images": len(test),
     }
 
@@ -110,37 +118,48 @@ def _divided(test: sc.Dataset, count: int) -> tuple[sc.Dataset | None, sc.Datase
     return exits, test.subset([place for place, index in enumerate(test.indices) if index not in taken])
 
 
-def _judged(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
-    """Return points below the ANN at each timestep and with early exit, the latter with half of its 95 % interval."""
-    with torch.no_grad():
-        ann_logits = run_ann(artifact.ann, test, 256)
-        images = (image for image, _ in test.batches(128))
-        seen: Readouts = collect_readouts(artifact.model(), images, ann_logits, test.labels)
-    steps = exit_steps(artifact.policy, seen.scores, None)
-    ann = seen.ann_answers == test.labels
-    lost, half = points_lost(ann, seen.answers(steps) == test.labels)
-    return {
-        "ann_accuracy": float(ann.double().mean()),
-        "lost_at": {str(t): points_lost(ann, seen.right[t - 1])[0] for t in SHOWN if t <= seen.timesteps},
-        "early_exit": {"lost": lost, "half": half, "timesteps": float(steps.double().mean())},
-    }
+def _judged(
+    artifact: sc.Artifact, exits: sc.Dataset | None, test: sc.Dataset, drops: tuple[float, ...]
+) -> dict[str, Any]:
+    """Return points below the ANN at each timestep, and with exits fitted for each of the ``drops``.
+
+    With exit images exits are fitted again to these; else they stay as they are, which is for the first of the drops.
+    """
+    seen, lost_at, early = None, {}, {}
+    for drop in drops if exits is not None else drops[:1]:
+        fitted = artifact
+        if exits is not None:
+            options = replace(options_from_json(artifact.provenance.options), target=sc.ExitTarget(drop=drop))
+            fitted = sc.recalibrate(artifact, options=options, exit_data=exits)
+        with torch.no_grad():
+            ann_logits = run_ann(fitted.ann, test, 256) if seen is None else seen.ann_logits
+            images = (image for image, _ in test.batches(128))
+            seen = collect_readouts(fitted.model(), images, ann_logits, test.labels)
+        ann = seen.ann_answers == test.labels
+        steps = exit_steps(fitted.policy, seen.scores, None)
+        lost, half = points_lost(ann, seen.answers(steps) == test.labels)
+        early[str(drop)] = {"lost": lost, "half": half, "timesteps": float(steps.double().mean())}
+        lost_at = {str(t): points_lost(ann, seen.right[t - 1])[0] for t in SHOWN if t <= seen.timesteps}
+    return {"ann_accuracy": float(ann.double().mean()), "lost_at": lost_at, "early_exit": early}
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    drops = sorted({drop for row in rows for drop in row["after"]["early_exit"]}, key=float)
     head = (
         "network", "run", "labels", "minutes", "images trained", "ANN", "", *(f"points lost at t={t}" for t in SHOWN),
-        "early exit: points lost", "timesteps",
+        *(f"exits for at most {drop} points: points lost, timesteps" for drop in drops),
     )  # fmt: skip
-    return measuring.table(head, [_cells(row, when) for row in rows for when in ("before", "after")])
+    return measuring.table(head, [_cells(row, when, drops) for row in rows for when in ("before", "after")])
 
 
-def _cells(row: dict[str, Any], when: str) -> list[object]:
+def _cells(row: dict[str, Any], when: str, drops: list[str]) -> list[object]:
     found, early = row[when], row[when]["early_exit"]
     return [
         row["network"], row["run"], "yes" if row["labels"] else "no", f"{row['trained_minutes']:.0f}",
         f"{row['images_trained']:,}", f"{found['ann_accuracy']:.1%}", when,
         *(f"{found['lost_at'].get(str(t), math.nan):.2f}" for t in SHOWN),
-        f"{early['lost']:.2f} ± {early['half']:.2f}", f"{early['timesteps']:.2f}",
+        *(f"{early[drop]['lost']:.2f} ± {early[drop]['half']:.2f}, {early[drop]['timesteps']:.2f}"
+          if drop in early else "-" for drop in drops),
     ]  # fmt: skip
 
 

@@ -125,9 +125,9 @@ class Unrolled(nn.Module):
 
         def observe(t: int, results: Results, state: State) -> None:
             means.append(results[0])
-            spent.append(results[-1])
+            spent.append(results[2] if len(results) > 2 else results[1].new_zeros(len(results[1])))
 
-        step = self._counted if self.cost is not None else self._plain
+        step = program_step(self.program) if self.cost is None else self._counted
         if recompute:
             plain = step
 
@@ -137,12 +137,8 @@ class Unrolled(nn.Module):
         unroll(step, self.stem(image), self.start(len(image)), timesteps, [observe])
         return torch.stack(means), torch.stack(spent)
 
-    def _plain(self, drives: Drives, state: State) -> tuple[*Results, State]:
-        *results, following = program_step(self.program)(drives, state)
-        return *results, results[0].new_zeros(len(results[0])), following
-
     def _counted(self, drives: Drives, state: State) -> tuple[*Results, State]:
-        """Make a timestep as ``_plain`` does, and sum up what its spikes cost."""
+        """Make a timestep, with what its spikes cost as one more result."""
         assert self.cost is not None
         cost, spent = self.cost, []
 
@@ -152,8 +148,8 @@ class Unrolled(nn.Module):
                 spent.append(cost.share(node.name, result[0], module.v_threshold))
             return result
 
-        *results, following = program_step(self.program, Interpreter(self.step_graph, call).run)(drives, state)
-        return *results, torch.stack(spent).sum(dim=0), following
+        outputs: tuple[Any, ...] = program_step(self.program, Interpreter(self.step_graph, call).run)(drives, state)
+        return *outputs[:-1], torch.stack(spent).sum(dim=0), outputs[-1]
 
     def rates(self, image: Tensor, timesteps: int) -> Tensor:
         """Return logits ``(B, K)`` of ``image`` ``(B, *input_shape)``, each activation in the levels of T timesteps.
@@ -171,7 +167,9 @@ class Unrolled(nn.Module):
             return module(*inputs)
 
         step = program_step(self.program, Interpreter(self.step_graph, call).run)
-        return step(self.stem(image), self.start(len(image)))[0]
+        outputs: tuple[Any, ...] = step(self.stem(image), self.start(len(image)))
+        logits: Tensor = outputs[0]
+        return logits
 
     def settled(self) -> Program:
         """Return a program with what was learned."""

@@ -17,14 +17,15 @@ class Look:
         accuracy_at: Share right after timestep 1, 2, ...; without labels "right" means "as the ANN says".
         average_timesteps: Mean exit step with exits fitted to these images for at most 0.5 points lost.
         minutes: How long the training had taken by then, looks included; None where that was not noted.
-        score: Mean of the accuracies, each prefix by the share of images that leaves there: what is kept has the best.
+        score: Mean of the accuracies, each prefix by the share of images that leaves there, less the penalty on spikes:
+            what is kept has the best.
     """
 
     update: int
     loss: float | None
     accuracy_at: tuple[Share, ...]
     average_timesteps: float
-    score: Share
+    score: float
     minutes: float | None = None
 
 

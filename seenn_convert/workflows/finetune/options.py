@@ -39,7 +39,7 @@ class FinetuneOptions:
     timesteps: int | None = None
     objective: choices.Objective = "prefixes"
     use_labels: bool = True
-    quantised_share: float = 0.25
+    quantised_share: float = 0.0
     spike_penalty: float = 0.0
     minutes: float = 30.0
     epochs: float | None = None
