@@ -38,6 +38,7 @@ class Source:
         pixel_range: The numbers that stand for black and white if the model's own input type says that they are not
             0 and 1.
         reading: How the program's logits follow from what the original returns.
+        frames: Frames of a recording, if the program reads recordings and the original single frames.
     """
 
     program: Program
@@ -49,6 +50,7 @@ class Source:
     notes: tuple[str, ...] = ()
     pixel_range: tuple[float, float] | None = None
     reading: Reading = AS_IT_IS
+    frames: int | None = None
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.

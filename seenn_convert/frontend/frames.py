@@ -1,0 +1,45 @@
+"""Read a model of single frames for recordings: its ANN then sees the mean of the frames."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from seenn_convert.frontend.source import Source
+from seenn_convert.ir.editor import Draft
+from seenn_convert.ir.operators import MeanOverFrames
+from seenn_convert.ir.program import Program
+
+MEAN_FRAME = "mean_frame"
+"""Name of the node that takes the mean of the frames."""
+
+
+def for_recordings(source: Source, frames: int) -> Source:
+    """Return a model of single frames ``(*F)`` as one of recordings ``(frames, *F)``, by the mean of their frames."""
+    reference, note = (
+        source.reference,
+        (
+            f"each input is a recording of {frames} frames: the ANN sees their mean, and the spiking network one frame at "
+            "each timestep, so that an early exit has seen the first ones alone"
+        ),
+    )
+
+    def of_mean(recordings: Tensor) -> Tensor:
+        assert reference is not None
+        return reference(recordings.mean(dim=1))
+
+    return replace(
+        source,
+        program=mean_in_front(source.program, frames),
+        reference=None if reference is None else of_mean,
+        frames=frames,
+        notes=(note, *source.notes),
+    )
+
+
+def mean_in_front(program: Program, frames: int) -> Program:
+    """Return an ANN of single frames as one of recordings of so many ``frames``: it reads their mean."""
+    draft = Draft(program)
+    image = next(node for node in draft.graph.nodes if node.op == "placeholder")
+    mean = draft.insert_after(image, MEAN_FRAME, MeanOverFrames(), [image])
+    image.replace_all_uses_with(mean, delete_user_cb=lambda user: user is not mean)
+    return replace(draft.finish("MeanInFront"), input_shape=(frames, *program.input_shape))
