@@ -204,8 +204,8 @@ def calibration_options(function: F) -> F:
                      help="Neuron type, by its spikes: -1, 0, +1 (signed); 0, +1 (if); powers of two of either sign "
                           "(multilevel) or positive only (multilevel-unsigned); small integers (group); any integer "
                           "(tracking)."),
-        click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
-                     help="Maximum number of timesteps."),
+        click.option("-T", "--timesteps", type=click.IntRange(min=1),
+                     help="Maximum number of timesteps [16; for recordings, the number of their frames]."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -260,6 +260,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         values |= {name: getattr(old, name) for name in kept}
     if told("front_budget") and values["front"] != "auto":
         raise click.UsageError("--front-budget has no effect without --front auto")
+    if values["timesteps"] is None:
+        del values["timesteps"]
     return Options(**values)
 
 

@@ -44,6 +44,10 @@ class Wanted:
         """Whether pixels of an image can be its input: rows and columns, with or without channels, or all in a row."""
         return self.shape is None or len(self.shape) <= 3
 
+    def is_recording(self, shape: Sequence[int]) -> bool:
+        """Return whether data of ``shape`` is recordings ``(frames, C, H, W)`` of images that the model takes."""
+        return self.shape is not None and len(self.shape) == 3 and tuple(shape[1:]) == self.shape
+
     def check_images(self, place: Path | str) -> None:
         """Raise InputError if image files cannot be the model's input."""
         if not self.takes_images:

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from torch import Tensor
-
 from seenn_convert.frontend.source import Source
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import MeanOverFrames
@@ -12,28 +10,18 @@ from seenn_convert.ir.program import Program
 MEAN_FRAME = "mean_frame"
 """Name of the node that takes the mean of the frames."""
 
+FRAME_AXES = 3
+"""Axes of a frame, its channels among them. Recordings have one more, in front of these."""
+
 
 def for_recordings(source: Source, frames: int) -> Source:
     """Return a model of single frames ``(*F)`` as one of recordings ``(frames, *F)``, by the mean of their frames."""
-    reference, note = (
-        source.reference,
-        (
-            f"each input is a recording of {frames} frames: the ANN sees their mean, and the spiking network one frame at "
-            "each timestep, so that an early exit has seen the first ones alone"
-        ),
+    note = (
+        f"each input is a recording of {frames} frames: the ANN sees their mean, the spiking network one frame at each "
+        "timestep, so an early exit has seen the first ones alone"
     )
-
-    def of_mean(recordings: Tensor) -> Tensor:
-        assert reference is not None
-        return reference(recordings.mean(dim=1))
-
-    return replace(
-        source,
-        program=mean_in_front(source.program, frames),
-        reference=None if reference is None else of_mean,
-        frames=frames,
-        notes=(note, *source.notes),
-    )
+    program = mean_in_front(source.program, frames)
+    return replace(source, program=program, single=source, notes=(note, *source.notes))
 
 
 def mean_in_front(program: Program, frames: int) -> Program:
@@ -43,3 +31,9 @@ def mean_in_front(program: Program, frames: int) -> Program:
     mean = draft.insert_after(image, MEAN_FRAME, MeanOverFrames(), [image])
     image.replace_all_uses_with(mean, delete_user_cb=lambda user: user is not mean)
     return replace(draft.finish("MeanInFront"), input_shape=(frames, *program.input_shape))
+
+
+def frames_in(source: Source, shape: tuple[int, ...]) -> int | None:
+    """Return how many frames there are in data of ``shape``, recordings of what ``source`` takes; None if it is not."""
+    inputs = source.program.input_shape
+    return shape[0] if len(inputs) == FRAME_AXES and shape[1:] == inputs else None
