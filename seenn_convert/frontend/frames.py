@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from seenn_convert.data.events import FRAME_AXES
 from seenn_convert.frontend.source import Source
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import MeanOverFrames
@@ -9,9 +10,6 @@ from seenn_convert.ir.program import Program
 
 MEAN_FRAME = "mean_frame"
 """Name of the node that takes the mean of the frames."""
-
-FRAME_AXES = 3
-"""Axes of a frame, its channels among them. Recordings have one more, in front of these."""
 
 
 def for_recordings(source: Source, frames: int) -> Source:

@@ -9,10 +9,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_notes
+from seenn_convert.data.events import FRAME_AXES
 from seenn_convert.errors import InputError, SeennConvertError, reason_of
 from seenn_convert.frontend.classifier import as_classifier
 from seenn_convert.frontend.factory import call_factory, check_file, is_factory, is_file_format
-from seenn_convert.frontend.frames import FRAME_AXES, for_recordings, frames_in
+from seenn_convert.frontend.frames import for_recordings, frames_in
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.source import Source
 from seenn_convert.frontend.torch.aten import Operator

@@ -134,8 +134,8 @@ class Options:
             return self
         if self.front not in choices.FRONT_NAMES and self.front != 0:
             raise InputError(
-                f"an analog front of {self.front} activations runs once per input, and the frames of a recording differ "
-                "from timestep to timestep; leave --front out (front)"
+                f"an analog front of {self.front} activations runs once per input, and the frames of a recording "
+                "differ from timestep to timestep; leave --front out (front)"
             )
         return replace(self, timesteps=frames) if isinstance(self.timesteps, _Default) else self
 

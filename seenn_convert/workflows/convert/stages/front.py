@@ -80,7 +80,7 @@ def _off(session: Session, possible: Sequence[Cut]) -> str:
     if options.front != "auto":
         return ""
     if (frames := frames_of(session.ann)) is not None:
-        return f"the {frames} frames of a recording differ between timesteps, so no activation runs once for all of them"
+        return f"the {frames} frames of a recording differ, so no activation runs once for all of them"
     if options.require_spiking > 0:
         return "--require-spiking asks for spikes; --front N leaves N activations analog nevertheless"
     if len(possible) == 1:
