@@ -13,6 +13,7 @@ from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
     ClippedDifference,
     ExitProbe,
+    FrameAt,
     MeanDifference,
     RectifiedDifference,
     TemporalDifference,
@@ -30,6 +31,7 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.PerPart, operators.Encode, operators.Analog, operators.Graded, operators.GradedReLU,
     operators.ClippedReLU, operators.QuantisedReLU, TemporalDifference, RectifiedDifference, ClippedDifference,
     MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow, operators.Cast,
+    operators.MeanOverFrames, FrameAt,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
