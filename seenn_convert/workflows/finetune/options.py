@@ -43,7 +43,7 @@ class FinetuneOptions:
     spike_penalty: float = 0.0
     minutes: float = 30.0
     epochs: float | None = None
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     batch_size: int = 128
     mirror: bool = True
     precision: choices.Precision = "float32"
