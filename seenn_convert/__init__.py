@@ -11,7 +11,7 @@ from seenn_convert.moved import keep_old_names
 
 if TYPE_CHECKING:
     from seenn_convert.artifact.artifact import Artifact, load_artifact
-    from seenn_convert.data import Dataset, Preprocessing, Samples, as_samples, open_dataset
+    from seenn_convert.data import Dataset, EventFrames, Preprocessing, Samples, as_samples, open_dataset
     from seenn_convert.errors import SeennConvertError
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
@@ -42,6 +42,7 @@ _HOMES = {
     "Artifact": "artifact.artifact",
     "Certify": "exits.certificates.certificate",
     "Dataset": "data",
+    "EventFrames": "data",
     "ExitScore": "ir.scores",
     "ExitTarget": "exits.thresholds",
     "ExitTrace": "runtime.early_exit",
@@ -76,6 +77,7 @@ __all__ = [
     "Artifact",
     "Certify",
     "Dataset",
+    "EventFrames",
     "ExitScore",
     "ExitTarget",
     "ExitTrace",

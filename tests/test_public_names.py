@@ -8,7 +8,7 @@ import pytest
 import seenn_convert
 
 PUBLIC = [
-    "AdoptOptions", "Artifact", "Certify", "Dataset", "ExitScore", "ExitTarget", "ExitTrace", "FinetuneOptions", "Options", "PolicyOptions", "Prediction",
+    "AdoptOptions", "Artifact", "Certify", "Dataset", "EventFrames", "ExitScore", "ExitTarget", "ExitTrace", "FinetuneOptions", "Options", "PolicyOptions", "Prediction",
     "Preprocessing", "Samples", "SeennConvertError", "SpikingModel",
     "__version__", "adopt", "as_samples", "attach_policy", "compare", "convert", "evaluate", "explore", "finetune", "load", "load_artifact", "open_dataset",
     "predict", "recalibrate", "run_early_exit", "write_figures", "write_report",

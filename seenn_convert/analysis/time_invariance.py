@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from torch import fx, nn
 
-from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, FirstState
+from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, FirstState, MeanOverFrames
 from seenn_convert.ir.program import IMAGE, Program
 
 
@@ -18,16 +18,15 @@ def time_varying(graph_module: fx.GraphModule, inputs: Collection[str] = ()) -> 
 def time_invariant_calls(ann: Program, inputs: Collection[str] = (), graded: Collection[str] = ()) -> set[str]:
     """Return the names of the calls of an ANN that go into the stem: no spiking call and no ``inputs`` before them.
 
-    The activations named in ``graded`` do not count as spiking.
+    The activations named in ``graded`` do not count as spiking. The mean over the frames of a recording stands for one
+    frame at each timestep, so all that depends on it varies.
     """
-    varying = _reached(
-        ann.graph_module,
-        lambda node, module: (
-            node.name in inputs
-            or isinstance(module, FirstState)
-            or (isinstance(module, SPIKING_OPERATORS) and node.name not in graded)
-        ),
-    )
+
+    def starts(node: fx.Node, module: nn.Module | None) -> bool:
+        spikes = isinstance(module, SPIKING_OPERATORS) and node.name not in graded
+        return node.name in inputs or spikes or isinstance(module, (MeanOverFrames, FirstState))
+
+    varying = _reached(ann.graph_module, starts)
     return {node.name for node, _ in ann.calls() if node not in varying}
 
 

@@ -12,8 +12,8 @@ from seenn_convert.cli.options import Parsed
 GROUPS = {
     "Main options": "data calibration-data output timesteps calibration target-drop format policy",
     "Model": "weights input-shape output-name against teacher",
-    "Data": "preprocessing mean std resize interpolation crop class-names exit-data ann-accuracy limit images "
-    "calibration-images",
+    "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
+    "ann-accuracy limit images calibration-images",
     "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",

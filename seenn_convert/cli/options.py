@@ -25,7 +25,7 @@ from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
     from seenn_convert.calibration.rules import AutoRule, ThresholdRule
-    from seenn_convert.data import Preprocessing
+    from seenn_convert.data import EventFrames, Preprocessing
     from seenn_convert.exits.certificates.certificate import Certify
     from seenn_convert.exits.thresholds import ExitTarget
     from seenn_convert.workflows.convert.options import Options
@@ -58,6 +58,13 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def _sensor(text: str) -> tuple[int, ...]:
+    sizes = _sizes(text)
+    if len(sizes) != 2:
+        raise ValueError
+    return sizes
+
+
 def _pair(text: str) -> tuple[float, float] | None:
     if text == "none":
         return None
@@ -79,6 +86,7 @@ def _front(text: str) -> str | int:
 FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of activations")
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
+SENSOR = Parsed("h,w", _sensor, "not a height and a width like 34,34")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
 EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
 PATH = click.Path(path_type=Path)
@@ -127,6 +135,12 @@ def batch_size_option(default: int) -> Callable[[F], F]:
 def preprocessing_options(function: F) -> F:
     """Add the options that turn pixels into the model's input."""
     for option in (
+        click.option("--sensor", type=SENSOR,
+                     help="Height and width of the event camera in pixels [from the model, or 34,34 as N-MNIST's]."),
+        click.option("--frames-by", type=click.Choice(["time", "count"]),
+                     help="Whether each frame of events holds an equal part of the time or of the events [time]."),
+        click.option("--frames", type=click.IntRange(min=1),
+                     help="Make N frames of each event recording (N-MNIST files, .bin), one for each timestep."),
         click.option("--crop", type=click.IntRange(min=1), help="Crop the centre to N pixels."),
         click.option("--interpolation", type=click.Choice(["bilinear", "bicubic", "nearest"]),
                      help="Filter of --resize [bilinear]."),
@@ -214,8 +228,8 @@ def calibration_options(function: F) -> F:
                      help="Neuron type, by its spikes: -1, 0, +1 (signed); 0, +1 (if); powers of two of either sign "
                           "(multilevel) or positive only (multilevel-unsigned); small integers (group); any integer "
                           "(tracking)."),
-        click.option("-T", "--timesteps", type=click.IntRange(min=1), default=16, show_default=True,
-                     help="Maximum number of timesteps."),
+        click.option("-T", "--timesteps", type=click.IntRange(min=1),
+                     help="Maximum number of timesteps [16; for recordings, the number of their frames]."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -232,13 +246,25 @@ def make_preprocessing(given: Mapping[str, Any]) -> "Preprocessing":
 
     names = ("resize", "crop", "mean", "std", "interpolation")
     steps = {name: given[name] for name in names if given[name] is not None}
+    events = _events(given)
     if any(abs(value) > 1 for value in given["mean"] or ()):
         raise click.UsageError("--mean is of pixels in [0, 1]; divide one of pixels in 0..255 by 255, and --std, too")
     if given["preprocessing"] is None:
-        return Preprocessing(**steps)
+        return Preprocessing(**steps, events=events)
     if steps:
         raise click.UsageError(f"--preprocessing says all of it; leave out {', '.join(f'--{name}' for name in steps)}")
-    return preprocessing_of_weights(given["preprocessing"])
+    return replace(preprocessing_of_weights(given["preprocessing"]), events=events)
+
+
+def _events(given: Mapping[str, Any]) -> "EventFrames | None":
+    """Return how events become frames, None where the command line does not say it."""
+    from seenn_convert.data.events import EventFrames
+
+    if given["frames"] is None:
+        if given["frames_by"] is not None or given["sensor"] is not None:
+            raise click.UsageError("--frames-by and --sensor say how events become frames; give --frames, too")
+        return None
+    return EventFrames(given["frames"], given["frames_by"] or "time", given["sensor"])
 
 
 def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None) -> "Options":
@@ -270,6 +296,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         values |= {name: getattr(old, name) for name in kept}
     if told("front_budget") and values["front"] != "auto":
         raise click.UsageError("--front-budget has no effect without --front auto")
+    if values["timesteps"] is None:
+        del values["timesteps"]
     return Options(**values)
 
 

@@ -2,8 +2,9 @@
 
 from seenn_convert.data.adapters import as_samples
 from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.events import EventFrames
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.readers.open import open_dataset
 from seenn_convert.data.samples import Samples
 
-__all__ = ["Dataset", "Preprocessing", "Samples", "as_samples", "open_dataset"]
+__all__ = ["Dataset", "EventFrames", "Preprocessing", "Samples", "as_samples", "open_dataset"]

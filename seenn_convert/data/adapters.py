@@ -13,6 +13,7 @@ from torch.utils import data as torch_data
 
 from seenn_convert.data.arrays import class_indices, images_of
 from seenn_convert.data.dataset import Dataset
+from seenn_convert.data.events import is_events
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.readers.image_folder import pixels_of
 from seenn_convert.data.readers.open import open_dataset
@@ -84,6 +85,8 @@ def as_samples(
 
 
 def _source(data: Any, wanted: Wanted, progress: Progress) -> ImageSource:
+    if is_events(data):
+        raise InputError("an array of events is one recording; give a list of them, or of pairs (events, label)")
     if isinstance(data, (Tensor, np.ndarray)):
         data = (data, None)
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray)):
@@ -100,10 +103,10 @@ def _source(data: Any, wanted: Wanted, progress: Progress) -> ImageSource:
 
 def _keep(data: Any, name: str, wanted: Wanted, progress: Progress) -> ImageSource:
     """Read every image once, with its label."""
-    columns = _Columns.of(name, _innermost(data))
+    columns, sensor = _Columns.of(name, _innermost(data)), _sensor(_innermost(data))
     store, labels, first = ImageStore(), [], None
     for index, (image, label) in enumerate(_items(data, name, columns, progress)):
-        pixels = _pixels(f"{name}, image {index}", image, wanted)
+        pixels = _pixels(f"{name}, image {index}", image, wanted, sensor)
         first = pixels if first is None else first
         _check_alike(name, index, pixels, first)
         store.add(pixels)
@@ -203,8 +206,16 @@ def _name(data: Any) -> str:
     return getattr(getattr(data, "info", None), "dataset_name", None) or type(data).__name__
 
 
-def _pixels(place: str, image: Any, wanted: Wanted) -> Tensor:
-    """Return one image, ``(C, H, W)`` uint8 or float32 of any shape."""
+def _sensor(data: Any) -> tuple[int, int] | None:
+    """Return height and width of the sensor that a data set of ``tonic`` says its recordings are from."""
+    size = getattr(data, "sensor_size", None)
+    return (size[1], size[0]) if isinstance(size, (tuple, list)) and len(size) == 3 else None
+
+
+def _pixels(place: str, image: Any, wanted: Wanted, sensor: tuple[int, int] | None = None) -> Tensor:
+    """Return one image, ``(C, H, W)`` uint8 or float32 of any shape; events become frames."""
+    if is_events(image):
+        return wanted.event_frames(place, sensor).of_events(place, image)
     if isinstance(image, Image.Image):
         wanted.check_images(place)
         return pixels_of(image, place, wanted.channels)
@@ -218,6 +229,11 @@ def _check_alike(name: str, index: int, image: Tensor, first: Tensor) -> None:
     if image.dtype is not first.dtype:
         raise InputError(f"{name}: image {index} is {image.dtype} and image 0 is {first.dtype}; give all of one type")
     if image.is_floating_point() and image.shape != first.shape:
+        if image.ndim == first.ndim == 4 and image.shape[1:] == first.shape[1:]:
+            raise InputError(
+                f"{name}: recording {index} has {len(image)} frames and recording 0 has {len(first)}; make as many "
+                "frames of each, by a number of frames and not by their duration"
+            )
         raise InputError(
             f"{name}: image {index} has shape {tuple(image.shape)} and image 0 {tuple(first.shape)}; make them alike "
             "in the transform"

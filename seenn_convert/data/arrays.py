@@ -49,7 +49,8 @@ def check_images(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic],
     """Raise InputError if an array of this shape and type cannot be the model's images, whatever its numbers are."""
     check_objects(name, "x", dtype)
     integers = dtype.kind in "iub" and dtype != np.uint8
-    images = len(shape) in _IMAGE_AXES if wanted.shape is None else len(wanted.shape) == 3
+    recordings = wanted.is_recording(shape[1:])
+    images = len(shape) in _IMAGE_AXES if wanted.shape is None else len(wanted.shape) == 3 and not recordings
     if dtype.kind not in "fiub" or (integers and images):
         raise InputError(f"{name}: x has dtype {dtype}; give uint8 pixels, or float ones that are preprocessed")
     if 0 in shape or not shape:
@@ -59,7 +60,7 @@ def check_images(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic],
     if dtype == np.uint8 and len(shape) in _IMAGE_AXES and wanted.takes_images:
         wanted.check_pixels(name, shape[1:])
         return
-    if wanted.shape is not None and shape[1:] != wanted.shape:
+    if wanted.shape is not None and shape[1:] != wanted.shape and not recordings:
         advice = shape_advice(shape[1:], wanted.shape, wanted.tensors)
         raise InputError(f"{name}: x has shape {shape}, the model takes {wanted.array_text()}; {advice}")
     if dtype != np.uint8 and wanted.shape is None and wanted.channels not in (None, shape[1]):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seenn_convert.choices import is_whole
+from seenn_convert.data.events import EventFrames, events_from_json
 from seenn_convert.data.foreign_transforms import read_timm, read_torchvision
 from seenn_convert.errors import InputError
 
@@ -42,6 +43,7 @@ class Preprocessing:
         std: As ``mean``, positive.
         interpolation: Filter of the resize.
         layout: How the result lies in the model's input; ``convert`` finds it from the model.
+        events: How the events of recordings become frames; the counts are the model's input as they are.
 
     Raises:
         InputError: If a size is not a whole positive number, or a value is not finite, or a ``mean`` is for pixels of
@@ -54,6 +56,7 @@ class Preprocessing:
     std: tuple[float, ...] | None = None
     interpolation: Interpolation = "bilinear"
     layout: ImageLayout = "channels_first"
+    events: EventFrames | None = None
 
     def __post_init__(self) -> None:
         """Check every field, so that a value that exists can be applied."""
@@ -66,6 +69,8 @@ class Preprocessing:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
         _check_word("interpolation", self.interpolation, INTERPOLATIONS)
         _check_word("layout", self.layout, LAYOUTS)
+        if not isinstance(self.events, EventFrames | None):
+            raise InputError(f"preprocessing: events must be EventFrames, such as EventFrames(10), got {self.events!r}")
 
     def apply(self, pixels: Tensor) -> Tensor:
         """Return the images as the model takes them; the input stays as it is.
@@ -104,7 +109,10 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as plain JSON values; ``from_json`` reads them back."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        if self.events is None:
+            del plain["events"]
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Preprocessing":
@@ -120,6 +128,8 @@ class Preprocessing:
         if unknown:
             raise InputError(f"preprocessing: unknown key {', '.join(sorted(unknown))}; use {', '.join(known)}")
         values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
+        if isinstance(values.get("events"), Mapping):
+            values["events"] = events_from_json(values["events"])
         return cls(**values)
 
     @classmethod

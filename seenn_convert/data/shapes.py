@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sequence
 
+RECORDING_AXES = 4
+"""Axes of a recording ``(frames, C, H, W)``."""
+
 
 def shape_advice(found: Sequence[int], wanted: Sequence[int], tensors: bool = False) -> str:
     """Return what makes samples of the shape ``found`` those of shape ``wanted``.
@@ -11,6 +14,8 @@ def shape_advice(found: Sequence[int], wanted: Sequence[int], tensors: bool = Fa
     """
     found, wanted = tuple(found), tuple(wanted)
     whole = ", ".join(map(str, ("N", *wanted)))
+    if len(found) == len(wanted) == RECORDING_AXES and found[1:] == wanted[1:]:
+        return f"make {wanted[0]} frames of each recording, not {found[0]}"
     if len(found) > 1 and (*found[1:], found[0]) == wanted:
         return "the model has the channels last: give " + moved(1, -1, tensors)
     if len(found) > 1 and (found[-1], *found[:-1]) == wanted:

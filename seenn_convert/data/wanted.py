@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seenn_convert.data.events import FRAME_AXES, POLARITIES, EventFrames
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import InputError
 
@@ -19,6 +20,7 @@ class Wanted:
         labelled: Whether labels are needed: data without them is refused before it is read.
         resized: Whether images may have any size, since they are resized or cropped.
         tensors: Whether the data is tensors of PyTorch, for advice that works with them.
+        events: How events become frames, if that is known.
     """
 
     shape: tuple[int, ...] | None = None
@@ -26,6 +28,7 @@ class Wanted:
     labelled: bool = False
     resized: bool = False
     tensors: bool = False
+    events: EventFrames | None = None
 
     @classmethod
     def by(
@@ -35,14 +38,47 @@ class Wanted:
         """Return what a model with inputs of ``shape`` takes whose images go through ``preprocessing``."""
         resized = preprocessing.resize is not None or preprocessing.crop is not None
         if shape is None:
-            return cls(None, channels, labelled, resized)
+            return cls(None, channels, labelled, resized, events=preprocessing.events)
         by_rank = {1: 1, 2: 1, 3: shape[-1] if preprocessing.layout == "channels_last" else shape[0]}
-        return cls(tuple(shape), by_rank.get(len(shape), channels), labelled, resized)
+        return cls(tuple(shape), by_rank.get(len(shape), channels), labelled, resized, events=preprocessing.events)
 
     @property
     def takes_images(self) -> bool:
         """Whether pixels of an image can be its input: rows and columns, with or without channels, or all in a row."""
         return self.shape is None or len(self.shape) <= 3
+
+    def is_recording(self, shape: Sequence[int]) -> bool:
+        """Return whether data of ``shape`` is recordings ``(frames, C, H, W)`` of images that the model takes."""
+        return self.shape is not None and len(self.shape) == 3 and tuple(shape[1:]) == self.shape
+
+    def event_frames(self, place: Path | str, sensor: Sequence[int] | None = None) -> EventFrames:
+        """Return how events become frames: as the user says, and as the model takes them.
+
+        Args:
+            place: Of the recordings, for messages.
+            sensor: Height and width, if the data itself says them.
+
+        Raises:
+            InputError: It is not known how many frames there are to be, or the model takes no frames of events.
+        """
+        shape, recordings = self.shape or (), len(self.shape or ()) == 1 + FRAME_AXES
+        events = EventFrames(shape[0]) if self.events is None and recordings else self.events
+        if events is None:
+            raise InputError(
+                f"{place}: holds events, which become frames, one for each timestep; say how many (--frames 10, "
+                "Preprocessing(events=EventFrames(10)))"
+            )
+        frame = shape[-FRAME_AXES:]
+        if shape and (len(frame) != FRAME_AXES or frame[0] != POLARITIES):
+            raise InputError(
+                f"{place}: events become frames ({POLARITIES}, H, W), a channel for each polarity, and the model takes "
+                f"inputs of shape {shape}; give a model of {POLARITIES} channels, or frames as it takes them as .npz"
+            )
+        if recordings and events.frames != shape[0]:
+            raise InputError(
+                f"{place}: {events.frames} frames are asked for, and the model takes recordings of {shape[0]}"
+            )
+        return events.of_sensor(frame[1:] if shape else sensor)
 
     def check_images(self, place: Path | str) -> None:
         """Raise InputError if image files cannot be the model's input."""

@@ -9,9 +9,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from seenn_convert.analysis.layout import layout_notes
+from seenn_convert.data.events import FRAME_AXES
 from seenn_convert.errors import InputError, SeennConvertError, reason_of
 from seenn_convert.frontend.classifier import as_classifier
 from seenn_convert.frontend.factory import call_factory, check_file, is_factory, is_file_format
+from seenn_convert.frontend.frames import for_recordings, frames_in
 from seenn_convert.frontend.outputs import choose, select
 from seenn_convert.frontend.source import Source
 from seenn_convert.frontend.torch.aten import Operator
@@ -110,17 +112,23 @@ def read_for_images(
 
     What a module or factory takes is not known before it is tried: where a factory's module does not accept grey
     images, it is read for colour ones, and the other way round; where a module takes neither, for images with their
-    channels last. The program says which it was.
+    channels last. The program says which it was. Where ``image_shape`` has four axes and a model does not take all of
+    them, these are recordings ``(frames, C, H, W)``, and the model is read for their frames.
     """
-    if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
-        shape = _accepted(model, image_shape, [(*image_shape[1:], image_shape[0])])
-        return read_model(model, shape, weights, output_name, extra_operators)
+    source = _read_for_images(model, image_shape, weights, output_name, extra_operators)
+    frames = frames_in(source, tuple(image_shape))
+    return source if frames is None else for_recordings(source, frames)
+
+
+def _read_for_images(
+    model: "Source | nn.Module | ExportedProgram | Path | str", image_shape: Sequence[int], weights: Path | str | None,
+    output_name: str | None, extra_operators: Sequence[Operator],
+) -> Source:  # fmt: skip
+    if isinstance(model, nn.Module) and not model.training and len(image_shape) in (3, 1 + FRAME_AXES):
+        return read_model(model, _accepted(model, image_shape), weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and is_factory(model):
         module, notes = call_factory(str(model), weights)
-        channels, *size = image_shape
-        others = [(OTHER_CHANNELS[channels], *size)] if channels in OTHER_CHANNELS and len(size) == 2 else []
-        others += [(*size, channels) for channels, *size in [image_shape, *others] if len(size) == 2]
-        shape = _accepted(module, image_shape, others)
+        shape = _accepted(module, image_shape, other_channels=True)
         source = _with_layout(_from_module(module, str(model), shape, output_name, extra_operators, weights))
         return replace(source, notes=(*notes, *source.notes))
     is_file = isinstance(model, (str, Path)) and is_file_format(model) and open_input(model) is None
@@ -129,8 +137,21 @@ def read_for_images(
     return read_model(model, image_shape, weights, output_name, extra_operators)
 
 
-def _accepted(module: nn.Module, shape: Sequence[int], others: Sequence[Sequence[int]]) -> Sequence[int]:
-    """Return the first shape of an image that a module accepts, or ``shape``."""
+def _accepted(module: nn.Module, shape: Sequence[int], other_channels: bool = False) -> Sequence[int]:
+    """Return the first shape of an image that a module accepts: as the data has it, or with its channels last.
+
+    If ``other_channels``, grey images are tried as colour ones, and colour ones as grey. Data with four axes is tried
+    as it is, as a volume, and then for its frames. If nothing is accepted, the likeliest shape is returned.
+    """
+    shape = tuple(shape)
+    if len(shape) == 1 + FRAME_AXES:
+        volumes = any(isinstance(layer, nn.Conv3d) for layer in module.modules())
+        return shape if volumes or refusal(module, shape) is None else shape[1:]
+    others = []
+    if len(shape) == 3:
+        channels, *size = shape
+        others = [(OTHER_CHANNELS[channels], *size)] if other_channels and channels in OTHER_CHANNELS else []
+        others += [(*size, channels) for channels, *size in [shape, *others]]
     return next((one for one in (shape, *others) if refusal(module, one) is None), shape)
 
 

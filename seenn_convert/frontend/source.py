@@ -38,6 +38,7 @@ class Source:
         pixel_range: The numbers that stand for black and white if the model's own input type says that they are not
             0 and 1.
         reading: How the program's logits follow from what the original returns.
+        single: The model of single frames, if this is one of recordings, of which the program takes the mean frame.
     """
 
     program: Program
@@ -49,6 +50,7 @@ class Source:
     notes: tuple[str, ...] = ()
     pixel_range: tuple[float, float] | None = None
     reading: Reading = AS_IT_IS
+    single: "Source | None" = None
 
     def check(self, images: Tensor) -> float:
         """Return the relative error of the program against the original on ``images`` ``(B, *input_shape)``.
@@ -58,6 +60,8 @@ class Source:
             PostconditionError: The error is above 1e-5 and not due to the jumps of a network that rounds, or that of
                 float32 against onnxruntime, which names the node.
         """
+        if self.single is not None:
+            return self.single.check(images.mean(dim=1))
         if self.format == "onnx" and self.path is not None:
             return self._check_onnx(self.path, images)
         if self.reference is None:

@@ -13,6 +13,7 @@ from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
     ClippedDifference,
     ExitProbe,
+    FrameAt,
     MeanDifference,
     RectifiedDifference,
     TemporalDifference,
@@ -33,7 +34,7 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.ClippedReLU, operators.QuantisedReLU, TemporalDifference, RectifiedDifference, ClippedDifference,
     MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow, operators.Cast,
     operators.FirstSpikes, operators.FirstState, operators.HeldState, operators.KeepState, operators.EachStep,
-    operators.Latest,
+    operators.Latest, operators.MeanOverFrames, FrameAt,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {

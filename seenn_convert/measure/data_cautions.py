@@ -34,6 +34,20 @@ def data_cautions(data: Samples) -> Iterator[Caution]:
         )
 
 
+def frame_cautions(frames: int | None, timesteps: int) -> Iterator[Caution]:
+    """Return an iterator over a warning if a run of ``timesteps`` does not end with the last frame of a recording."""
+    if frames is None or timesteps % frames == 0:
+        return
+    begun = f"it has seen the first {timesteps} of {frames} frames"
+    if timesteps > frames:
+        begun = f"of {frames} frames it has seen the first {timesteps % frames} once more than the others"
+    yield Caution(
+        "partial_recording",
+        f"the network runs for {timesteps} timesteps: at the end {begun}, so its answer does not tend to that of the "
+        f"ANN, which sees the mean of all; give -T {frames}, or a multiple",
+    )
+
+
 def unused_preprocessing(data: Samples, given: Preprocessing | None) -> Iterator[Caution]:
     """Return an iterator over the warnings about steps that the user has ``given`` and ``data`` does not go through."""
     steps = [f"--{name}" for name in STEPS if getattr(given, name, None) is not None]

@@ -11,6 +11,7 @@ from seenn_convert.ir.operators import Graded, GradedReLU, Treatment, clip_of, i
 from seenn_convert.ir.operators.step import (
     ClippedDifference,
     ExitProbe,
+    FrameAt,
     MeanDifference,
     RectifiedDifference,
     TemporalDifference,
@@ -23,6 +24,7 @@ from seenn_convert.passes.base import Pass
 
 OF_THE_STEP = (
     Neuron, TemporalDifference, RectifiedDifference, ClippedDifference, MeanDifference, ExitProbe, Tick, TimestepBias,
+    FrameAt,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.choices import Depthwise, Encode, Skips
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS
@@ -32,6 +33,7 @@ from seenn_convert.passes.join_clips import JoinClips
 from seenn_convert.passes.lower_temporal_difference import LowerTemporalDifference
 from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
+from seenn_convert.passes.read_frames import ReadFrames
 from seenn_convert.passes.recognize_activations import RecognizeActivations
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
@@ -107,6 +109,7 @@ def spiking_passes(
     """
     return (
         InsertNeurons(v_thresholds, neuron_type),  # first: it decides what varies in time
+        *((ReadFrames(),) if frames_of(ann) else ()),  # and so does this
         LowerTemporalDifference(shapes_of(ann), varying),  # only where the input varies in time
         HoistStem(varying),  # after lowering: what stays the same then is all the stem
     )

@@ -13,8 +13,12 @@ FARTHEST = 8
 def augmented(images: Tensor, generator: torch.Generator, mirror: bool) -> Tensor:
     """Return pictures ``(B, C, H, W)``, each moved by itself; anything else as it is. What comes in from outside is 0.
 
+    All frames of a recording ``(B, N, C, H, W)`` move alike.
+
     Source: He et al. 2016 (random crops of padded images).
     """
+    if images.dim() == 5:
+        return augmented(images.flatten(1, 2), generator, mirror).reshape(images.shape)
     if images.dim() != 4 or min(images.shape[2:]) < SMALLEST_SIDE:
         return images
     count, _, height, width = images.shape

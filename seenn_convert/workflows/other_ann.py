@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.data.checks import classes_of, outputs_of
 from seenn_convert.errors import InputError
+from seenn_convert.frontend.frames import for_recordings
 from seenn_convert.frontend.load import read_model
 from seenn_convert.ir.program import Program
 from seenn_convert.passes.base import run_passes
@@ -26,7 +28,10 @@ def other_ann(
     """
     if isinstance(model, Program):
         return model
-    source = read_model(model, artifact.snn.input_shape, weights, output_name)
+    frames, shape = frames_of(artifact.snn), artifact.snn.input_shape
+    source = read_model(model, shape if frames is None else shape[1:], weights, output_name)
+    if frames is not None and source.program.input_shape == shape[1:]:
+        source = for_recordings(source, frames)
     if source.program.input_shape != artifact.snn.input_shape:
         raise InputError(
             f"{source.name}: takes images {source.program.input_shape}, the artifact takes {artifact.snn.input_shape}; "

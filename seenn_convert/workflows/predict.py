@@ -17,7 +17,10 @@ from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import ImageLayout
+from seenn_convert.data.readers.class_folders import first_suffix
+from seenn_convert.data.readers.event_folder import EVENT_SUFFIXES, list_events
 from seenn_convert.data.readers.image_files import list_images
+from seenn_convert.data.readers.image_folder import IMAGE_SUFFIXES
 from seenn_convert.data.readers.open import is_data_file
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.wanted import Wanted
@@ -156,7 +159,8 @@ def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:
 def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
     """Return image files as a data set; the first is read to see whether it fits."""
     shape, layout = artifact.snn.input_shape, artifact.preprocessing.layout
-    data = Dataset.of(list_images(paths, _wanted(artifact)), artifact.preprocessing)
+    events = any(path.suffix.lower() in EVENT_SUFFIXES or _holds_events(path) for path in paths)
+    data = Dataset.of((list_events if events else list_images)(paths, _wanted(artifact)), artifact.preprocessing)
     if data.image_shape != shape:
         assert data.paths is not None
         found, wanted = (_size(one, layout) for one in (data.image_shape, shape))
@@ -165,6 +169,10 @@ def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
             "'convert', or images of that size"
         )
     return data
+
+
+def _holds_events(path: Path) -> bool:
+    return path.is_dir() and first_suffix(path, (*IMAGE_SUFFIXES, *EVENT_SUFFIXES)) in EVENT_SUFFIXES
 
 
 def _size(shape: tuple[int, ...], layout: ImageLayout) -> str:

@@ -14,6 +14,7 @@ from seenn_convert.ir import operators
 from seenn_convert.ir.operators.step import (
     ClippedDifference,
     ExitProbe,
+    FrameAt,
     MeanDifference,
     RectifiedDifference,
     TemporalDifference,
@@ -83,6 +84,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (operators.Subtract(), (ROW, 3 * ROW)),
     (operators.Concatenate(1), (ROW, ROW)),
     (operators.Mean((1, 2), True), (SIGNAL,)),
+    (operators.MeanOverFrames(), (SIGNAL,)),
     (operators.Reshape((9, 4)), (SIGNAL,)),
     (operators.Permute((0, 2, 1)), (SIGNAL,)),
     (operators.Slice(2, 1, 8, 3), (SIGNAL,)),
@@ -137,6 +139,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (ClippedDifference(6.0), (IMAGE, CLOCK, IMAGE)),
     (TimestepBias(torch.randn(3, 4)), (ROW, CLOCK)),
     (Tick(), (CLOCK,)),
+    (FrameAt(), (IMAGE, CLOCK)),
     (ExitProbe(ENTROPY, torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK)),
     (ExitProbe(PATIENCE, torch.tensor([1.0, 2.0])), (ROW, ROW, CLOCK, CLOCK)),
 ]

@@ -60,6 +60,7 @@ WarningCode = Literal[
     "certificate_fails",
     "target_fails",
     "bytes_as_pixels",
+    "partial_recording",
     "other",
 ]
 

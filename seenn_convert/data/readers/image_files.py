@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seenn_convert.data.readers.image_folder import image_files, images_below
+from seenn_convert.data.readers.class_folders import named
+from seenn_convert.data.readers.image_folder import IMAGE_SUFFIXES, image_files
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.data.wanted import Wanted
-from seenn_convert.errors import InputError
 
 
 def list_images(paths: Sequence[Path], wanted: Wanted) -> ImageSource:
@@ -19,17 +19,4 @@ def list_images(paths: Sequence[Path], wanted: Wanted) -> ImageSource:
     """
     for path in paths[:1]:
         wanted.check_images(path)
-    found: list[str] = []
-    for path in paths:
-        if path.is_dir():
-            below = [str(path.parent / name) for name in images_below(path)]
-            if not below:
-                raise InputError(f"{path}: holds no image; give image files or a folder of some")
-            found += below
-        elif path.exists():
-            found.append(str(path))
-        else:
-            raise InputError(f"{path}: no such file or folder; check the path")
-    if not found:
-        raise InputError("no image is given; name image files or folders")
-    return image_files(Path(), found, wanted.channels)
+    return image_files(Path(), named(paths, IMAGE_SUFFIXES, "image"), wanted.channels)

@@ -1,10 +1,8 @@
 """Find the images of a folder, with or without class folders, and decode them one by one when they are asked for."""
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from seenn_convert.data.readers.class_folders import found_in
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
@@ -85,25 +84,9 @@ def find_images(root: Path, wanted: Wanted = Wanted()) -> ImageSource:
             class folders, labels are needed and not there, or image files cannot be the model's input.
     """
     wanted.check_images(root)
-    channels = wanted.channels
-    entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-    entries.sort(key=lambda entry: entry.name)
-    folders = [entry for entry in entries if entry.is_dir()]
-    loose = [entry.name for entry in entries if _is_image(entry.name) and entry not in folders]
-    if loose and folders:
-        raise InputError(f"{root}: image {loose[0]} lies beside class folder {folders[0].name}; move one of them away")
-    if not folders:
-        if not loose:
-            raise InputError(f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}); give a folder of images")
-        wanted.check_labelled(root, False)
-        return image_files(root, loose, channels)
-    images = [images_below(folder) for folder in folders]
-    for folder, files in zip(folders, images, strict=True):
-        if not files:
-            raise InputError(f"{folder}: class folder without an image; add images or remove the folder")
-    labels = torch.repeat_interleave(torch.tensor([len(files) for files in images]))
-    names = tuple(folder.name for folder in folders)
-    return image_files(root, list(chain(*images)), channels, labels, names)
+    found = found_in(root, IMAGE_SUFFIXES, "image")
+    wanted.check_labelled(root, found.labels is not None)
+    return image_files(root, found.paths, wanted.channels, found.labels, found.class_names)
 
 
 def image_files(
@@ -115,30 +98,6 @@ def image_files(
 ) -> ImageSource:
     """Return the source of the image files at ``paths``, which are relative to ``root``."""
     return ImageSource(str(root), ImageFiles(root, tuple(paths), channels), labels, class_names, tuple(paths))
-
-
-def images_below(folder: Path) -> list[str]:
-    """Return the images at any depth, sorted, each path relative to the parent of ``folder``.
-
-    Raises:
-        InputError: A folder cannot be listed.
-    """
-
-    def fail(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable or remove it")
-
-    found: list[str] = []
-    above: dict[str, tuple[Path, ...]] = {str(folder): (folder.resolve(),)}
-    for directory, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in folders:
-            real = Path(directory, name).resolve()
-            if real in above[directory]:
-                raise InputError(f"{Path(directory, name)}: links to a folder that it lies in; remove the link")
-            above[os.path.join(directory, name)] = (*above[directory], real)
-        below = Path(directory).relative_to(folder.parent).as_posix()
-        found += [f"{below}/{name}" for name in files if _is_image(name)]
-    return sorted(found)
 
 
 def pixels_of(image: Image.Image, name: str, channels: int | None = None) -> Tensor:
@@ -165,7 +124,3 @@ def _is_deep(image: Image.Image) -> bool:
 def _check_size(path: Path, image: Image.Image) -> None:
     if image.width * image.height > MOST_PIXELS:
         raise InputError(f"{path}: {_TOO_LARGE}")
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.preprocessing import Preprocessing
+from seenn_convert.data.readers.class_folders import first_suffix
+from seenn_convert.data.readers.event_folder import EVENT_SUFFIXES, find_events
 from seenn_convert.data.readers.idx import read_idx
-from seenn_convert.data.readers.image_folder import find_images
+from seenn_convert.data.readers.image_folder import IMAGE_SUFFIXES, find_images
 from seenn_convert.data.readers.npz import read_npz
 from seenn_convert.data.sources import ImageSource
 from seenn_convert.data.wanted import Wanted
@@ -21,6 +23,8 @@ def open_dataset(
     """Open a data set by what the path is; the first image is read, to know the shape.
 
     - A folder: class folders of images, or images without labels; see ``image_folder.find_images``.
+    - A folder of event recordings, class folders or not: N-MNIST files ``*.bin``; see ``event_folder``. The
+      preprocessing, or the shape of the model's input, says how many frames they become.
     - ``*.npz``: arrays ``x`` and, for labels, ``y``; see ``npz.read_npz``. Floating-point ``x`` is used as it is,
       without any preprocessing, and the result says so in ``preprocessed``.
     - ``*-images-idx3-ubyte`` or ``*.gz``: IDX images, with the labels that lie beside them; see ``idx.read_idx``.
@@ -52,7 +56,8 @@ def is_data_file(path: Path) -> bool:
 
 def _open_source(path: Path, wanted: Wanted) -> ImageSource:
     if path.is_dir():
-        return find_images(path, wanted)
+        recordings = first_suffix(path, (*IMAGE_SUFFIXES, *EVENT_SUFFIXES)) in EVENT_SUFFIXES
+        return find_events(path, wanted) if recordings else find_images(path, wanted)
     if not path.exists():
         raise InputError(f"{path}: does not exist; give an image folder, an .npz file or an IDX file")
     check_regular(path)

@@ -84,6 +84,17 @@ class Mean(Operator):
         return x.mean(dim=self.dims, keepdim=self.keepdim)
 
 
+class MeanOverFrames(Operator):
+    """Mean of the frames of a recording ``(B, N, *F)``: what the ANN sees of an input that varies in time.
+
+    In the SNN ``FrameAt`` is in its place: one frame at each timestep, with the same mean after every N of them.
+    """
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the mean frame ``(B, *F)``."""
+        return frames.mean(dim=1)
+
+
 @dataclass(eq=False, repr=False)
 class Reshape(Operator):
     """Give every row the shape ``shape``; the batch stays in front."""

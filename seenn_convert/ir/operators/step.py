@@ -1,4 +1,4 @@
-"""What a spiking step holds beside neurons and operators: biases, the clock, temporal differences, the exit probe.
+"""What a spiking step holds beside neurons and operators: frames, the clock, temporal differences, the exit probe.
 
 Each takes its input current and its state and returns its output and the next state; none keeps anything.
 """
@@ -31,6 +31,18 @@ class TimestepBias(Operator):
     def extra_repr(self) -> str:
         """Show the number of timesteps."""
         return f"T={self.bias.shape[0]}"
+
+
+class FrameAt(Operator):
+    """Read the frame of each row's own timestep from a recording of N frames; behind the last, the first comes again.
+
+    Rows of different age may share a batch, and all that a row reads at timestep t is its frame ``(t - 1) % N``.
+    """
+
+    def forward(self, frames: Tensor, clock: Tensor) -> Tensor:
+        """Return ``(B, *F)`` of ``frames`` ``(B, N, *F)``; ``clock`` ``(B,)`` counts the steps each row has done."""
+        rows = torch.arange(frames.shape[0], device=frames.device)
+        return frames[rows, clock.long() % frames.shape[1]]
 
 
 class Tick(Operator):

@@ -28,7 +28,7 @@ LINEAR_OPERATORS = (
     *CONVOLUTIONS, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool1d, nn.AvgPool2d,
     nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity,
     basic.Add, basic.Subtract, basic.Concatenate, basic.Mean, basic.Reshape, basic.Expand, basic.Permute, basic.Slice,
-    basic.Pad, basic.Affine, basic.ConstantRow, KeepState, HeldState,
+    basic.Pad, basic.Affine, basic.ConstantRow, basic.MeanOverFrames, KeepState, HeldState,
 )  # fmt: skip
 HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, basic.PaddedMaxPool)
 """Operators with ``f(t * x) == t * f(x)`` for ``t > 0``: their temporal difference needs no division."""

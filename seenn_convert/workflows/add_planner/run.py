@@ -9,6 +9,7 @@ from time import perf_counter
 import torch
 
 from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.schema.conversion import HeadData
 from seenn_convert.data.adapters import SampleData, as_samples
@@ -107,6 +108,11 @@ def attach_policy(
 def _check(artifact: Artifact, data: Samples, options: PolicyOptions) -> None:
     if artifact.timesteps < 2:
         raise InputError("the network runs for 1 timestep, so there is nothing to plan; convert it with -T 2 or more")
+    if frames_of(artifact.snn) is not None:
+        raise InputError(
+            "a policy head plans before the first timestep, and of a recording only the first frame is there by then; "
+            "recordings leave by their exit score alone, as 'convert' has chosen it"
+        )
     asked = None if options.target is None else options.target.timesteps
     if asked is not None and asked > artifact.timesteps:
         raise InputError(

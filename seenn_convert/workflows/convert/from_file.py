@@ -11,9 +11,10 @@ def sizes_of_data(open_shape: Sequence[int | None], image_shape: Sequence[int]) 
 
     Args:
         open_shape: As the file has it; None for a size that it leaves open.
-        image_shape: Of the data, channels first. A file that has them last takes them last.
+        image_shape: Of the data, channels first. A file that has them last takes them last. If it has an axis more
+            than the file, that is one of frames.
     """
-    first = tuple(image_shape)
+    first = tuple(image_shape[-len(open_shape) :]) if len(image_shape) == 1 + len(open_shape) else tuple(image_shape)
     last = (*first[1:], first[0])
     return last if not _fits(first, open_shape) and _fits(last, open_shape) else first
 

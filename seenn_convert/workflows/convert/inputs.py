@@ -15,6 +15,7 @@ from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.factory import is_file_format
+from seenn_convert.frontend.frames import for_recordings, frames_in
 from seenn_convert.frontend.load import open_input, read_for_images, read_model
 from seenn_convert.frontend.source import Source
 from seenn_convert.frontend.torch.aten import Operator
@@ -36,6 +37,8 @@ def read_inputs(
 ) -> tuple[Source, Samples]:
     """Return the model and the images as it takes them; a file says its input, a module is read for the images.
 
+    If the data are recordings of what a model takes, it becomes a model of recordings.
+
     Raises:
         InputError: Model or data cannot be read, or ``preprocessing`` is not that with which the data was opened.
     """
@@ -49,6 +52,7 @@ def read_inputs(
             raise InputError(f"{data.name}: was opened with another preprocessing; give the path, or no preprocessing")
         shape = data.image_shape if left_open is None else sizes_of_data(left_open, data.image_shape)
         source = read_for_images(model, input_shape or shape, weights, output_name, extra_operators)
+        source, _ = _fitted(source, data)
         ranged = in_range(data.preprocessing, source.pixel_range)
         if isinstance(data, Dataset) and ranged != data.preprocessing:
             data = replace(data, preprocessing=ranged)
@@ -59,7 +63,7 @@ def read_inputs(
         input_shape = sizes_of_data(left_open, found_sizes)
     if input_shape is not None or isinstance(model, (Source, ExportedProgram)) or is_file:
         source = read_model(model, input_shape, weights, output_name, extra_operators)
-        return source, _samples_for(source, data, preprocessing, progress)
+        return _fitted(source, _samples_for(source, data, preprocessing, progress))
     samples = as_samples(data, preprocessing, _channels_told(preprocessing), progress)
     source = read_for_images(model, samples.image_shape, weights, output_name, extra_operators)
     if source.program.input_shape == tuple(samples.image_shape):
@@ -71,6 +75,12 @@ def _samples_for(source: Source, data: SampleData, preprocessing: Preprocessing 
     """Return the data as the model that was read takes it."""
     laid_out = _laid_out(preprocessing or Preprocessing(), source)
     return as_samples(data, laid_out, progress=progress, input_shape=source.program.input_shape)
+
+
+def _fitted(source: Source, data: Samples) -> tuple[Source, Samples]:
+    """Return the model and the data; the model is one of recordings if it takes their frames."""
+    frames = frames_in(source, tuple(data.image_shape))
+    return (source if frames is None else for_recordings(source, frames)), data
 
 
 def _laid_out(preprocessing: Preprocessing, source: Source) -> Preprocessing:

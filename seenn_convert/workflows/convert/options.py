@@ -1,7 +1,7 @@
 """What a user may choose about a conversion, checked when it is chosen."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from seenn_convert import choices
@@ -14,6 +14,13 @@ from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 
 MOST_TIMESTEPS = 2**20
+
+
+class _Default(int):
+    """A number that nobody asked for; recordings replace it."""
+
+
+DEFAULT_TIMESTEPS = _Default(16)
 FRONT_NUMBER = choices.Range(0, whole=True, words="none, auto, or a number of activations, such as 2")
 
 
@@ -22,7 +29,7 @@ class Options:
     """How to convert.
 
     Attributes:
-        timesteps: The longest run T.
+        timesteps: The longest run T; by default 16, or for recordings as many as they have frames.
         neuron: ``"signed"`` (fires -1, 0, +1), ``"if"`` (fires 0, +1), ``"multilevel"`` (powers of two of either sign),
             ``"multilevel-unsigned"`` (powers of two), ``"group"`` (several signed neurons with one membrane) or
             ``"tracking"`` (graded spikes, the reference); or a ``NeuronType``, such as ``Group(6)`` or your own.
@@ -61,7 +68,7 @@ class Options:
         InputError: An option is out of range or unknown; lists every such option.
     """
 
-    timesteps: int = 16
+    timesteps: int = DEFAULT_TIMESTEPS
     neuron: str | NeuronType = "signed"
     rule: ThresholdRule | AutoRule = field(default_factory=AutoRule)
     per_channel: bool = True
@@ -86,6 +93,7 @@ class Options:
         """Refuse what cannot work."""
         if self.target is None and self.certify is None:
             object.__setattr__(self, "target", ExitTarget(drop=0.5))
+        asked = self.timesteps
         problems = choices.settle_numbers(
             self,
             timesteps=choices.Range(1, MOST_TIMESTEPS, whole=True),
@@ -112,6 +120,24 @@ class Options:
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
+        object.__setattr__(self, "timesteps", asked if isinstance(asked, _Default) else self.timesteps)
+
+    def for_frames(self, frames: int | None) -> "Options":
+        """Return the options for recordings of so many ``frames``, None for images: one timestep for each frame.
+
+        A number of timesteps that was asked for stays.
+
+        Raises:
+            InputError: An analog front is asked for, which has nothing to hold where the input varies in time.
+        """
+        if frames is None:
+            return self
+        if self.front not in choices.FRONT_NAMES and self.front != 0:
+            raise InputError(
+                f"an analog front of {self.front} activations runs once per input, and the frames of a recording "
+                "differ from timestep to timestep; leave --front out (front)"
+            )
+        return replace(self, timesteps=frames) if isinstance(self.timesteps, _Default) else self
 
     @property
     def neuron_type(self) -> NeuronType:
@@ -134,7 +160,7 @@ class Options:
         """Return what decides about the result, as plain data; batch size and device do not."""
         levels = self.neuron_type.levels
         return {
-            "timesteps": self.timesteps,
+            "timesteps": int(self.timesteps),
             "neuron": self.neuron_type.name,
             **({} if levels is None else {"neuron_levels": levels}),
             "encode": self.encode,

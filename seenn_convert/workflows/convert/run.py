@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
 from seenn_convert.artifact.provenance import environment, reused, used_data
 from seenn_convert.artifact.schema.manifest import ConversionFacts
@@ -27,7 +28,7 @@ from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report, model_facts
-from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.data_cautions import data_cautions, frame_cautions
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -121,6 +122,7 @@ def convert(
 def compile_prepared(prepared: Prepared, options: Options, progress: Progress = silent) -> Artifact:
     """Return the artifact that ``options`` make of a model and images that were read before."""
     ann, images = prepared.ann, prepared.images
+    options = options.for_frames(frames_of(ann))
     ann = run_passes(ann, encoding_passes(ann, options.encode, options.neuron_type), images)
     return compile_ann(ann, prepared.data, options, prepared.model, prepared.parity, progress, prepared.extra_passes,
                        prepared.known, prepared.warnings)  # fmt: skip
@@ -135,6 +137,7 @@ def compile_ann(
     The ANN has been through its passes; those of the user's own that are for stage SNN are run here. ``parity`` is the
     relative error against the original, None where it is not known. ``warnings`` are those about the inputs.
     """
+    options = options.for_frames(frames_of(ann))
     session = open_session(ann, data, options, progress, known)
     session, front = settle_front(session)
     ann, data = session.ann, session.data
@@ -148,7 +151,7 @@ def compile_ann(
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
-              *data_cautions(data), *warnings)  # fmt: skip
+              *data_cautions(data), *frame_cautions(frames_of(ann), options.timesteps), *warnings)  # fmt: skip
     energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     _move(ann, snn, "cpu")

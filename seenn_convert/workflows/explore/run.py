@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.exploration import Exploration
@@ -99,6 +100,10 @@ def explore(
     ])  # fmt: skip
     budget = Budget(60 * minutes, clock)
     prepared = _opened(prepare(model, calibration_data, options, progress=progress, **inputs), progress)
+    frames = frames_of(prepared.ann)
+    options = options.for_frames(frames)
+    if frames is not None:  # one timestep for each frame, and nothing that runs once for all of them
+        vary = [name for name in vary if name not in ("timesteps", "front")]
     prefer = prefer or _preference(options.target)
     trier = _Trier(prepared, options, progress, clock)
     search = Search(trier, budget, len(prepared.data), options, prefer, progress)

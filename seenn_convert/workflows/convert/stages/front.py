@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seenn_convert.analysis.coverage import call_sites
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.analysis.front import Cut, cuts, front_names
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.errors import InputError
@@ -78,6 +79,8 @@ def _off(session: Session, possible: Sequence[Cut]) -> str:
     options = session.options
     if options.front != "auto":
         return ""
+    if (frames := frames_of(session.ann)) is not None:
+        return f"the {frames} frames of a recording differ, so no activation runs once for all of them"
     if options.require_spiking > 0:
         return "--require-spiking asks for spikes; --front N leaves N activations analog nevertheless"
     if len(possible) == 1:
