@@ -74,6 +74,17 @@ def test_layers_of_neurons_are_found_whatever_their_law(kind: type[nn.Module], l
     assert not any("not recognised" in note for note in artifact.provenance.model.notes)
 
 
+def test_layers_that_read_spikes_of_the_timestep_before_are_driven_by_spikes() -> None:
+    from seenn_convert.analysis.coverage import call_sites
+
+    driven = {site.name: site.driven_by for site in call_sites(adopted().ann) if site.macs}
+    assert driven == {"module_inward": "image", "module_back": "spikes", "module_head": "spikes"}
+    found = evaluate(adopted(), small.dataset(60, 5))
+    assert found.operations.graded_operations.all_timesteps == 0
+    spikes = found.operations.spikes.all_timesteps  # each causes 3 additions in the head, and 20 a timestep later
+    assert 3 * spikes < found.operations.synaptic_operations.all_timesteps < 23 * spikes
+
+
 def test_the_last_output_can_be_the_readout() -> None:
     images = small.draw(20, 9)[0]
     expected = nets.outputs(nets.network(nets.SynapticNet), images, 4)

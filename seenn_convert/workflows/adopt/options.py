@@ -9,6 +9,9 @@ from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.workflows.convert.options import Default, Options
 
+OF_EXITS = ("target", "certify", "calibration_images", "seed")
+"""The options of a conversion that decide about the exits of a network that stays as it is."""
+
 DEFAULT_TIMESTEPS = Default(4)
 
 
@@ -55,6 +58,11 @@ class AdoptOptions:
             front="none", encode="never", calibration="fast", correction="none",
         )  # fmt: skip
         object.__setattr__(self, "exits", exits)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what decides about the result, as plain data."""
+        exits = self.exits.to_json()
+        return {"readout": self.readout, **{name: exits[name] for name in ("timesteps", "score", *OF_EXITS)}}
 
     def for_frames(self, frames: int | None) -> "AdoptOptions":
         """Return the options for recordings of so many ``frames``, None for images; timesteps asked for stay."""

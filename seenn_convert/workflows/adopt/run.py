@@ -170,7 +170,7 @@ def _with_exits(
         provenance=Provenance(
             model=origin,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            options={**options.exits.to_json(), "readout": options.readout},
+            options=options.to_json(),
             environment=machine,
         ),
         facts=ConversionFacts.of_report(report),
