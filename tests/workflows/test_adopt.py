@@ -74,6 +74,30 @@ def test_layers_of_neurons_are_found_whatever_their_law(kind: type[nn.Module], l
     assert not any("not recognised" in note for note in artifact.provenance.model.notes)
 
 
+class Watched(nn.Module):
+    """Neurons whose membrane something else reads, too, so that they are no layer by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward, self.head, self.watch = nn.Linear(64, 12), nn.Linear(12, 3), nn.Linear(12, 3)
+
+    def step(self, image: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        current = self.inward(image.flatten(1))
+        v = 0.9 * (torch.zeros_like(current) if v is None else v) + current
+        spikes = (v > 0.2).float()
+        return self.head(spikes) + self.watch(v), v - 0.2 * spikes
+
+
+def test_what_is_no_layer_of_neurons_runs_as_well_and_is_told() -> None:
+    net, images = nets.network(Watched), small.draw(30, 9)[0]
+    artifact = adopt(net, small.dataset(60), AdoptOptions(timesteps=3))
+    expected = prefixes(nets.outputs(net, images, 3))
+    torch.testing.assert_close(mean_logits(artifact, images), expected, rtol=1e-5, atol=1e-6)
+    assert "not recognised as a layer of neurons: " in artifact.provenance.model.notes[-1]
+    assert "is read by others, too" in artifact.provenance.model.notes[-1]
+    assert not artifact.model().layers and evaluate(artifact, small.dataset(40, 5)).operations.spikes.all_timesteps == 0
+
+
 def test_layers_that_read_spikes_of_the_timestep_before_are_driven_by_spikes() -> None:
     from seenn_convert.analysis.coverage import call_sites
 
