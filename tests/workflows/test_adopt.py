@@ -149,6 +149,15 @@ def test_all_timesteps_take_the_place_of_the_ann() -> None:
     assert all(layer.rate_error is None and layer.firing_rate is not None for layer in found.layers)
 
 
+def test_mixed_up_classes_are_told_of_the_network() -> None:
+    pixels, labels = small.draw(160, 12)
+    answers = mean_logits(adopted(), pixels)[-1].argmax(-1)
+    shuffled = small.as_dataset(pixels, torch.tensor([1, 2, 0])[answers])
+    found = evaluate(adopted(), shuffled)
+    said = next(warning.text for warning in found.warnings if warning.code == "class_order")
+    assert said.startswith("the network is right on 0.0% of these images, and on 100.0% if ")
+
+
 def test_another_model_can_be_compared_with() -> None:
     found = evaluate(adopted(), small.dataset(60, 5), against=small.trained_net())
     assert found.ann_accuracy is not None and found.reference == "ann"
