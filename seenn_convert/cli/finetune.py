@@ -31,6 +31,7 @@ STATE = "training.pt"
 @click.option("--quantised-share", type=click.FloatRange(0, 1), default=0.0, show_default=True,
               help="Share of the time that trains the ANN with quantised activations (QCFS), before the rest trains "
                    "through time; 0 or 1 for one of them alone.")  # fmt: skip
+@click.option("--leak", is_flag=True, help="Let binary neurons leak (LIF), and learn how much.")
 @click.option("--spike-penalty", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="How much the operations that spikes cause count in the loss.")  # fmt: skip
 @click.option("--labels/--no-labels", "use_labels", default=True, show_default=True,

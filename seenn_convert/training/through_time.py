@@ -1,7 +1,7 @@
 """Fine-tune a spiking network through time, with surrogate gradients, towards the answers of its ANN or labels."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Teaching:
     """What an update does.
 
     Attributes:
-        teacher: The ANN whose answers are followed.
+        teacher: Whose answers are followed: from images to logits ``(B, K)``, without gradients.
         objective: What training brings closer to what.
         timesteps: The longest run T.
         mirror: Whether pictures are mirrored half the time.
@@ -41,7 +41,7 @@ class Teaching:
             levels of one timestep after which images leave, as often as they do.
     """
 
-    teacher: Program
+    teacher: Callable[[Tensor], Tensor]
     objective: Objective
     timesteps: int
     mirror: bool = True
@@ -55,8 +55,7 @@ class Teaching:
         """Return the loss of a batch; the prefixes of the run count by ``shares`` ``(T,)``."""
         number, images, labels = batch
         images = augmented(images, seeded(self.seed, number), self.mirror)
-        with torch.no_grad():
-            wanted = self.teacher(images.to(self.teacher.input_dtype))
+        wanted = self.teacher(images)
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             images = images.to(network.program.input_dtype)
             if number < self.quantised:

@@ -16,6 +16,8 @@ from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.measure.costs import run_counted
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.passes.let_leak import LEAK
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
@@ -245,3 +247,25 @@ def test_a_penalty_on_spikes_makes_them_fewer() -> None:
 
     frugal = finetune(converted(), small.dataset(512, 7), replace(OPTIONS, spike_penalty=2.0))
     assert operations(frugal) < 0.8 * operations(tuned())
+
+
+def leaky() -> Artifact:
+    options = Options(timesteps=4, front="none", calibration="fast", neuron="if")
+    binary = convert(small.trained_net(), small.dataset(), options)
+    return finetune(binary, small.dataset(512, 7), replace(OPTIONS, leak=True))
+
+
+def test_binary_neurons_can_learn_a_leak_and_be_trained_again_without_an_ann(tmp_path: Path) -> None:
+    first = leaky()
+    first.save(tmp_path / "leaky")
+    again = load_artifact(tmp_path / "leaky")
+    leaks = [module.leak for _, module in again.snn.calls() if isinstance(module, LeakyNeuron)]
+    assert leaks and all(not torch.equal(leak, torch.full_like(leak, LEAK)) for leak in leaks)
+    adopted = replace(again, facts=replace(again.facts, reference="full_run"))
+    further = finetune(adopted, small.dataset(512, 8), replace(OPTIONS, epochs=1))
+    facts = further.report.conversion.finetuning
+    assert facts is not None and facts.ann_accuracy > 0.8  # of the network itself, after all timesteps
+    with pytest.raises(InputError, match="do not compute a quantised activation"):
+        finetune(adopted, small.dataset(512, 8), replace(OPTIONS, quantised_share=0.5))
+    with pytest.raises(InputError, match="a leak is for binary neurons"):
+        finetune(converted(), small.dataset(512, 8), replace(OPTIONS, leak=True))

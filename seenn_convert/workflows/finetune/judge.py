@@ -4,34 +4,30 @@ from typing import Any
 
 import torch
 
-from seenn_convert.analysis.memory import images_together
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import Split, tune_exit
-from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.ir.state import rows_together
-from seenn_convert.measure.ann import run_ann
-from seenn_convert.progress import silent
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.objectives import shares_of
 from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.finetune.images import Images
 from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.finetune.teacher import Teacher
 
 
 class Judge:
     """Says how good a network is on images that train nothing, and how many of them leave when."""
 
-    def __init__(self, teacher: Program, images: Images, options: FinetuneOptions) -> None:
+    def __init__(self, teacher: Teacher, images: Images, options: FinetuneOptions) -> None:
         data = images.data.subset(images.judging)
         self.data, self.options = data, options
-        with torch.no_grad():
-            self.ann_logits = run_ann(teacher, data, images_together(teacher, options.batch_size), silent)
+        self.wanted = teacher.answers(data, options.batch_size)
         self.labels = data.labels if options.use_labels else None
-        answers = self.ann_logits.argmax(dim=-1)
-        self.ann_right = float((answers == (answers if self.labels is None else self.labels)).double().mean())
+        answers = self.wanted.argmax(dim=-1)
+        self.teacher_right = float((answers == (answers if self.labels is None else self.labels)).double().mean())
 
     def readouts(self, network: Unrolled) -> tuple[Readouts, ExitScore]:
         """Return what all timesteps of the network show, and its exit score."""
@@ -39,7 +35,7 @@ class Judge:
         assert timesteps is not None
         model = SpikingModel(network.settled(), timesteps, FixedPolicy(timesteps))
         batches = (image for image, _ in self.data.batches(rows_together(model.program, self.options.batch_size)))
-        found = collect_readouts(model, batches, self.ann_logits, self.labels, keep_logits=True)
+        found = collect_readouts(model, batches, self.wanted, self.labels, keep_logits=True)
         return found, model.probe.score
 
     def __call__(self, network: Unrolled) -> dict[str, Any]:
