@@ -40,7 +40,7 @@ STATE = "training.pt"
               help="Images that neither the ANN nor this training has seen; exits and certificate are fitted to "
                    "them.")  # fmt: skip
 @click.option("--held-out", type=click.IntRange(min=2), default=2000, show_default=True,
-              help="Images of --data that train nothing: they say which state is best, and fit exits.")  # fmt: skip
+              help="Images of --data that train nothing but fit exits, if there is no --exit-data.")  # fmt: skip
 @click.option("--learning-rate", type=float, default=1e-2, show_default=True,
               help="The largest one, relative to the size of what is learned.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images in an update.")

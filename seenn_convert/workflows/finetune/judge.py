@@ -1,8 +1,10 @@
 """How good a network is on its way through a training, on images that train nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
@@ -22,7 +24,7 @@ class Judge:
     """Says how good a network is on images that train nothing, and how many of them leave when."""
 
     def __init__(self, teacher: Teacher, images: Images, options: FinetuneOptions) -> None:
-        data = images.data.subset(images.judging)
+        data = images.judging
         self.data, self.options = data, options
         self.wanted = teacher.answers(data, options.batch_size)
         self.labels = data.labels if options.use_labels else None
@@ -41,11 +43,14 @@ class Judge:
     def __call__(self, network: Unrolled) -> dict[str, Any]:
         """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
 
+        Images leave as early as costs at most half a point against all timesteps.
+
         It is as good as the share of right answers, each prefix by the share of images that leaves after it, less the
         penalty on its spikes.
         """
         (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
-        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), score)
+        of_itself = replace(readouts, ann_logits=_last(readouts))  # else none leaves while the ANN is far off
+        tuning = tune_exit(of_itself, Split(every, every), ExitTarget(drop=0.5), score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
         return {
@@ -66,3 +71,9 @@ class Judge:
                 given = images.to(self.options.device, network.program.input_dtype)
                 spent += float(network(given, self.options.timesteps)[1].mean(dim=0).sum())
         return self.options.spike_penalty * spent / len(self.data)
+
+
+def _last(readouts: Readouts) -> Tensor:
+    """Return the mean logits after all timesteps ``(N, K)``."""
+    assert readouts.logits is not None
+    return readouts.logits[-1]

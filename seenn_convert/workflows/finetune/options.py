@@ -29,7 +29,7 @@ class FinetuneOptions:
         mirror: Whether pictures are mirrored half the time.
         precision: ``"float32"``, or ``"bfloat16"`` for convolutions and linear layers in training.
         recompute: Whether activations are computed again backwards, so that memory does not grow with T.
-        held_out: Images that train nothing: they say which state of the training is kept, and fit the exits.
+        held_out: Images that train nothing but fit the exits, if there are no exit images.
         device: Where to train.
         seed: Of the order of the images, their moves, and the images held out.
 

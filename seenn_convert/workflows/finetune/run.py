@@ -18,6 +18,7 @@ from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.fingerprint import joined
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import BinaryNeuron, Neuron
@@ -67,8 +68,9 @@ def finetune(
     """Return the artifact with its network trained through time, and its exits fitted again.
 
     Training starts from the converted network: weights, thresholds, initial potentials and timestep biases move so that
-    the answers of every prefix of a run come closer to the ANN's, or to labels. A part of the images trains nothing: it
-    says which state of the training is kept, and the exits are fitted to the other half of it.
+    the answers of every prefix of a run come closer to the ANN's, or to labels. A part of the
+    images trains nothing and fits the exits. A part of the exit images, if there are any, says which state of the
+    training is kept; else it is the last one.
 
     Args:
         artifact: What ``convert`` made, or its folder.
@@ -87,11 +89,7 @@ def finetune(
             the exit images. All of this is found before training.
     """
     artifact = as_artifact(artifact)
-    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
-    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
-    check_shape(data, artifact.snn.input_shape)
-    if data.labels is not None:
-        checked_labels(data, classes_of(artifact.snn))
+    data = _samples(artifact, data, progress)
     timesteps = options.timesteps or artifact.timesteps
     if timesteps > artifact.timesteps:
         raise InputError(
@@ -102,12 +100,11 @@ def finetune(
         raise InputError(
             f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
         )
-    images = divided(artifact, data, options, exit_data is None)
+    images = divided(artifact, data, options, None if exit_data is None else _samples(artifact, exit_data, progress))
     used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
     planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
-    known = Known(exit_data=data.subset(images.exits) if exit_data is None else exit_data)
-    exits = exit_images(planned, options_from_json(changed), known, progress)
-    if exit_data is not None and overlap(used_data(exits), used):
+    exits = exit_images(planned, options_from_json(changed), Known(exit_data=images.exits), progress)
+    if exit_data is not None and (overlap(used_data(exits), used) or overlap(used_data(images.judging), used)):
         raise InputError(
             f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
             "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
@@ -186,6 +183,16 @@ def _trained(
     return training, judge.teacher_right
 
 
+def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Samples:
+    """Return images that the network takes, with its classes."""
+    data = as_samples(given, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
+    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
+    check_shape(data, artifact.snn.input_shape)
+    if data.labels is not None:
+        checked_labels(data, classes_of(artifact.snn))
+    return data
+
+
 def _trainable(snn: Program, options: FinetuneOptions) -> Program:
     """Return the network as it is trained: its neurons leak if that is asked for.
 
@@ -250,12 +257,13 @@ def _begun(
     """Return the training before its first update, or as far as it was ``saved``."""
     if saved is not None:
         training = Training.of(network, saved["course"]["updates"], options.learning_rate, saved["shares"])
+        training.chooses = images.fresh
         training.go_on(saved)
         return training
     seen = judge(network)
     quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
     training = Training.of(network, quantised + through_time, options.learning_rate, seen["shares"])
-    training.quantised = quantised
+    training.quantised, training.chooses = quantised, images.fresh
     training.looked(**seen)
     return training
 
@@ -269,7 +277,8 @@ def _name_of(artifact: Artifact, teacher: Teacher, images: Images, used: UsedDat
         for name, value in module.state_dict().items()
     }
     return sha256_of_json({
-        "options": options.to_json(), "images": used.fingerprint, "judging": images.judging, "weights": weights,
+        "options": options.to_json(), "images": used.fingerprint, "judging": used_data(images.judging).fingerprint,
+        "weights": weights,
     })  # fmt: skip
 
 
