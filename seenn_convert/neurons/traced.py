@@ -36,10 +36,15 @@ class TracedNeuron(Neuron):
         return torch.ones_like(self.v_threshold)
 
     def forward(self, current: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return ``(spikes, *state_next)``, each ``(B, *F)``."""
-        result: tuple[Tensor, ...] = self.law(current, *state)
+        """Return ``(spikes, *state_next)``, each ``(B, *F)``, in the order in memory of the current."""
+        result: tuple[Tensor, ...] = self.law(current, *(_laid_out(value, current) for value in state))
         return result
 
     def extra_repr(self) -> str:
         """Show its states; the law is shown as what it holds."""
         return f"states={', '.join(self.parts)}"
+
+
+def _laid_out(state: Tensor, current: Tensor) -> Tensor:
+    """Return the state in the order in memory of the current: a law may begin its sums with either."""
+    return state if state.stride() == current.stride() else torch.empty_like(current).copy_(state)

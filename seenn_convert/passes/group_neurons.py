@@ -36,6 +36,7 @@ class GroupNeurons(Pass):
                 draft.decline(node, str(problem))
             else:
                 _replace(draft, found)
+        _note_spikes(draft)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,16 @@ def _forget(draft: Draft, cell: _Cell) -> None:
     cell.keep.args = (cell.keep.args[0], *(following_of(draft, cell.keep, node) for node in left))
     for place, node in enumerate(left):
         draft.replace_module(node, FirstState(_value(draft, node), place))
+
+
+def _note_spikes(draft: Draft) -> None:
+    """Say of the states that are left whether they hold the spikes of the timestep before, as recurrent layers read."""
+    draft.graph.eliminate_dead_code()  # what became a layer
+    for keep, _ in draft.modules_of(KeepState):
+        for node, module in draft.modules_of(FirstState):
+            sends = isinstance(draft.module_at(following_of(draft, keep, node)), FirstSpikes)
+            if isinstance(module, FirstState) and sends and not module.value.any():
+                draft.replace_module(node, FirstState(module.value, module.place, True))
 
 
 def _depending(draft: Draft) -> set[fx.Node]:

@@ -66,7 +66,7 @@ def _carry_states(draft: Draft, shapes: Mapping[str, tuple[int, ...]]) -> None:
     for node, module in draft.modules_of(FirstState):
         assert isinstance(module, FirstState)
         state = draft.add_state(f"{node.name}_before", shapes[node.name], f"{node.target}.value")
-        draft.replace_module(node, HeldState(module.value))
+        draft.replace_module(node, HeldState(module.value, module.spikes))
         node.args = (state,)
         states[module.place] = state
     for keep, _ in draft.modules_of(KeepState):

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.analysis.frames import frames_of
-from seenn_convert.choices import Depthwise, Encode, Skips
+from seenn_convert.choices import Depthwise, Encode, Readout, Skips
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
@@ -35,6 +35,7 @@ from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.read_frames import ReadFrames
 from seenn_convert.passes.recognize_activations import RecognizeActivations
+from seenn_convert.passes.run_in_time import RunInTime
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
@@ -63,6 +64,12 @@ ADOPTED_PASSES: tuple[Pass, ...] = (
     ActEachStep(),  # last: what is wrapped is not matched any more
 )
 """The passes of stage ANN for a network that was trained as a spiking one: none that moves or splits activations."""
+
+
+def timed_passes(readout: Readout) -> tuple[Pass, ...]:
+    """Return the passes from the first timestep of a network that was trained as a spiking one to its step."""
+    return (RunInTime(readout), ReadFrames(), HoistStem())
+
 
 ENOUGH_SPIKES, ENOUGH_UNIT_SPIKES = 1 / 2, 1 / 3
 """Share of the multiply-accumulates driven by spikes from which on ``--encode auto`` leaves a network as it is: with

@@ -36,6 +36,7 @@ from seenn_convert.neurons.layers import (
     UnsignedMultiLevelNeuron,
 )
 from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
 CLOCK, HALF = torch.tensor([0.0, 1.0]), torch.tensor(0.5)
@@ -49,6 +50,7 @@ ABOVE = operators.Elementwise(
     ),
 )
 """``x * (x > 0.5)``."""
+LAW = operators.Elementwise(3, ((0, 1), (3,), (3, 2)), (operators.Add(), ABOVE, operators.Subtract()), (4, 3, 5))
 EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (nn.Conv1d(4, 6, 3, 2, 1, 1, 2), (SIGNAL,)),
     (nn.Conv1d(4, 6, 3, padding="same", bias=False), (SIGNAL,)),
@@ -129,6 +131,12 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (LeakyNeuron(THRESHOLD, HALF - 0.5, HALF, HALF, HALF - 0.5), (IMAGE, IMAGE)),
     (LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "rest", strict=True, delayed=True), (IMAGE, IMAGE)),
     (operators.FirstSpikes(LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "none")), (IMAGE,)),
+    (operators.FirstState(THRESHOLD, 3), (ROW,)),
+    (operators.HeldState(THRESHOLD), (ROW,)),
+    (operators.KeepState(), (ROW, IMAGE)),
+    (TracedNeuron(HALF, HALF, ("first", "second"), LAW), (ROW, ROW, ROW)),
+    (operators.FirstSpikes(TracedNeuron(HALF, HALF, ("first", "second"), LAW)), (ROW,)),
+    (LAW, (ROW, ROW, ROW)),
     (operators.EachStep(nn.MaxPool2d(2)), (IMAGE,)),
     (operators.Latest(), (ROW, CLOCK, ROW)),
     (MeanDifference(nn.LayerNorm(4)), (CLOCK, ROW, ROW, ROW)),

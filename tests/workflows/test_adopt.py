@@ -74,6 +74,41 @@ def test_layers_of_neurons_are_found_whatever_their_law(kind: type[nn.Module], l
     assert not any("not recognised" in note for note in artifact.provenance.model.notes)
 
 
+class Watched(nn.Module):
+    """Neurons whose membrane something else reads, too, so that they are no layer by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward, self.head, self.watch = nn.Linear(64, 12), nn.Linear(12, 3), nn.Linear(12, 3)
+
+    def step(self, image: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        current = self.inward(image.flatten(1))
+        v = 0.9 * (torch.zeros_like(current) if v is None else v) + current
+        spikes = (v > 0.2).float()
+        return self.head(spikes) + self.watch(v), v - 0.2 * spikes
+
+
+def test_what_is_no_layer_of_neurons_runs_as_well_and_is_told() -> None:
+    net, images = nets.network(Watched), small.draw(30, 9)[0]
+    artifact = adopt(net, small.dataset(60), AdoptOptions(timesteps=3))
+    expected = prefixes(nets.outputs(net, images, 3))
+    torch.testing.assert_close(mean_logits(artifact, images), expected, rtol=1e-5, atol=1e-6)
+    assert "not recognised as a layer of neurons: " in artifact.provenance.model.notes[-1]
+    assert "is read by others, too" in artifact.provenance.model.notes[-1]
+    assert not artifact.model().layers and evaluate(artifact, small.dataset(40, 5)).operations.spikes.all_timesteps == 0
+
+
+def test_layers_that_read_spikes_of_the_timestep_before_are_driven_by_spikes() -> None:
+    from seenn_convert.analysis.coverage import call_sites
+
+    driven = {site.name: site.driven_by for site in call_sites(adopted().ann) if site.macs}
+    assert driven == {"module_inward": "image", "module_back": "spikes", "module_head": "spikes"}
+    found = evaluate(adopted(), small.dataset(60, 5))
+    assert found.operations.graded_operations.all_timesteps == 0
+    spikes = found.operations.spikes.all_timesteps  # each causes 3 additions in the head, and 20 a timestep later
+    assert 3 * spikes < found.operations.synaptic_operations.all_timesteps < 23 * spikes
+
+
 def test_the_last_output_can_be_the_readout() -> None:
     images = small.draw(20, 9)[0]
     expected = nets.outputs(nets.network(nets.SynapticNet), images, 4)
@@ -164,7 +199,37 @@ def test_predictions_are_those_of_the_network() -> None:
     said = predict(adopted(nets.RecurrentNet, target=ExitTarget(timesteps=4.0)), images)
     expected = nets.outputs(nets.network(nets.RecurrentNet), images, 4).mean(0).argmax(-1)
     last = [one.timestep == 4 for one in said]
-    assert any(last) and all(one.label == label for one, label, late in zip(said, expected.tolist(), last, strict=True) if late)
+    assert any(last) and all(
+        one.label == label for one, label, late in zip(said, expected.tolist(), last, strict=True) if late
+    )
+
+
+class FrameNet(nn.Module):
+    """Reads a frame of two channels at each timestep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(2, 3, 3), nn.Linear(48, 4)
+
+    def step(self, frame: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        current = self.conv(frame)
+        v = 0.6 * (torch.zeros_like(current) if v is None else v) + current
+        spikes = (v > 0.3).to(v.dtype)
+        return self.head(spikes.flatten(1)), v - 0.3 * spikes
+
+
+def test_recordings_are_read_frame_by_frame() -> None:
+    recordings, net = torch.rand(60, 5, 2, 6, 6, generator=torch.Generator().manual_seed(2)), nets.network(FrameNet)
+    artifact = adopt(net, recordings)
+    assert artifact.timesteps == 5 and artifact.snn.input_shape == (5, 2, 6, 6)
+    state, outputs = None, []
+    with torch.no_grad():
+        for t in range(5):
+            output, state = net.step(recordings[:, t], state)
+            outputs.append(output)
+    torch.testing.assert_close(mean_logits(artifact, recordings), prefixes(torch.stack(outputs)), rtol=1e-5, atol=1e-6)
+    assert adopt(net, recordings, AdoptOptions(timesteps=3)).timesteps == 3
+    assert artifact.provenance.model.notes[0].startswith("each input is a recording of 5 frames")
 
 
 class Restless(nn.Module):
@@ -182,7 +247,9 @@ class Restless(nn.Module):
 
 
 def test_a_difference_stops_the_adoption_with_its_place_and_timestep() -> None:
-    with pytest.raises(PostconditionError, match=r"state: the first that is not as in the original: at timestep \d, [\d,]+ of"):
+    with pytest.raises(
+        PostconditionError, match=r"state: the first that is not as in the original: at timestep \d, [\d,]+ of"
+    ):
         adopt(Restless().eval(), small.dataset(60), AdoptOptions(timesteps=6))
 
 
@@ -216,7 +283,9 @@ def test_a_start_that_is_not_zero_is_asked_for_and_checked() -> None:
     net, data = nets.network(nets.NestedNet), small.dataset(20)
     with pytest.raises(InputError, match=r"give the state of one row before the first timestep \(start=\.\.\.\)"):
         adopt(net, data, AdoptOptions(timesteps=2))
-    with pytest.raises(InputError, match=r"state\.layers\.0 of the start has shape \(1, 5\); give that of one row, \(1, 12\)"):
+    with pytest.raises(
+        InputError, match=r"state\.layers\.0 of the start has shape \(1, 5\); give that of one row, \(1, 12\)"
+    ):
         adopt(net, data, AdoptOptions(timesteps=2), start={"layers": (torch.zeros(1, 5), torch.zeros(1, 3))})
 
 
@@ -237,7 +306,15 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "import spiking_networks as nets\n\ndef make():\n    return nets.network(nets.RecurrentNet)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    arguments = ["trained:make", "--calibration-data", str(tmp_path / "data.npz"), "-T", "3", "-o", str(tmp_path / "out")]
+    arguments = [
+        "trained:make",
+        "--calibration-data",
+        str(tmp_path / "data.npz"),
+        "-T",
+        "3",
+        "-o",
+        str(tmp_path / "out"),
+    ]
     done = CliRunner().invoke(adopt_command, arguments, catch_exceptions=False)
     assert done.exit_code == 0 and "those of the original on 16 images and 3 timesteps" in done.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())

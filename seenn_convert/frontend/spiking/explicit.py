@@ -89,7 +89,7 @@ def read_explicit(module: nn.Module, input_shape: Sequence[int], start: object =
     nodes = {one.place: node.name for node, one in program.calls() if isinstance(one, FirstState)}
     layers = {nodes[place]: path for place, path in enumerate(leaves) if place in nodes}
     return SpikingSource(
-        program, name or type(module).__name__, lambda images, timesteps: _record(module, images, timesteps, layers),
+        program, name or type(module).__name__, lambda inputs: _record(module, inputs, layers),
         layers, by_state=True,
     )  # fmt: skip
 
@@ -179,14 +179,14 @@ def _check_start(step: Step, image: Tensor, first: Sequence[Tensor], rebuild: Re
         )
 
 
-def _record(module: nn.Module, images: Tensor, timesteps: int, layers: dict[str, str]) -> Recording:
-    """Return what the module does with images, from the state None on, with every state behind every timestep."""
+def _record(module: nn.Module, inputs: Tensor, layers: dict[str, str]) -> Recording:
+    """Return what the module does with ``inputs`` ``(T, B, *F)``, with every state behind every timestep."""
     step = step_of(copied_network(module))
     assert step is not None
     state, outputs, states = None, list[Tensor](), list[dict[str, Tensor]]()
     with torch.no_grad():
-        for _ in range(timesteps):
-            output, state = step(images, state)
+        for one in inputs:
+            output, state = step(one, state)
             outputs.append(_tensor(output))
             states.append(flattened(state)[0])
     seen = {node: torch.stack([one[path] for one in states]) for node, path in layers.items()}

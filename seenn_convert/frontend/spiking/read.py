@@ -51,7 +51,7 @@ def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") 
     return SpikingSource(
         program,
         name or type(module).__name__,
-        lambda images, timesteps: record_network(module, images, timesteps, layers),
+        lambda inputs: record_network(module, inputs, layers),
         layers,
     )
 

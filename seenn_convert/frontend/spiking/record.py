@@ -12,15 +12,14 @@ from seenn_convert.frontend.spiking.places import copied_network
 from seenn_convert.frontend.spiking.source import Recording
 
 
-def record_network(module: nn.Module, images: Tensor, timesteps: int, layers: Mapping[str, str]) -> Recording:
-    """Return what a network of SpikingJelly or snnTorch layers does with ``images`` ``(B, *F)``, from its start.
+def record_network(module: nn.Module, inputs: Tensor, layers: Mapping[str, str]) -> Recording:
+    """Return what a network of SpikingJelly or snnTorch layers does with ``inputs`` ``(T, B, *F)``, from its start.
 
     A copy of it runs; a network for several timesteps at once (step mode ``"m"``) gets them at once.
 
     Args:
         module: The network.
-        images: The same at every timestep.
-        timesteps: How many.
+        inputs: What it reads at each timestep.
         layers: Node of a layer of neurons -> its path.
 
     Raises:
@@ -34,12 +33,9 @@ def record_network(module: nn.Module, images: Tensor, timesteps: int, layers: Ma
     hooks = [neuron.register_forward_hook(_keeper(sent[path])) for path, neuron in neurons.items()]
     try:
         with torch.no_grad():
-            if at_once:
-                outputs = _first(network(images.expand(timesteps, *images.shape)))
-            else:
-                outputs = torch.stack([_first(network(images)) for _ in range(timesteps)])
+            outputs = _first(network(inputs) if at_once else [torch.stack([_first(network(one)) for one in inputs])])
     except Exception as error:  # the user's code may raise anything
-        raise InputError(f"the network fails on {len(images)} images ({reason_of(error)})") from error
+        raise InputError(f"the network fails on {inputs.shape[1]} images ({reason_of(error)})") from error
     finally:
         for hook in hooks:
             hook.remove()

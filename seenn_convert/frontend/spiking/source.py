@@ -1,11 +1,12 @@
 """A network that was trained as a spiking one, as it was read, and what the original does timestep by timestep."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from seenn_convert.errors import InputError
+from seenn_convert.frontend.frames import mean_in_front
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.program import Program
 
@@ -31,7 +32,7 @@ class SpikingSource:
     Attributes:
         program: Its first timestep, at stage ANN.
         name: Class or factory of the module.
-        record: Runs the original on inputs ``(B, *input_shape)`` for a number of timesteps.
+        record: Runs the original on what it reads at each timestep, ``(T, B, *F)``.
         layers: Node of a layer of neurons, or of a first state -> its path in the original.
         by_state: Whether states are compared, since the original has no layers of neurons to look at.
         notes: Sentences for the user.
@@ -39,10 +40,18 @@ class SpikingSource:
 
     program: Program
     name: str
-    record: Callable[[Tensor, int], Recording]
+    record: Callable[[Tensor], Recording]
     layers: dict[str, str]
     by_state: bool = False
     notes: tuple[str, ...] = ()
+
+    def for_recordings(self, frames: int) -> "SpikingSource":
+        """Return the network as one that reads recordings of so many ``frames``, one of them at each timestep."""
+        note = (
+            f"each input is a recording of {frames} frames, one for each timestep; an early exit has seen the first "
+            "ones alone"
+        )
+        return replace(self, program=mean_in_front(self.program, frames), notes=(note, *self.notes))
 
 
 def check_output(program: Program) -> None:

@@ -44,6 +44,7 @@ from seenn_convert.ir.operators.treatment import (
     clip_of,
     is_homogeneous,
     passes_spikes,
+    sends_spikes,
     treatment_of,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "clip_of",
     "is_homogeneous",
     "passes_spikes",
+    "sends_spikes",
     "treatment_of",
     "works_on_elements",
 ]

@@ -28,17 +28,20 @@ class FirstSpikes(Operator):
 class FirstState(ConstantRow):
     """A state of a network before its first timestep; in the step, the state itself stands here.
 
-    ``place`` is its number among the states; ``KeepState`` has what it becomes at that place.
+    ``place`` is its number among the states; ``KeepState`` has what it becomes at that place. It may hold ``spikes`` of
+    the timestep before, which are 0 or 1.
     """
 
     place: int = 0
+    spikes: bool = False
 
 
 @dataclass(eq=False, repr=False)
 class HeldState(Operator):
-    """A state of the step as it stands; ``value`` is what it is before the first timestep."""
+    """A state of the step as it stands, maybe ``spikes``; ``value`` is what it is before the first timestep."""
 
     value: Tensor
+    spikes: bool = False
 
     def forward(self, state: Tensor) -> Tensor:
         """Return ``state``."""

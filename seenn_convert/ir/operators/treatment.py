@@ -6,7 +6,7 @@ from enum import Enum
 from torch import nn
 
 from seenn_convert.ir.operators import basic
-from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, HeldState, KeepState
+from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, FirstState, HeldState, KeepState
 from seenn_convert.ir.operators.aten import LINEAR, AtenOperator
 from seenn_convert.ir.operators.custom import CustomOperator
 
@@ -60,7 +60,14 @@ def passes_spikes(module: nn.Module) -> bool:
     """Return whether what a module sends is sums, averages or the largest of spikes where spikes come in."""
     if isinstance(module, EachStep):
         return is_homogeneous(module.operator)
+    if isinstance(module, (FirstState, HeldState)):
+        return False
     return treatment_of(module) is Treatment.LINEAR
+
+
+def sends_spikes(module: nn.Module | None) -> bool:
+    """Return whether a module of stage ANN is a place of neurons, or what they sent at the timestep before."""
+    return isinstance(module, SPIKING_OPERATORS) or (isinstance(module, FirstState) and module.spikes)
 
 
 def clip_of(module: nn.Module | None) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.errors import PostconditionError
 from seenn_convert.frontend.spiking.source import Recording, SpikingSource
 from seenn_convert.ir.interpreter import Inputs, Interpreter, relative_error
@@ -16,8 +17,7 @@ from seenn_convert.ir.state import initial_state
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.traced import TracedNeuron
 from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.hoist_stem import HoistStem
-from seenn_convert.passes.run_in_time import RunInTime
+from seenn_convert.passes.sequence import timed_passes
 from seenn_convert.runtime.engine import Results, State, program_step, unroll
 
 ROUNDING = 1e-5
@@ -71,7 +71,12 @@ def check_agreement(source: SpikingSource, layers: Program, images: Tensor, time
     Raises:
         PostconditionError: They differ; names the first layer or state, and the timestep.
     """
-    original = source.record(images, timesteps)
+    frames = frames_of(layers)
+    original = source.record(
+        images.expand(timesteps, *images.shape)
+        if frames is None
+        else torch.stack([images[:, t % frames] for t in range(timesteps)])
+    )
     ours = _Run(_in_time(layers), images, timesteps)
     if not source.by_state:
         near = {name: ours.near[name] for name in source.layers}
@@ -91,7 +96,7 @@ def check_agreement(source: SpikingSource, layers: Program, images: Tensor, time
 
 
 def _in_time(layers: Program) -> Program:
-    return run_passes(layers, [RunInTime("mean"), HoistStem()])
+    return run_passes(layers, timed_passes("mean"))
 
 
 def _compared(

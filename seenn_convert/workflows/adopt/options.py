@@ -1,13 +1,18 @@
 """What a user may choose about an adoption, checked when it is chosen."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seenn_convert.choices import READOUT_NAMES, Readout, unknown
 from seenn_convert.errors import refuse
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.workflows.convert.options import Options
+from seenn_convert.workflows.convert.options import Default, Options
+
+OF_EXITS = ("target", "certify", "calibration_images", "seed")
+"""The options of a conversion that decide about the exits of a network that stays as it is."""
+
+DEFAULT_TIMESTEPS = Default(4)
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,8 @@ class AdoptOptions:
     """How to adopt a network that was trained as a spiking one.
 
     Attributes:
-        timesteps: The longest run T, usually that of the training.
+        timesteps: The longest run T, usually that of the training; by default 4, or for recordings as many as they have
+            frames.
         readout: What the logits are: the ``"mean"`` over the timesteps of what the network returns, the ``"last"`` of
             it, or the last ``"membrane"`` potential of the neurons that it ends in.
         target: What early exit has to reach on the held-out part of the images. None is a drop of 0.5 points against
@@ -31,7 +37,7 @@ class AdoptOptions:
         InputError: Lists every option that makes no sense.
     """
 
-    timesteps: int = 4
+    timesteps: int = DEFAULT_TIMESTEPS
     readout: Readout = "mean"
     target: ExitTarget | None = None
     certify: Certify | None = None
@@ -52,3 +58,12 @@ class AdoptOptions:
             front="none", encode="never", calibration="fast", correction="none",
         )  # fmt: skip
         object.__setattr__(self, "exits", exits)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what decides about the result, as plain data."""
+        exits = self.exits.to_json()
+        return {"readout": self.readout, **{name: exits[name] for name in ("timesteps", "score", *OF_EXITS)}}
+
+    def for_frames(self, frames: int | None) -> "AdoptOptions":
+        """Return the options for recordings of so many ``frames``, None for images; timesteps asked for stay."""
+        return replace(self, timesteps=int(self.exits.for_frames(frames).timesteps))

@@ -13,6 +13,7 @@ from seenn_convert.artifact.schema.report import Report
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, outputs_of
+from seenn_convert.data.events import FRAME_AXES
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -28,9 +29,8 @@ from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.group_neurons import GroupNeurons
-from seenn_convert.passes.hoist_stem import HoistStem
-from seenn_convert.passes.run_in_time import RunInTime, ends_in_neurons
-from seenn_convert.passes.sequence import ADOPTED_PASSES, probe_pass
+from seenn_convert.passes.run_in_time import ends_in_neurons
+from seenn_convert.passes.sequence import ADOPTED_PASSES, probe_pass, timed_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.adopt.check import Agreement, check_agreement
@@ -61,7 +61,8 @@ def adopt(
         module: In eval mode: a module with explicit state, whose method ``step``, or whose ``forward``, takes an input
             and a state and returns ``(output, state)``; or a network of SpikingJelly layers (``IFNode``, ``LIFNode``,
             ``ParametricLIFNode``) or snnTorch layers (``Leaky``); or ``package.module:factory``.
-        data: Images that it was not trained on, to which the exits are fitted: what ``convert`` takes.
+        data: Images that it was not trained on, to which the exits are fitted: what ``convert`` takes. Of recordings
+            ``(frames, C, H, W)`` it reads a frame at each timestep.
         options: How to adopt it.
         weights: State of the factory's module.
         progress: Told about each stage.
@@ -75,22 +76,28 @@ def adopt(
         PostconditionError: What was read does not fire as the original does; names the first layer and timestep.
     """
     if not isinstance(options, AdoptOptions):
-        raise InputError(f"options are of type {type(options).__name__}; give AdoptOptions, such as AdoptOptions(4)")
+        raise InputError(
+            f"options are of type {type(options).__name__}; give AdoptOptions, such as AdoptOptions(timesteps=4)"
+        )
     progress("reading the network", 0, 1)
     samples = as_samples(data, preprocessing, progress=progress, input_shape=input_shape)
-    source = _read(module, samples.image_shape, weights, start)
+    shape = tuple(samples.image_shape)
+    frames = shape[0] if len(shape) == 1 + FRAME_AXES else None
+    options = options.for_frames(frames)
+    source = _read(module, shape if frames is None else shape[1:], weights, start)
+    source = source if frames is None else source.for_recordings(frames)
     check_data(source.program, samples)
     samples = _named(used_images(samples, options.exits), class_names, outputs_of(source.program))
     images = first_images(source.program, samples).to(source.program.input_dtype)
     layers = run_passes(source.program, ADOPTED_PASSES)
     if options.readout == "membrane" and not ends_in_neurons(layers):
         raise InputError(
-            f"{source.name} does not end in a layer of neurons, whose membrane could be read; take the mean or the last "
-            "of what it returns (--readout mean)"
+            f"{source.name} does not end in a layer of neurons, whose membrane could be read; take the mean or the "
+            "last of what it returns (--readout mean)"
         )
     agreement = check_agreement(source, layers, images, options.timesteps)
     progress("reading the network", 1, 1)
-    spiking = run_passes(layers, [RunInTime(options.readout), HoistStem()])
+    spiking = run_passes(layers, timed_passes(options.readout))
     return _with_exits(layers, spiking, samples, options, source, agreement, progress)
 
 
@@ -163,7 +170,7 @@ def _with_exits(
         provenance=Provenance(
             model=origin,
             calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            options={**options.exits.to_json(), "readout": options.readout},
+            options=options.to_json(),
             environment=machine,
         ),
         facts=ConversionFacts.of_report(report),

@@ -120,9 +120,17 @@ def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenan
         artifact.provenance,
         validation=used_data(data),
         policy=None,
-        options={**artifact.provenance.options, **options.to_json()},
+        options=_options_of(artifact, options),
         environment=environment(),
     )
+
+
+def _options_of(artifact: Artifact, options: Options) -> dict[str, object]:
+    """Return the options of the artifact with those of its exits; an adopted network has no others of a conversion."""
+    found = options.to_json()
+    if artifact.reference is not None:
+        return found
+    return {name: found.get(name, value) for name, value in artifact.provenance.options.items()}
 
 
 def _report(

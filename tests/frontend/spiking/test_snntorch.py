@@ -15,7 +15,7 @@ from seenn_convert.workflows.adopt.options import AdoptOptions
 from seenn_convert.workflows.adopt.run import adopt
 
 snn = pytest.importorskip("snntorch", reason="snnTorch is not installed")
-from snntorch import utils
+utils = pytest.importorskip("snntorch.utils", reason="snnTorch is not installed")
 
 TIMESTEPS = 5
 NEURONS: dict[str, dict[str, Any]] = {
@@ -113,7 +113,9 @@ def test_a_network_that_takes_and_returns_its_membranes() -> None:
             spikes, state = net.step(images, state)
             outputs.append(spikes)
     logits = collect_readouts(adopted(net).model(), [images], keep_logits=True).logits
-    torch.testing.assert_close(logits, torch.stack(outputs).cumsum(0) / torch.arange(1, TIMESTEPS + 1).reshape(-1, 1, 1))
+    torch.testing.assert_close(
+        logits, torch.stack(outputs).cumsum(0) / torch.arange(1, TIMESTEPS + 1).reshape(-1, 1, 1)
+    )
 
 
 @pytest.mark.parametrize(("made", "words"), [

@@ -106,6 +106,19 @@ def test_a_network_for_all_timesteps_at_once_is_the_same() -> None:
     assert all(child.step_mode == "m" for child in net.modules() if hasattr(child, "step_mode"))
 
 
+def test_recordings_are_given_time_first_to_a_network_for_all_timesteps_at_once() -> None:
+    net = network()
+    recordings = torch.rand(40, 4, 1, 8, 8, generator=torch.Generator().manual_seed(6)) * 2
+    functional.set_step_mode(net, "m")
+    with torch.no_grad():
+        outputs = net(recordings.transpose(0, 1))
+    functional.reset_net(net)
+    expected = outputs.cumsum(0) / torch.arange(1, 5).reshape(-1, 1, 1)
+    artifact = adopt(net, recordings)
+    assert artifact.timesteps == 4
+    torch.testing.assert_close(mean_logits(artifact, recordings), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_containers_that_fold_time_are_read() -> None:
     plain = network()
     folded = nn.Sequential(
@@ -169,9 +182,9 @@ def test_another_law_is_found_out_at_its_layer_and_timestep(monkeypatch: pytest.
 def test_the_recording_is_of_the_start_whatever_came_before() -> None:
     net, images = network(), torch.rand(3, 1, 8, 8)
     layers = {"first": "2", "second": "7"}
-    one = record_network(net, images, 4, layers)
+    one = record_network(net, images.expand(4, *images.shape), layers)
     with torch.no_grad():
         net(images)
-    two = record_network(net, images, 4, layers)
+    two = record_network(net, images.expand(4, *images.shape), layers)
     assert torch.equal(one.outputs, two.outputs) and one.seen["first"].shape == (4, 3, 4, 8, 8)
     assert all(torch.equal(one.seen[name], two.seen[name]) for name in layers)
