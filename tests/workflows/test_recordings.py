@@ -85,6 +85,7 @@ def test_it_is_evaluated_and_predicts() -> None:
 
     assert found.ann_accuracy == 1
     assert found.differs_from_hindsight == 0
+    assert len(found.examples.easy) == 8  # pictures of what was seen
     assert 1 <= said[0].timestep <= FRAMES
 
 
