@@ -1,5 +1,7 @@
 """``seenn-convert finetune``: a converted network trained through time, so that it is right earlier."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ STATE = "training.pt"
 @click.option("--epochs", type=float, help="How often each image serves, instead of a time.")
 @click.option("--objective", type=click.Choice(OBJECTIVE_NAMES), default="prefixes", show_default=True,
               help="Follow the ANN's predictions at every prefix of the run, labels, or both.")  # fmt: skip
+@click.option("--quantised-share", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+              help="Share of the time that trains the ANN with quantised activations (QCFS), before the rest trains "
+                   "through time; 0 or 1 for one of them alone.")  # fmt: skip
+@click.option("--spike-penalty", type=click.FloatRange(min=0), default=0.0, show_default=True,
+              help="How much the operations that spikes cause count in the loss.")  # fmt: skip
 @click.option("--labels/--no-labels", "use_labels", default=True, show_default=True,
               help="Read labels if there are any; else the ANN's predictions stand in for them.")  # fmt: skip
 @click.option("--exit-data", type=click.Path(path_type=Path),
@@ -33,7 +40,7 @@ STATE = "training.pt"
                    "them.")  # fmt: skip
 @click.option("--held-out", type=click.IntRange(min=2), default=2000, show_default=True,
               help="Images of --data that train nothing: they say which state is best, and fit exits.")  # fmt: skip
-@click.option("--learning-rate", type=float, default=3e-3, show_default=True,
+@click.option("--learning-rate", type=float, default=1e-2, show_default=True,
               help="The largest one, relative to the size of what is learned.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images in an update.")
 @click.option("--mirror/--no-mirror", default=True, show_default=True, help="Mirror half of the pictures.")
@@ -75,10 +82,21 @@ def finetune(
     dataset = open_dataset(existing(data), old.preprocessing, input_shape=old.snn.input_shape)
     place = output.resolve() if output.name in ("", "..") else output  # such as "."
     state = place.with_name(f"{place.name}.{STATE}")
-    with progress_bars() as progress:
+    with progress_bars() as progress, _saying_how_to_go_on(state):
         fresh = training.finetune(
             old, dataset, options, progress, teacher=teacher, exit_data=exit_data, state=state
         )
         fresh.save(output)
         state.unlink(missing_ok=True)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")
+
+
+@contextmanager
+def _saying_how_to_go_on(state: Path) -> Iterator[None]:
+    """Say, if the training is interrupted, that the file ``state`` keeps it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if state.exists():
+            click.echo(f"the training is kept in {state}; the same command continues it", err=True)
+        raise

@@ -16,7 +16,7 @@ def save_state(path: Path, of: str, state: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written there.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f"{path.name}.tmp")  # one name: what a crash leaves is written over
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with fresh.open("wb") as file:  # given a path, torch reports what is wrong as a RuntimeError

@@ -41,6 +41,30 @@ class TrainedNeuron(nn.Module):
         outputs: tuple[Tensor, ...] = _Step.apply(self.neuron, self.v_threshold, *inputs)  # type: ignore[no-untyped-call]
         return outputs
 
+    def rate(self, current: Tensor, timesteps: int) -> Tensor:
+        """Return the mean output ``(B, *F)`` after T timesteps of a constant ``current``: the QCFS activation.
+
+        Rounding hands the gradient through, thresholds and initial potentials get theirs.
+
+        Source: Bu et al. 2022 (QCFS).
+        """
+        v_threshold = self.v_threshold
+        spikes = current / v_threshold * timesteps + self.share
+        spikes = spikes + (spikes.floor() - spikes).detach()
+        least, most = self._range(v_threshold)
+        spikes = spikes.clamp(min=least * timesteps)
+        if not isinstance(most, float) or most < math.inf:
+            spikes = torch.minimum(spikes, timesteps * torch.as_tensor(most, dtype=spikes.dtype, device=spikes.device))
+        return spikes * (v_threshold / timesteps)
+
+    def _range(self, v_threshold: Tensor) -> tuple[float, float | Tensor]:
+        """Return the fewest and the most spikes per timestep of a long run."""
+        alphabet, recalls = self.neuron.alphabet, "emitted" in self.neuron.state_names
+        if alphabet is not None:
+            return 0.0 if recalls else float(min(alphabet)), float(max(alphabet))
+        maximum = getattr(self.neuron, "maximum", math.inf)
+        return (0.0 if recalls else -math.inf), maximum if maximum == math.inf else maximum / v_threshold.detach()
+
     def settled(self) -> Neuron:
         """Return a layer of neurons with what was learned."""
         options = {name: getattr(self.neuron, name) for name in self.neuron.options}

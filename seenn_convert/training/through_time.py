@@ -36,6 +36,9 @@ class Teaching:
             neurons, it is that of the network.
         recompute: Whether activations are computed again backwards.
         seed: Of the moves of the pictures.
+        spike_penalty: What the cost of the spikes counts in the loss, as a share of the most they can cost.
+        quantised: So many updates train the ANN with its activations quantised, before those through time: each to the
+            levels of one timestep after which images leave, as often as they do.
     """
 
     teacher: Program
@@ -45,6 +48,8 @@ class Teaching:
     precision: torch.dtype = torch.float32
     recompute: bool = False
     seed: int = 0
+    spike_penalty: float = 0.0
+    quantised: int = 0
 
     def loss(self, network: Unrolled, batch: Batch, shares: Tensor) -> Tensor:
         """Return the loss of a batch; the prefixes of the run count by ``shares`` ``(T,)``."""
@@ -53,8 +58,15 @@ class Teaching:
         with torch.no_grad():
             wanted = self.teacher(images.to(self.teacher.input_dtype))
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
-            means = network(images.to(network.program.input_dtype), self.timesteps, self.recompute)
-        return self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
+            images = images.to(network.program.input_dtype)
+            if number < self.quantised:
+                levels = 1 + int(torch.multinomial(shares.cpu(), 1, generator=seeded(self.seed, number, 1)))
+                means, shares = network.rates(images, levels).unsqueeze(0), shares.new_ones(1)
+                spent = means.new_zeros(())
+            else:
+                means, spent = network(images, self.timesteps, self.recompute)
+        loss = self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
+        return loss + self.spike_penalty * spent.mean() if self.spike_penalty else loss
 
 
 @dataclass
@@ -65,6 +77,7 @@ class Training:
         network: What is trained.
         course: Its optimiser, schedule and progress.
         shares: ``(T,)`` what each prefix counts now.
+        quantised: How many of the updates train the ANN with its activations quantised.
         best: The parameters that judged best so far.
         history: What each look at the held-out images showed.
         seconds: How long it has taken.
@@ -73,6 +86,7 @@ class Training:
     network: Unrolled
     course: Course
     shares: Tensor
+    quantised: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -88,7 +102,9 @@ class Training:
         fresh = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
         losses = [loss for loss in fresh if math.isfinite(loss)]  # others belong to updates that were left out
         loss = sum(losses) / len(losses) if losses else None
-        self.history.append({"update": self.course.done, "loss": loss, "score": score, **facts})
+        self.history.append({
+            "update": self.course.done, "loss": loss, "score": score, "minutes": self.seconds / 60, **facts,
+        })  # fmt: skip
         if self.kept == len(self.history) - 1:
             self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.shares = shares
@@ -102,14 +118,14 @@ class Training:
         """Return all that a training that goes on needs."""
         return {
             "network": self.network.state_dict(), "course": self.course.to_save(), "shares": self.shares,
-            "best": self.best, "history": self.history, "seconds": self.seconds,
+            "quantised": self.quantised, "best": self.best, "history": self.history, "seconds": self.seconds,
         }  # fmt: skip
 
     def go_on(self, saved: Mapping[str, Any]) -> None:
         """Take up where the training that was ``saved`` stopped."""
         self.network.load_state_dict(saved["network"])
         self.course.go_on(saved["course"])
-        self.shares, self.best = saved["shares"], saved["best"]
+        self.shares, self.quantised, self.best = saved["shares"], saved["quantised"], saved["best"]
         self.history, self.seconds = list(saved["history"]), saved["seconds"]
 
     @property

@@ -3,17 +3,20 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
+from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators.step import ClippedDifference, RectifiedDifference, TimestepBias
 from seenn_convert.ir.operators.treatment import CONVOLUTIONS
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.rows import per_row
-from seenn_convert.runtime.engine import Results, State, program_step, unroll
+from seenn_convert.runtime.engine import Drives, Results, State, program_step, unroll
+from seenn_convert.training.spike_cost import SpikeCost
 from seenn_convert.training.surrogate import TrainedNeuron
 
 
@@ -61,10 +64,12 @@ class Unrolled(nn.Module):
 
     Args:
         program: Of stage SNN, with stem and exit probe; it is not changed.
+        cost: What its spikes cost; None where that is of no interest.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, cost: SpikeCost | None = None) -> None:
         super().__init__()
+        self.cost = cost
         bare = replace(program, policy_head=None)
         self.program = replace(bare, graph_module=copy.deepcopy(bare.graph_module), stem=copy.deepcopy(bare.stem))
         self.step_graph, self.stem = self.program.graph_module, self.program.stem
@@ -105,18 +110,24 @@ class Unrolled(nn.Module):
             state[spec.name] = value.expand(rows, *spec.shape)
         return state
 
-    def forward(self, image: Tensor, timesteps: int, recompute: bool = False) -> Tensor:
-        """Return the mean logits ``(T, B, K)`` of each prefix of a run over ``image`` ``(B, *input_shape)``.
+    def forward(self, image: Tensor, timesteps: int, recompute: bool = False) -> tuple[Tensor, Tensor]:
+        """Return what a run over ``image`` ``(B, *input_shape)`` shows.
 
         With ``recompute`` the activations of a timestep are computed again backwards, so memory holds one timestep.
+
+        Returns:
+            The mean logits of each prefix ``(T, B, K)``, and what the spikes of each timestep cost, as a share
+            ``(T, B)`` of the most they can; 0 if their cost is not known.
         """
         assert self.stem is not None
-        seen: list[Tensor] = []
+        means: list[Tensor] = []
+        spent: list[Tensor] = []
 
         def observe(t: int, results: Results, state: State) -> None:
-            seen.append(results[0])
+            means.append(results[0])
+            spent.append(results[2] if len(results) > 2 else results[1].new_zeros(len(results[1])))
 
-        step = program_step(self.program)
+        step = program_step(self.program) if self.cost is None else self._counted
         if recompute:
             plain = step
 
@@ -124,7 +135,41 @@ class Unrolled(nn.Module):
                 return checkpoint(plain, drives, state, use_reentrant=False)
 
         unroll(step, self.stem(image), self.start(len(image)), timesteps, [observe])
-        return torch.stack(seen)
+        return torch.stack(means), torch.stack(spent)
+
+    def _counted(self, drives: Drives, state: State) -> tuple[*Results, State]:
+        """Make a timestep, with what its spikes cost as one more result."""
+        assert self.cost is not None
+        cost, spent = self.cost, []
+
+        def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+            result = module(*inputs)
+            if isinstance(module, TrainedNeuron):
+                spent.append(cost.share(node.name, result[0], module.v_threshold))
+            return result
+
+        outputs: tuple[Any, ...] = program_step(self.program, Interpreter(self.step_graph, call).run)(drives, state)
+        return *outputs[:-1], torch.stack(spent).sum(dim=0), outputs[-1]
+
+    def rates(self, image: Tensor, timesteps: int) -> Tensor:
+        """Return logits ``(B, K)`` of ``image`` ``(B, *input_shape)``, each activation in the levels of T timesteps.
+
+        That is the ANN with its activations quantised, for the price of one timestep: what the network would answer
+        after T timesteps if spikes came evenly. A temporal difference is its operator in the first timestep.
+        """
+        assert self.stem is not None
+
+        def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
+            if isinstance(module, TrainedNeuron):
+                return module.rate(inputs[0], timesteps), *inputs[1 + module.neuron.reads_clock :]
+            if isinstance(module, TrainedBias):
+                return inputs[0] + module.bias[:timesteps].mean(dim=0)
+            return module(*inputs)
+
+        step = program_step(self.program, Interpreter(self.step_graph, call).run)
+        outputs: tuple[Any, ...] = step(self.stem(image), self.start(len(image)))
+        logits: Tensor = outputs[0]
+        return logits
 
     def settled(self) -> Program:
         """Return a program with what was learned."""

@@ -7,6 +7,7 @@ import small_artifacts as small
 from numpy import savez
 
 from seenn_convert.cli.main import main
+from seenn_convert.training.loop import Course
 
 
 def run(*arguments: object) -> int:
@@ -58,3 +59,17 @@ def test_the_folder_that_one_is_in_can_be_the_output(folder: Path, monkeypatch: 
     assert run("finetune", folder / "converted", "--data", folder / "more.npz", "-o", ".", *options) == 0
     assert (folder / "here" / "manifest.json").is_file()
     assert sorted(one.name for one in folder.iterdir()) == ["converted", "here", "more.npz"]
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*unused: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Course, "run", interrupted)
+    out = folder / "tuned"
+    options = ["--epochs", "1", "--batch-size", "32", "--held-out", "40", "-T", "1"]
+    assert run("finetune", folder / "converted", "--data", folder / "more.npz", "-o", out, *options) == 130
+    assert "the same command continues it" in capsys.readouterr().err
+    assert sorted(one.name for one in folder.iterdir()) == ["converted", "more.npz", "tuned.training.pt"]

@@ -15,6 +15,7 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.measure.costs import run_counted
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
@@ -68,7 +69,7 @@ def test_the_report_says_what_was_trained_and_what_that_gained(tmp_path: Path) -
     assert facts.looks[-1].loss < facts.looks[1].loss
     assert facts.left_out == 0 and 0 < facts.minutes < 5
     page = report_page(tuned().report)
-    assert "56 updates of 32 images" in page and "<h3>Fine-tuning</h3>" in page and "Accuracy over the updates" in page
+    assert "56 updates of 32 images; 448 images in all" in page and "<h3>Fine-tuning</h3>" in page and "Accuracy in the course of the training" in page
     said = conversion_text(tuned().report)
     assert f"{100 * first.accuracy_at[0]:.1f}% to {100 * kept.accuracy_at[0]:.1f}% at t = 1" in said
 
@@ -98,13 +99,16 @@ def test_a_training_that_was_cut_off_gives_the_same_weights(tmp_path: Path, monk
             raise KeyboardInterrupt
         looked(self, *given, **named)  # type: ignore[arg-type]
 
+    options = replace(OPTIONS, quantised_share=0.5)  # it is cut off in the first stage
     with monkeypatch.context() as patched:
         patched.setattr(Training, "looked", killed)
         with pytest.raises(KeyboardInterrupt):
-            finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+            finetune(converted(), small.dataset(512, 7), options, state=state)
     assert state.exists()
-    found = finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
-    wanted = tuned().snn.graph_module.state_dict()
+    found = finetune(converted(), small.dataset(512, 7), options, state=state)
+    unbroken = finetune(converted(), small.dataset(512, 7), options)
+    assert "28 as a quantised ANN" in conversion_text(found.report)
+    wanted = unbroken.snn.graph_module.state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in found.snn.graph_module.state_dict().items())
 
 
@@ -233,3 +237,11 @@ def test_it_trains_inside_inference_mode() -> None:
     with torch.inference_mode():
         found = finetune(converted(), small.dataset(160, 7), replace(OPTIONS, epochs=1))
     assert found.report.conversion.finetuning.left_out == 0
+
+
+def test_a_penalty_on_spikes_makes_them_fewer() -> None:
+    def operations(artifact: Artifact) -> float:
+        return float(run_counted(artifact.model(), [small.draw(64, 11)[0]], lambda count: None)[1].accumulates[-1].mean())
+
+    frugal = finetune(converted(), small.dataset(512, 7), replace(OPTIONS, spike_penalty=2.0))
+    assert operations(frugal) < 0.8 * operations(tuned())

@@ -16,14 +16,17 @@ class Look:
         loss: Mean finite loss of the updates since the look before; None if there is none.
         accuracy_at: Share right after timestep 1, 2, ...; without labels "right" means "as the ANN says".
         average_timesteps: Mean exit step with exits fitted to these images for at most 0.5 points lost.
-        score: Mean of the accuracies, each prefix by the share of images that leaves there: what is kept has the best.
+        minutes: How long the training had taken by then, looks included; None where that was not noted.
+        score: Mean of the accuracies, each prefix by the share of images that leaves there, less the penalty on spikes:
+            what is kept has the best.
     """
 
     update: int
     loss: float | None
     accuracy_at: tuple[Share, ...]
     average_timesteps: float
-    score: Share
+    score: float
+    minutes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class FinetuneFacts:
         images: Images that trained.
         judging_images: Images that trained nothing and said which state is kept.
         updates, batch_size, learning_rate: Of the training.
+        quantised_updates: How many of the updates, the first ones, trained the ANN with its activations quantised to T
+            levels; the others trained through time.
         left_out: Updates without a finite gradient, which changed nothing.
         minutes: How long the training took, all interruptions left out.
         ann_accuracy: Share of the judging images that the ANN gets right that was followed, 1 without labels.
@@ -55,6 +60,7 @@ class FinetuneFacts:
     ann_accuracy: Share
     looks: tuple[Look, ...]
     kept: int
+    quantised_updates: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,10 @@ FOLLOWED = {
 def finetuning_words(facts: FinetuneFacts) -> str:
     """Return what was trained on what, to be read after its name."""
     followed = FOLLOWED.get(facts.objective, facts.objective)
+    quantised = f", the first {number(facts.quantised_updates)} as a quantised ANN" if facts.quantised_updates else ""
     return (
-        f"{number(facts.updates)} updates of {facts.batch_size} images, {number(facts.images)} in all, in "
-        f"{_duration(facts.minutes)}; it followed {followed}"
+        f"{number(facts.updates)} updates of {facts.batch_size} images{quantised}; {number(facts.images)} images in "
+        f"all, {_duration(facts.minutes)}; it followed {followed}"
     )
 
 

@@ -45,15 +45,28 @@ class Judge:
     def __call__(self, network: Unrolled) -> dict[str, Any]:
         """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
 
-        It is as good as the share of right answers, each prefix by the share of images that leaves after it.
+        It is as good as the share of right answers, each prefix by the share of images that leaves after it, less the
+        penalty on its spikes.
         """
         (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
         tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
         return {
-            "score": float((right * shares).sum()),
+            "score": float((right * shares).sum()) - self.penalty(network),
             "shares": shares.to(self.options.device),
             "accuracy_at": right.tolist(),
             "average_timesteps": tuning.choice.average_timesteps,
         }
+
+    def penalty(self, network: Unrolled) -> float:
+        """Return what the spikes of the network count against it."""
+        if not self.options.spike_penalty:
+            return 0.0
+        assert self.options.timesteps is not None
+        spent = 0.0
+        with torch.no_grad():
+            for images, _ in self.data.batches(self.options.batch_size):
+                given = images.to(self.options.device, network.program.input_dtype)
+                spent += float(network(given, self.options.timesteps)[1].mean(dim=0).sum())
+        return self.options.spike_penalty * spent / len(self.data)

@@ -17,6 +17,10 @@ class FinetuneOptions:
             the share of images that leaves there; ``"labels"``, the labels at every timestep; ``"temporal"``, labels,
             ANN and the network's own right timesteps; ``"mixed"``, the first with labels.
         use_labels: Whether labels are read, where there are any; else the ANN's answers stand in for them.
+        quantised_share: Share of the time, or of the epochs, that trains the ANN with its activations quantised to at
+            most T levels (QCFS), before the rest trains through time; 0 or 1 for one of them alone.
+        spike_penalty: What sending every spike, measured by the operations that spikes cause, counts in the loss; 0
+            for nothing.
         minutes: How long training takes at most: the number of updates follows from the first ones.
         epochs: How often each image serves, instead of a time.
         learning_rate: The largest one, relative to the size of what is learned.
@@ -35,9 +39,11 @@ class FinetuneOptions:
     timesteps: int | None = None
     objective: choices.Objective = "prefixes"
     use_labels: bool = True
+    quantised_share: float = 0.0
+    spike_penalty: float = 0.0
     minutes: float = 30.0
     epochs: float | None = None
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     batch_size: int = 128
     mirror: bool = True
     precision: choices.Precision = "float32"
@@ -51,6 +57,8 @@ class FinetuneOptions:
         problems = choices.settle_numbers(
             self,
             timesteps=choices.Range(least=1, whole=True, optional=True),
+            quantised_share=choices.Range(least=0, most=1),
+            spike_penalty=choices.Range(least=0),
             minutes=choices.Range(above=0),
             epochs=choices.Range(above=0, optional=True),
             learning_rate=choices.Range(above=0, most=1),
@@ -66,7 +74,7 @@ class FinetuneOptions:
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data."""
         names = (
-            "timesteps", "objective", "use_labels", "minutes", "epochs", "learning_rate", "batch_size", "mirror",
-            "precision", "held_out", "seed",
+            "timesteps", "objective", "use_labels", "quantised_share", "spike_penalty", "minutes", "epochs",
+            "learning_rate", "batch_size", "mirror", "precision", "held_out", "seed",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}

@@ -1,7 +1,7 @@
 """Fine-tune a converted network through time: the same network, right earlier."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.training.keeping import save_state, saved_state
 from seenn_convert.training.objectives import OBJECTIVES
 from seenn_convert.training.order import batches_from
+from seenn_convert.training.spike_cost import spike_cost
 from seenn_convert.training.through_time import Batch, Teaching, Training
 from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.convert.inputs import Model
@@ -142,12 +143,12 @@ def _trained(
     What is in the file ``state`` has to be ``of`` the same training.
     """
     assert options.timesteps is not None
-    network = Unrolled(artifact.snn).to(options.device)
+    network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
     teacher.graph_module.to(options.device)
     judge = Judge(teacher, images, options)
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
-        getattr(torch, options.precision), options.recompute, options.seed,
+        getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
     )  # fmt: skip
     file = None if state is None else Path(state)
     saved = None if file is None else saved_state(file, of, options.device)
@@ -173,6 +174,7 @@ def _trained(
 
     keep()  # a place that cannot be written is refused before the first update
     batches = _batches(images, options, course.done)
+    teaching = replace(teaching, quantised=training.quantised)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.ann_right
 
@@ -185,6 +187,7 @@ def _facts(training: Training, images: Images, options: FinetuneOptions, ann_rig
         images=len(images.training),
         judging_images=len(images.judging),
         updates=course.done,
+        quantised_updates=training.quantised,
         batch_size=min(options.batch_size, len(images.training)),
         learning_rate=options.learning_rate,
         left_out=course.left_out,
@@ -209,8 +212,9 @@ def _begun(
         training.go_on(saved)
         return training
     seen = judge(network)
-    updates = _updates(teaching, network, images, options, seen["shares"])
-    training = Training.of(network, updates, options.learning_rate, seen["shares"])
+    quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
+    training = Training.of(network, quantised + through_time, options.learning_rate, seen["shares"])
+    training.quantised = quantised
     training.looked(**seen)
     return training
 
@@ -236,16 +240,29 @@ def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Ba
         yield number, batch.to(options.device), None if read is None else read.to(options.device)
 
 
-def _updates(teaching: Teaching, network: Unrolled, images: Images, options: FinetuneOptions, shares: Tensor) -> int:
-    """Return how many updates the options ask for; a time is turned into updates by timing some."""
-    size = min(options.batch_size, len(images.training))
+def _updates(
+    teaching: Teaching, network: Unrolled, images: Images, options: FinetuneOptions, shares: Tensor
+) -> tuple[int, int]:
+    """Return the updates with activations quantised and those through time; a time is turned into updates by timing."""
+    share = options.quantised_share
     if options.epochs is not None:
-        return max(1, round(options.epochs * (len(images.training) // size)))
-    seconds = []
+        every = max(1, round(options.epochs * (len(images.training) // min(options.batch_size, len(images.training)))))
+        quantised = round(share * every)
+        return quantised, every - quantised
+    batches = list(islice(_batches(images, options, 0), CHECKED))
+
+    def within(time_share: float, quantised: int) -> int:
+        kind = replace(teaching, quantised=quantised)
+        seconds = min(_seconds(lambda batch: kind.loss(network, batch, shares), batch) for batch in batches)
+        network.zero_grad()
+        return max(1, int(60 * options.minutes * time_share / seconds))
+
+    return within(share, CHECKED) if share > 0 else 0, within(1 - share, 0) if share < 1 else 0
+
+
+def _seconds(loss_of: Callable[[Batch], Tensor], batch: Batch) -> float:
+    """Return how long an update with a batch takes."""
+    start = time.perf_counter()
     with torch.enable_grad():
-        for batch in islice(_batches(images, options, 0), CHECKED):
-            start = time.perf_counter()
-            teaching.loss(network, batch, shares).backward()  # type: ignore[no-untyped-call]
-            seconds.append(time.perf_counter() - start)
-    network.zero_grad()
-    return max(1, int(60 * options.minutes / min(seconds)))
+        loss_of(batch).backward()  # type: ignore[no-untyped-call]
+    return time.perf_counter() - start
