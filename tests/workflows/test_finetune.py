@@ -15,6 +15,7 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.costs import run_counted
 from seenn_convert.report.render import report_page
 from seenn_convert.training.loop import Course
@@ -25,6 +26,8 @@ from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
 from seenn_convert.workflows.evaluate import evaluate
+from seenn_convert.workflows.finetune.images import Images
+from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
 from seenn_convert.workflows.finetune.run import finetune
 
@@ -245,3 +248,16 @@ def test_a_penalty_on_spikes_makes_them_fewer() -> None:
 
     frugal = finetune(converted(), small.dataset(512, 7), replace(OPTIONS, spike_penalty=2.0))
     assert operations(frugal) < 0.8 * operations(tuned())
+
+
+def test_it_is_judged_by_the_exits_that_it_will_have() -> None:
+    """With a target of timesteps, prefixes count as they will then: with one timestep, the first alone beyond the floor."""
+    artifact, data = small.artifact(), small.dataset(60, 9)
+    images = Images(data, [], list(range(60)), [])
+    options = FinetuneOptions(timesteps=4, batch_size=32)
+
+    found = Judge(artifact.ann, images, options, ExitTarget(timesteps=1))(Unrolled(artifact.snn))
+
+    assert found["average_timesteps"] == 1
+    assert found["shares"].argmax() == 0
+    assert found["shares"][1:].tolist() == pytest.approx([float(found["shares"][1])] * 3)

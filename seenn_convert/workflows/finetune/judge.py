@@ -22,10 +22,16 @@ from seenn_convert.workflows.finetune.options import FinetuneOptions
 
 
 class Judge:
-    """Says how good a network is on images that train nothing, and how many of them leave when."""
+    """Says how good a network is on images that train nothing, and how many of them leave when.
 
-    def __init__(self, teacher: Program, images: Images, options: FinetuneOptions) -> None:
+    They leave as the exits will be fitted: by ``target``, where there is one that needs no clock.
+    """
+
+    def __init__(
+        self, teacher: Program, images: Images, options: FinetuneOptions, target: ExitTarget | None = None
+    ) -> None:
         data = images.data.subset(images.judging)
+        self.target = target or ExitTarget(drop=0.5)
         self.data, self.options = data, options
         with torch.no_grad():
             self.ann_logits = run_ann(teacher, data, images_together(teacher, options.batch_size), silent)
@@ -49,7 +55,7 @@ class Judge:
         penalty on its spikes.
         """
         (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
-        tuning = tune_exit(readouts, Split(every, every), ExitTarget(drop=0.5), score)
+        tuning = tune_exit(readouts, Split(every, every), self.target, score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
         return {

@@ -19,6 +19,7 @@ from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.fingerprint import joined
 from seenn_convert.errors import InputError
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.program import Program
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
@@ -145,7 +146,7 @@ def _trained(
     assert options.timesteps is not None
     network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
     teacher.graph_module.to(options.device)
-    judge = Judge(teacher, images, options)
+    judge = Judge(teacher, images, options, _target(artifact, options.timesteps))
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
@@ -177,6 +178,14 @@ def _trained(
     teaching = replace(teaching, quantised=training.quantised)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.ann_right
+
+
+def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
+    """Return what the exits of an artifact aim for; None if that is a time, or longer than the longest run."""
+    target = options_from_json(artifact.provenance.options).target
+    if target is None or target.milliseconds is not None or (target.timesteps or 0) > timesteps:
+        return None
+    return target
 
 
 def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
