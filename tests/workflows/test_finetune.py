@@ -15,6 +15,7 @@ from seenn_convert.data.dataset import Dataset
 from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.costs import run_counted
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.let_leak import LEAK
@@ -27,8 +28,11 @@ from seenn_convert.workflows.add_planner.run import attach_policy
 from seenn_convert.workflows.convert.options import Options
 from seenn_convert.workflows.convert.run import convert, recalibrate
 from seenn_convert.workflows.evaluate import evaluate
+from seenn_convert.workflows.finetune.images import Images
+from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
 from seenn_convert.workflows.finetune.run import finetune
+from seenn_convert.workflows.finetune.teacher import AnnTeacher
 
 OPTIONS = FinetuneOptions(epochs=4, batch_size=32, held_out=64, learning_rate=0.01)
 
@@ -278,3 +282,16 @@ def test_binary_neurons_can_learn_a_leak_and_be_trained_again_without_an_ann(tmp
         finetune(adopted, small.dataset(512, 8), replace(OPTIONS, quantised_share=0.5))
     with pytest.raises(InputError, match="a leak is for binary neurons"):
         finetune(converted(), small.dataset(512, 8), replace(OPTIONS, leak=True))
+
+
+def test_it_is_judged_by_the_exits_that_it_will_have() -> None:
+    """With a target of timesteps, prefixes count as they will then: with one timestep, the first alone beyond the floor."""
+    artifact, data = small.artifact(), small.dataset(60, 9)
+    images = Images(data, [], data, data, True)
+    options = FinetuneOptions(timesteps=4, batch_size=32)
+
+    found = Judge(AnnTeacher(artifact.ann), images, options, ExitTarget(timesteps=1))(Unrolled(artifact.snn))
+
+    assert found["average_timesteps"] == 1
+    assert found["shares"].argmax() == 0
+    assert found["shares"][1:].tolist() == pytest.approx([float(found["shares"][1])] * 3)

@@ -21,10 +21,16 @@ from seenn_convert.workflows.finetune.teacher import Teacher
 
 
 class Judge:
-    """Says how good a network is on images that train nothing, and how many of them leave when."""
+    """Says how good a network is on images that train nothing, and how many of them leave when.
 
-    def __init__(self, teacher: Teacher, images: Images, options: FinetuneOptions) -> None:
+    They leave as the exits will be fitted: by ``target``, where there is one that needs no clock.
+    """
+
+    def __init__(
+        self, teacher: Teacher, images: Images, options: FinetuneOptions, target: ExitTarget | None = None
+    ) -> None:
         data = images.judging
+        self.target = target or ExitTarget(drop=0.5)
         self.data, self.options = data, options
         self.wanted = teacher.answers(data, options.batch_size)
         self.labels = data.labels if options.use_labels else None
@@ -50,7 +56,7 @@ class Judge:
         """
         (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
         of_itself = replace(readouts, ann_logits=_last(readouts))  # else none leaves while the ANN is far off
-        tuning = tune_exit(of_itself, Split(every, every), ExitTarget(drop=0.5), score)
+        tuning = tune_exit(of_itself, Split(every, every), self.target, score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
         return {

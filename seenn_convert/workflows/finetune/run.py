@@ -20,6 +20,7 @@ from seenn_convert.data.checks import check_shape, checked_labels, classes_of, m
 from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import BinaryNeuron, Neuron
 from seenn_convert.neurons.leaky import LeakyNeuron
@@ -149,7 +150,7 @@ def _trained(
     assert options.timesteps is not None
     network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
     teacher.module.to(options.device)
-    judge = Judge(teacher, images, options)
+    judge = Judge(teacher, images, options, _target(artifact, options.timesteps))
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
@@ -225,6 +226,14 @@ def _teacher(artifact: Artifact, teacher: Program | Model | None, timesteps: int
     if artifact.reference is not None:
         return AnnTeacher(artifact.reference)
     return FullRunTeacher(Unrolled(artifact.snn).requires_grad_(False), timesteps)
+
+
+def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
+    """Return what the exits of an artifact aim for; None if that is a time, or longer than the longest run."""
+    target = options_from_json(artifact.provenance.options).target
+    if target is None or target.milliseconds is not None or (target.timesteps or 0) > timesteps:
+        return None
+    return target
 
 
 def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
