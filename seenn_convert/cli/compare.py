@@ -68,7 +68,7 @@ def compare(
     say_json(found) if as_json else click.echo(f"{_text(found, advice)}\n\nlook at {page}")
 
 
-def _text(found: "Comparison", advice: str) -> str:
+def _text(found: "Comparison", advice: str = "") -> str:
     """Return the points that each way loses as a table, and ``advice`` below it."""
     from seenn_convert.measure.curves import at_average, average_within
 
