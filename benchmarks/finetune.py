@@ -29,6 +29,10 @@ from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.workflows.convert.options import options_from_json
 
 SHOWN = (1, 2, 4)
+CURVES = (
+    "In the course of the training, on the images that say which state is kept: accuracy after "
+    f"{', '.join(map(str, SHOWN[:-1]))} and {SHOWN[-1]} timesteps."
+)
 
 
 @click.command()
@@ -68,7 +72,7 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
             key = {"network": name, "run": run, "labels": not given["no_labels"], "length": _length(given)}
             if not any(all(row[word] == value for word, value in key.items()) for row in rows):
                 rows.append({**key, **_measured(name, model, run, given)})
-                measuring.save(output, {"rows": rows}, _table(rows))
+                measuring.save(output, {"rows": rows}, f"{_table(rows)}\n\n{CURVES}\n\n{_curves(rows)}")
                 click.echo(_table(rows[-1:]))
     click.echo(_table(rows))
 
@@ -104,7 +108,9 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
         "trained_minutes": conversion.finetuning.minutes,
         "updates": conversion.finetuning.updates,
         "images_trained": conversion.finetuning.updates * conversion.finetuning.batch_size,
-        "looks": [[look.minutes, *look.accuracy_at] for look in conversion.finetuning.looks],
+        "looks": [
+            [look.update * conversion.finetuning.batch_size, *look.accuracy_at] for look in conversion.finetuning.looks
+        ],
         "threads": given["threads"],
         "precision": given["precision"],
         "quantised_updates": conversion.finetuning.quantised_updates,
@@ -172,6 +178,16 @@ def _cells(row: dict[str, Any], when: str, drops: list[str]) -> list[object]:
         *(f"{early[drop]['lost']:.2f} ± {early[drop]['half']:.2f}, {early[drop]['timesteps']:.2f}"
           if drop in early else "-" for drop in drops),
     ]  # fmt: skip
+
+
+def _curves(rows: list[dict[str, Any]]) -> str:
+    cells = [
+        [row["network"], row["run"], "yes" if row["labels"] else "no", f"{images:,}",
+         *(f"{accuracy[t - 1]:.1%}" for t in SHOWN if t <= len(accuracy))]
+        for row in rows
+        for images, *accuracy in row["looks"]
+    ]  # fmt: skip
+    return measuring.table(("network", "run", "labels", "images", *(f"t={t}" for t in SHOWN)), cells)
 
 
 if __name__ == "__main__":

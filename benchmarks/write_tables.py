@@ -47,6 +47,13 @@ TITLES = {
         "share of the multiply-accumulates that run once per image; *points lost* are "
         "points of accuracy below the ANN; the energy is estimated from operation counts.",
     ),
+    "finetune": (
+        "Fine-tuning",
+        "Converted networks trained through time on their training images (the 50,000 of CIFAR-10; for the sample the "
+        "60,000 of Fashion-MNIST) with one thread, and judged on test images that chose nothing. *Points lost* are "
+        "points of accuracy below the ANN, with half of the 95 % interval where they are of exits. Beside the "
+        "trainings other work ran on the machine, so lengths are epochs and processor time.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",

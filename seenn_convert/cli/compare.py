@@ -38,6 +38,7 @@ def compare(
     batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
+    from seenn_convert.analysis.frames import frames_of
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.artifact.files import check_makeable
     from seenn_convert.data import open_dataset
@@ -63,11 +64,12 @@ def compare(
     page = write_comparison(output, found)
     if figures is not None:
         click.echo(figures_words(figures, write_figures(found, figures)), err=True)
-    say_json(found) if as_json else click.echo(f"{_text(found)}\n\nlook at {page}")
+    advice = NO_HEAD if found.policy_macs is None and frames_of(network.snn) is None else ""
+    say_json(found) if as_json else click.echo(f"{_text(found, advice)}\n\nlook at {page}")
 
 
-def _text(found: "Comparison") -> str:
-    """Return the points that each way loses as a table."""
+def _text(found: "Comparison", advice: str = "") -> str:
+    """Return the points that each way loses as a table, and ``advice`` below it."""
     from seenn_convert.measure.curves import at_average, average_within
 
     shown = [average for average in AVERAGES if average < found.timesteps]
@@ -85,7 +87,7 @@ def _text(found: "Comparison") -> str:
         "",
         columns_text(rows),
         against,
-        *([NO_HEAD] if found.policy_macs is None else []),
+        *([advice] if advice else []),
         *warning_lines(found.warnings),
     ])  # fmt: skip
 

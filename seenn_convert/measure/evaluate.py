@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import policy_macs
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import reused, used_data
 from seenn_convert.artifact.schema.evaluation import (
@@ -120,7 +121,7 @@ def measure(
         ),
         layers=layers,
         diagnosis=diagnose(layers, Settings.of(artifact)),
-        examples=examples(trace, data),
+        examples=examples(trace, data, frames_of(artifact.snn)),
     )
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
     known = _known(artifact) if ann is artifact.reference else Answers()

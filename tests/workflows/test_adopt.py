@@ -199,7 +199,7 @@ def test_exits_can_be_fitted_again_and_nothing_else() -> None:
     assert fresh.reference is None and fresh.report.conversion is not None
     assert fresh.report.conversion.reference == "full_run" and fresh.provenance.options["readout"] == "mean"
     assert fresh.report.conversion.neuron == adopted().report.conversion.neuron
-    with pytest.raises(InputError, match="train it further where it was trained"):
+    with pytest.raises(InputError, match="train it where it was trained"):
         finetune(adopted(), small.dataset(60, 3), FinetuneOptions(epochs=1))
 
 
