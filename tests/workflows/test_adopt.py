@@ -95,6 +95,8 @@ def test_what_is_no_layer_of_neurons_runs_as_well_and_is_told() -> None:
     torch.testing.assert_close(mean_logits(artifact, images), expected, rtol=1e-5, atol=1e-6)
     assert "not recognised as a layer of neurons: " in artifact.provenance.model.notes[-1]
     assert "is read by others, too" in artifact.provenance.model.notes[-1]
+    with pytest.raises(InputError, match="train it where it was trained"):
+        finetune(artifact, small.dataset(60, 3), FinetuneOptions(epochs=1))
     assert not artifact.model().layers and evaluate(artifact, small.dataset(40, 5)).operations.spikes.all_timesteps == 0
 
 
