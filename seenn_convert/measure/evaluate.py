@@ -123,7 +123,7 @@ def measure(
         diagnosis=diagnose(layers, Settings.of(artifact)),
         examples=examples(trace, data, frames_of(artifact.snn)),
     )
-    doubts = () if ann is None else tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
+    doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
     known = _known(artifact) if ann is artifact.reference else Answers()
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, used, origin.validation, origin.finetuning)

@@ -95,6 +95,8 @@ def test_what_is_no_layer_of_neurons_runs_as_well_and_is_told() -> None:
     torch.testing.assert_close(mean_logits(artifact, images), expected, rtol=1e-5, atol=1e-6)
     assert "not recognised as a layer of neurons: " in artifact.provenance.model.notes[-1]
     assert "is read by others, too" in artifact.provenance.model.notes[-1]
+    with pytest.raises(InputError, match="train it where it was trained"):
+        finetune(artifact, small.dataset(60, 3), FinetuneOptions(epochs=1))
     assert not artifact.model().layers and evaluate(artifact, small.dataset(40, 5)).operations.spikes.all_timesteps == 0
 
 
@@ -147,6 +149,15 @@ def test_all_timesteps_take_the_place_of_the_ann() -> None:
     assert found.points_lost == pytest.approx(100 * (found.full_accuracy - found.early_exit.accuracy))
     assert found.target is not None and found.differs_from_hindsight == 0
     assert all(layer.rate_error is None and layer.firing_rate is not None for layer in found.layers)
+
+
+def test_mixed_up_classes_are_told_of_the_network() -> None:
+    pixels, labels = small.draw(160, 12)
+    answers = mean_logits(adopted(), pixels)[-1].argmax(-1)
+    shuffled = small.as_dataset(pixels, torch.tensor([1, 2, 0])[answers])
+    found = evaluate(adopted(), shuffled)
+    said = next(warning.text for warning in found.warnings if warning.code == "class_order")
+    assert said.startswith("the network is right on 0.0% of these images, and on 100.0% if ")
 
 
 def test_another_model_can_be_compared_with() -> None:

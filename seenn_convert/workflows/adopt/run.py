@@ -25,6 +25,8 @@ from seenn_convert.frontend.spiking.read import read_network
 from seenn_convert.frontend.spiking.source import SpikingSource
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.data_cautions import data_cautions
+from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.base import run_passes
@@ -157,6 +159,7 @@ def _with_exits(
     conversion = conversion_report(
         layers, snn, calibration, tuning, calibration_facts(session, tuning), neuron=_neuron_name(snn),
         target=options.exits.target, parity=agreement.error, energy=energy, reference="full_run",
+        warnings=(*suspicions(None, data, tuning.ann_logits, split.held_out), *data_cautions(data)),
     )  # fmt: skip
     report = Report(model=model_facts(origin, snn, data.class_names), conversion=conversion, environment=machine)
     return Artifact(

@@ -144,8 +144,8 @@ def _report(
     """Return the report of the conversion as it is now."""
     options, facts = session.options, artifact.facts
     model = SpikingModel(snn, options.timesteps, tuning.policy).to(options.device)
-    reference, known = facts.reference, artifact.reference
-    doubts = () if known is None else suspicions(known, session.data, tuning.ann_logits, session.split.held_out)
+    reference = facts.reference
+    doubts = suspicions(artifact.reference, session.data, tuning.ann_logits, session.split.held_out)
     conversion = conversion_report(
         session.ann, snn, origin.thresholds, tuning, _facts(artifact, session, origin, tuning),
         neuron=_neuron_name(artifact), target=options.target, parity=facts.parity,

@@ -21,6 +21,7 @@ from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.ir.operators import HeldState
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import BinaryNeuron, Neuron
 from seenn_convert.neurons.leaky import LeakyNeuron
@@ -201,7 +202,7 @@ def _trainable(snn: Program, options: FinetuneOptions) -> Program:
         InputError: Its neurons cannot be trained, or not so.
     """
     neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
-    if any(isinstance(neuron, TracedNeuron) for neuron in neurons):
+    if any(isinstance(module, (TracedNeuron, HeldState)) for _, module in snn.calls()):
         raise InputError(
             "the network has neurons with a law of its own, which has no gradient here; train it where it was trained, "
             "and adopt it again"

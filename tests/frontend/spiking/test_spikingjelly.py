@@ -15,6 +15,8 @@ from seenn_convert.frontend.spiking.libraries import as_ours
 from seenn_convert.frontend.spiking.record import record_network
 from seenn_convert.workflows.adopt.options import AdoptOptions
 from seenn_convert.workflows.adopt.run import adopt
+from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.finetune.run import finetune
 
 pytest.importorskip("loguru", reason="SpikingJelly is not installed")
 pytest.importorskip("spikingjelly", reason="SpikingJelly is not installed")
@@ -96,6 +98,15 @@ def test_a_network_gives_the_mean_output_of_the_library(second: str) -> None:
     functional.reset_net(net)
     expected = outputs.cumsum(0) / torch.arange(1, TIMESTEPS + 1).reshape(-1, 1, 1)
     torch.testing.assert_close(mean_logits(artifact, images), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_is_trained_further_towards_labels() -> None:
+    data = small.dataset(512, 7)
+    options = FinetuneOptions(epochs=8, batch_size=32, held_out=128, learning_rate=0.01, objective="labels")
+    before = adopt(network(), data.take(60), AdoptOptions(timesteps=3))
+    after = finetune(before, data, options)
+    facts = after.report.conversion.finetuning
+    assert after.reference is None and facts.looks[facts.kept].accuracy_at[-1] > facts.looks[0].accuracy_at[-1] + 0.2
 
 
 def test_a_network_for_all_timesteps_at_once_is_the_same() -> None:
