@@ -43,7 +43,7 @@ class Made:
     paths: int
 
 
-PARTS = (Made("train", 0, 1600, 4), Made("exits", 1600, 2000, 2), Made("test", 2000, 3000, 2))
+PARTS = (Made("train", 0, 1600, 2), Made("exits", 1600, 2000, 1), Made("test", 2000, 3000, 1))
 """No picture is in two parts: 2,000 of the sample's test images train and fit exits, its calibration images test."""
 
 

@@ -26,8 +26,8 @@ from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.training.augment import augmented
 
 SHOWN = (1, 2, 3, 5, 10)
-RUNS = ("all:multilevel:labels", "first:multilevel:labels", "first:signed:labels", "first:if:labels")
-ANN_EPOCHS, BATCH, RATE = 16, 64, 3e-3
+RUNS = ("first:multilevel:labels", "all:multilevel:labels", "first:if:labels")
+ANN_EPOCHS, BATCH, RATE = 24, 64, 3e-3
 
 T = TypeVar("T")
 Part = tuple[Tensor, Tensor]
@@ -37,28 +37,28 @@ Part = tuple[Tensor, Tensor]
 def network() -> nn.Module:
     """Return the ANN, untrained: three convolutions with batch norm, average pooling, a linear layer."""
     layers: list[nn.Module] = []
-    for inputs, outputs in ((2, 24), (24, 48), (48, 96)):
+    for inputs, outputs in ((2, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         layers += [nn.AvgPool2d(2)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
 def trained(frames: Tensor, labels: Tensor, on: str) -> nn.Module:
     """Return the ANN trained on mean frames, each moved a little and mirrored half the time.
 
-    They are the means of ``"all"`` frames, or of so many of the ``"first"`` as are drawn for each batch.
+    They are the means of ``"all"`` frames, or of so many of the ``"first"`` as are drawn for each recording.
     """
     torch.manual_seed(0)
     model, generator = network(), torch.Generator().manual_seed(0)
-    sums, count = frames.cumsum(dim=1), made_events.FRAMES
+    sums = frames.cumsum(dim=1)
     updates = ANN_EPOCHS * (len(frames) // BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, updates)
     for _ in range(ANN_EPOCHS):
         for chosen in torch.randperm(len(frames), generator=generator).split(BATCH)[: len(frames) // BATCH]:
-            if on == "first":
-                count = int(torch.randint(1, made_events.FRAMES + 1, (), generator=generator))
-            seen = augmented(sums[chosen, count - 1] / count, generator, True)
+            fewest = 1 if on == "first" else made_events.FRAMES
+            counts = torch.randint(fewest, made_events.FRAMES + 1, (BATCH,), generator=generator)
+            seen = augmented(sums[chosen, counts - 1] / counts.view(-1, 1, 1, 1), generator, True)
             loss = nn.functional.cross_entropy(model(seen), labels[chosen])
             optimiser.zero_grad()
             loss.backward()
@@ -84,10 +84,12 @@ def main(runs: tuple[str, ...], epochs: float, average: float, output: Path) -> 
         if on not in anns:
             anns[on], seconds = _timed(partial(trained, *training, on))
             rows.append({"ann": on, "neuron": "", "network": "ANN", "seconds": seconds, **_ann_judged(anns[on], test)})
-        aim = sc.Options(neuron=neuron, target=sc.ExitTarget(timesteps=average))
+            click.echo(_table(rows[-1:]))
+        aim = sc.Options(neuron=neuron, calibration="fast", target=sc.ExitTarget(timesteps=average))
         converted = sc.convert(anns[on], training, aim, exit_data=exits)
         rows.append({"ann": on, "neuron": neuron, "network": "converted", **_judged(converted, test)})
-        options = sc.FinetuneOptions(epochs=epochs, objective=objective, held_out=640)  # type: ignore[arg-type]
+        click.echo(_table(rows[-1:]))
+        options = sc.FinetuneOptions(epochs=epochs, objective=objective, held_out=400)  # type: ignore[arg-type]
         tuned, seconds = _timed(partial(sc.finetune, converted, training, options, exit_data=exits))
         told = {"ann": on, "neuron": neuron, "network": f"fine-tuned, {objective}", "seconds": seconds}
         rows.append({**told, **_judged(tuned, test)})
@@ -112,13 +114,10 @@ def _judged(artifact: sc.Artifact, test: Part) -> dict[str, Any]:
     """Return the share right at each timestep, and with early exit, with its average timesteps."""
     seen = collect_readouts(artifact.model(), test[0].split(128), labels=test[1])
     steps = exit_steps(artifact.policy, seen.scores, None)
-    evaluation = sc.evaluate(artifact, test).energy.nanojoule_per_image
     return {
         "accuracy_at": {str(t): float(share) for t, share in enumerate(seen.right.double().mean(dim=1), 1)},
         "early_exit": float((seen.answers(steps) == test[1]).double().mean()),
         "timesteps": float(steps.double().mean()),
-        "nanojoule": evaluation.early_exit,
-        "ann_nanojoule": evaluation.ann,
     }
 
 
