@@ -17,7 +17,8 @@ GROUPS = {
     "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
-    "Training": "minutes epochs objective labels held-out learning-rate mirror precision recompute",
+    "Training": "minutes epochs objective labels quantised-share leak spike-penalty held-out learning-rate mirror "
+                "precision recompute",  # fmt: skip
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
     "Run": "batch-size device seed report figures json debug help",
