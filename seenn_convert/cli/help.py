@@ -18,7 +18,7 @@ GROUPS = {
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Training": "minutes epochs objective labels quantised-share leak spike-penalty held-out learning-rate mirror "
-                "precision recompute",  # fmt: skip
+    "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
     "Run": "batch-size device seed report figures json debug help",
