@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seenn_convert.runtime.spiking_model import SpikingModel
     from seenn_convert.workflows.add_planner.options import PolicyOptions
     from seenn_convert.workflows.add_planner.run import attach_policy
+    from seenn_convert.workflows.check import check
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate
@@ -53,6 +54,7 @@ _HOMES = {
     "SpikingModel": "runtime.spiking_model",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
+    "check": "workflows.check",
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
@@ -87,6 +89,7 @@ __all__ = [
     "__version__",
     "as_samples",
     "attach_policy",
+    "check",
     "compare",
     "convert",
     "evaluate",
