@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from seenn_convert.cli.console import columns_text
-from seenn_convert.export.check.findings import CoreLoad, Finding, Fit, Shares
+from seenn_convert.export.check.findings import CoreLoad, Finding, Fit, PrecisionEffect, Shares
 
 MOST_NAMES = 6
 """Call sites with the same finding that are named."""
@@ -19,6 +19,7 @@ def fit_text(fit: Fit) -> str:
         *_section("refused", _lines(fit, "refused")),
         *_section("left to the host", [site.name for site in fit.sites if site.verdict == "host"]),
         *_section("cores, with the entries used of each memory", _cores(fit)),
+        *_section("number formats", [] if fit.precision is None else _precision(fit.precision)),
         *_section("to know", [*_lines(fit, "note"), *fit.notes]),
     ]
     return "\n".join(lines)
@@ -83,3 +84,17 @@ def _load(load: CoreLoad) -> tuple[str, str, str, str, str]:
         load.layer, str(load.core), f"{load.kernel:,} of {load.kernel_room:,}",
         f"{load.neuron:,} of {load.neuron_room:,}", f"{load.bias:,} of {load.bias_room:,}",
     )  # fmt: skip
+
+
+def _precision(found: PrecisionEffect) -> list[str]:
+    state = "" if found.state_bits is None else f", states of {found.state_bits} bits"
+    (before, after), accuracy = found.average_timesteps, found.accuracy
+    lines = [
+        f"simulated on {found.images} images: weights of {found.weight_bits} bits, one scale per "
+        f"{found.weights_per}{state}",
+        f"{found.answers_changed} answers change, {found.exits_changed} leave at another timestep; average timesteps "
+        f"{before:.2f} before, {after:.2f} after",
+    ]
+    lines += [] if accuracy is None else [f"accuracy {accuracy[0]:.2%} before, {accuracy[1]:.2%} after"]
+    saturated = f"{found.saturated:.2%} of the states met the ends of their format"
+    return [*lines, saturated] if found.saturated else lines

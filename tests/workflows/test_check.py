@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import toys
 import torch
+import toys
 from chip_networks import NETWORKS, Block
 from small_artifacts import SHAPE, artifact, dataset, trained_net
 from torch import nn

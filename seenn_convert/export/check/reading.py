@@ -107,7 +107,7 @@ def _as_convolution(node: fx.Node, parts: Mapping[str, str], shapes: Mapping[str
 
 
 def _neurons(snn: Program) -> dict[str, Mapping[str, Fact]]:
-    """Return layer of neurons -> its type, whether its thresholds differ, and whether its bias depends on time."""
+    """Return layer of neurons -> its type, and whether thresholds differ by channel and biases by timestep."""
     corrected = {
         user.name
         for node, module in snn.calls()
@@ -118,7 +118,7 @@ def _neurons(snn: Program) -> dict[str, Mapping[str, Fact]]:
         node.name: {
             "neuron": _WORDS.get(type(module).__name__, type(module).__name__),
             "own_type": not isinstance(module, LAYERS),
-            "thresholds": module.v_threshold.numel(),
+            "thresholds_per_channel": bool(module.v_threshold.min() < module.v_threshold.max()),
             "timestep_bias": node.name in corrected,
             "encodes": "Encod" in type(module).__name__,
         }

@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import fx
 
-from seenn_convert.export.check.view import AVERAGE_POOL, FRAMES, IMAGE, NEURON, OTHER, OUTPUT, RESHAPE, SUM, WEIGHTED
+from seenn_convert.export.check.view import (
+    AVERAGE_POOL,
+    FRAMES,
+    IMAGE,
+    MAX_POOL,
+    NEURON,
+    OTHER,
+    OUTPUT,
+    RESHAPE,
+    SUM,
+    WEIGHTED,
+)
 
 PartOf = Mapping[str, str]
 THROUGH = (RESHAPE, FRAMES)
@@ -46,7 +57,7 @@ def neurons_behind(node: fx.Node, parts: PartOf) -> tuple[str, ...]:
         seen.add(at)
         if _part(at, parts) == NEURON:
             found[at.name] = None
-        elif _part(at, parts) in (*THROUGH, SUM, AVERAGE_POOL):
+        elif _part(at, parts) in (*THROUGH, SUM, AVERAGE_POOL, MAX_POOL):
             open_nodes += at.users
     return tuple(found)
 

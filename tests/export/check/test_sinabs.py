@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from chip_networks import five, fit
+from chip_networks import fit, five
 from torch import nn
 
 import seenn_convert as sc
