@@ -53,13 +53,15 @@ def check(
             target whose number formats cannot be simulated.
     """
     name, limits = read_target(target)
-    artifact = _artifact(model)
-    if artifact is None:
-        if data is not None:
-            raise InputError("number formats are simulated on a converted network; convert the model and check that")
-        source = read_model(_model(model), input_shape, weights, output_name)
+    if isinstance(model, Artifact):
+        artifact, called = model, model.provenance.model.name
+    elif isinstance(model, (str, Path)) and is_artifact(Path(model)):
+        artifact, called = load_artifact(model), str(model)
+    elif data is not None:
+        raise InputError("number formats are simulated on a converted network; convert the model and check that")
+    else:
+        source = read_model(model, input_shape, weights, output_name)
         return judge(network_of_model(run_passes(source.program, ANN_PASSES), source.name), limits, name)
-    called = str(model) if isinstance(model, (str, Path)) else artifact.provenance.model.name
     network = network_of_artifact(artifact, called)
     fit = judge(network, limits, name)
     if data is None:
@@ -67,15 +69,3 @@ def check(
     samples = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
     effect = simulate(artifact, network, limits, samples.take(limit, seed), batch_size)
     return replace(fit, precision=effect)
-
-
-def _artifact(model: Artifact | Model) -> Artifact | None:
-    """Return the artifact that was given or named, None if it is a model."""
-    if isinstance(model, Artifact):
-        return model
-    return load_artifact(model) if isinstance(model, (str, Path)) and is_artifact(Path(model)) else None
-
-
-def _model(model: Artifact | Model) -> Model:
-    assert not isinstance(model, Artifact)
-    return model

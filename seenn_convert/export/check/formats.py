@@ -69,7 +69,7 @@ class WholeNumbers:
             for layer in layers:
                 _round_layer(layer, scale, largest)
             module = modules.get(neuron)
-            if isinstance(module, Neuron):
+            if isinstance(module, Neuron) and self._most is not None:
                 per_row = scale.reshape(-1, *[1] * (module.v_threshold.dim() - 1)) if scale.numel() > 1 else scale
                 unit = module.v_threshold / per_row
                 module.v_threshold.copy_(unit * per_row.round().clamp(min=1))

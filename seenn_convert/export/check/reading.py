@@ -15,6 +15,7 @@ from seenn_convert.export.check.surroundings import (
     neurons_behind,
     read_parts,
     reading_parts,
+    reads_first_layer,
     shape_read,
     weighted_readers,
 )
@@ -84,6 +85,7 @@ def _facts_around(node: fx.Node, part: str, parts: Mapping[str, str], shapes: Ma
         facts["fan_out"] = weighted_readers(node, parts)
     if part == view.MAX_POOL:
         facts["layer_behind"] = reading_parts(node, parts, (view.NEURON, view.GRADED))
+        facts["behind_first"] = reads_first_layer(node, parts)
     if part in view.WEIGHTED:
         facts |= {"first": view.IMAGE in read_parts(node, parts), "neurons_behind": neurons_behind(node, parts)}
     if part == view.LINEAR:

@@ -62,6 +62,17 @@ def neurons_behind(node: fx.Node, parts: PartOf) -> tuple[str, ...]:
     return tuple(found)
 
 
+def reads_first_layer(node: fx.Node, parts: PartOf) -> bool:
+    """Return whether ``node`` reads a layer with weights that reads the image, past views and neurons."""
+    while len(node.all_input_nodes) == 1:
+        node = node.all_input_nodes[0]
+        if _part(node, parts) in WEIGHTED:
+            return IMAGE in read_parts(node, parts)
+        if _part(node, parts) not in (*THROUGH, NEURON):
+            return False
+    return False
+
+
 def shape_read(node: fx.Node, parts: PartOf, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     """Return the shape of what ``node`` reads, before views flattened it."""
     source = node.all_input_nodes[0]

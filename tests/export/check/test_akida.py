@@ -41,6 +41,8 @@ CASES: dict[str, tuple[Callable[[], nn.Sequential], tuple[int, int, int], bool, 
     "4,096 inputs": (lambda: chain(conv(3, 8), conv(8, 16)), SHAPE, True, False),
     "200 filters": (lambda: chain(conv(3, 200), POOL, conv(200, 8)), SHAPE, False, True),
     "257 columns": (lambda: chain(conv(3, 2), POOL, conv(2, 2), shape=WIDE), WIDE, False, True),
+    "pooling by 3 in front": (lambda: chain(conv(3, 8), [nn.MaxPool2d(3, 2)], conv(8, 8)), SHAPE, False, True),
+    "pooling by 3": (lambda: chain(conv(3, 8), POOL, conv(8, 8), [nn.MaxPool2d(3, 2)], conv(8, 8)), SHAPE, False, False),
     "no padding": (lambda: chain(conv(3, 8), POOL, conv(8, 8, padding=0)), SHAPE, False, False),
     "no padding in front": (lambda: chain(conv(3, 8, padding=0), POOL, conv(8, 8)), SHAPE, True, True),
     "stride 4": (lambda: chain(conv(3, 8, 3, 4, 0), conv(8, 8)), (3, 15, 15), False, False),
@@ -79,7 +81,7 @@ def _convolution(akida: Any, layer: nn.Conv2d, behind: nn.Module | None, image: 
     options: dict[str, Any] = {"filters": layer.out_channels, "padding": padding}
     if behind is not None:
         options["pool_type"] = pools[type(behind)]
-    window = {"pool_size": 2, "pool_stride": 2} if isinstance(behind, nn.MaxPool2d) else {}
+    window = {"pool_size": behind.kernel_size, "pool_stride": behind.stride} if isinstance(behind, nn.MaxPool2d) else {}
     if image is not None:
         options["input_shape"] = (image[1], image[2], image[0])
     if version == 2:
