@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from seenn_convert.export.check.findings import Fit
+from seenn_convert.exporters.check.findings import Fit
 from seenn_convert.frontend.load import read_model
 from seenn_convert.frontend.source import Source
 from seenn_convert.workflows.check import check

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from seenn_convert.choices import TARGET_NAMES
+from seenn_convert.choices import CHECK_TARGET_NAMES
 from seenn_convert.cli.console import progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import SEED, SHAPE, existing, json_option, output_name_option, weights_option
@@ -14,7 +14,7 @@ from seenn_convert.cli.options import SEED, SHAPE, existing, json_option, output
 @click.command(cls=GroupedCommand)
 @click.argument("artifact_or_model")
 @click.option("--target", required=True, metavar="TARGET",
-              help=f"What it has to fit: {', '.join(TARGET_NAMES)}, or a .toml file of your own.")  # fmt: skip
+              help=f"What it has to fit: {', '.join(CHECK_TARGET_NAMES)}, or a .toml file of your own.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path),
               help="Images on which an artifact is run with the number formats of the target, best with labels [none].")
 @click.option("--limit", type=click.IntRange(min=1), default=256, show_default=True,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from seenn_convert.cli.console import columns_text
-from seenn_convert.export.check.findings import CoreLoad, Finding, Fit, PrecisionEffect, Shares
+from seenn_convert.exporters.check.findings import CoreLoad, Finding, Fit, PrecisionEffect, Shares
 
 MOST_NAMES = 6
 """Call sites with the same finding that are named."""

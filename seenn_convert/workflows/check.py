@@ -7,11 +7,11 @@ from pathlib import Path
 from seenn_convert.artifact.artifact import Artifact, is_artifact, load_artifact
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.errors import InputError
-from seenn_convert.export.check.findings import Fit
-from seenn_convert.export.check.judge import judge
-from seenn_convert.export.check.precision import simulate
-from seenn_convert.export.check.reading import network_of_artifact, network_of_model
-from seenn_convert.export.check.target import read_target
+from seenn_convert.exporters.check.findings import Fit
+from seenn_convert.exporters.check.judge import judge
+from seenn_convert.exporters.check.precision import simulate
+from seenn_convert.exporters.check.reading import network_of_artifact, network_of_model
+from seenn_convert.exporters.check.target import read_target
 from seenn_convert.frontend.load import read_model
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES

@@ -13,9 +13,9 @@ from torch import nn
 
 import seenn_convert as sc
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.choices import TARGET_NAMES
+from seenn_convert.choices import CHECK_TARGET_NAMES
 from seenn_convert.errors import InputError
-from seenn_convert.export.check.findings import Fit
+from seenn_convert.exporters.check.findings import Fit
 from seenn_convert.frontend.load import read_model
 
 
@@ -95,7 +95,7 @@ def test_no_network_raises_on_any_target(make: Callable[[], toys.Toy]) -> None:
     """Products, attention, tokens, one-dimensional convolutions: each is looked at to its end."""
     toy = make()
     source = read_model(toy, toy.input_shape)
-    for target in TARGET_NAMES:
+    for target in CHECK_TARGET_NAMES:
         found = sc.check(source, target)
         assert found.sites and all(site.verdict in ("fits", "host", "refused") for site in found.sites)
 

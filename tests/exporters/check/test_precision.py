@@ -11,10 +11,10 @@ from torch import nn
 import seenn_convert as sc
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.errors import InputError
-from seenn_convert.export.check.formats import WholeNumbers
-from seenn_convert.export.check.precision import simulate
-from seenn_convert.export.check.reading import network_of_artifact
-from seenn_convert.export.check.target import Precision, Target, read_target
+from seenn_convert.exporters.check.formats import WholeNumbers
+from seenn_convert.exporters.check.precision import simulate
+from seenn_convert.exporters.check.reading import network_of_artifact
+from seenn_convert.exporters.check.target import Precision, Target, read_target
 
 
 @cache

@@ -16,7 +16,7 @@ from chip_networks import fit, five
 from torch import nn
 
 import seenn_convert as sc
-from seenn_convert.export.check.target import read_target
+from seenn_convert.exporters.check.target import read_target
 
 pytestmark = pytest.mark.skipif(find_spec("sinabs") is None, reason="sinabs is not installed")
 

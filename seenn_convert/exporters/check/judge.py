@@ -1,11 +1,11 @@
 """Every call site of a network against every rule of a target: nothing stops at the first refusal."""
 
-from seenn_convert.export.check import view
-from seenn_convert.export.check.cores import assign, memory_of
-from seenn_convert.export.check.findings import Competition, CoreLoad, Finding, Fit, SiteFit, Verdict, shares
-from seenn_convert.export.check.rules import NETWORK, breach
-from seenn_convert.export.check.target import Cores, Target, Variant
-from seenn_convert.export.check.view import Fact, Network, Site
+from seenn_convert.exporters.check import view
+from seenn_convert.exporters.check.cores import assign, memory_of
+from seenn_convert.exporters.check.findings import Competition, CoreLoad, Finding, Fit, SiteFit, Verdict, shares
+from seenn_convert.exporters.check.rules import NETWORK, breach
+from seenn_convert.exporters.check.target import Cores, Target, Variant
+from seenn_convert.exporters.check.view import Fact, Network, Site
 
 FREE = (view.RESHAPE, view.FRAMES)
 """Parts that every target takes: they compute nothing."""

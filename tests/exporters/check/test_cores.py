@@ -6,9 +6,9 @@ import random
 import pytest
 from chip_networks import fit
 
-from seenn_convert.export.check.cores import assign, memory_of
-from seenn_convert.export.check.target import Cores
-from seenn_convert.export.check.view import CONVOLUTION, Site
+from seenn_convert.exporters.check.cores import assign, memory_of
+from seenn_convert.exporters.check.target import Cores
+from seenn_convert.exporters.check.view import CONVOLUTION, Site
 
 
 def layer(name: str, inputs: int, outputs: int, kernel: int, size: int) -> Site:

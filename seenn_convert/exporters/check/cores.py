@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seenn_convert.export.check.findings import Competition, CoreLoad
-from seenn_convert.export.check.target import Cores
-from seenn_convert.export.check.view import Fact, Site
+from seenn_convert.exporters.check.findings import Competition, CoreLoad
+from seenn_convert.exporters.check.target import Cores
+from seenn_convert.exporters.check.view import Fact, Site
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from seenn_convert.export.check.findings import Finding, Weight
-from seenn_convert.export.check.view import PARTS, Fact
+from seenn_convert.exporters.check.findings import Finding, Weight
+from seenn_convert.exporters.check.view import PARTS, Fact
 
 NETWORK = "network"
 """What a rule is about that looks at the whole network."""

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from chip_networks import fit
 
-from seenn_convert.choices import TARGET_NAMES
+from seenn_convert.choices import CHECK_TARGET_NAMES
 from seenn_convert.errors import InputError
-from seenn_convert.export.check.target import FOLDER, read_target
+from seenn_convert.exporters.check.target import FOLDER, read_target
 
 MAX_POOLS, AVERAGE_POOLS, WITH_BIAS = {"parts": 3}, {"global-average": 3}, {"bias": 2}
 REFUSED = {
@@ -32,7 +32,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("target", TARGET_NAMES)
+@pytest.mark.parametrize("target", CHECK_TARGET_NAMES)
 @pytest.mark.parametrize("name", ["five", "vgg", "resnet"])
 def test_what_is_refused(name: str, target: str) -> None:
     found: dict[str, int] = {}
@@ -46,7 +46,7 @@ def test_what_is_refused(name: str, target: str) -> None:
 
 @pytest.mark.parametrize(("name", "nodes"), [("five", 13), ("vgg", 19), ("resnet", 52)])
 def test_every_node_is_looked_at(name: str, nodes: int) -> None:
-    for target in TARGET_NAMES:
+    for target in CHECK_TARGET_NAMES:
         found = fit(name, target)
         assert len(found.sites) == nodes
         assert found.of_nodes.refused == pytest.approx(len(found.refused) / nodes)
@@ -73,7 +73,7 @@ def test_xylo_names_what_each_member_of_the_family_lacks() -> None:
     assert "Audio 3" in finding.reason and "IMU" in finding.reason
 
 
-@pytest.mark.parametrize("target", TARGET_NAMES)
+@pytest.mark.parametrize("target", CHECK_TARGET_NAMES)
 def test_every_limit_has_its_source(target: str) -> None:
     _, limits = read_target(target)
     assert limits.source and all(rule.source and rule.says for rule in limits.rules)

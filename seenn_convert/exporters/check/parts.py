@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from seenn_convert.export.check import view
-from seenn_convert.export.check.view import Fact
+from seenn_convert.exporters.check import view
+from seenn_convert.exporters.check.view import Fact
 from seenn_convert.ir import operators
 from seenn_convert.neurons.layers import Neuron
 

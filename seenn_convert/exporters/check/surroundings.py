@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import fx
 
-from seenn_convert.export.check.view import (
+from seenn_convert.exporters.check.view import (
     AVERAGE_POOL,
     FRAMES,
     IMAGE,

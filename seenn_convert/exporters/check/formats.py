@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.export.check.target import Precision
-from seenn_convert.export.check.view import AVERAGE_POOL, MAX_POOL, NEURON, RESHAPE, WEIGHTED, Network
+from seenn_convert.exporters.check.target import Precision
+from seenn_convert.exporters.check.view import AVERAGE_POOL, MAX_POOL, NEURON, RESHAPE, WEIGHTED, Network
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.engine import Drives, State
 from seenn_convert.runtime.policies import ExitPolicy

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from seenn_convert.choices import TARGET_NAMES
+from seenn_convert.choices import CHECK_TARGET_NAMES
 from seenn_convert.errors import InputError, reason_of
-from seenn_convert.export.check.rules import Rule
-from seenn_convert.export.check.view import PARTS
+from seenn_convert.exporters.check.rules import Rule
+from seenn_convert.exporters.check.view import PARTS
 
 FOLDER = Path(__file__).parent / "targets"
 
@@ -89,14 +89,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_target(target: str | Path) -> tuple[str, Target]:
-    """Return name and content of a target: one of ``TARGET_NAMES``, or a file of the same form.
+    """Return name and content of a target: one of ``CHECK_TARGET_NAMES``, or a file of the same form.
 
     Raises:
         InputError: There is no such target, or the file is not of that form; says what is wrong.
     """
-    path = FOLDER / f"{target}.toml" if str(target) in TARGET_NAMES else Path(target)
+    path = FOLDER / f"{target}.toml" if str(target) in CHECK_TARGET_NAMES else Path(target)
     if path.suffix != ".toml" or not path.is_file():
-        known = ", ".join(TARGET_NAMES)
+        known = ", ".join(CHECK_TARGET_NAMES)
         raise InputError(f"{target}: no such target; give one of {known}, or a .toml file with limits of your own")
     try:
         with path.open("rb") as file:

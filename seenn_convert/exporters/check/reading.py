@@ -9,9 +9,9 @@ from seenn_convert.analysis.coverage import CallSite, call_sites
 from seenn_convert.analysis.frames import frames_of
 from seenn_convert.analysis.front import front_names
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.export.check import view
-from seenn_convert.export.check.parts import Shape, own_facts, part_of
-from seenn_convert.export.check.surroundings import (
+from seenn_convert.exporters.check import view
+from seenn_convert.exporters.check.parts import Shape, own_facts, part_of
+from seenn_convert.exporters.check.surroundings import (
     neurons_behind,
     read_parts,
     reading_parts,
@@ -19,7 +19,7 @@ from seenn_convert.export.check.surroundings import (
     shape_read,
     weighted_readers,
 )
-from seenn_convert.export.check.view import Fact, Network, Site
+from seenn_convert.exporters.check.view import Fact, Network, Site
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators.step import TimestepBias
 from seenn_convert.ir.program import Program

@@ -5,10 +5,10 @@ import torch
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
-from seenn_convert.export.check.findings import PrecisionEffect
-from seenn_convert.export.check.formats import WholeNumbers
-from seenn_convert.export.check.target import Target
-from seenn_convert.export.check.view import Network
+from seenn_convert.exporters.check.findings import PrecisionEffect
+from seenn_convert.exporters.check.formats import WholeNumbers
+from seenn_convert.exporters.check.target import Target
+from seenn_convert.exporters.check.view import Network
 from seenn_convert.ir.state import rows_together
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.fresh_rows import Steppable

@@ -1,1 +1,0 @@
-"""Networks outside this package: one target a file, behind one small interface, and whether a chip takes them."""
