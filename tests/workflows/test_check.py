@@ -103,3 +103,25 @@ def test_no_network_raises_on_any_target(make: Callable[[], toys.Toy]) -> None:
 def test_an_unknown_target_is_one_sentence() -> None:
     with pytest.raises(InputError, match="no such target"):
         sc.check(artifact(), "tpu")
+
+
+class Steps(nn.Module):
+    """One timestep of a network that was trained as a spiking one: neurons that forget a fifth of their potential."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(144, 3)
+
+    def step(self, image: torch.Tensor, state: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        current = self.conv(image)
+        v = 0.8 * (torch.zeros_like(current) if state is None else state) + current
+        spikes = (v >= 0.5).to(v.dtype)
+        return self.head(spikes.flatten(1)), v - 0.5 * spikes
+
+
+def test_an_adopted_network_is_checked_with_the_neurons_that_it_has() -> None:
+    torch.manual_seed(0)
+    adopted = sc.adopt(Steps().eval(), torch.rand(40, *SHAPE), sc.AdoptOptions(timesteps=3))
+    for target in CHECK_TARGET_NAMES:
+        assert sc.check(adopted, target).sites
+    assert refused(sc.check(adopted, "speck2f")) == {"neuron-type"}

@@ -8,6 +8,7 @@ from torch import nn
 from seenn_convert.exporters.check import view
 from seenn_convert.exporters.check.view import Fact
 from seenn_convert.ir import operators
+from seenn_convert.ir.operators.adopted import KeepState
 from seenn_convert.neurons.layers import Neuron
 
 Shape = tuple[int, ...]
@@ -21,7 +22,7 @@ _PARTS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (operators.HOMOGENEOUS_OPERATORS, view.MAX_POOL),
     ((operators.Add, operators.Subtract), view.SUM),
     ((operators.Concatenate,), view.CONCATENATION),
-    ((nn.Identity, nn.Dropout), view.RESHAPE),
+    ((nn.Identity, nn.Dropout, KeepState), view.RESHAPE),
     ((operators.Affine, nn.BatchNorm1d, nn.BatchNorm2d), view.AFFINE),
     ((operators.MeanOverFrames,), view.FRAMES),
 )

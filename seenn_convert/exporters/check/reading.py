@@ -24,6 +24,7 @@ from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators.step import TimestepBias
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import LAYERS, Neuron
+from seenn_convert.neurons.leaky import LeakyNeuron
 
 _WORDS = {
     "BinaryNeuron": "if", "SignedNeuron": "signed", "TrackingNeuron": "tracking", "MultiLevelNeuron": "multilevel",
@@ -118,7 +119,7 @@ def _neurons(snn: Program) -> dict[str, Mapping[str, Fact]]:
     }
     return {
         node.name: {
-            "neuron": _WORDS.get(type(module).__name__, type(module).__name__),
+            "neuron": _type_of(module),
             "own_type": not isinstance(module, LAYERS),
             "thresholds_per_channel": bool(module.v_threshold.min() < module.v_threshold.max()),
             "timestep_bias": node.name in corrected,
@@ -127,6 +128,15 @@ def _neurons(snn: Program) -> dict[str, Mapping[str, Fact]]:
         for node, module in snn.calls()
         if isinstance(module, Neuron)
     }
+
+
+def _type_of(module: Neuron) -> str:
+    """Return the type that ``--neuron`` names, or the class of neurons that are of none."""
+    if isinstance(module, LeakyNeuron):
+        keeps = bool((module.leak == 1).all()) and bool((module.gain == 1).all())
+        fires_like = module.reset == "subtract" and not module.strict and not module.delayed
+        return "if" if keeps and fires_like else "leaky"
+    return _WORDS.get(type(module).__name__, type(module).__name__)
 
 
 def _front(ann: Program, calls: Mapping[str, CallSite], parts: Mapping[str, str]) -> set[str]:
