@@ -9,6 +9,7 @@ from seenn_convert import __version__
 from seenn_convert.cli.adopt import adopt
 from seenn_convert.cli.attach_policy import attach_policy
 from seenn_convert.cli.calibrate import calibrate
+from seenn_convert.cli.check import check
 from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, inspect, demo):
+for command in (convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, inspect, check, demo):
     cli.add_command(command)
 cli.params.append(debug_option)
 
