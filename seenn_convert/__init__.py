@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate
     from seenn_convert.workflows.explore.run import explore
+    from seenn_convert.workflows.export import export
     from seenn_convert.workflows.finetune.options import FinetuneOptions
     from seenn_convert.workflows.finetune.run import finetune
     from seenn_convert.workflows.predict import Prediction, predict
@@ -57,6 +58,7 @@ _HOMES = {
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
     "explore": "workflows.explore.run",
+    "export": "workflows.export",
     "finetune": "workflows.finetune.run",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
@@ -91,6 +93,7 @@ __all__ = [
     "convert",
     "evaluate",
     "explore",
+    "export",
     "finetune",
     "load",
     "load_artifact",

@@ -62,6 +62,9 @@ OBJECTIVE_NAMES: tuple[Objective, ...] = get_args(Objective)
 Precision = Literal["float32", "bfloat16"]
 PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
 
+Target = Literal["onnx", "onnx-loop", "pt2"]
+TARGET_NAMES: tuple[Target, ...] = get_args(Target)
+
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
 

@@ -12,6 +12,7 @@ from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
+from seenn_convert.cli.export import export
 from seenn_convert.cli.failures import (
     debug_option,
     escaped,
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, finetune, attach_policy, evaluate, compare, predict, inspect, demo):
+for command in (convert, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, demo):
     cli.add_command(command)
 cli.params.append(debug_option)
 
