@@ -65,6 +65,9 @@ PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
 Target = Literal["onnx", "onnx-loop", "pt2"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 
+Backend = Literal["eager", "onnxruntime"]
+BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
+
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""
 

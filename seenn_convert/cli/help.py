@@ -20,7 +20,7 @@ GROUPS = {
     "Training": "minutes epochs objective labels held-out learning-rate mirror precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
-    "Run": "batch-size device seed report figures json debug help",
+    "Run": "batch-size device backend seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last, and one of two
 groups in that of which the command has more."""
