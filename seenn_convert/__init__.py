@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
-    from seenn_convert.workflows.evaluate import evaluate
+    from seenn_convert.workflows.evaluate import evaluate, evaluate_exported
     from seenn_convert.workflows.explore.run import explore
     from seenn_convert.workflows.export import export
     from seenn_convert.workflows.finetune.options import FinetuneOptions
@@ -57,6 +57,7 @@ _HOMES = {
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
+    "evaluate_exported": "workflows.evaluate",
     "explore": "workflows.explore.run",
     "export": "workflows.export",
     "finetune": "workflows.finetune.run",
@@ -92,6 +93,7 @@ __all__ = [
     "compare",
     "convert",
     "evaluate",
+    "evaluate_exported",
     "explore",
     "export",
     "finetune",

@@ -61,7 +61,7 @@ def compared_answers(
         ExportError: An image alone comes out as another than in the batch.
     """
     with torch.no_grad():
-        ours, theirs = _traced(artifact.model(), images), _joined([traced(part) for part in images.split(TOGETHER)])
+        ours, theirs = _traced(artifact.model(), images), _joined([traced(part) for part in _batches(images)])
         exact = _traced(artifact.model().double(), images)
     for number in range(min(ALONE, len(images))):
         alone = traced(images[number : number + 1])
@@ -121,7 +121,11 @@ def differing(ours: Tensor, theirs: Tensor) -> int:
 
 
 def _traced(model: SpikingModel | ExportedNetwork, images: Tensor) -> ExitTrace:
-    return run_early_exit(model, images.split(TOGETHER), min(TOGETHER, len(images)))
+    return run_early_exit(model, _batches(images), min(TOGETHER, len(images)))
+
+
+def _batches(images: Tensor) -> list[Tensor]:
+    return [images[first : first + TOGETHER] for first in range(0, len(images), TOGETHER)]
 
 
 def compared_steps(model: SpikingModel, network: ExportedNetwork, images: Tensor) -> _Found:

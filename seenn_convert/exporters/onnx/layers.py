@@ -1,6 +1,7 @@
 """PyTorch's own layers in ONNX."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -147,7 +148,7 @@ def _weights(g: Graph, m: Convolution | Transposed) -> tuple[Operand, ...]:
     return (g.constant(m.weight), *(() if m.bias is None else (g.constant(m.bias),)))
 
 
-def _geometry(m: Convolution | Transposed) -> dict[str, object]:
+def _geometry(m: Convolution | Transposed) -> dict[str, Any]:
     return {"strides": list(m.stride), "dilations": list(m.dilation), "group": m.groups}
 
 
@@ -163,5 +164,5 @@ def _pads_of(m: Convolution | Transposed) -> list[int]:
 
 def _each(value: object, axes: int) -> list[int]:
     """Return a number for each axis, of one for all or of one each."""
-    values = list(value) if isinstance(value, Sequence) else [value]
-    return [*values * axes] if len(values) == 1 else [*values]
+    values: list[Any] = list(value) if isinstance(value, Sequence) else [value]
+    return values * axes if len(values) == 1 else values

@@ -100,10 +100,15 @@ def _network(artifact: Artifact, parts: Mapping[str, Part]) -> Any:
     )
     _, logits, score, exit_step = ends[count:]
     _answers(whole, artifact, logits, score, exit_step)
-    classes = next(value for value in step.outputs if value.name == "logits").shape
-    shapes = {"label": (torch.int64, ()), "exit_step": (torch.int64, ()), "logits": (torch.float32, classes)}
-    outputs = [Value(name, *reversed(shapes.get(name, (torch.float32, ())))) for name in RESULTS]
+    outputs = _described(next(value for value in step.outputs if value.name == "logits"))
     return made_graph(whole, "network", [value_info(stem.inputs[0])], [value_info(one) for one in outputs])
+
+
+def _described(logits: Value) -> list[Value]:
+    """Return what the results of the file are."""
+    shapes = {"logits": logits.shape}
+    types = dict.fromkeys(("label", "exit_step"), torch.int64)
+    return [Value(name, shapes.get(name, ()), types.get(name, torch.float32)) for name in RESULTS]
 
 
 def _states(artifact: Artifact) -> list[tuple[Any, Tensor]]:
