@@ -26,16 +26,16 @@ THETA, START = torch.tensor([0.5, 0.3, 1.0]).reshape(3, 1, 1), torch.tensor(0.25
 ROW, CURRENT = (3, 6, 5), (3, 4, 4)
 
 
-def outcome(module: nn.Module, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+def outcome(module: nn.Module, *inputs: Tensor, translate: Translator = Translator()) -> tuple[list[Tensor], list[Tensor]]:
     """Return what onnxruntime and PyTorch give, for all rows; a single row must give the same as among others."""
     module = module.eval().requires_grad_(False)
     values = [Value(f"in_{index}", tuple(x.shape[1:]), x.dtype) for index, x in enumerate(inputs)]
-    graph = Graph("", Translator())
+    graph = Graph("", translate)
     graph.begin("node")
     with torch.no_grad():
         wanted = module(*inputs)
     wanted = list(wanted) if isinstance(wanted, tuple) else [wanted]
-    names = Translator()(graph, module, *values)
+    names = translate(graph, module, *values)
     names = (names,) if isinstance(names, str) else names
     outputs = [Value(f"out_{index}", tuple(x.shape[1:]), x.dtype) for index, x in enumerate(wanted)]
     for value, name in zip(outputs, names, strict=True):
@@ -370,3 +370,29 @@ def test_every_listed_aten_operator_is_covered() -> None:
 
     assert {*aten.LINEAR, *aten.GENERAL} - translated == set(REFUSED)
     assert translated | set(REFUSED) == shown
+
+
+class _Leaky(kinds.Neuron):
+    """A neuron of a user's own that loses a tenth of its potential."""
+
+    state_names, alphabet = ("v",), (0, 1)
+
+    def forward(self, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        v = current + 0.9 * v
+        output = (v >= self.v_threshold) * self.v_threshold
+        return output, v - output
+
+
+def _write_leaky(g: Graph, neuron: _Leaky, current: Value, v: Value) -> tuple[str, str]:
+    threshold = g.constant(neuron.v_threshold)
+    held = g.op("Add", current, g.op("Mul", v, g.number(0.9)))
+    output = g.op("Mul", g.cast(g.op("GreaterOrEqual", held, threshold), torch.float32), threshold)
+    return output, g.op("Sub", held, output)
+
+
+def test_a_neuron_of_a_users_own_is_written_by_what_is_handed_over() -> None:
+    neuron, inputs = _Leaky(THETA, START), (rows(*CURRENT), rows(*CURRENT, seed=1))
+    with pytest.raises(UntranslatableError, match=r"_Leaky is a module of your own.*"):
+        outcome(neuron, *inputs)
+    found, wanted = outcome(neuron, *inputs, translate=Translator({_Leaky: _write_leaky}))
+    assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
