@@ -25,7 +25,7 @@ from seenn_convert.exporters.onnx.graph import (
     value_info,
 )
 from seenn_convert.exporters.onnx.sessions import RUNTIME, runner
-from seenn_convert.exporters.onnx.split import NEXT, Part, parts_of, save_model
+from seenn_convert.exporters.onnx.split import NEXT, Part, parts_of, save_model, size_refusals
 from seenn_convert.exporters.onnx.translate import Translator
 from seenn_convert.exporters.verification import compared_answers
 from seenn_convert.ir.program import IMAGE
@@ -54,7 +54,7 @@ class OnnxLoopExporter:
 
     def refusals(self, artifact: Artifact) -> list[Refusal]:
         """Return every node that ONNX cannot say."""
-        general = general_refusals(artifact)
+        general = [*general_refusals(artifact), *size_refusals(artifact)]
         return general or [one for part in parts_of(artifact, Translator(self.own)).values() for one in part.refusals]
 
     def write(self, artifact: Artifact, folder: Path) -> None:

@@ -51,7 +51,7 @@ class Network:
     def __call__(self, images: Array, capacity: int = 64) -> Answers:
         """Classify images; ``capacity`` of them run together, and one that leaves gives its row to the next."""
         images, timesteps, policy = self.prepared(images), self.facts["timesteps"], self.facts["policy"]
-        found: list[tuple[Array, ...]] = []
+        thresholds, found = policy.get("thresholds"), list[tuple[Array, ...]]()
         rows = min(capacity, len(images))
         if rows == 0:
             raise ValueError("there are no images")
@@ -63,8 +63,8 @@ class Network:
             logits, score, *state = self.run("step", *drives, *state)
             t += 1
             leaving = t >= np.minimum(planned, policy.get("timesteps", timesteps))
-            if "thresholds" in policy:
-                leaving |= score > np.array(policy["thresholds"], score.dtype)[t - 1]
+            if thresholds:
+                leaving |= score > np.array(thresholds, score.dtype)[np.minimum(t, len(thresholds)) - 1]
             if not leaving.any():
                 continue
             found.append((index[leaving], logits[leaving], t[leaving], score[leaving]))

@@ -20,6 +20,8 @@ from seenn_convert.ir.program import IMAGE, plans_from_image
 
 NEXT = "next_"
 DRIVER = "run_seenn.py"
+MOST_BYTES = 2_000_000_000
+"""Weights of one file at most: the format allows 2 GiB for all of it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class OnnxExporter:
 
     def refusals(self, artifact: Artifact) -> list[Refusal]:
         """Return every node that ONNX cannot say."""
-        general = general_refusals(artifact)
+        general = [*general_refusals(artifact), *size_refusals(artifact)]
         return general or [one for part in parts_of(artifact, Translator(self.own)).values() for one in part.refusals]
 
     def write(self, artifact: Artifact, folder: Path) -> None:
@@ -114,6 +116,16 @@ class OnnxExporter:
     def verify(self, folder: Path, artifact: Artifact, images: Tensor) -> Verification:
         """Run the files in onnxruntime beside the network."""
         return verified(artifact, onnx_network(folder), images, RUNTIME)
+
+
+def size_refusals(artifact: Artifact) -> list[Refusal]:
+    """Return that the weights do not fit into one file, where they do not."""
+    tensors = [*artifact.snn.graph_module.parameters(), *artifact.snn.graph_module.buffers()]
+    size = sum(tensor.nbytes for tensor in tensors)
+    if size < MOST_BYTES:
+        return []
+    reason = f"its weights take {size / 1e9:.1f} GB, and an ONNX file without others beside it holds 2 GB"
+    return [Refusal("the network", reason, "export with --to pt2")]
 
 
 def save_model(model: Any, path: Path) -> None:

@@ -324,14 +324,14 @@ def test_neurons_fire_bit_for_bit_alike(kind: type[kinds.Neuron]) -> None:
     """Over 12 timesteps of currents of either sign, thresholds apart, every spike and every state is the same."""
     for options in [NEURONS[kind], *({"maximum": 0.7} for _ in "1" if kind is kinds.TrackingNeuron)]:
         neuron = kind(THETA, START, **options)
-        state = [torch.full((4, *CURRENT), 0.25), *[torch.zeros(4, *CURRENT)] * (len(neuron.state_names) - 1)]
+        state, seen = [torch.full((4, *CURRENT), 0.25), *[torch.zeros(4, *CURRENT)] * (len(neuron.state_names) - 1)], []
         for t in range(12):
-            current = rows(*CURRENT, seed=t, spread=1.5)
             clock = [torch.full((4,), float(t))] if neuron.reads_clock else []
-            found, wanted = outcome(neuron, current, *clock, *state)
-            for one, other in zip(found, wanted, strict=True):
-                assert torch.equal(one, other)
-            state = wanted[1:]
+            seen.append((rows(*CURRENT, seed=t, spread=1.5), *clock, *state))
+            state = list(neuron(*seen[-1])[1:])
+        found, wanted = outcome(neuron, *(torch.cat(parts) for parts in zip(*seen, strict=True)))
+        assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
+        assert len(wanted[0].unique()) > 1
 
 
 @pytest.mark.parametrize("name", [name for name in ATEN if name not in REFUSED])
