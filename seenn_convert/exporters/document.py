@@ -14,7 +14,7 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.files import read_json, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
-from seenn_convert.errors import ArtifactError, ExportError
+from seenn_convert.errors import ArtifactError, ExportError, reason_of
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exporters.exporter import Refusal
 from seenn_convert.ir.program import IMAGE, plans_from_image
@@ -206,8 +206,11 @@ def read_starts(document: Document, folder: Path) -> dict[str, Tensor]:
     """Return where each state starts; it broadcasts to a row."""
     arrays: dict[str, Any] = {}
     if STARTS in document.files:
-        with np.load(folder / STARTS, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        try:
+            with np.load(folder / STARTS, allow_pickle=False) as stored:
+                arrays = dict(stored)
+        except Exception as error:  # whatever a foreign file may provoke
+            raise ArtifactError(f"{folder / STARTS} is damaged ({reason_of(error)}); {AGAIN}") from error
     missing = [state.name for state in document.states if state.start is None and state.name not in arrays]
     if missing:
         raise ExportError(f"{folder / STARTS} lacks the start of {', '.join(missing)}; {AGAIN}")

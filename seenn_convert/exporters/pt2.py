@@ -25,6 +25,8 @@ from seenn_convert.exporters.exporter import Refusal, Verification, refuse_nodes
 from seenn_convert.exporters.network import ExportedNetwork, Graph
 from seenn_convert.exporters.verification import verified
 from seenn_convert.frontend.quiet import quiet
+from seenn_convert.frontend.torch.archive import plain_archive
+from seenn_convert.frontend.torch.versions import runnable
 from seenn_convert.ir.operators import AtenOperator
 from seenn_convert.ir.program import plans_from_image
 
@@ -104,8 +106,9 @@ def pt2_network(folder: Path) -> ExportedNetwork:
 
 def _runner(path: Path) -> Graph:
     try:
-        module = torch.export.load(path).module()
-    except Exception as error:
+        with quiet():
+            module = runnable(torch.export.load(plain_archive(path)))
+    except Exception as error:  # whatever a foreign file may provoke
         raise ExportError(f"PyTorch {torch.__version__} cannot load {path} ({reason_of(error)}); {AGAIN}") from error
 
     def run(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.errors import ExportError, reason_of
-from seenn_convert.exporters.document import AGAIN, read_document, read_starts
+from seenn_convert.exporters.document import AGAIN, DOCUMENT, read_document, read_starts
 from seenn_convert.exporters.network import ExportedNetwork, Graph
 
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
@@ -32,10 +32,16 @@ def session_of(file: Path | bytes) -> Any:
         raise ExportError(f"{RUNTIME} cannot load {name} ({reason_of(error)}); {AGAIN}") from error
 
 
-def runner(file: Path | bytes) -> Graph:
-    """Return what runs a file: tensors in, in the order of its inputs, tensors out."""
+def runner(file: Path | bytes, expected: Sequence[str] | None = None) -> Graph:
+    """Return what runs a file: tensors in, in the order of its inputs, tensors out.
+
+    Raises:
+        ExportError: onnxruntime cannot load it, or its inputs are not called as ``expected``.
+    """
     session = session_of(file)
     names = [one.name for one in session.get_inputs()]
+    if expected is not None and names != list(expected):
+        raise ExportError(f"{file} takes other inputs than {DOCUMENT} says; {AGAIN}")
 
     def run(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         given = {name: value.detach().contiguous().numpy() for name, value in zip(names, inputs, strict=True)}
@@ -54,6 +60,9 @@ def onnx_network(folder: Path) -> ExportedNetwork:
     document = read_document(folder)
     if document.target != "onnx":
         raise ExportError(f"{folder} is an export to {document.target}; this needs one to onnx (export --to onnx)")
-    head = None if document.plan_inputs is None else runner(folder / "policy.onnx")
-    stem, step = (runner(folder / f"{part}.onnx") for part in ("stem", "step"))
+    image, drives = [document.input.name], [one.name for one in document.drives]
+    states = [one.name for one in document.states]
+    stem, step = runner(folder / "stem.onnx", image), runner(folder / "step.onnx", [*drives, *states])
+    planning = image if document.plan_inputs == "image" else drives
+    head = None if document.plan_inputs is None else runner(folder / "policy.onnx", planning)
     return ExportedNetwork(document, read_starts(document, folder), stem, step, head)
