@@ -15,7 +15,7 @@ from seenn_convert.exporters.network import ExportedNetwork, Graph
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 
 
-def session_of(file: Path | bytes) -> Any:
+def session_of(file: Path) -> Any:
     """Return a session for a file, with as many threads as PyTorch has.
 
     Raises:
@@ -24,15 +24,13 @@ def session_of(file: Path | bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    source = file if isinstance(file, bytes) else str(file)
     try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors share no class of their own
-        name = "the graph" if isinstance(file, bytes) else file
-        raise ExportError(f"{RUNTIME} cannot load {name} ({reason_of(error)}); {AGAIN}") from error
+        raise ExportError(f"{RUNTIME} cannot load {file} ({reason_of(error)}); {AGAIN}") from error
 
 
-def runner(file: Path | bytes, expected: Sequence[str] | None = None) -> Graph:
+def runner(file: Path, expected: Sequence[str] | None = None) -> Graph:
     """Return what runs a file: tensors in, in the order of its inputs, tensors out.
 
     Raises:
