@@ -29,6 +29,10 @@ from seenn_convert.runtime.policies import exit_steps
 from seenn_convert.workflows.convert.options import options_from_json
 
 SHOWN = (1, 2, 4)
+CURVES = (
+    "In the course of the training, on the images that say which state is kept: accuracy after "
+    f"{', '.join(map(str, SHOWN[:-1]))} and {SHOWN[-1]} timesteps."
+)
 
 
 @click.command()
@@ -49,6 +53,7 @@ SHOWN = (1, 2, 4)
 @click.option("--std", type=measuring.NUMBERS)
 @click.option("--timesteps", type=int, default=4, show_default=True)
 @click.option("--minutes", type=float, default=90.0, show_default=True)
+@click.option("--epochs", type=float, help="How often each image serves, instead of a time.")
 @click.option("--no-labels", is_flag=True)
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--drop", "drops", type=float, multiple=True, default=(0.5,), show_default=True,
@@ -64,10 +69,10 @@ def main(models: tuple[str, ...], runs: tuple[str, ...], output: Path, **given: 
     rows = measuring.rows_in(output)
     for name, model in measuring.named(models):
         for run in runs:
-            key = {"network": name, "run": run, "labels": not given["no_labels"], "minutes": given["minutes"]}
+            key = {"network": name, "run": run, "labels": not given["no_labels"], "length": _length(given)}
             if not any(all(row[word] == value for word, value in key.items()) for row in rows):
                 rows.append({**key, **_measured(name, model, run, given)})
-                measuring.save(output, {"rows": rows}, _table(rows))
+                measuring.save(output, {"rows": rows}, f"{_table(rows)}\n\n{CURVES}\n\n{_curves(rows)}")
                 click.echo(_table(rows[-1:]))
     click.echo(_table(rows))
 
@@ -79,6 +84,7 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
     exits, test = _divided(test.take(given["test_images"]), given["exit_images"])
     options = sc.FinetuneOptions(
         minutes=given["minutes"],
+        epochs=given["epochs"],
         use_labels=not given["no_labels"],
         objective=objective or "prefixes",  # type: ignore[arg-type]
         quantised_share=float(quantised) if quantised else sc.FinetuneOptions().quantised_share,
@@ -87,7 +93,9 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
     start = time.perf_counter()
     converted = sc.convert(model, training, sc.Options(timesteps=given["timesteps"], neuron=neuron), exit_data=exits)
     seconds = time.perf_counter() - start
-    state = given["work"] / f"{name}-{run.replace(':', '-')}-{given['minutes']:g}.training.pt"
+    labelled = "" if not given["no_labels"] else "-unlabelled"
+    state = given["work"] / f"{name}-{run.replace(':', '-')}-{_length(given)}{labelled}.training.pt".replace(" ", "-")
+    processor, begun = time.process_time(), not state.exists()
     tuned = sc.finetune(converted, training, options, exit_data=exits, state=state)
     tuned.save(given["work"] / state.name.removesuffix(".training.pt"))
     state.unlink(missing_ok=True)
@@ -96,10 +104,13 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
     return {
         "timesteps": given["timesteps"],
         "convert_seconds": seconds,
+        "processor_minutes": (time.process_time() - processor) / 60 if begun else None,
         "trained_minutes": conversion.finetuning.minutes,
         "updates": conversion.finetuning.updates,
         "images_trained": conversion.finetuning.updates * conversion.finetuning.batch_size,
-        "looks": [[look.minutes, *look.accuracy_at] for look in conversion.finetuning.looks],
+        "looks": [
+            [look.update * conversion.finetuning.batch_size, *look.accuracy_at] for look in conversion.finetuning.looks
+        ],
         "threads": given["threads"],
         "precision": given["precision"],
         "quantised_updates": conversion.finetuning.quantised_updates,
@@ -107,6 +118,10 @@ def _measured(name: str, model: str, run: str, given: dict[str, Any]) -> dict[st
         "after": _judged(tuned, exits, test, given["drops"]),
         "test_images": len(test),
     }
+
+
+def _length(given: dict[str, Any]) -> str:
+    return f"{given['minutes']:g} minutes" if given["epochs"] is None else f"{given['epochs']:g} epochs"
 
 
 def _divided(test: sc.Dataset, count: int) -> tuple[sc.Dataset | None, sc.Dataset]:
@@ -146,7 +161,8 @@ def _judged(
 def _table(rows: list[dict[str, Any]]) -> str:
     drops = sorted({drop for row in rows for drop in row["after"]["early_exit"]}, key=float)
     head = (
-        "network", "run", "labels", "minutes", "images trained", "ANN", "", *(f"points lost at t={t}" for t in SHOWN),
+        "network", "run", "labels", "minutes of one core", "images trained", "ANN", "",
+        *(f"points lost at t={t}" for t in SHOWN),
         *(f"exits for at most {drop} points: points lost, timesteps" for drop in drops),
     )  # fmt: skip
     return measuring.table(head, [_cells(row, when, drops) for row in rows for when in ("before", "after")])
@@ -155,12 +171,23 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _cells(row: dict[str, Any], when: str, drops: list[str]) -> list[object]:
     found, early = row[when], row[when]["early_exit"]
     return [
-        row["network"], row["run"], "yes" if row["labels"] else "no", f"{row['trained_minutes']:.0f}",
+        row["network"], row["run"], "yes" if row["labels"] else "no",
+        "-" if row["processor_minutes"] is None else f"{row['processor_minutes']:.0f}",
         f"{row['images_trained']:,}", f"{found['ann_accuracy']:.1%}", when,
         *(f"{found['lost_at'].get(str(t), math.nan):.2f}" for t in SHOWN),
         *(f"{early[drop]['lost']:.2f} ± {early[drop]['half']:.2f}, {early[drop]['timesteps']:.2f}"
           if drop in early else "-" for drop in drops),
     ]  # fmt: skip
+
+
+def _curves(rows: list[dict[str, Any]]) -> str:
+    cells = [
+        [row["network"], row["run"], "yes" if row["labels"] else "no", f"{images:,}",
+         *(f"{accuracy[t - 1]:.1%}" for t in SHOWN if t <= len(accuracy))]
+        for row in rows
+        for images, *accuracy in row["looks"]
+    ]  # fmt: skip
+    return measuring.table(("network", "run", "labels", "images", *(f"t={t}" for t in SHOWN)), cells)
 
 
 if __name__ == "__main__":

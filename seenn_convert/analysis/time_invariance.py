@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from torch import fx, nn
 
-from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, MeanOverFrames
+from seenn_convert.ir.operators import SPIKING_OPERATORS, ConstantRow, FirstState, MeanOverFrames
 from seenn_convert.ir.program import IMAGE, Program
 
 
@@ -24,7 +24,7 @@ def time_invariant_calls(ann: Program, inputs: Collection[str] = (), graded: Col
 
     def starts(node: fx.Node, module: nn.Module | None) -> bool:
         spikes = isinstance(module, SPIKING_OPERATORS) and node.name not in graded
-        return node.name in inputs or spikes or isinstance(module, MeanOverFrames)
+        return node.name in inputs or spikes or isinstance(module, (MeanOverFrames, FirstState))
 
     varying = _reached(ann.graph_module, starts)
     return {node.name for node, _ in ann.calls() if node not in varying}

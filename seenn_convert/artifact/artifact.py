@@ -48,7 +48,8 @@ class Artifact:
     """A converted network with all it needs to run, to be judged and to be calibrated again.
 
     Attributes:
-        ann: The ANN in the form in which neurons were inserted.
+        ann: The ANN in the form in which neurons were inserted; of a network that was trained as a spiking one its
+            first timestep, which says what its layers are.
         snn: The spiking program with stem and exit probe, and with a policy head where one was attached.
         timesteps: The longest run T.
         policy: Who leaves when.
@@ -90,6 +91,11 @@ class Artifact:
             f"classes{named},\n  at most {self.timesteps} timesteps, exit by {self.policy.to_json()['policy']}{images};"
             "\n  .save(folder), .model(), .report)"
         )
+
+    @property
+    def reference(self) -> Program | None:
+        """The ANN that the network is compared with; None if it was adopted: then it is its own full run."""
+        return self.ann if self.facts.reference == "ann" else None
 
     def with_classes(self, names: Sequence[str] | None) -> "Artifact":
         """Return the artifact with ``names`` for the model's outputs, in order; as it is where they are None.

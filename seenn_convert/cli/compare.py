@@ -38,6 +38,7 @@ def compare(
     batch_size: int, device: str, seed: int, figures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare exit strategies for ARTIFACT: exit scores, one global threshold, a fixed timestep, a policy head."""
+    from seenn_convert.analysis.frames import frames_of
     from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.artifact.files import check_makeable
     from seenn_convert.data import open_dataset
@@ -63,11 +64,12 @@ def compare(
     page = write_comparison(output, found)
     if figures is not None:
         click.echo(figures_words(figures, write_figures(found, figures)), err=True)
-    say_json(found) if as_json else click.echo(f"{_text(found)}\n\nlook at {page}")
+    advice = NO_HEAD if found.policy_macs is None and frames_of(network.snn) is None else ""
+    say_json(found) if as_json else click.echo(f"{_text(found, advice)}\n\nlook at {page}")
 
 
-def _text(found: "Comparison") -> str:
-    """Return the points that each way loses against the ANN as a table."""
+def _text(found: "Comparison", advice: str = "") -> str:
+    """Return the points that each way loses as a table, and ``advice`` below it."""
     from seenn_convert.measure.curves import at_average, average_within
 
     shown = [average for average in AVERAGES if average < found.timesteps]
@@ -75,14 +77,17 @@ def _text(found: "Comparison") -> str:
     for way in found.ways:
         lost = [_number(at_average(way.points, average)) for average in shown]
         rows.append((way.label, *lost, _number(average_within(way.points, 0.5))))
+    has_ann, against = found.reference == "ann", "points lost against the run of all timesteps"
+    if has_ann:
+        against = "points lost against the ANN; comparison.json also has those against the run of all timesteps"
+    ann = f"ANN {found.ann_accuracy:.2%}, " if has_ann else ""
     return "\n".join([
-        f"{found.data.images} images; ANN {found.ann_accuracy:.2%}, "
-        f"all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
+        f"{found.data.images} images; {ann}all {found.timesteps} timesteps {found.accuracy_at[-1]:.2%}",
         f"ideal: {found.ideal.average_timesteps:.2f} timesteps, leaving at the first right answer",
         "",
         columns_text(rows),
-        "points lost against the ANN; comparison.json also has those against the run of all timesteps",
-        *([NO_HEAD] if found.policy_macs is None else []),
+        against,
+        *([advice] if advice else []),
         *warning_lines(found.warnings),
     ])  # fmt: skip
 

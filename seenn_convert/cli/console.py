@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seenn_convert.artifact.schema.finetuning import FinetuneFacts
     from seenn_convert.artifact.schema.report import Report
     from seenn_convert.artifact.schema.shared import Caution
+    from seenn_convert.choices import Reference
     from seenn_convert.exits.certificates.certificate import Certificate
     from seenn_convert.progress import Progress
 
@@ -51,6 +52,7 @@ def columns_text(rows: Sequence[Sequence[str]]) -> str:
 
 def conversion_text(report: "Report") -> str:
     """Return what a conversion did, in a few lines."""
+    from seenn_convert.artifact.schema.shared import NETWORK_WORDS
     from seenn_convert.cli.exploration_text import exploration_text
     from seenn_convert.report.narrative.exits import spike_words
     from seenn_convert.report.narrative.front import front_words
@@ -73,10 +75,11 @@ def conversion_text(report: "Report") -> str:
         *depthwise_lines(conversion.graded_depthwise),
         *finetuning_lines(conversion.finetuning),
         f"held-out {images} images: {held_out.average_timesteps:.2f} of {conversion.timesteps} timesteps on "
-        f"average, {_expected(conversion.exit)}",
+        f"average, {_expected(conversion.exit, conversion.reference)}",
     ]
     if conversion.calibration.labelled:
-        lines.append(f"the ANN is right on {held_out.reference:.2%} of the held-out {images} images")
+        network = NETWORK_WORDS[conversion.reference]
+        lines.append(f"{network} is right on {held_out.reference:.2%} of the held-out {images} images")
     lines += certificate_lines(conversion.certificate, conversion.timesteps, images)
     notes = () if report.model is None else report.model.notes
     notes = (*notes, *(note.text for note in conversion.notes))
@@ -137,14 +140,14 @@ def policy_text(report: "Report") -> str:
     if conversion is None or conversion.exit.head is None:
         return ""
     head, held_out = conversion.exit.head, conversion.exit.held_out
-    seconds = head.seconds
+    seconds, expected = head.seconds, _expected(conversion.exit, conversion.reference)
     lines = [
         f"policy head: {head.macs:,} multiply-accumulates, {head.share_of_timestep:.2%} of a timestep's; "
         f"it reads the {head.reads}",
         f"the network ran once for {head.data.images:,} images ({seconds.readouts:.0f} s); training from that "
         f"took {seconds.training:.1f} s; running the network in every epoch would take "
         f"{seconds.training_without_cache / max(seconds.training, 1e-9):.0f} times as long",
-        f"held-out images: {held_out.average_timesteps:.2f} timesteps on average, {_expected(conversion.exit)}",
+        f"held-out images: {held_out.average_timesteps:.2f} timesteps on average, {expected}",
     ]
     return "\n".join([*lines, *warning_lines(conversion.warnings)])
 
@@ -160,12 +163,14 @@ def evaluation_text(evaluation: "Evaluation") -> str:
     from seenn_convert.report.numbers import plain
 
     early, time = evaluation.early_exit, evaluation.milliseconds_per_image
+    lost = points_words(evaluation.points_lost, evaluation.reference)
     energy, timesteps = evaluation.energy.nanojoule_per_image, max(evaluation.accuracy_at)
     unit, times = _times((time.ann, time.all_timesteps, time.early_exit))
+    ann = evaluation.ann_accuracy
     (low, high), sure = early.interval95, evaluation.confidence
     rows = [
         ("", "accuracy", "timesteps", f"{unit}/image", "energy*"),
-        ("ANN (the original)", f"{evaluation.ann_accuracy:.2%}", "-", times[0], joule(energy.ann)),
+        *([] if ann is None else [("ANN (the original)", f"{ann:.2%}", "-", times[0], joule(energy.ann))]),
         ("spiking, all steps", f"{evaluation.full_accuracy:.2%}", f"{timesteps}", times[1],
          joule(energy.all_timesteps)),
         ("spiking, early exit", f"{early.accuracy:.2%}", f"{early.average_timesteps:.2f}", times[2],
@@ -177,26 +182,28 @@ def evaluation_text(evaluation: "Evaluation") -> str:
         "",
         *(f"{row[0]:<20}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows),
         "",
-        f"early exit: {points_words(evaluation.points_lost)} (95% CI of its accuracy: {low:.2%} to {high:.2%})",
+        f"early exit: {lost} (95% CI of its accuracy: {low:.2%} to {high:.2%})",
         *([] if sure is None else [confidence_words(early.accuracy, sure)]),
-        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing)}"]),
+        *([] if evaluation.timing is None else [f"time: {timing_words(evaluation.timing, evaluation.reference)}"]),
         "* estimate from operation counts (4.6 pJ per multiply-accumulate, 0.9 pJ per accumulate), no memory access",
     ]
-    lines += [] if evaluation.target is None else [promised_words(evaluation.target)]
-    lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate)]
+    lines += [] if evaluation.target is None else [promised_words(evaluation.target, evaluation.reference)]
+    lines += [] if evaluation.certificate is None else [outcome(evaluation.certificate, evaluation.reference)]
     return plain("\n".join(lines))
 
 
-def _expected(exit_: "ExitFacts") -> str:
-    """Return the expected loss, and what was asked for."""
+def _expected(exit_: "ExitFacts", reference: "Reference") -> str:
+    """Return the expected loss against the reference, and what was asked for."""
+    from seenn_convert.artifact.schema.shared import REFERENCE_WORDS
     from seenn_convert.report.narrative.exits import target_words
 
-    asked = target_words(exit_) or "what the certificate allows"
-    return f"expected to lose {exit_.held_out.expected_drop:.2f} points against the ANN (asked for: {asked})"
+    asked = target_words(exit_, reference) or "what the certificate allows"
+    against = REFERENCE_WORDS[reference]
+    return f"expected to lose {exit_.held_out.expected_drop:.2f} points against {against} (asked for: {asked})"
 
 
-def _times(milliseconds: Sequence[float]) -> tuple[str, list[str]]:
+def _times(milliseconds: Sequence[float | None]) -> tuple[str, list[str]]:
     """Return the unit in which the shortest time has digits that count, and the times in it."""
-    if min(milliseconds) >= SHORTEST_IN_MS:
-        return "ms", [f"{time:.2f}" for time in milliseconds]
-    return "µs", [f"{1000 * time:.1f}" for time in milliseconds]
+    if min(time for time in milliseconds if time is not None) >= SHORTEST_IN_MS:
+        return "ms", ["-" if time is None else f"{time:.2f}" for time in milliseconds]
+    return "µs", ["-" if time is None else f"{1000 * time:.1f}" for time in milliseconds]

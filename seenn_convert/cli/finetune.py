@@ -31,6 +31,7 @@ STATE = "training.pt"
 @click.option("--quantised-share", type=click.FloatRange(0, 1), default=0.0, show_default=True,
               help="Share of the time that trains the ANN with quantised activations (QCFS), before the rest trains "
                    "through time; 0 or 1 for one of them alone.")  # fmt: skip
+@click.option("--leak", is_flag=True, help="Let binary neurons leak (LIF), and learn how much.")
 @click.option("--spike-penalty", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="How much the operations that spikes cause count in the loss.")  # fmt: skip
 @click.option("--labels/--no-labels", "use_labels", default=True, show_default=True,
@@ -39,7 +40,7 @@ STATE = "training.pt"
               help="Images that neither the ANN nor this training has seen; exits and certificate are fitted to "
                    "them.")  # fmt: skip
 @click.option("--held-out", type=click.IntRange(min=2), default=2000, show_default=True,
-              help="Images of --data that train nothing: they say which state is best, and fit exits.")  # fmt: skip
+              help="Images of --data that train nothing but fit exits, if there is no --exit-data.")  # fmt: skip
 @click.option("--learning-rate", type=float, default=1e-2, show_default=True,
               help="The largest one, relative to the size of what is learned.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Images in an update.")

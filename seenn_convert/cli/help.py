@@ -14,7 +14,7 @@ GROUPS = {
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",
-    "Network": "neuron neuron-levels encode skips depthwise front front-budget require-spiking",
+    "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
     "Training": "minutes epochs objective labels held-out learning-rate mirror precision recompute",

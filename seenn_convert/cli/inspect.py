@@ -55,6 +55,7 @@ def inspect(
         say_json({**found, "diagnosis": layers})
     else:
         table = measured_text(diagnosis) if measured else calibrated_text(calibrated, diagnosis, str(path))
+        table = "" if artifact.reference is None else table  # its layers stand for no activations of an ANN
         click.echo(_text(found, table))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from seenn_convert import __version__
+from seenn_convert.cli.adopt import adopt
 from seenn_convert.cli.attach_policy import attach_policy
 from seenn_convert.cli.calibrate import calibrate
 from seenn_convert.cli.compare import compare
@@ -38,7 +39,9 @@ def cli() -> None:
     """
 
 
-for command in (convert, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, demo):
+COMMANDS = (convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, demo)
+
+for command in COMMANDS:
     cli.add_command(command)
 cli.params.append(debug_option)
 

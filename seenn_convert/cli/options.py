@@ -161,8 +161,8 @@ def preprocessing_options(function: F) -> F:
     return function
 
 
-def calibration_options(function: F) -> F:
-    """Add the options of ``convert`` and ``calibrate``."""
+def exit_options(function: F) -> F:
+    """Add the options that decide about the exits, and where that is computed."""
     for option in (
         json_option,
         click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing and splitting images."),
@@ -186,7 +186,17 @@ def calibration_options(function: F) -> F:
         click.option("--target-ms", type=float, help="Average milliseconds per image on this machine to aim for."),
         click.option("--target-timesteps", type=float, help="Average number of timesteps to aim for."),
         click.option("--target-drop", type=float,
-                     help="Accuracy that may be lost against the ANN, in percentage points [0.5]."),
+                     help="Accuracy that may be lost against the ANN, or the full run if there is none, in percentage "
+                          "points [0.5]."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def calibration_options(function: F) -> F:
+    """Add the options of ``convert`` and ``calibrate``."""
+    function = exit_options(function)
+    for option in (
         click.option("--correction", type=click.Choice(CORRECTION_NAMES),
                      help="Correct each layer's mean output: by a bias per timestep, one bias for all, or the initial "
                           "membrane potential [timestep; bias with --calibration fast]."),
@@ -282,8 +292,8 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
         **{name: given[name] for name in SAME_NAMES},
         "per_channel": not given["per_layer"],
         "rule": _rule(given, None if old is None else old.rule),
-        "certify": _certify(given, None if old is None else old.certify),
-        "target": _target(given),
+        "certify": certify_of(given, None if old is None else old.certify),
+        "target": target_of(given),
     }
     if old is not None:
         kept = {name for name in values if name not in OWN_DEFAULTS and not told(*CHANGED_BY.get(name, (name,)))}
@@ -316,7 +326,8 @@ CHANGED_BY: Mapping[str, tuple[str, ...]] = {
 """Option of the library -> options of the command line that change it, where the names differ or are several."""
 
 
-def _target(given: dict[str, Any]) -> "ExitTarget | None":
+def target_of(given: Mapping[str, Any]) -> "ExitTarget | None":
+    """Return what early exit has to reach, None if nothing is said; raises click.UsageError for several targets."""
     from seenn_convert.exits.thresholds import ExitTarget
 
     targets = {"drop": given["target_drop"], "timesteps": given["target_timesteps"], "milliseconds": given["target_ms"]}
@@ -325,7 +336,12 @@ def _target(given: dict[str, Any]) -> "ExitTarget | None":
     return None if not any(value is not None for value in targets.values()) else ExitTarget(**targets)
 
 
-def _certify(given: dict[str, Any], old: "Certify | None") -> "Certify | None":
+def certify_of(given: Mapping[str, Any], old: "Certify | None" = None) -> "Certify | None":
+    """Return what to certify, None for nothing; what is not said is as in ``old``.
+
+    Raises:
+        click.UsageError: An option of a certificate is given without one.
+    """
     from seenn_convert.exits.certificates.certificate import Certify
 
     numbers = given["certify"]

@@ -30,7 +30,7 @@ class Readouts:
         predictions: ``(T, N)`` int64 class of the mean logits.
         scores: ``(T, N)`` exit score.
         logits: ``(T, N, K)`` mean logits, where they were kept.
-        ann_logits: ``(N, K)`` of the ANN, where it was run.
+        ann_logits: ``(N, K)`` of the ANN, where it was run; of all timesteps where that takes its place.
         labels: ``(N,)`` true classes, None where there are none.
         plan: ``(N, T)`` plan logits of the policy head, where it was run.
         features: ``(N, F, *)`` pooled inputs of a policy head, where they were kept.
@@ -115,6 +115,10 @@ class Readouts:
     def scored(self, score: ExitScore, temperatures: Tensor) -> "Readouts":
         """Return the readouts with the exit score that a probe with these temperatures ``(T,)`` would compute."""
         return replace(self, scores=scores_of(score, _kept(self.logits, "the logits"), temperatures))
+
+    def with_reference(self) -> "Readouts":
+        """Return the readouts with the logits after all timesteps in the place of the ANN's, if that was not run."""
+        return self if self.ann_logits is not None else replace(self, ann_logits=_kept(self.logits, "the logits")[-1])
 
     def with_ann_temperature(self, fitting: Sequence[int]) -> "Readouts":
         """Return the readouts with the ANN's temperature fitted to the labels at these positions; 1 without labels."""

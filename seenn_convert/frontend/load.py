@@ -37,7 +37,8 @@ def read_model(
     Args:
         model: A module in eval mode, an exported program, a file ``.onnx`` or ``.pt2``, ``package.module:factory``, or
             what this function has read before.
-        input_shape: Shape of one image; needed for modules and factories, and for files that leave sizes open.
+        input_shape: Shape of one image; needed for modules and factories, and for files that leave sizes open. With an
+            axis of frames in front, a model of single frames is read for recordings.
         weights: A file with the state of the factory's module: ``.safetensors``, or what ``torch.save`` wrote of a
             state dict.
         output_name: Which of its outputs are the logits, if it has several: a name in an ONNX file, a key of a
@@ -52,7 +53,8 @@ def read_model(
         if output_name not in (None, model.output_name):
             raise InputError(f"{model.name} has been read already; give output_name to read_model")
         return model
-    return _with_layout(_read(model, input_shape, weights, output_name, extra_operators))
+    source = _with_layout(_read(model, input_shape, weights, output_name, extra_operators))
+    return _for_frames(source, input_shape)
 
 
 def _read(
@@ -115,8 +117,12 @@ def read_for_images(
     channels last. The program says which it was. Where ``image_shape`` has four axes and a model does not take all of
     them, these are recordings ``(frames, C, H, W)``, and the model is read for their frames.
     """
-    source = _read_for_images(model, image_shape, weights, output_name, extra_operators)
-    frames = frames_in(source, tuple(image_shape))
+    return _for_frames(_read_for_images(model, image_shape, weights, output_name, extra_operators), image_shape)
+
+
+def _for_frames(source: Source, shape: Sequence[int] | None) -> Source:
+    """Return the model as one of recordings if inputs of ``shape`` are recordings of what it takes."""
+    frames = None if shape is None else frames_in(source, tuple(shape))
     return source if frames is None else for_recordings(source, frames)
 
 
@@ -124,7 +130,7 @@ def _read_for_images(
     model: "Source | nn.Module | ExportedProgram | Path | str", image_shape: Sequence[int], weights: Path | str | None,
     output_name: str | None, extra_operators: Sequence[Operator],
 ) -> Source:  # fmt: skip
-    if isinstance(model, nn.Module) and not model.training and len(image_shape) in (3, 1 + FRAME_AXES):
+    if isinstance(model, nn.Module) and not model.training and len(image_shape) == 3:
         return read_model(model, _accepted(model, image_shape), weights, output_name, extra_operators)
     if isinstance(model, (str, Path)) and is_factory(model):
         module, notes = call_factory(str(model), weights)
@@ -180,6 +186,8 @@ def _from_module(
         raise InputError(
             f"{name}: the shape of its input is not known; give it (--input-shape, input_shape), or sample data"
         )
+    if len(input_shape) == 1 + FRAME_AXES and not module.training:
+        input_shape = _accepted(module, input_shape)
     program = from_torch(module, input_shape, output_name=output_name, extra_operators=extra)
     path = None if weights is None else Path(weights)
     return _classifier(

@@ -22,6 +22,8 @@ from seenn_convert.ir.operators.step import (
 )
 from seenn_convert.ir.scores import ExitScore, score_named
 from seenn_convert.neurons.layers import LAYERS, Neuron
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 _CONVOLUTION = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
@@ -31,7 +33,8 @@ _OPERATORS: tuple[type[operators.Operator], ...] = (
     operators.PerPart, operators.Encode, operators.Analog, operators.Graded, operators.GradedReLU,
     operators.ClippedReLU, operators.QuantisedReLU, TemporalDifference, RectifiedDifference, ClippedDifference,
     MeanDifference, Tick, TimestepBias, operators.Affine, operators.ConstantRow, operators.Cast,
-    operators.MeanOverFrames, FrameAt,
+    operators.FirstSpikes, operators.FirstState, operators.HeldState, operators.KeepState, operators.EachStep,
+    operators.Latest, operators.MeanOverFrames, FrameAt,
 )  # fmt: skip
 
 OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -60,9 +63,11 @@ OPTIONS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Identity: (),
     operators.PaddedLinear: ("in_features", "out_features"),
     operators.AtenOperator: ("operator", "arguments", "keywords"),
-    operators.Elementwise: ("inputs", "wiring"),
+    operators.Elementwise: ("inputs", "wiring", "results"),
     **{operator: operator.options() for operator in _OPERATORS},
     **{neuron: neuron.options for neuron in LAYERS},
+    LeakyNeuron: LeakyNeuron.options,
+    TracedNeuron: TracedNeuron.options,
     ExitProbe: ("score_name",),
 }
 """Class -> constructor options, each also an attribute of the instance."""
@@ -72,6 +77,9 @@ _WRAPPED: dict[type[nn.Module], str] = {
     operators.PerPart: "operator",
     operators.Analog: "operator",
     operators.Graded: "operator",
+    operators.FirstSpikes: "neuron",
+    operators.EachStep: "operator",
+    TracedNeuron: "law",
     TemporalDifference: "operator",
     MeanDifference: "operator",
 }
@@ -199,7 +207,7 @@ def _tensor_options(kind: type[nn.Module]) -> tuple[str, ...]:
     if issubclass(kind, operators.Operator):
         return kind.tensors()
     if issubclass(kind, Neuron):
-        return ("v_threshold", "v_initial")
+        return kind.tensors
     return ("temperatures",) if kind is ExitProbe else ()
 
 

@@ -82,17 +82,20 @@ class Gap:
     caution: Caution
 
 
-def conversion_gap(data: CalibrationFacts, said: float | None, classes: int) -> Iterator[Caution]:
+def conversion_gap(
+    data: CalibrationFacts, said: float | None, classes: int, network: str = "the ANN"
+) -> Iterator[Caution]:
     """Return an iterator over warnings about what is known of the ANN and the calibration images do not show.
 
     Args:
         data: How often it is right on the calibration images and on the exit images.
         said: Its accuracy on new images, as the user says it.
         classes: Number of outputs.
+        network: What was trained, in words: the ANN, or the spiking network itself.
     """
     calibration, exits = data.ann_right, None if data.validation is None else data.validation.ann_right
     if calibration is not None and exits is not None and differ(calibration, exits):
-        facts = f"the ANN is right on {calibration.share:.1%} of the calibration images and on "
+        facts = f"{network} is right on {calibration.share:.1%} of the calibration images and on "
         facts += f"{exits.share:.1%} of the exit images"
         if calibration.share < exits.share:
             yield Caution("ann_below_expected", f"{facts}; {MENDED}")
@@ -105,13 +108,15 @@ def conversion_gap(data: CalibrationFacts, said: float | None, classes: int) -> 
     if calibration is not None and nothing_known and calibration.images >= ENOUGH and calibration.share >= NEARLY_ALL:
         yield Caution(
             "ann_nearly_always_right",
-            f"the ANN is right on {calibration.share:.1%} of the calibration images: if it was trained on them, "
+            f"{network} is right on {calibration.share:.1%} of the calibration images: if it was trained on them, "
             f"confidence, expected loss and certificate say nothing about new images; {UNSEEN} (--exit-data), or say "
             "how accurate it is on those (--ann-accuracy)",
         )
 
 
-def conversion_notes(data: CalibrationFacts, said: float | None, certified: bool, classes: int) -> Iterator[Caution]:
+def conversion_notes(
+    data: CalibrationFacts, said: float | None, certified: bool, classes: int, network: str = "the ANN"
+) -> Iterator[Caution]:
     """Return an iterator over what the exits rest on, as far as nothing else is known of the ANN on new images.
 
     Args:
@@ -119,6 +124,7 @@ def conversion_notes(data: CalibrationFacts, said: float | None, certified: bool
         said: Its accuracy on new images, as the user says it; then a warning says if it is another one.
         certified: Whether something was certified.
         classes: Number of outputs.
+        network: What was trained, in words: the ANN, or the spiking network itself.
     """
     exits = data.validation
     if exits is not None and _memorised(data, classes):
@@ -126,16 +132,18 @@ def conversion_notes(data: CalibrationFacts, said: float | None, certified: bool
         other = f"{_answers_words(exits.ann_right, exits.ann_confidence, data.ann_right)} of the exit images"
         yield Caution(
             "calibration_memorised",
-            f"the ANN is {words} and {other}{_more(data.ann_right, exits.ann_right)}: it has probably seen the "
+            f"{network} is {words} and {other}{_more(data.ann_right, exits.ann_right)}: it has probably seen the "
             "calibration images in training. Exits, expected loss and any certificate come from the exit images",
         )
     elif said is None and not looks_new(data.exits.ann_confidence) and not any(conversion_gap(data, None, classes)):
         if data.exits.ann_right is not None and near_chance(data.exits.ann_right.share, 1 / classes):
             return  # labels or preprocessing are mixed up, and another warning says so
-        yield from _assumption(data, certified)
+        yield from _assumption(data, certified, network)
 
 
-def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterable[Caution] = ()) -> Gap | None:
+def evaluation_gap(
+    before: Answers, here: Answers, classes: int, others: Iterable[Caution] = (), network: str = "the ANN"
+) -> Gap | None:
     """Return why the ANN is right on clearly more or fewer images ``here`` than where exits were chosen, if it is.
 
     Without labels there, the mean confidence is compared instead.
@@ -145,6 +153,7 @@ def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterabl
         here: The same of other images.
         classes: Number of outputs.
         others: The other warnings about these images.
+        network: What was trained, in words: the ANN, or the spiking network itself.
     """
     assert here.right is not None
     name = "exit" if before.are_new else "calibration"
@@ -159,19 +168,22 @@ def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterabl
         return None
     codes = {one.code for one in others}
     if more and before.are_new and "calibration_images" in codes:
-        return _gap("memorised", facts, "it has probably seen these in training")
+        return _gap(network, "memorised", facts, "it has probably seen these in training")
     if more:
-        return _gap("other_kind", facts, f"those are harder, or labelled or preprocessed in another way; {MENDED}")
+        harder = "those are harder, or labelled or preprocessed in another way"
+        return _gap(network, "other_kind", facts, f"{harder}; {MENDED}")
     if near_chance(here.right.share, 1 / classes) or codes & MIXED_UP:
-        return _gap("mixed_up", facts, f"these are probably labelled or preprocessed in another way; {MENDED}")
+        return _gap(network, "mixed_up", facts, f"these are probably labelled or preprocessed in another way; {MENDED}")
     if before.are_new or looks_new(before.sure):
         return _gap(
+            network,
             "other_kind",
             facts,
             f"these are probably of another kind, or harder. Confidence, exit target and certificate hold for images "
             f"like the {name} images; calibrate again with images of this kind: {AGAIN}",
         )
     return _gap(
+        network,
         "memorised",
         facts,
         f"it has probably seen the {name} images in training, or these are of another kind. Confidence, exit "
@@ -180,8 +192,8 @@ def evaluation_gap(before: Answers, here: Answers, classes: int, others: Iterabl
     )
 
 
-def _gap(reason: Reason, facts: str, why: str) -> Gap:
-    return Gap(reason, Caution("ann_gap", f"the ANN itself is {facts}, which chance does not explain: {why}"))
+def _gap(network: str, reason: Reason, facts: str, why: str) -> Gap:
+    return Gap(reason, Caution("ann_gap", f"{network} itself is {facts}, which chance does not explain: {why}"))
 
 
 def _memorised(data: CalibrationFacts, classes: int) -> bool:
@@ -218,7 +230,7 @@ def _more(first: AnnRight | None, second: AnnRight | None) -> str:
     return f", a difference of {points:.1f} points (95% CI {points - half:.1f} to {points + half:.1f})"
 
 
-def _assumption(data: CalibrationFacts, certified: bool) -> Iterator[Caution]:
+def _assumption(data: CalibrationFacts, certified: bool, network: str) -> Iterator[Caution]:
     """Return an iterator over what exits and certificate rest on, and what to do if it is not so."""
     what = "exits and certificate" if certified else "exits"
     code: WarningCode = "certificate_assumes_unseen" if certified else "exits_assume_unseen"
@@ -227,12 +239,12 @@ def _assumption(data: CalibrationFacts, certified: bool) -> Iterator[Caution]:
         seen = ""
         if sure is not None and exits is not None:
             words = f"{sure.average:.1%} sure of them and right on {exits.share:.1%}"
-            seen = f" (the ANN is {words}: nothing shows that they are new to it)"
-        text = f"{what} hold for images like the calibration images{seen}; if the ANN was trained on them, {UNSEEN}"
+            seen = f" ({network} is {words}: nothing shows that they are new to it)"
+        text = f"{what} hold for images like the calibration images{seen}; if {network} was trained on them, {UNSEEN}"
         yield Caution(code, f"{text} (--exit-data)")
     elif first is not None and exits is not None:
         text = (
-            f"the ANN is not clearly less often right on the exit images ({exits.share:.1%}) than on the calibration "
+            f"{network} is not clearly less often right on the exit images ({exits.share:.1%}) than on the calibration "
         )
         text += f"images ({first.share:.1%}), and nothing shows that they are new to it; "
         yield Caution(code, f"{text}{what} hold for new images if it was not trained on the exit images")

@@ -3,9 +3,10 @@
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
+from seenn_convert.choices import Reference
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.certificates.risk import exit_losses, risk_interval
-from seenn_convert.measure.promises import REASONS
+from seenn_convert.measure.promises import reason_words
 
 
 def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, labels: Tensor) -> CertificateCheck:
@@ -27,9 +28,9 @@ def check_certificate(certificate: Certificate, answers: Tensor, full: Tensor, l
     )
 
 
-def broken_words(check: CertificateCheck) -> str:
+def broken_words(check: CertificateCheck, reference: Reference = "ann") -> str:
     """Return that a certificate does not hold on other images, why, and what to do."""
-    return f"The certificate does not hold here: {observed_words(check)}. {REASONS[check.reason or 'chance']}."
+    return f"The certificate does not hold here: {observed_words(check)}. {reason_words(check.reason, reference)}."
 
 
 def observed_words(check: CertificateCheck) -> str:

@@ -27,7 +27,7 @@ FEW = 5
 
 
 def class_order_caution(
-    answers: Tensor, labels: Tensor, classes: int, names: Sequence[str] | None
+    answers: Tensor, labels: Tensor, classes: int, names: Sequence[str] | None, network: str = "the ANN"
 ) -> tuple[float, Caution] | None:
     """Return the share of the answers that another order of the classes explains, and a warning with that order.
 
@@ -40,6 +40,7 @@ def class_order_caution(
         labels: ``(N,)`` true classes.
         classes: Number of outputs.
         names: Of the classes, as the labels number them; None where they are not known.
+        network: What gave the answers, in words.
     """
     if len(labels) < FEWEST:
         return None
@@ -57,7 +58,7 @@ def class_order_caution(
     whole = likely_order(answers, labels, classes).tolist()
     return share, Caution(
         "class_order",
-        f"the ANN is right on {right.double().mean():.1%} of these images, and on {share:.1%} if "
+        f"{network} is right on {right.double().mean():.1%} of these images, and on {share:.1%} if "
         + (_from_one_text(names) if names is not None and from_one else _order_text(whole, names)),
     )
 

@@ -97,7 +97,8 @@ def compare(
     for images in (data, calibration_data):
         check_shape(images, artifact.snn.input_shape)
     model = artifact.model().to(device)
-    artifact.ann.graph_module.to(device)
+    if artifact.reference is not None:
+        artifact.reference.graph_module.to(device)
     rows = rows_together(artifact.snn, batch_size)
     tally, with_head = Tally(model), artifact.snn.policy_head is not None
     with torch.no_grad():
@@ -133,6 +134,7 @@ def compare(
             held_out_images=len(grounds.split.held_out),
         ),
         ann_accuracy=float(judge.ann_right.double().mean()),
+        reference=artifact.facts.reference,
         accuracy_at=tuple(float(right.double().mean()) for right in readouts.right),
         stem_macs=sum(site.macs for site in call_sites(artifact.ann) if site.treatment == "stem"),
         policy_macs=judge.head_macs if with_head else None,
@@ -158,14 +160,17 @@ def _readouts(
     stage: str, observers: Sequence[Observer] = (),
 ) -> Readouts:  # fmt: skip
     """Return the readouts in single precision, whatever the network computes in; strategies compute the scores."""
-    ann_logits = run_ann(artifact.ann, data, images_together(artifact.ann, rows), progress)
+    ann, ann_logits = artifact.reference, None
+    if ann is not None:
+        ann_logits = run_ann(ann, data, images_together(ann, rows), progress).float()
     counter = Counter(progress, stage, len(data))
     readouts = collect_readouts(
         model, (image for image, _ in data.batches(rows)), keep_logits=True,
         keep_plan=artifact.snn.policy_head is not None, progress=counter.add, observers=observers,
     )  # fmt: skip
     assert readouts.logits is not None
-    return from_logits(readouts.logits.float(), ann_logits.float(), labels, readouts.plan)
+    logits = readouts.logits.float()
+    return from_logits(logits, logits[-1] if ann_logits is None else ann_logits, labels, readouts.plan)
 
 
 def budgets(timesteps: int) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, PolicyFacts
 from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.choices import Reference
 from seenn_convert.data.checks import classes_of
 from seenn_convert.exits.choose import Setting
 from seenn_convert.exits.thresholds import ExitTarget
@@ -56,17 +57,22 @@ def conversion_report(
     ann_accuracy: float | None = None,
     front: FrontFacts = FrontFacts(),
     warnings: Iterable[Caution] = (),
+    reference: Reference = "ann",
 ) -> Conversion:
     """Return the ``conversion`` part of ``report.json``.
 
     Neurons were inserted in ``ann``; ``neuron`` is the name of their type, ``parity`` the relative error against the
     original and ``ann_accuracy`` what the user says of new images, both None where they are not known. ``energy`` is an
     estimate from held-out images, ``front`` what is known of the analog front. The report's own warnings come before
-    those given.
+    those given. If the ``reference`` is the full run, the network was adopted, and no option would have changed it.
     """
+    of_options = () if reference == "full_run" else (
+        *few_spikes(ann, snn, call_sites(ann)), *jump_cautions(ann, snn, neuron)
+    )  # fmt: skip
     sites, facts = call_sites(ann), _neuron(snn, neuron)
     layers, share = graded_depthwise(ann)
     return Conversion(
+        reference=reference,
         timesteps=len(tuning.temperatures),
         neuron=facts,
         threshold_rule=calibration.rule,
@@ -86,13 +92,13 @@ def conversion_report(
         energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes),
-            *few_spikes(ann, snn, sites),
-            *jump_cautions(ann, snn, neuron),
+            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes,
+                      reference=reference),
+            *of_options,
             *more_energy(ann, energy, "held-out calibration images"),
             *warnings,
         ),
-        notes=notes(tuning, data, classes_of(snn), ann_accuracy),
+        notes=notes(tuning, data, classes_of(snn), ann_accuracy, reference),
     )
 
 
@@ -118,7 +124,9 @@ def held_out_facts(
 
 
 def _neuron(snn: Program, kind: str) -> NeuronFacts:
-    neuron = next(module for _, module in snn.calls() if isinstance(module, Neuron))
+    neuron = next((module for _, module in snn.calls() if isinstance(module, Neuron)), None)
+    if neuron is None:
+        return NeuronFacts(kind=kind)
     alphabet = None if neuron.alphabet is None else tuple(neuron.alphabet)
     return NeuronFacts(kind=kind, alphabet=alphabet, bits_per_spike=neuron.bits_per_spike)
 

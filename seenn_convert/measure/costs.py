@@ -12,6 +12,7 @@ from seenn_convert.analysis.coverage import call_sites
 from seenn_convert.analysis.spike_sources import is_weighted, reached
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.evaluation import Energy, OperationCounts, ThreeRuns, TwoRuns
+from seenn_convert.choices import Reference
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.ir.interpreter import device_of
 from seenn_convert.ir.operators import Add, GradedReLU, Subtract, Treatment, treatment_of
@@ -122,14 +123,23 @@ def _is_added(value: fx.Node, modules: Mapping[fx.Node, nn.Module]) -> bool:
     return False
 
 
-def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0) -> tuple[OperationCounts, Energy]:
+def costs(
+    ann: Program,
+    counts: Counts,
+    exit_step: Tensor,
+    policy_macs: int = 0,
+    reference: Reference = "ann",
+    other: Program | None = None,
+) -> tuple[OperationCounts, Energy]:
     """Return operations and energy per image.
 
-    Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs a policy head, once per image, it takes
-    ``policy_macs`` multiply-accumulates.
+    ``ann`` says what the layers are, and is the ANN that they are compared with unless there is an ``other``; if the
+    ``reference`` is the full run, there is none. Images leave at ``exit_step`` ``(N,)``, 1-based; where early exit runs
+    a policy head, once per image, it takes ``policy_macs`` multiply-accumulates.
     """
     sites = call_sites(ann)
-    total, stem = sum(s.macs for s in sites), sum(s.macs for s in sites if s.treatment == "stem")
+    total = sum(s.macs for s in (sites if other is None else call_sites(other)))
+    stem = sum(s.macs for s in sites if s.treatment == "stem")
     at_exit = (exit_step - 1).unsqueeze(0)
 
     def two_runs(values: Tensor) -> TwoRuns:
@@ -145,14 +155,16 @@ def costs(ann: Program, counts: Counts, exit_step: Tensor, policy_macs: int = 0)
     )
     summed, graded = operations.synaptic_operations, operations.graded_operations
     energy = ThreeRuns(
-        ann=nanojoule(total),
+        ann=nanojoule(total) if reference == "ann" else None,
         all_timesteps=nanojoule(stem + graded.all_timesteps, summed.all_timesteps - graded.all_timesteps),
         early_exit=nanojoule(stem + policy_macs + graded.early_exit, summed.early_exit - graded.early_exit),
     )
     return operations, Energy(assumptions=ASSUMPTIONS, nanojoule_per_image=energy)
 
 
-def expected_energy(ann: Program, counts: Counts, exit_counts: Sequence[int]) -> ThreeRuns:
+def expected_energy(
+    ann: Program, counts: Counts, exit_counts: Sequence[int], reference: Reference = "ann"
+) -> ThreeRuns:
     """Return the energy per image in nJ if ``exit_counts`` images leave at each timestep, the first entry at 1.
 
     A few images tell what a timestep costs; many more tell when images leave. So both are averaged apart.
@@ -163,7 +175,7 @@ def expected_energy(ann: Program, counts: Counts, exit_counts: Sequence[int]) ->
         return total.mean(dim=1, keepdim=True).expand(-1, len(steps))
 
     alike = Counts(average(counts.spikes), average(counts.accumulates), average(counts.multiplies), counts.by_layer)
-    return costs(ann, alike, steps)[1].nanojoule_per_image
+    return costs(ann, alike, steps, reference=reference)[1].nanojoule_per_image
 
 
 def operation_shares(artifact: Artifact, counts: Counts) -> dict[str, float]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.coverage import policy_macs
+from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.provenance import reused, used_data
 from seenn_convert.artifact.schema.evaluation import (
@@ -17,7 +18,8 @@ from seenn_convert.artifact.schema.evaluation import (
     TradeOffPoint,
 )
 from seenn_convert.artifact.schema.layers import LayerRow
-from seenn_convert.artifact.schema.shared import AnnRight, Caution, PolicyFacts
+from seenn_convert.artifact.schema.shared import NETWORK_WORDS, AnnRight, Caution, PolicyFacts
+from seenn_convert.choices import Reference
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.samples import Samples
 from seenn_convert.devices import check_device
@@ -67,7 +69,7 @@ def measure(
         data: Labelled images that were used for nothing else.
         batch_size: Rows that run together at most; fewer where their state is large, or the images are few.
         device: Where to run.
-        ann: The ANN to compare with; the artifact's own where None.
+        ann: The ANN to compare with; the artifact's own where None, or all timesteps where it has none.
         progress: Told about each stage.
 
     Raises:
@@ -79,17 +81,20 @@ def measure(
     check_shape(data, artifact.snn.input_shape)
     check_device(device)
     model = artifact.model().to(device)
-    ann = ann or artifact.ann
-    for program in (ann, artifact.ann):
-        program.graph_module.to(device)
+    ann = ann or artifact.reference
+    for program in (ann, artifact.reference):
+        if program is not None:
+            program.graph_module.to(device)
     with torch.no_grad():
-        seen = run_once(ann, artifact.ann, model, data, batch_size, progress)
+        seen = run_once(ann, artifact.reference, model, data, batch_size, progress)
+    reference: Reference = "full_run" if ann is None else "ann"
+    other = ann if artifact.reference is None else None
     run, trace, counts = replace(seen.run, labels=labels), seen.trace, seen.counts
     exact = model.device.type == "cpu" and model.dtype is torch.float32
     differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
     layers, planning = _layers(artifact, seen), policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
     early = early_exit_facts(trace, labels, artifact.timesteps)
-    operations, energy = costs(artifact.ann, counts, trace.exit_step, planning)
+    operations, energy = costs(artifact.ann, counts, trace.exit_step, planning, reference, other)
     certificate, full = artifact.certificate, run.predictions[-1]
     ann_right = seen.ann_logits.argmax(dim=-1) == labels
     here = AnnRight(of="new", images=len(data), right=int(ann_right.sum()))
@@ -97,7 +102,7 @@ def measure(
     found = Evaluation(
         data=used.facts,
         policy=PolicyFacts.of(artifact.policy.to_json()),
-        ann_accuracy=here.share,
+        ann_accuracy=None if ann is None else here.share,
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
         confidence=confidence_facts(trace, model.probe.temperatures, labels),
@@ -115,14 +120,14 @@ def measure(
         ),
         layers=layers,
         diagnosis=diagnose(layers, Settings.of(artifact)),
-        examples=examples(trace, data),
+        examples=examples(trace, data, frames_of(artifact.snn)),
     )
     doubts = tuple(suspicions(ann, data, seen.ann_logits, range(len(data))))
-    known = _known(artifact) if ann is artifact.ann else Answers()
+    known = _known(artifact) if ann is artifact.reference else Answers()
     origin = artifact.provenance
     again = reused(origin.calibration, origin.policy, used, origin.validation, origin.finetuning)
     answers = Answers(here, ann_confidence(seen.ann_logits, labels))
-    gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts))
+    gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts), NETWORK_WORDS[reference])
     reason = likely_reason(gap, found.exit_drift, answers.otherwise_sure(known))
     found = replace(found, target=with_reason(found.target, reason), certificate=with_reason(found.certificate, reason))
     return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
@@ -141,9 +146,9 @@ def _warnings(artifact: Artifact, found: Evaluation, again: Iterable[Caution], g
     if found.exit_drift is not None and found.exit_drift.drifted:
         yield Caution("exit_drift", drift_words(found.exit_drift, gap is not None))
     if found.certificate is not None and not found.certificate.holds:
-        yield Caution("certificate_fails", broken_words(found.certificate))
+        yield Caution("certificate_fails", broken_words(found.certificate, found.reference))
     if found.target is not None and not found.target.holds:
-        yield Caution("target_fails", target_words(found.target))
+        yield Caution("target_fails", target_words(found.target, found.reference))
     yield from more_energy(artifact.ann, found.energy.nanojoule_per_image, "these images")
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, fx, nn
 from seenn_convert.analysis.coverage import macs_of
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.ir.interpreter import Inputs, Interpreter
+from seenn_convert.ir.operators import HeldState
 from seenn_convert.ir.operators.step import MeanDifference
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
@@ -99,7 +100,9 @@ def _sender(node: fx.Node) -> str:
 
 def _spikes(module: nn.Module | None) -> bool:
     """Return whether a module sends spikes of a few sizes: anything else makes operations multiplications."""
-    return isinstance(module, Neuron) and module.alphabet is not None
+    return (isinstance(module, Neuron) and module.alphabet is not None) or (
+        isinstance(module, HeldState) and module.spikes
+    )
 
 
 def _row(values: Tensor) -> tuple[int, ...]:

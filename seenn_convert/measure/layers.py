@@ -1,4 +1,4 @@
-"""The table of neuron layers: what each does, and how far its mean output is from the ANN's activation."""
+"""The table of neuron layers: what each does, and if there is an ANN, how far it is from the ANN's activation."""
 
 import statistics
 from collections import defaultdict
@@ -40,10 +40,11 @@ class LayerTable:
     and ``add`` is an observer of the run. Only the sums of one batch are kept, and a few numbers of each image.
     """
 
-    def __init__(self, ann: Program, model: SpikingModel) -> None:
+    def __init__(self, ann: Program | None, model: SpikingModel) -> None:
         self.ann, self.timesteps, self.late_from = ann, model.timesteps, model.timesteps // 2 + 1
-        modules = {node.name: module for node, module in ann.calls() if isinstance(module, SPIKING_OPERATORS)}
-        self.layers = {layer.name: _Layer(layer, modules[layer.name], model.timesteps) for layer in model.layers}
+        calls = () if ann is None else ann.calls()
+        modules = {node.name: module for node, module in calls if isinstance(module, SPIKING_OPERATORS)}
+        self.layers = {layer.name: _Layer(layer, modules.get(layer.name), model.timesteps) for layer in model.layers}
         self.t, self.chosen, self.images = 1, torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         self.sums: dict[tuple[str, str], Tensor] = {}
 
@@ -76,10 +77,14 @@ class LayerTable:
                 late_steps = self.timesteps - self.late_from + 1
                 steps = {"output": self.timesteps, "current": self.timesteps, "late": late_steps}
                 output, current, late = (self.sums.pop((name, what)).div_(count) for what, count in steps.items())
-                spikes = self.sums.pop((name, "spikes"))
-                self.layers[name].add(result[: len(self.images)], output, current, late, spikes)
+                self.layers[name].count(output, self.sums.pop((name, "spikes")))
+                self.layers[name].compare(result[: len(self.images)], output, current, late)
 
-        read_results(self.ann.graph_module, [pad_rows(self.images)], compare)
+        if self.ann is None:
+            for name, layer in self.layers.items():
+                layer.count(self.sums[name, "output"].div_(self.timesteps), self.sums[name, "spikes"])
+        else:
+            read_results(self.ann.graph_module, [pad_rows(self.images)], compare)
 
     def rows(self) -> list[LayerRow]:
         """Return a row for each layer of neurons, in order."""
@@ -89,30 +94,34 @@ class LayerTable:
 class _Layer:
     """One layer of neurons: what its table row is made of, image by image."""
 
-    def __init__(self, layer: LayerInfo, module: nn.Module, timesteps: int) -> None:
+    def __init__(self, layer: LayerInfo, module: nn.Module | None, timesteps: int) -> None:
         self.layer, self.module, self.timesteps = layer, module, timesteps
         self.lengths: dict[str, list[Tensor]] = defaultdict(list)
         self.neurons, self.spikes, self.images = 0, 0.0, 0
         self.saturated = torch.zeros(0, dtype=torch.float64)
 
-    def add(self, activation: Tensor, output: Tensor, current: Tensor, late: Tensor, spikes: Tensor) -> None:
-        """Add images: the ANN's activation ``(B, *F)``, the means over the timesteps, and the spikes ``(B,)``."""
+    def count(self, output: Tensor, spikes: Tensor) -> None:
+        """Add images: the mean output ``(B, *F)`` over the timesteps, and the spikes ``(B,)``."""
+        saturated = _saturated(self.layer.neuron, output, self.timesteps)
+        self.saturated = saturated if self.images == 0 else self.saturated + saturated
+        self.neurons, self.images = output[0].numel(), self.images + len(output)
+        self.spikes += float(spikes.sum())
+
+    def compare(self, activation: Tensor, output: Tensor, current: Tensor, late: Tensor) -> None:
+        """Add how far these means are from the ANN's activation, ``(B, *F)`` each."""
         neuron = self.layer.neuron
+        assert self.module is not None
         parts = split_error(neuron, self.module, output, current, late, activation, self.timesteps)
         vectors = {"": activation, "rate": output - activation, **parts, "input": parts["startup"] + parts["upstream"]}
         for name, vector in vectors.items():
             rows = in_memory_order(vector).flatten(1)
             self.lengths[name].append(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).cpu())
-        saturated = _saturated(neuron, output, self.timesteps)
-        self.saturated = saturated if self.images == 0 else self.saturated + saturated
-        self.neurons, self.images = activation[0].numel(), self.images + len(activation)
-        self.spikes += float(spikes.sum())
 
     def row(self) -> LayerRow:
         """Return the row of the table."""
         neuron, thresholds = self.layer.neuron, self.layer.neuron.v_threshold.flatten().tolist()
         lengths = {name: torch.cat(found) for name, found in self.lengths.items()}
-        whole = lengths.pop("")
+        whole = lengths.pop("", torch.zeros(0))
         relative = {name: relative_length(found, whole) for name, found in lengths.items()}
         return LayerRow(
             name=self.layer.name,
@@ -120,9 +129,9 @@ class _Layer:
             channels=len(self.saturated),
             v_threshold=(min(thresholds), statistics.median(thresholds), max(thresholds)),
             firing_rate=self.spikes / self.images / self.neurons / self.timesteps,
-            rate_error=relative.pop("rate"),
+            rate_error=relative.pop("rate", None),
             spikes_per_image=self.spikes / self.images,
-            input_error=relative.pop("input"),
+            input_error=relative.pop("input", None),
             error_parts=relative,
             saturated_channels=_often(neuron, self.saturated, self.images * self.neurons),
         )
@@ -140,7 +149,7 @@ def _saturated(neuron: Neuron, output: Tensor, timesteps: int) -> Tensor:
     """Return how many neurons of each channel ``(C,)`` images saturate, all together; none where there is no most."""
     if neuron.alphabet is None:
         return torch.zeros(output.shape[1], dtype=torch.float64)
-    steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.v_threshold)
+    steps = output.abs() * timesteps / (neuron.alphabet[-1] * neuron.spike)
     saturated = steps > round(SATURATED_STEPS * timesteps) - 0.5  # whole numbers but for rounding
     return saturated.transpose(0, 1).flatten(1).double().sum(dim=1).cpu()
 

@@ -7,7 +7,7 @@ all three alike.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ class Seen:
     """What one pass showed of N images, in their order.
 
     Attributes:
-        ann_logits: ``(N, K)`` of the ANN.
+        ann_logits: ``(N, K)`` of the ANN, or after all timesteps.
         run: Readouts of all timesteps.
         trace: What came out of early exit.
         counts: Spikes and operations of all timesteps.
@@ -63,13 +63,18 @@ class Seen:
 
 
 def run_once(
-    ann: Program, own_ann: Program, model: SpikingModel, data: Samples, batch_size: int, progress: Progress
+    ann: Program | None,
+    own_ann: Program | None,
+    model: SpikingModel,
+    data: Samples,
+    batch_size: int,
+    progress: Progress,
 ) -> Seen:
     """Run ``ann``, all timesteps of ``model`` and early exit on ``data``.
 
     Args:
-        ann: The ANN to compare with.
-        own_ann: The ANN that the table of layers holds the layers against: the one that became ``model``.
+        ann: The ANN to compare with; if None, all timesteps take its place.
+        own_ann: The ANN that the table of layers holds the layers against: the one that became ``model``, if any did.
         model: The spiking network.
         data: Images.
         batch_size: Rows that run together at most; they are fewer for few images, so that one batch can be timed.
@@ -78,7 +83,9 @@ def run_once(
     Raises:
         InputError: An image or what a network says about it is not finite; names the image.
     """
-    rows = min(images_together(ann, rows_together(model.program, batch_size)), max(ROW_FLOOR, len(data) // 4))
+    together = rows_together(model.program, batch_size)
+    together = together if ann is None else images_together(ann, together)
+    rows = min(together, max(ROW_FLOOR, len(data) // 4))
     counter = Counter(progress, "evaluating", len(data))
     batches = _Batches(ann, own_ann, model, data, rows)
     batches.warm_up()
@@ -98,7 +105,9 @@ def run_once(
 class _Batches:
     """The batches that early exit reads: each has run through the ANN and all timesteps when it is handed out."""
 
-    def __init__(self, ann: Program, own_ann: Program, model: SpikingModel, data: Samples, rows: int) -> None:
+    def __init__(
+        self, ann: Program | None, own_ann: Program | None, model: SpikingModel, data: Samples, rows: int
+    ) -> None:
         self.ann, self.model, self.data, self.rows = ann, model, data, rows
         self.table = LayerTable(own_ann, model)
         self.tally = Tally(model, self.table.watch)
@@ -122,13 +131,14 @@ class _Batches:
         """Run a few rows once: the first call of a kernel prepares it."""
         image, _ = next(self.data.batches(1))
         rows = pad_rows(image.to(self.model.device, self.model.dtype))
-        logits_of(self.ann, image)
+        if self.ann is not None:
+            logits_of(self.ann, image)
         self.model.step(self.model.drive(rows), self.model.initial_state(len(rows)))
 
     def milliseconds(self, whole: float) -> ThreeRuns:
         """Return the times per image; early exit, with all that ran ``aside``, took ``whole`` seconds."""
         return ThreeRuns(
-            ann=1000 * sum(self.ann_seconds) / self.seen,
+            ann=None if self.ann is None else 1000 * sum(self.ann_seconds) / self.seen,
             all_timesteps=1000 * sum(self.full_seconds) / self.timed,
             early_exit=1000 * (whole - sum(self.aside)) / self.seen,
         )
@@ -138,16 +148,20 @@ class _Batches:
         image = next(source, None)
         if image is None:
             return None
-        self.ann_logits.append(timed(logits_of, self.model.device, self.ann_seconds)(self.ann, image, self.seen))
+        if self.ann is not None:
+            self.ann_logits.append(timed(logits_of, self.model.device, self.ann_seconds)(self.ann, image, self.seen))
         if len(self.readouts) % self._stride() == 0 and (not self.timed or sum(self.full_seconds) < TIMED_SECONDS):
             timed(collect_readouts, self.model.device, self.full_seconds)(self.model, [image], first=self.seen)
             self.timed += len(image)
         chosen = [row for row in range(len(image)) if self.seen + row in self.of_layers][: self.most_of_layers]
         self.table.expect(image[chosen].to(self.model.device, self.model.dtype), chosen)
-        self.readouts.append(collect_readouts(
-            self.tally.model, [image], keep_plan=reads_plan(self.model.policy),
+        found = collect_readouts(
+            self.tally.model, [image], keep_plan=reads_plan(self.model.policy), keep_logits=self.ann is None,
             observers=(self.tally.add, self.table.add), first=self.seen,
-        ))  # fmt: skip
+        )  # fmt: skip
+        if found.logits is not None:
+            self.ann_logits.append(found.logits[-1])
+        self.readouts.append(replace(found, logits=None))
         self.seen += len(image)
         return image
 

@@ -7,18 +7,20 @@ from typing import TypeVar
 from torch import Tensor
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck, ExitDrift, Reason, TargetCheck
+from seenn_convert.artifact.schema.shared import NETWORK_WORDS, REFERENCE_WORDS
+from seenn_convert.choices import Reference
 from seenn_convert.measure.ann_gap import AGAIN, FAR, REFIT, Gap
 from seenn_convert.measure.intervals import NORMAL_95, points_lost, wilson_interval
 
 C = TypeVar("C", CertificateCheck, TargetCheck)
 
 REASONS: dict[Reason, str] = {
-    "memorised": "The exits were fitted to images that the ANN has probably seen in training, and nothing is promised "
-    f"for new ones; fit them to images that it was not trained on: {REFIT}",
+    "memorised": "The exits were fitted to images that {network} has probably seen in training, and nothing is "
+    f"promised for new ones; fit them to images that it was not trained on: {REFIT}",
     "mixed_up": "Classes, labels or preprocessing of these images are probably mixed up; check those first",
     "other_kind": "These images are probably of another kind than those to which the exits were fitted, or "
     f"preprocessed in another way; check that, or calibrate again with images of this kind: {AGAIN}",
-    "chance": "The ANN answers these images as well as those to which the exits were fitted, and they leave at the "
+    "chance": "{network} answers these images as well as those to which the exits were fitted, and they leave at the "
     f"same timesteps, so the draw of those was probably unlucky; fit the exits to more images: {REFIT}",
 }
 """What is said of a promise that fails."""
@@ -63,21 +65,27 @@ def with_reason(check: C | None, reason: Reason) -> C | None:
     return check if check is None or check.holds else replace(check, reason=reason)
 
 
-def points_words(points: float) -> str:
-    """Return a loss of points against the ANN, or a gain."""
-    return f"{abs(points):.2f} points {'above' if round(points, 2) < 0 else 'below'} the ANN"
+def reason_words(reason: Reason | None, reference: Reference) -> str:
+    """Return the sentence on why a promise fails, without its full stop."""
+    words = REASONS[reason or "chance"].format(network=NETWORK_WORDS[reference])
+    return words[:1].upper() + words[1:]
 
 
-def target_words(check: TargetCheck) -> str:
+def points_words(points: float, reference: Reference = "ann") -> str:
+    """Return a loss of points against the reference, or a gain."""
+    return f"{abs(points):.2f} points {'above' if round(points, 2) < 0 else 'below'} {REFERENCE_WORDS[reference]}"
+
+
+def target_words(check: TargetCheck, reference: Reference = "ann") -> str:
     """Return what early exit was to lose at most, what it loses, and why it loses more, if it clearly does."""
     low, high = check.interval95
     asked = "" if check.asked is None else f"{check.asked:.4g} points asked for, "
-    facts = f"{points_words(check.observed)} (95% CI of the loss {low:.2f} to {high:.2f}; {asked}"
+    facts = f"{points_words(check.observed, reference)} (95% CI of the loss {low:.2f} to {high:.2f}; {asked}"
     facts += f"{check.expected:.2f} expected)"
     aimed = check.asked is not None and check.expected <= check.asked
     if not check.holds:
         broken = "The exit target does not hold here" if aimed else "Early exit loses more than expected here"
-        return f"{broken}: {facts}. {REASONS[check.reason or 'chance']}."
+        return f"{broken}: {facts}. {reason_words(check.reason, reference)}."
     half = check.interval95[1] - check.observed
     unsure = check.observed > check.promised or half > max(check.promised, 100 * FAR)
     chance = ", as far as so few images can tell" if unsure else ""

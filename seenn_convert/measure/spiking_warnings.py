@@ -59,7 +59,7 @@ def few_spikes(ann: Program, snn: Program, sites: Sequence[CallSite]) -> Iterato
 
 def more_energy(ann: Program, energy: ThreeRuns, counted: str) -> Iterator[Caution]:
     """Yield a warning if early exit is estimated to take more energy than the ANN; ``counted`` says by what images."""
-    if energy.early_exit > energy.ann:
+    if energy.ann is not None and energy.early_exit > energy.ann:
         spikes = "let spikes drive more (--encode always), or " if encoding_helps(ann) else ""
         once = sum(site.share for site in call_sites(ann) if site.driven_by == IMAGE) * energy.ann
         enough = energy.early_exit - once <= energy.ann  # all that giving it up could save

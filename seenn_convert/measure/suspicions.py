@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.last_call import row_shapes, squashed_logits
-from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.artifact.schema.shared import NETWORK_WORDS, Caution
 from seenn_convert.data.samples import Samples
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.class_order import class_order_caution
@@ -37,28 +37,29 @@ def output_cautions(ann: Program, logits: Tensor) -> Iterator[Caution]:
         )
 
 
-def suspicions(ann: Program, data: Samples, logits: Tensor, among: Sequence[int]) -> Iterator[Caution]:
+def suspicions(ann: Program | None, data: Samples, logits: Tensor, among: Sequence[int]) -> Iterator[Caution]:
     """Return an iterator over warnings about the classes and the preprocessing.
 
     Args:
-        ann: The ANN.
+        ann: The ANN; None if the network was trained as a spiking one, on which no preprocessing is tried.
         data: Images that it was run on, with labels if there are any.
-        logits: ``(N, K)``, the ANN's.
+        logits: ``(N, K)``, the ANN's, or those after all timesteps.
         among: Positions of the images to try another preprocessing on.
     """
+    network = NETWORK_WORDS["full_run" if ann is None else "ann"]
     labels, answers = data.labels, logits.argmax(dim=-1)
     given = LEAST_IMAGES if labels is None else len(torch.unique(labels))
     if len(answers) >= LEAST_IMAGES and given > 1 and len(torch.unique(answers)) == 1:
         yield Caution(
             "one_answer",
-            f"the ANN gives the same answer, class {int(answers[0])}, for all {len(answers)} images; check the "
+            f"{network} gives the same answer, class {int(answers[0])}, for all {len(answers)} images; check the "
             "preprocessing (mean, std, resize) and the weights, and give images of every class",
         )
     if labels is None:
         return
     found = (
-        preprocessing_caution(ann, data, answers, among),
-        class_order_caution(answers, labels, logits.shape[-1], data.class_names),
+        None if ann is None else preprocessing_caution(ann, data, answers, among),
+        class_order_caution(answers, labels, logits.shape[-1], data.class_names, network),
     )
     explained = [one for one in found if one is not None]
     if explained:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from seenn_convert.choices import Reset
+
 
 def initial_membrane(v_threshold: Tensor, shape: Sequence[int], fraction: float = 0.5) -> Tensor:
     """Return the membrane potential before the first timestep.
@@ -160,6 +162,30 @@ def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float |
         spike.clamp_(-most, most)
     output = spike.mul_(v_threshold)
     return output, v.sub_(output)
+
+
+def leaky_charge(current: Tensor, v: Tensor, leak: Tensor, gain: Tensor, v_rest: Tensor) -> Tensor:
+    """Return the membrane potential after the leak and the input: ``v_rest + leak * (v - v_rest) + gain * current``.
+
+    Shapes: ``current`` and ``v`` ``(B, *F)``, the others broadcastable. From ``v = v_rest = 0``, T steps without a
+    spike give the sum of the currents at t, each with the weight ``gain * leak ** (T - t)``.
+    """
+    return (current * gain).add_(v * leak).add_((1 - leak) * v_rest)
+
+
+def leaky_reset(v: Tensor, spikes: Tensor, v_threshold: Tensor, v_rest: Tensor, reset: Reset) -> Tensor:
+    """Return the membrane potential after ``spikes`` ``(B, *F)``, each 0 or 1.
+
+    They subtract the threshold (soft reset), set the membrane to ``v_rest`` (hard reset), or do nothing.
+    """
+    if reset == "subtract":
+        return v - spikes * v_threshold
+    return v - spikes * v + spikes * v_rest if reset == "rest" else v
+
+
+def fired(v: Tensor, v_threshold: Tensor, strict: bool) -> Tensor:
+    """Return which membranes fire, ``(B, *F)`` of 0 and 1: at the threshold and above it, or ``strict``ly above it."""
+    return (v > v_threshold if strict else v >= v_threshold).to(v.dtype)
 
 
 _FRACTIONS: dict[torch.dtype, tuple[torch.dtype, int]] = {

@@ -31,14 +31,15 @@ class Neuron(nn.Module):
     """A layer of integrate-and-fire neurons; ``v_threshold`` and ``v_initial`` broadcast against one row ``(*F)``.
 
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
-    at zero. ``alphabet`` lists the possible spikes in units of the threshold, ascending; None if a spike is any whole
+    at zero. ``alphabet`` lists the possible spikes in units of ``spike``, ascending; None if a spike is any whole
     number. A neuron with ``reads_clock`` takes the clock after its current; one with ``together`` stands for several
-    that may fire at once. ``options`` lists the other arguments of the constructor, each also an attribute: with them a
-    loaded artifact makes the layer again.
+    that may fire at once. ``options`` lists the other arguments of the constructor, each also an attribute, and
+    ``tensors`` those that are tensors: with them a loaded artifact makes the layer again.
     """
 
     state_names: ClassVar[tuple[str, ...]]
     options: ClassVar[tuple[str, ...]] = ()
+    tensors: ClassVar[tuple[str, ...]] = ("v_threshold", "v_initial")
     alphabet: tuple[int, ...] | None
     reads_clock: ClassVar[bool] = False
     together: ClassVar[bool] = False
@@ -54,6 +55,11 @@ class Neuron(nn.Module):
     def bits_per_spike(self) -> int | None:
         """Bits needed to encode one spike of the alphabet; None if a spike is any whole number."""
         return None if self.alphabet is None else (len(self.alphabet) - 1).bit_length()
+
+    @property
+    def spike(self) -> Tensor:
+        """Size of the smallest spike, broadcastable against one row: the threshold."""
+        return self.v_threshold
 
     def spike_counts(self, output: Tensor) -> Tensor:
         """Return the spikes ``(B,)`` in ``output`` ``(B, *F)``; each costs an accumulate a connection."""

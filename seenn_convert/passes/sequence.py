@@ -6,12 +6,13 @@ from torch import Tensor
 
 from seenn_convert.analysis.coverage import call_sites, spiking_share
 from seenn_convert.analysis.frames import frames_of
-from seenn_convert.choices import Depthwise, Encode, Skips
+from seenn_convert.choices import Depthwise, Encode, Readout, Skips
 from seenn_convert.ir.editor import shapes_of
 from seenn_convert.ir.operators import SPIKING_OPERATORS
 from seenn_convert.ir.program import Program
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.neurons.types import NeuronType, Signed, can_encode
+from seenn_convert.passes.act_each_step import ActEachStep
 from seenn_convert.passes.align_linear import AlignLinear
 from seenn_convert.passes.base import Pass
 from seenn_convert.passes.canonicalize import Canonicalize
@@ -23,6 +24,7 @@ from seenn_convert.passes.fold_affine import FoldAffine
 from seenn_convert.passes.fold_batch_norm import FoldBatchNorm
 from seenn_convert.passes.fuse_padded_max_pool import FusePaddedMaxPool
 from seenn_convert.passes.grade_gates import GradeGates
+from seenn_convert.passes.group_neurons import GroupNeurons
 from seenn_convert.passes.hoist_stem import HoistStem
 from seenn_convert.passes.insert_encoders import InsertEncoders
 from seenn_convert.passes.insert_exit_probe import InsertExitProbe
@@ -33,6 +35,7 @@ from seenn_convert.passes.order_channels_last import OrderChannelsLast
 from seenn_convert.passes.pool_before_relu import PoolBeforeReLU
 from seenn_convert.passes.read_frames import ReadFrames
 from seenn_convert.passes.recognize_activations import RecognizeActivations
+from seenn_convert.passes.run_in_time import RunInTime
 from seenn_convert.passes.split_leaky_relu import SplitLeakyReLU
 
 ANN_PASSES: tuple[Pass, ...] = (
@@ -49,6 +52,23 @@ ANN_PASSES: tuple[Pass, ...] = (
     GradeGates(),  # behind all that makes or moves activations
     OrderChannelsLast(),  # last: the weights are final
 )
+
+
+ADOPTED_PASSES: tuple[Pass, ...] = (
+    GroupNeurons(),  # first: the arithmetic of a user's neurons stays as it is, to the bit
+    Canonicalize(),  # as above
+    DropNoOps(),
+    FoldBatchNorm(),
+    OrderChannelsLast(),
+    AlignLinear(),
+    ActEachStep(),  # last: what is wrapped is not matched any more
+)
+"""The passes of stage ANN for a network that was trained as a spiking one: none that moves or splits activations."""
+
+
+def timed_passes(readout: Readout) -> tuple[Pass, ...]:
+    """Return the passes from the first timestep of a network that was trained as a spiking one to its step."""
+    return (RunInTime(readout), ReadFrames(), HoistStem())
 
 
 ENOUGH_SPIKES, ENOUGH_UNIT_SPIKES = 1 / 2, 1 / 3

@@ -16,11 +16,12 @@ TO_FULL_RUN = "points_lost_to_full_run"
 
 def comparison_tiles(comparison: Comparison) -> tuple[Tile, ...]:
     """Return the big numbers at the top."""
+    ann = Tile("ANN accuracy", percent(comparison.ann_accuracy), "the model before conversion")
     close = f"on average, at most {ALLOWED} points below all timesteps"
     ways = {way.name: way for way in comparison.ways}
     shown = [ways[name] for name in (comparison.score, "global") if name in ways]
     return (
-        Tile("ANN accuracy", percent(comparison.ann_accuracy), "the model before conversion"),
+        *([ann] if comparison.reference == "ann" else []),
         Tile("All timesteps", percent(comparison.accuracy_at[-1]), f"after {comparison.timesteps} timesteps"),
         *(Tile(f"Timesteps by {way.label}", _within(way, TO_FULL_RUN), close) for way in shown),
         Tile("Ideal", number(comparison.ideal.average_timesteps, 2), "leaving at the first right answer"),

@@ -57,7 +57,7 @@ def activity_table(layers: Sequence[LayerRow]) -> Table:
         Column("Dead channels", "Channels that no calibration image activated."),
         Column(
             "Saturated channels",
-            "Channels that too often send the most they can. Behind a clipped ReLU this may be what the ANN does.",
+            "Channels that too often send the most they can. Behind a clipped ReLU this may be as it should.",
         ),
         Column("Thresholds", "Smallest, median and largest firing threshold, in units of the activation."),
     ]

@@ -1,6 +1,6 @@
 """The tables of a report, except those of the neuron layers: costs, exits, operators, passes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import accumulate
 
 from seenn_convert.artifact.schema.conversion import Conversion
@@ -11,13 +11,15 @@ from seenn_convert.report.parts import Cell, Column, Row, Table, table
 
 
 def cost_table(evaluation: Evaluation) -> Table:
-    """Return time, operations and energy per image of the ANN, all timesteps, and early exit."""
+    """Return time, operations and energy per image of the ANN, if there is one, all timesteps, and early exit."""
     time, joule, done = evaluation.milliseconds_per_image, evaluation.energy.nanojoule_per_image, evaluation.operations
     synaptic, graded, spikes = done.synaptic_operations, done.graded_operations, done.spikes
     once = done.stem_macs + done.policy_macs
-    together = (done.ann_macs, done.stem_macs + synaptic.all_timesteps, once + synaptic.early_exit)
+    has_ann = evaluation.reference == "ann"
+    together = (done.ann_macs if has_ann else None, done.stem_macs + synaptic.all_timesteps, once + synaptic.early_exit)
     multiplied = (done.ann_macs, done.stem_macs + graded.all_timesteps, once + graded.early_exit)
     added = (synaptic.all_timesteps - graded.all_timesteps, synaptic.early_exit - graded.early_exit)
+    columns = [Column("Per image"), Column("ANN"), Column("All timesteps"), Column("Early exit")]
     rows: list[Row] = [
         ["Time", *_compared((time.ann, time.all_timesteps, time.early_exit), lambda v: number(v, 2, "\u00a0ms"))],
         ["Multiply-accumulates", *map(count, multiplied)],
@@ -26,7 +28,9 @@ def cost_table(evaluation: Evaluation) -> Table:
         ["Spikes", MISSING, count(spikes.all_timesteps), count(spikes.early_exit)],
         ["Energy, estimated", *_compared((joule.ann, joule.all_timesteps, joule.early_exit), energy)],
     ]
-    return table("Costs", [Column("Per image"), Column("ANN"), Column("All timesteps"), Column("Early exit")], rows)
+    if not has_ann:
+        columns, rows = [columns[0], *columns[2:]], [[row[0], *row[2:]] for row in rows]
+    return table("Costs", columns, rows)
 
 
 def exit_table(report: Report) -> Table:
@@ -96,8 +100,9 @@ def pass_table(conversion: Conversion) -> Table:
     return table("Passes", columns, rows)
 
 
-def _compared(values: Sequence[float], show: Callable[[float], str]) -> list[Cell]:
-    """Return the cells of a row, those after the first with their ratio to it."""
-    relations = [ratio(value, values[0]) for value in values[1:]]
-    notes = ["", *("" if relation is None else f"{significant(relation, 2)} × ANN" for relation in relations)]
+def _compared(values: tuple[float | None, float, float], show: Callable[[float | None], str]) -> list[Cell]:
+    """Return the cells of a row, those after the first with their ratio to it, or to all timesteps without an ANN."""
+    reference, name = (values[1], "all timesteps") if values[0] is None else (values[0], "ANN")
+    relations = [ratio(value, reference) if value is not reference else None for value in values]
+    notes = ["" if relation is None else f"{significant(relation, 2)} × {name}" for relation in relations]
     return [Cell(show(value), note) for value, note in zip(values, notes, strict=True)]

@@ -32,12 +32,12 @@ class SpikeCost:
     fan_outs: Mapping[str, float]
     most: float
 
-    def share(self, layer: str, output: Tensor, v_threshold: Tensor) -> Tensor:
+    def share(self, layer: str, output: Tensor, spike: Tensor) -> Tensor:
         """Return the operations ``(B,)`` of what a layer sent, ``(B, *F)``, as a share of ``most``; differentiable.
 
-        A spike of several units counts as many times as it has units.
+        ``spike`` is the size of the smallest spike, broadcastable; a larger one counts as many times as it has units.
         """
-        spikes = (output / v_threshold).abs().flatten(1).sum(dim=1)
+        spikes = (output / spike).abs().flatten(1).sum(dim=1)
         return spikes * (self.fan_outs[layer] / self.most)
 
 

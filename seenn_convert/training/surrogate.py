@@ -36,6 +36,11 @@ class TrainedNeuron(nn.Module):
         """The membrane potential before the first timestep."""
         return self.share * self.v_threshold
 
+    @property
+    def spike(self) -> Tensor:
+        """Size of the smallest spike."""
+        return self.v_threshold
+
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return ``(output, *state_next)`` as the neuron does, each ``(B, *F)``; output and ``v`` have gradients."""
         outputs: tuple[Tensor, ...] = _Step.apply(self.neuron, self.v_threshold, *inputs)  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
 """Fine-tune a spiking network through time, with surrogate gradients, towards the answers of its ANN or labels."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Teaching:
     """What an update does.
 
     Attributes:
-        teacher: The ANN whose answers are followed.
+        teacher: Whose answers are followed: from images to logits ``(B, K)``, without gradients.
         objective: What training brings closer to what.
         timesteps: The longest run T.
         mirror: Whether pictures are mirrored half the time.
@@ -41,7 +41,7 @@ class Teaching:
             levels of one timestep after which images leave, as often as they do.
     """
 
-    teacher: Program
+    teacher: Callable[[Tensor], Tensor]
     objective: Objective
     timesteps: int
     mirror: bool = True
@@ -55,8 +55,7 @@ class Teaching:
         """Return the loss of a batch; the prefixes of the run count by ``shares`` ``(T,)``."""
         number, images, labels = batch
         images = augmented(images, seeded(self.seed, number), self.mirror)
-        with torch.no_grad():
-            wanted = self.teacher(images.to(self.teacher.input_dtype))
+        wanted = self.teacher(images)
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             images = images.to(network.program.input_dtype)
             if number < self.quantised:
@@ -78,7 +77,8 @@ class Training:
         course: Its optimiser, schedule and progress.
         shares: ``(T,)`` what each prefix counts now.
         quantised: How many of the updates train the ANN with its activations quantised.
-        best: The parameters that judged best so far.
+        chooses: Whether the parameters that judged best are kept; else the last ones are.
+        best: The parameters that are kept so far.
         history: What each look at the held-out images showed.
         seconds: How long it has taken.
     """
@@ -87,6 +87,7 @@ class Training:
     course: Course
     shares: Tensor
     quantised: int = 0
+    chooses: bool = True
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -98,7 +99,7 @@ class Training:
         return cls(network, Course(optimizer, updates, WARM_UP, MOST_GRADIENT), shares)
 
     def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
-        """Note what held-out images show now; the parameters are kept if they are the best so far."""
+        """Note what held-out images show now; the parameters are kept if they are the best so far, or the last."""
         fresh = self.course.losses[self.history[-1]["update"] if self.history else 0 :]
         losses = [loss for loss in fresh if math.isfinite(loss)]  # others belong to updates that were left out
         loss = sum(losses) / len(losses) if losses else None
@@ -110,7 +111,7 @@ class Training:
         self.shares = shares
 
     def settled(self) -> Program:
-        """Return the program with the parameters that judged best."""
+        """Return the program with the parameters that are kept."""
         self.network.load_state_dict(self.best)
         return self.network.settled()
 
@@ -130,6 +131,8 @@ class Training:
 
     @property
     def kept(self) -> int:
-        """Which of the looks is that of the parameters that are kept: the first of the best."""
+        """Which of the looks is that of the parameters that are kept: the first of the best, or the last."""
+        if not self.chooses:
+            return len(self.history) - 1
         scores = [look["score"] for look in self.history]
         return scores.index(max(scores))

@@ -14,8 +14,10 @@ from seenn_convert.ir.operators.step import ClippedDifference, RectifiedDifferen
 from seenn_convert.ir.operators.treatment import CONVOLUTIONS
 from seenn_convert.ir.program import Program
 from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.rows import per_row
 from seenn_convert.runtime.engine import Drives, Results, State, program_step, unroll
+from seenn_convert.training.leaky import TrainedLeaky
 from seenn_convert.training.spike_cost import SpikeCost
 from seenn_convert.training.surrogate import TrainedNeuron
 
@@ -145,7 +147,7 @@ class Unrolled(nn.Module):
         def call(node: fx.Node, module: nn.Module, inputs: Inputs) -> Any:
             result = module(*inputs)
             if isinstance(module, TrainedNeuron):
-                spent.append(cost.share(node.name, result[0], module.v_threshold))
+                spent.append(cost.share(node.name, result[0], module.spike))
             return result
 
         outputs: tuple[Any, ...] = program_step(self.program, Interpreter(self.step_graph, call).run)(drives, state)
@@ -189,6 +191,8 @@ class Unrolled(nn.Module):
 
 def _trained(module: nn.Module) -> nn.Module | None:
     """Return what takes the place of a module in training, None where it may stay."""
+    if isinstance(module, LeakyNeuron):
+        return TrainedLeaky(module)
     if isinstance(module, Neuron):
         return TrainedNeuron(module)
     if isinstance(module, TimestepBias):

@@ -35,9 +35,11 @@ from seenn_convert.neurons.layers import (
     TrackingNeuron,
     UnsignedMultiLevelNeuron,
 )
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 SIGNAL, IMAGE, ROW = torch.randn(2, 4, 9), torch.randn(2, 4, 9, 9), torch.randn(2, 4)
-CLOCK = torch.tensor([0.0, 1.0])
+CLOCK, HALF = torch.tensor([0.0, 1.0]), torch.tensor(0.5)
 THRESHOLD = torch.tensor([0.5, 1.0, 2.0, 3.0]).reshape(4, 1, 1)
 ABOVE = operators.Elementwise(
     1,
@@ -48,6 +50,7 @@ ABOVE = operators.Elementwise(
     ),
 )
 """``x * (x > 0.5)``."""
+LAW = operators.Elementwise(3, ((0, 1), (3,), (3, 2)), (operators.Add(), ABOVE, operators.Subtract()), (4, 3, 5))
 EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (nn.Conv1d(4, 6, 3, 2, 1, 1, 2), (SIGNAL,)),
     (nn.Conv1d(4, 6, 3, padding="same", bias=False), (SIGNAL,)),
@@ -125,6 +128,17 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (MultiLevelEncoder(THRESHOLD, THRESHOLD / 2, 3), (IMAGE, IMAGE)),
     (GroupNeuron(THRESHOLD, THRESHOLD / 2, 7), (IMAGE, IMAGE, IMAGE.abs().round())),
     (GroupEncoder(THRESHOLD, THRESHOLD / 2, 2), (IMAGE, IMAGE)),
+    (LeakyNeuron(THRESHOLD, HALF - 0.5, HALF, HALF, HALF - 0.5), (IMAGE, IMAGE)),
+    (LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "rest", strict=True, delayed=True), (IMAGE, IMAGE)),
+    (operators.FirstSpikes(LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "none")), (IMAGE,)),
+    (operators.FirstState(THRESHOLD, 3), (ROW,)),
+    (operators.HeldState(THRESHOLD), (ROW,)),
+    (operators.KeepState(), (ROW, IMAGE)),
+    (TracedNeuron(HALF, HALF, ("first", "second"), LAW), (ROW, ROW, ROW)),
+    (operators.FirstSpikes(TracedNeuron(HALF, HALF, ("first", "second"), LAW)), (ROW,)),
+    (LAW, (ROW, ROW, ROW)),
+    (operators.EachStep(nn.MaxPool2d(2)), (IMAGE,)),
+    (operators.Latest(), (ROW, CLOCK, ROW)),
     (MeanDifference(nn.LayerNorm(4)), (CLOCK, ROW, ROW, ROW)),
     (MeanDifference(operators.AtenOperator("mul.Tensor", ("@0", "@1")), (True, False)), (CLOCK, ROW, ROW, ROW, ROW)),
     (MeanDifference(operators.PerPart(nn.GroupNorm(1, 9))), (CLOCK, IMAGE, IMAGE, IMAGE)),

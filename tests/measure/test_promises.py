@@ -8,7 +8,7 @@ import torch
 from seenn_convert.artifact.schema.evaluation import ExitDrift, Reason
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.measure.ann_gap import Gap
-from seenn_convert.measure.promises import REASONS, check_target, likely_reason, target_words, with_reason
+from seenn_convert.measure.promises import check_target, likely_reason, reason_words, target_words, with_reason
 
 
 def right(lost: int, gained: int, images: int = 1000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,7 +84,7 @@ def test_the_reason_is_the_gap_of_the_ann_else_the_drift_else_chance() -> None:
 def test_a_failure_is_told_with_its_reason_and_what_to_do(reason: Reason, advice: str) -> None:
     check = with_reason(check_target(0.5, 0.4, *right(30, 10)), reason)
     words = target_words(check)
-    assert check.reason == reason and REASONS[reason] in words and advice in words
+    assert check.reason == reason and reason_words(reason, "ann") in words and advice in words
     assert "does not hold here: 2.00 points below the ANN" in words
     assert "0.5 points asked for, 0.40 expected" in words
 

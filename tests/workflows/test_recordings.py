@@ -15,9 +15,12 @@ from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.cli.main import main
 from seenn_convert.errors import InputError
+from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.policies import FixedPolicy
+from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.training.augment import augmented
+from seenn_convert.training.unrolled import Unrolled
 
 FRAMES, SHAPE = 3, (2, 8, 8)
 OPTIONS = sc.Options(neuron="multilevel", calibration="fast")
@@ -85,6 +88,7 @@ def test_it_is_evaluated_and_predicts() -> None:
 
     assert found.ann_accuracy == 1
     assert found.differs_from_hindsight == 0
+    assert len(found.examples.easy) == 8  # pictures of what was seen
     assert 1 <= said[0].timestep <= FRAMES
 
 
@@ -123,6 +127,16 @@ def test_it_is_trained_through_time_with_another_teacher() -> None:
     assert frames_of(tuned.snn) == FRAMES
     assert tuned.report.conversion is not None and tuned.report.conversion.finetuning is not None
     assert sc.evaluate(tuned, draw(40, 7)).ann_accuracy == 1
+
+
+def test_what_trains_computes_what_the_network_does() -> None:
+    """To the bit, at every timestep: the frames of each are read in training as in a run."""
+    counts, _ = draw(32, 10)
+    trained = Unrolled(converted().snn)
+    model = SpikingModel(trained.settled(), FRAMES, FixedPolicy(FRAMES))
+    logits = collect_readouts(model, [counts], keep_logits=True).logits
+
+    assert all(torch.equal(trained(counts, FRAMES, recompute)[0].detach(), logits) for recompute in (False, True))
 
 
 def test_all_frames_of_a_recording_move_alike() -> None:

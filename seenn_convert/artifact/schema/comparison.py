@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Environment, Interval, Share
+from seenn_convert.choices import Reference
 
 SCHEMA_VERSION = 2
 
@@ -159,7 +160,9 @@ class Comparison(PlainParts):
         score: The exit score that the network computes itself.
         data: The data that judges.
         calibration_data: The data that chooses.
-        ann_accuracy: Share right of the ANN.
+        ann_accuracy: Share right of the ANN, or of the run of all timesteps if that is the reference.
+        reference: What accuracy is lost against: the ``"ann"``, or ``"full_run"`` of a network that was trained as a
+            spiking one.
         accuracy_at: Share right at each timestep, from the first.
         stem_macs: Multiply-accumulates of the stem, paid once per image; those with the zeros of padding count.
         policy_macs: Those of the policy head, paid once per image that it plans for; None without a head.
@@ -181,6 +184,7 @@ class Comparison(PlainParts):
     data: DataFacts
     calibration_data: ChoosingData
     ann_accuracy: Share
+    reference: Reference = "ann"
     accuracy_at: tuple[Share, ...]
     stem_macs: int
     policy_macs: int | None = None

@@ -10,6 +10,7 @@ from seenn_convert.artifact.schema.finetuning import FinetuneFacts
 from seenn_convert.artifact.schema.front import FrontFacts
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, Caution, PolicyFacts, Share
+from seenn_convert.choices import Reference
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exits.step_time import StepTime
 from seenn_convert.exits.thresholds import ExitTarget
@@ -291,6 +292,8 @@ class Conversion:
     """How the network was converted.
 
     Attributes:
+        reference: What early exit is compared with: the ``"ann"``, or ``"full_run"``, all timesteps of a network that
+            was trained as a spiking one and adopted as it was. Wherever the ANN is named, that run stands for it.
         timesteps: The longest run T.
         neuron: Its neurons.
         threshold_rule: Display name of the rule; ``auto: `` in front of one that was chosen, ``tuned from `` in front
@@ -317,6 +320,7 @@ class Conversion:
         notes: What a reader should know and need not worry about.
     """
 
+    reference: Reference = "ann"
     timesteps: int
     neuron: NeuronFacts
     threshold_rule: str

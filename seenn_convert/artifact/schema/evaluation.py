@@ -10,7 +10,7 @@ from typing import Literal
 from seenn_convert.artifact.schema.coding import PlainParts
 from seenn_convert.artifact.schema.layers import Diagnosis, LayerRow
 from seenn_convert.artifact.schema.shared import Caution, DataFacts, Interval, PolicyFacts, Share
-from seenn_convert.choices import Risk
+from seenn_convert.choices import Reference, Risk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,16 @@ class TwoRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreeRuns:
-    """A quantity per image, of the ANN, of a run of all timesteps and of early exit."""
+    """A quantity per image, of the ANN, of a run of all timesteps and of early exit; None for an ANN where none is."""
 
-    ann: float
+    ann: float | None
     all_timesteps: float
     early_exit: float
+
+    @property
+    def reference(self) -> float:
+        """The quantity that early exit is compared with: of the ANN, or else of all timesteps."""
+        return self.all_timesteps if self.ann is None else self.ann
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +155,8 @@ class OperationCounts:
     """Operations per image.
 
     Attributes:
-        ann_macs: Multiply-accumulates of the ANN. Those with the zeros of padding count, here and everywhere.
+        ann_macs: Multiply-accumulates of the ANN, or of one pass through the layers of a network that was trained as a
+            spiking one. Those with the zeros of padding count, here and everywhere.
         stem_macs: Multiply-accumulates of the stem, paid once.
         policy_macs: Those of the policy head, paid once by early exit; 0 if the exit policy follows no plan.
         synaptic_operations: Accumulates behind the stem: each nonzero input of a convolution or linear layer counts the
@@ -237,7 +243,8 @@ class Evaluation(PlainParts):
     Attributes:
         data: The images.
         policy: The exit policy.
-        ann_accuracy: Share right of the ANN: the artifact's own, or the model given to compare with.
+        ann_accuracy: Share right of the ANN: the artifact's own, or the model given to compare with; None if there is
+            none, since the network was trained as a spiking one.
         accuracy_at: Timestep -> share right if every image stopped there.
         early_exit: With early exit.
         confidence: How honest the network is about its answers; None if an older version measured.
@@ -259,7 +266,7 @@ class Evaluation(PlainParts):
 
     data: DataFacts
     policy: PolicyFacts | None = None
-    ann_accuracy: Share
+    ann_accuracy: Share | None
     accuracy_at: Mapping[int, Share]
     early_exit: EarlyExit
     confidence: ConfidenceFacts | None = None
@@ -280,8 +287,9 @@ class Evaluation(PlainParts):
     def __repr__(self) -> str:
         """Return what matters most; the attributes hold the rest."""
         early = self.early_exit
+        ann = "" if self.ann_accuracy is None else f"ANN {self.ann_accuracy:.2%}, "
         return (
-            f"Evaluation({self.data.images} images of {self.data.name}: ANN {self.ann_accuracy:.2%}, all timesteps "
+            f"Evaluation({self.data.images} images of {self.data.name}: {ann}all timesteps "
             f"{self.full_accuracy:.2%}, early exit {early.accuracy:.2%} after {early.average_timesteps:.2f} timesteps "
             f"on average, {len(self.warnings)} warnings)"
         )
@@ -298,6 +306,16 @@ class Evaluation(PlainParts):
         return [counts.get(t, 0) / max(sum(counts.values()), 1) for t in range(1, max(self.accuracy_at) + 1)]
 
     @property
+    def reference(self) -> Reference:
+        """What early exit is compared with: ``"ann"``, or ``"full_run"``, the run of all timesteps."""
+        return "full_run" if self.ann_accuracy is None else "ann"
+
+    @property
+    def reference_accuracy(self) -> float:
+        """Share that it gets right."""
+        return self.full_accuracy if self.ann_accuracy is None else self.ann_accuracy
+
+    @property
     def points_lost(self) -> float:
-        """Points of accuracy that early exit loses against the ANN."""
-        return 100 * (self.ann_accuracy - self.early_exit.accuracy)
+        """Points of accuracy that early exit loses against the ANN, or against all timesteps where there is none."""
+        return 100 * (self.reference_accuracy - self.early_exit.accuracy)

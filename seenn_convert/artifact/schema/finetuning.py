@@ -15,10 +15,11 @@ class Look:
         update: Behind how many updates.
         loss: Mean finite loss of the updates since the look before; None if there is none.
         accuracy_at: Share right after timestep 1, 2, ...; without labels "right" means "as the ANN says".
-        average_timesteps: Mean exit step with exits fitted to these images for at most 0.5 points lost.
+        average_timesteps: Mean exit step with exits fitted to these images for at most 0.5 points lost against all
+            timesteps.
         minutes: How long the training had taken by then, looks included; None where that was not noted.
         score: Mean of the accuracies, each prefix by the share of images that leaves there, less the penalty on spikes:
-            what is kept has the best.
+            what is kept has the best, if the ANN was not trained on the images that judge.
     """
 
     update: int
@@ -37,7 +38,8 @@ class FinetuneFacts:
         objective: What the answers of each prefix of a run were brought closer to.
         labelled: Whether labels were read.
         images: Images that trained.
-        judging_images: Images that trained nothing and said which state is kept.
+        judging_images: Images that trained nothing and showed how good the network was on the way. If the ANN was not
+            trained on them either, they said which state is kept; else the last one is.
         updates, batch_size, learning_rate: Of the training.
         quantised_updates: How many of the updates, the first ones, trained the ANN with its activations quantised to T
             levels; the others trained through time.

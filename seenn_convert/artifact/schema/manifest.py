@@ -9,6 +9,7 @@ from msgspec import Meta
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import AnnConfidence, AnnRight, PolicyFacts
+from seenn_convert.choices import Reference
 from seenn_convert.exits.certificates.certificate import Certificate
 
 Format = Literal["seenn-artifact"]
@@ -44,6 +45,8 @@ class ConversionFacts:
         target_timesteps: Average timesteps that a target in milliseconds stood for.
         ann_right: How often the ANN is right on the images to which the exits were fitted; None without labels.
         ann_confidence: How sure it is of its answers on them.
+        reference: What early exit is compared with: the ``"ann"``, or ``"full_run"`` where the network was adopted. For
+            that network, which takes the place of the ANN, the two facts above then are.
     """
 
     parity: float | None = None
@@ -51,6 +54,7 @@ class ConversionFacts:
     target_timesteps: float | None = None
     ann_right: AnnRight | None = None
     ann_confidence: AnnConfidence | None = None
+    reference: Reference = "ann"
 
     @classmethod
     def of_report(cls, report: Report) -> "ConversionFacts":
@@ -68,6 +72,7 @@ class ConversionFacts:
             target_timesteps=None if time is None else time.timesteps,
             ann_right=data.ann_right,
             ann_confidence=data.ann_confidence,
+            reference=report.conversion.reference,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ class ModelOrigin:
 
     Attributes:
         name: File name, factory, or class of the model.
-        format: ``"onnx"``, ``"pt2"`` or ``"module"``.
+        format: ``"onnx"``, ``"pt2"`` or ``"module"``; ``"spiking module"`` if it was trained as a spiking network.
         sha256: Of the file; None if there was none.
         output_name: Which of several outputs are the logits; None if there is one.
         notes: Sentences on how it was read where that was not plain, such as the type of its numbers.

@@ -6,10 +6,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from seenn_convert.choices import Reference
 from seenn_convert.data.draw import Draw
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole, such as an accuracy."""
+
+NETWORK_WORDS: dict[Reference, str] = {"ann": "the ANN", "full_run": "the network"}
+"""What was trained: the ANN, or the spiking network itself, which answers after all timesteps."""
+
+REFERENCE_WORDS: dict[Reference, str] = {"ann": "the ANN", "full_run": "the full run"}
+"""What early exit is compared with: the ANN, or the run of all timesteps of a network that was trained so."""
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % confidence interval."""

@@ -136,11 +136,18 @@ class Graph:
         return self.reshape(value, -1, *[1] * (like.rank - 1)) if like.rank > 1 else _name(value)
 
     def inner(self, module: nn.Module, *inputs: Value) -> Value:
-        """Write a module that another one wraps, and return its result."""
-        name = self._translate(self, module, *inputs)
+        """Write a module that another one wraps, and return its first result."""
+        return self.inner_results(module, *inputs)[0]
+
+    def inner_results(self, module: nn.Module, *inputs: Value) -> tuple[Value, ...]:
+        """Write a module that another one wraps, and return its results."""
+        names = self._translate(self, module, *inputs)
         with torch.no_grad():
-            example = module(*(value.example() for value in inputs))
-        return Value(name if isinstance(name, str) else name[0], tuple(example.shape[1:]), example.dtype)
+            found = module(*(value.example() for value in inputs))
+        names, examples = ((one,) if not isinstance(one, tuple) else one for one in (names, found))
+        return tuple(
+            Value(name, tuple(example.shape[1:]), example.dtype) for name, example in zip(names, examples, strict=True)
+        )
 
     def result(self, name: str, like: Value) -> Value:
         """Return the value called ``name``, of the shape and type of another."""

@@ -139,7 +139,7 @@ def adaptive_max_pool(g: Graph, m: nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d, 
     return g.op("MaxPool", x, kernel_shape=kernel, strides=kernel)
 
 
-def identity(g: Graph, m: nn.Module, x: Value) -> str:
+def identity(g: Graph, m: nn.Module, x: Value, *others: Value) -> str:
     """Return what comes in."""
     return x.name
 

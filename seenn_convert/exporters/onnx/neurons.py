@@ -21,6 +21,8 @@ from seenn_convert.neurons.layers import (
     TrackingNeuron,
     UnsignedMultiLevelNeuron,
 )
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 
 def binary(g: Graph, m: BinaryNeuron, current: Value, v: Value) -> tuple[str, str]:
@@ -78,6 +80,48 @@ def multilevel_encoding(g: Graph, m: MultiLevelEncoder, current: Value, v: Value
     """Fire the power of two nearest to what is due."""
     membrane, due = _integrated(g, m, current, v)
     return _sent(g, m, membrane, _nearest_power(g, _clip(g, due, *_range(m.levels)), m.levels))
+
+
+def leaky(g: Graph, m: LeakyNeuron, current: Value, v: Value) -> tuple[str, str]:
+    """Leak, integrate, fire 0 or 1, and reset now or at the next timestep."""
+    if not m.delayed:
+        membrane = _charged(g, m, current, v)
+        spikes = _fired(g, m, membrane)
+        return spikes, _name(_reset(g, m, membrane, spikes))
+    before = _fired(g, m, v)
+    if m.reset == "subtract":
+        membrane = g.op("Sub", _charged(g, m, current, v), g.op("Mul", before, g.constant(m.v_threshold)))
+    else:
+        membrane = _charged(g, m, current, _reset(g, m, v, before))
+    return _fired(g, m, membrane), membrane
+
+
+def traced(g: Graph, m: TracedNeuron, current: Value, *state: Value) -> tuple[str, ...]:
+    """Do what was read from the user's own code."""
+    return tuple(value.name for value in g.inner_results(m.law, current, *state))
+
+
+def _name(value: Operand) -> str:
+    return value.name if isinstance(value, Value) else value
+
+
+def _charged(g: Graph, m: LeakyNeuron, current: Value, v: Operand) -> str:
+    leak, gain, rest = (g.constant(one) for one in (m.leak, m.gain, (1 - m.leak) * m.v_rest))
+    return g.op("Add", g.op("Add", g.op("Mul", current, gain), g.op("Mul", v, leak)), rest)
+
+
+def _fired(g: Graph, m: LeakyNeuron, membrane: Operand) -> str:
+    kind = "Greater" if m.strict else "GreaterOrEqual"
+    return g.cast(g.op(kind, membrane, g.constant(m.v_threshold)), torch.float32)
+
+
+def _reset(g: Graph, m: LeakyNeuron, membrane: Operand, spikes: str) -> Operand:
+    if m.reset == "subtract":
+        return g.op("Sub", membrane, g.op("Mul", spikes, g.constant(m.v_threshold)))
+    if m.reset != "rest":
+        return membrane
+    kept = g.op("Sub", membrane, g.op("Mul", spikes, membrane))
+    return g.op("Add", kept, g.op("Mul", spikes, g.constant(m.v_rest)))
 
 
 def _integrated(g: Graph, m: Neuron, current: Value, v: Value) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from seenn_convert.ir.operators import (
     ClippedReLU,
     Concatenate,
     ConstantRow,
+    EachStep,
     Expand,
+    FirstSpikes,
     GradedReLU,
     Mean,
     MeanOverFrames,
@@ -27,6 +29,7 @@ from seenn_convert.ir.operators import (
     Subtract,
 )
 from seenn_convert.ir.operators.basic import KeptActivation
+from seenn_convert.neurons.layers import Neuron
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -128,6 +131,20 @@ def constant_row(g: Graph, m: ConstantRow, x: Value) -> str:
     rows = g.op("Shape", x, start=0, end=1)
     shape = g.op("Concat", rows, g.integers(*m.value.shape), axis=0) if m.value.dim() else rows
     return g.op("Expand", g.constant(m.value), shape)
+
+
+def each_step(g: Graph, m: EachStep, *inputs: Value) -> str:
+    """Apply the operator to the values of this timestep."""
+    return g.inner(m.operator, *inputs).name
+
+
+def first_spikes(g: Graph, m: FirstSpikes, current: Value) -> str:
+    """Fire once from the initial state."""
+    neuron = m.neuron
+    assert isinstance(neuron, Neuron)
+    zero = g.op("Mul", current, g.number(0.0))
+    state = [g.op("Add", zero, g.constant(neuron.v_initial)), *[zero] * (len(neuron.state_names) - 1)]
+    return g.inner_results(neuron, current, *(g.result(value, current) for value in state))[0].name
 
 
 def cast(g: Graph, m: Cast, x: Value) -> str:

@@ -4,6 +4,7 @@ import torch
 
 from seenn_convert.exporters.onnx.graph import Graph, Operand, UntranslatableError, Value
 from seenn_convert.exporters.onnx.scores import SCORES
+from seenn_convert.ir.operators import Latest
 from seenn_convert.ir.operators.step import (
     ClippedDifference,
     ExitProbe,
@@ -82,6 +83,13 @@ def mean_difference(g: Graph, m: MeanDifference, clock: Value, previous: Value, 
     broken = g.op("Or", g.op("IsNaN", value), g.op("IsInf", value))
     value = g.op("Where", broken, previous, value)
     return g.op("Sub", value, previous), value, *following
+
+
+def latest(g: Graph, m: Latest, value: Value, clock: Value, previous: Value) -> tuple[str, str]:
+    """Emit what makes the mean the latest value."""
+    steps = g.op("Unsqueeze", clock, g.integers(-1))
+    now = g.op("Mul", g.op("Add", steps, g.number(1.0)), value)
+    return g.op("Sub", now, g.op("Mul", steps, previous)), value.name
 
 
 def exit_probe(

@@ -17,6 +17,8 @@ from seenn_convert.ir import operators
 from seenn_convert.ir.interpreter import Interpreter
 from seenn_convert.ir.operators import step as steps
 from seenn_convert.neurons import layers as kinds
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 TRANSLATIONS: Mapping[type[nn.Module], Translation] = {
     **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), layers.convolution),
@@ -49,7 +51,11 @@ TRANSLATIONS: Mapping[type[nn.Module], Translation] = {
     operators.QuantisedReLU: shapes.quantised_relu,
     operators.GradedReLU: shapes.graded_relu,
     **dict.fromkeys((operators.Analog, operators.Graded), shapes.kept_activation),
-    operators.ConstantRow: shapes.constant_row,
+    **dict.fromkeys((operators.ConstantRow, operators.FirstState), shapes.constant_row),
+    **dict.fromkeys((operators.HeldState, operators.KeepState), layers.identity),
+    operators.FirstSpikes: shapes.first_spikes,
+    operators.EachStep: shapes.each_step,
+    operators.Latest: step.latest,
     operators.Cast: shapes.cast,
     operators.PerPart: shapes.per_part,
     operators.RowConvolution: shapes.row_convolution,
@@ -60,6 +66,8 @@ TRANSLATIONS: Mapping[type[nn.Module], Translation] = {
     kinds.UnsignedMultiLevelNeuron: neurons.unsigned_multilevel,
     **dict.fromkeys((kinds.EncodingNeuron, kinds.GroupEncoder, kinds.TrackingEncoder), neurons.encoding),
     kinds.MultiLevelEncoder: neurons.multilevel_encoding,
+    LeakyNeuron: neurons.leaky,
+    TracedNeuron: neurons.traced,
     steps.TimestepBias: step.timestep_bias,
     steps.FrameAt: step.frame_at,
     steps.Tick: step.tick,
@@ -120,7 +128,9 @@ class Translator:
         values = list(inputs)
         for part, sources in zip(module.steps, module.wiring, strict=True):
             values.append(graph.inner(part, *(values[source] for source in sources)))
-        return values[-1].name
+        if module.results is None:
+            return values[-1].name
+        return tuple(values[number].name for number in module.results)
 
 
 def value_specs(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> dict[str, tuple[Value, ...]]:

@@ -1,9 +1,11 @@
 """The operators a program may hold beside PyTorch's own layers, and how each is treated in spikes.
 
 Every node of a program calls a module. Linear operators act on each timestep's current as it stands, ReLU-family
-activations become neurons, everything else becomes a temporal difference.
+activations become neurons, everything else becomes a temporal difference. In a network that was trained as a spiking
+one, everything acts on the values of each timestep.
 """
 
+from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, FirstState, HeldState, KeepState, Latest
 from seenn_convert.ir.operators.aten import AtenOperator
 from seenn_convert.ir.operators.basic import (
     Add,
@@ -41,6 +43,8 @@ from seenn_convert.ir.operators.treatment import (
     Treatment,
     clip_of,
     is_homogeneous,
+    passes_spikes,
+    sends_spikes,
     treatment_of,
 )
 
@@ -59,11 +63,17 @@ __all__ = [
     "Concatenate",
     "ConstantRow",
     "CustomOperator",
+    "EachStep",
     "Elementwise",
     "Encode",
     "Expand",
+    "FirstSpikes",
+    "FirstState",
     "Graded",
     "GradedReLU",
+    "HeldState",
+    "KeepState",
+    "Latest",
     "Mean",
     "MeanOverFrames",
     "Operator",
@@ -80,6 +90,8 @@ __all__ = [
     "Treatment",
     "clip_of",
     "is_homogeneous",
+    "passes_spikes",
+    "sends_spikes",
     "treatment_of",
     "works_on_elements",
 ]

@@ -44,35 +44,47 @@ class Elementwise(nn.Module):
         inputs: How many tensors it takes.
         wiring: For each step the numbers of the values it takes: the inputs come first, then the results of the steps.
         steps: What is called, in order; each works on each element. The last gives the result.
+        results: Numbers of the values that it returns instead, as a tuple.
 
     Raises:
         ValueError: A step is not elementwise, or takes a value that is not there yet.
     """
 
-    def __init__(self, inputs: int, wiring: Sequence[Sequence[int]], steps: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        wiring: Sequence[Sequence[int]],
+        steps: Sequence[nn.Module],
+        results: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.inputs, self.wiring = inputs, tuple(tuple(sources) for sources in wiring)
         self.steps = nn.ModuleList(steps)
+        self.results = None if results is None else tuple(results)
         if not steps or len(self.steps) != len(self.wiring) or not all(map(works_on_elements, steps)):
             raise ValueError("an elementwise function is made of elementwise operators")
         known = range(inputs, inputs + len(self.wiring))
         if any(not 0 <= source < end for sources, end in zip(self.wiring, known, strict=True) for source in sources):
             raise ValueError("a step of an elementwise function takes a value that is not there yet")
+        if any(not 0 <= number < inputs + len(self.wiring) for number in self.results or ()):
+            raise ValueError("an elementwise function returns a value that is not there")
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the result of the last step."""
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the result of the last step, or the ``results``."""
         values = list(inputs)
         for step, sources in zip(self.steps, self.wiring, strict=True):
             values.append(step(*(values[source] for source in sources)))
-        return values[-1]
+        return values[-1] if self.results is None else tuple(values[number] for number in self.results)
 
     def extra_repr(self) -> str:
         """Show how its steps are wired."""
-        return f"wiring={self.wiring}"
+        return f"wiring={self.wiring}" if self.results is None else f"wiring={self.wiring}, results={self.results}"
 
 
 def works_on_elements(module: nn.Module) -> bool:
     """Return whether each element of a module's result depends on the elements at its place only."""
     if isinstance(module, AtenOperator):
         return module.name in CHOICES or is_elementwise(resolve(module.operator))
-    return isinstance(module, (Cast, Elementwise, *_PLAIN))
+    if isinstance(module, Elementwise):
+        return module.results is None
+    return isinstance(module, (Cast, *_PLAIN))

@@ -1,4 +1,4 @@
-"""How a call site is treated in spikes: linear, spiking, or as a temporal difference."""
+"""How a call site is treated in spikes: linear, spiking, as a temporal difference, or at each timestep as it is."""
 
 import math
 from enum import Enum
@@ -6,6 +6,7 @@ from enum import Enum
 from torch import nn
 
 from seenn_convert.ir.operators import basic
+from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, FirstState, HeldState, KeepState
 from seenn_convert.ir.operators.aten import LINEAR, AtenOperator
 from seenn_convert.ir.operators.custom import CustomOperator
 
@@ -16,17 +17,18 @@ class Treatment(Enum):
     LINEAR = "linear"
     SPIKING = "spiking"
     TEMPORAL_DIFFERENCE = "temporal-difference"
+    EACH_STEP = "each-step"
 
 
 RELU_FAMILY = (nn.ReLU, basic.ClippedReLU, nn.LeakyReLU, nn.PReLU)
-SPIKING_OPERATORS = (*RELU_FAMILY, basic.Encode)
+SPIKING_OPERATORS = (*RELU_FAMILY, basic.Encode, FirstSpikes)
 """What becomes a layer of neurons."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 LINEAR_OPERATORS = (
     *CONVOLUTIONS, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool1d, nn.AvgPool2d,
     nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity,
     basic.Add, basic.Subtract, basic.Concatenate, basic.Mean, basic.Reshape, basic.Expand, basic.Permute, basic.Slice,
-    basic.Pad, basic.Affine, basic.ConstantRow, basic.MeanOverFrames,
+    basic.Pad, basic.Affine, basic.ConstantRow, basic.MeanOverFrames, KeepState, HeldState,
 )  # fmt: skip
 HOMOGENEOUS_OPERATORS = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, basic.PaddedMaxPool)
 """Operators with ``f(t * x) == t * f(x)`` for ``t > 0``: their temporal difference needs no division."""
@@ -38,6 +40,8 @@ def treatment_of(module: nn.Module) -> Treatment:
         return treatment_of(module.operator)
     if isinstance(module, SPIKING_OPERATORS):
         return Treatment.SPIKING
+    if isinstance(module, EachStep):
+        return Treatment.EACH_STEP
     if isinstance(module, basic.Graded) and isinstance(module.operator, basic.Encode):
         return Treatment.LINEAR
     if isinstance(module, CustomOperator):
@@ -50,6 +54,20 @@ def treatment_of(module: nn.Module) -> Treatment:
 def is_homogeneous(module: nn.Module) -> bool:
     """Return whether ``f(t * x) == t * f(x)`` is known to hold for ``t > 0``."""
     return isinstance(module.operator if isinstance(module, basic.PerPart) else module, HOMOGENEOUS_OPERATORS)
+
+
+def passes_spikes(module: nn.Module) -> bool:
+    """Return whether what a module sends is sums, averages or the largest of spikes where spikes come in."""
+    if isinstance(module, EachStep):
+        return is_homogeneous(module.operator)
+    if isinstance(module, (FirstState, HeldState)):
+        return False
+    return treatment_of(module) is Treatment.LINEAR
+
+
+def sends_spikes(module: nn.Module | None) -> bool:
+    """Return whether a module of stage ANN is a place of neurons, or what they sent at the timestep before."""
+    return isinstance(module, SPIKING_OPERATORS) or (isinstance(module, FirstState) and module.spikes)
 
 
 def clip_of(module: nn.Module | None) -> float | None:

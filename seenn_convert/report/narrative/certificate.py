@@ -1,6 +1,7 @@
 """What a certificate says, in sentences that a reader without statistics understands."""
 
 from seenn_convert.artifact.schema.evaluation import CertificateCheck
+from seenn_convert.choices import Reference
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.measure.certified import broken_words, observed_words
 from seenn_convert.report.numbers import number
@@ -40,10 +41,10 @@ def evidence(certificate: Certificate, images: str = "calibration") -> str:
     )
 
 
-def outcome(check: CertificateCheck) -> str:
+def outcome(check: CertificateCheck, reference: Reference = "ann") -> str:
     """Return what became of the promise on other data."""
     if not check.holds:
-        return broken_words(check)
+        return broken_words(check, reference)
     chance = "" if check.observed <= check.epsilon else ", as far as so few images can tell"
     return f"The certificate holds here{chance}: {observed_words(check)}."
 

@@ -12,7 +12,8 @@ from seenn_convert.artifact.schema.conversion import (
     ValidationFacts,
 )
 from seenn_convert.artifact.schema.evaluation import ConfidenceFacts
-from seenn_convert.artifact.schema.shared import PolicyFacts
+from seenn_convert.artifact.schema.shared import REFERENCE_WORDS, PolicyFacts
+from seenn_convert.choices import Reference
 from seenn_convert.report.numbers import number, percent, plural, significant
 
 SCORE_WORDS = {
@@ -53,13 +54,13 @@ def exit_words(shares: Sequence[float]) -> str:
     )
 
 
-def target_words(facts: ExitFacts) -> str:
+def target_words(facts: ExitFacts, reference: Reference = "ann") -> str:
     """Return what was asked for; empty if the certificate alone decided."""
     target, price = facts.target, facts.step_time
     if target is None:
         return ""
     if target.drop is not None:
-        return f"at most {target.drop:g} points below the ANN"
+        return f"at most {target.drop:g} points below {REFERENCE_WORDS[reference]}"
     if target.milliseconds is None:
         return f"at most {target.timesteps:g} timesteps on average"
     asked = f"at most {target.milliseconds:g} ms per image on average"
@@ -76,11 +77,13 @@ def held_out_words(conversion: Conversion) -> str:
     held_out = conversion.exit.held_out
     average = f"{number(held_out.average_timesteps, 2)} timesteps on average"
     if not conversion.calibration.labelled:
-        return f"{percent(held_out.accuracy)} of the answers agree with the ANN's, after {average}"
-    return (
-        f"{percent(held_out.accuracy)} right after {average}; ANN {percent(held_out.reference)}, all timesteps "
-        f"{percent(held_out.full_accuracy)}"
-    )
+        return f"{percent(held_out.accuracy)} of the answers agree with {_whose(conversion)}, after {average}"
+    ann = f"ANN {percent(held_out.reference)}, " if conversion.reference == "ann" else ""
+    return f"{percent(held_out.accuracy)} right after {average}; {ann}all timesteps {percent(held_out.full_accuracy)}"
+
+
+def _whose(conversion: Conversion) -> str:
+    return "the ANN's" if conversion.reference == "ann" else "those after all timesteps"
 
 
 def policy_head_words(head: HeadFacts) -> str:

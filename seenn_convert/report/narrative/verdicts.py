@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from seenn_convert.artifact.schema.conversion import Conversion
 from seenn_convert.artifact.schema.evaluation import Evaluation
+from seenn_convert.artifact.schema.shared import REFERENCE_WORDS
+from seenn_convert.choices import Reference
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.measure.promises import target_words as promised_words
 from seenn_convert.report.narrative.certificate import outcome
@@ -37,18 +39,20 @@ def measured_words(evaluation: Evaluation) -> str:
     """Return what early exit came to."""
     early = evaluation.early_exit
     low, high = early.interval95
+    lost = lost_words(evaluation.points_lost, evaluation.reference)
     return (
         f"On the {number(evaluation.data.images)} images of {evaluation.data.name} this took "
         f"{number(early.average_timesteps, 2)} timesteps on average, and {percent(early.accuracy)} of the answers were "
-        f"right (95\u00a0% interval {100 * low:.1f} to {100 * high:.1f}\u00a0%), {lost_words(evaluation.points_lost)}."
+        f"right (95\u00a0% interval {100 * low:.1f} to {100 * high:.1f}\u00a0%), {lost}."
     )
 
 
-def lost_words(lost: float) -> str:
-    """Return a loss of points against the ANN, or a gain."""
+def lost_words(lost: float, reference: Reference = "ann") -> str:
+    """Return a loss of points against the reference, or a gain."""
+    against = REFERENCE_WORDS[reference]
     if round(abs(lost), 1) == 0:
-        return "level with the ANN"
-    return f"{number(abs(lost), 1)} points {'below' if lost > 0 else 'above'} the ANN"
+        return f"level with {against}"
+    return f"{number(abs(lost), 1)} points {'below' if lost > 0 else 'above'} {against}"
 
 
 def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tuple[Verdict, ...]:
@@ -58,7 +62,7 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
         target = None if conversion is None else conversion.exit.target
         found += [*_accuracy(target, evaluation), *_time_asked_for(target, evaluation)]
         if evaluation.certificate is not None:
-            found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate)))
+            found.append(Verdict(evaluation.certificate.holds, outcome(evaluation.certificate, evaluation.reference)))
         if evaluation.confidence is not None:
             sure = confidence_words(evaluation.early_exit.accuracy, evaluation.confidence)
             found.append(Verdict(evaluation.confidence.calibration_error <= HONEST, f"{sure}."))
@@ -67,7 +71,7 @@ def verdicts(conversion: Conversion | None, evaluation: Evaluation | None) -> tu
 
 
 def _target(conversion: Conversion) -> Iterator[Verdict]:
-    target, reached = target_words(conversion.exit), conversion.exit.held_out.reached
+    target, reached = target_words(conversion.exit, conversion.reference), conversion.exit.held_out.reached
     if target:
         reaches, images = f"was {'' if reached else 'not '}reached", conversion.calibration.exits_from
         yield Verdict(reached, f"The target, {target}, {reaches} on the held-out {images} images.")
@@ -78,13 +82,14 @@ def _accuracy(target: ExitTarget | None, evaluation: Evaluation) -> Iterator[Ver
     lost, timesteps = round(evaluation.points_lost, 6), max(evaluation.accuracy_at)
     if evaluation.target is not None:
         check = evaluation.target
-        yield Verdict(check.observed <= check.promised, promised_words(check))
+        yield Verdict(check.observed <= check.promised, promised_words(check, evaluation.reference))
     elif target is not None and target.drop is not None:
         within = lost <= target.drop
         how = "within" if within else "more than"
-        words = f"On this data, early exit is {lost_words(lost)}: {how} the {target.drop:g} points asked for."
+        below = lost_words(lost, evaluation.reference)
+        words = f"On this data, early exit is {below}: {how} the {target.drop:g} points asked for."
         yield Verdict(within, words)
-    lost_by_conversion = 100 * (evaluation.ann_accuracy - evaluation.full_accuracy)
+    lost_by_conversion = 100 * (evaluation.reference_accuracy - evaluation.full_accuracy)
     if lost_by_conversion >= CONVERSION_LOSES:
         yield Verdict(
             False,
@@ -104,25 +109,30 @@ def _time_asked_for(target: ExitTarget | None, evaluation: Evaluation) -> Iterat
 
 def _energy(evaluation: Evaluation) -> Iterator[Verdict]:
     joule = evaluation.energy.nanojoule_per_image
-    relation = ratio(joule.early_exit, joule.ann)
+    relation = ratio(joule.early_exit, joule.reference)
     if relation is not None:
         less = relation < 1
         how = f"{percent(1 - relation, 0)} less than" if less else f"{significant(relation, 2)} times as much as"
         yield Verdict(
             less,
-            f"Energy, estimated from operation counts without memory access: early exit takes {how} the ANN, "
-            f"{energy(joule.early_exit)} against {energy(joule.ann)} per image.",
+            f"Energy, estimated from operation counts without memory access: early exit takes {how} "
+            f"{_compared_with(evaluation)}, {energy(joule.early_exit)} against {energy(joule.reference)} per image.",
         )
 
 
 def _time(evaluation: Evaluation) -> Iterator[Verdict]:
     time = evaluation.milliseconds_per_image
-    relation = ratio(time.early_exit, time.ann)
+    relation = ratio(time.early_exit, time.reference)
     if relation is not None:
         why = " This machine simulates the spikes; only hardware made for them gains from their sparsity."
-        took = f"{significant(time.early_exit)} against {significant(time.ann)} ms per image"
+        took = f"{significant(time.early_exit)} against {significant(time.reference)} ms per image"
         yield Verdict(
             relation <= 1,
-            f"Time, measured on this machine: early exit takes {significant(relation, 2)} times as long as the ANN, "
-            f"{took}.{why if relation > 1 else ''}",
+            f"Time, measured on this machine: early exit takes {significant(relation, 2)} times as long as "
+            f"{_compared_with(evaluation)}, {took}.{why if relation > 1 else ''}",
         )
+
+
+def _compared_with(evaluation: Evaluation) -> str:
+    """Return what took the time and the energy that those of early exit are compared with."""
+    return "the ANN" if evaluation.reference == "ann" else "all timesteps"

@@ -43,7 +43,9 @@ def reliability_timestep(comparison: Comparison) -> int:
     return max(1, len(comparison.reliability) // 4)
 
 
-def curves_plot(name: str, x_label: str, curves: Sequence[Series], ann: float, marks: Sequence[Series] = ()) -> Plot:
+def curves_plot(
+    name: str, x_label: str, curves: Sequence[Series], ann: float, marks: Sequence[Series] = (), ann_name: str = "ANN"
+) -> Plot:
     """Return accuracies over any cost: ``curves`` in rising order, ``marks`` that stand alone, ``ann`` in percent."""
     points = [p for series in (*curves, *marks) for p in series.points]
     values = [*(p.y for p in points), ann]
@@ -52,7 +54,7 @@ def curves_plot(name: str, x_label: str, curves: Sequence[Series], ann: float, m
     x, y = horizontal_axis(0.0, ticks[-1], ticks), accuracy_axis(shown)
     lines = sorted(curves, key=lambda series: series.kind == "early")
     spoken = f"Accuracy against {x_label.lower()}: " + ", ".join(series.label for series in (*curves, *marks))
-    series = (ann_line(ann, ticks[-1], "ann"), *lines, *marks)
+    series = (ann_line(ann, ticks[-1], "ann", ann_name), *lines, *marks)
     return Plot(name, spoken, x, y, x_label, "Accuracy, %", series)
 
 
@@ -92,7 +94,8 @@ def _cost_plot(comparison: Comparison, name: str) -> Plot:
         marks = mark("all images stop at t", "fixed", "circle", points(fixed))
         marks += mark("ideal", "fixed", "circle", points([comparison.ideal]))
     curves = [curve(way) for way in comparison.ways if way.name != "fixed"]
-    return curves_plot(name, axis, curves, 100 * comparison.ann_accuracy, marks)
+    reference = "ANN" if comparison.reference == "ann" else "all timesteps"
+    return curves_plot(name, axis, curves, 100 * comparison.ann_accuracy, marks, reference)
 
 
 def _really_run(comparison: Comparison) -> list[Point]:

@@ -42,7 +42,8 @@ def _evaluation_plots(evaluation: Evaluation) -> list[Plot]:
     early, timesteps = evaluation.early_exit, max(evaluation.accuracy_at)
     low, high = early.interval95
     chosen = Point(early.average_timesteps, 100 * early.accuracy)
-    result = Result(100 * evaluation.ann_accuracy, chosen, (100 * low, 100 * high))
+    name = "ANN" if evaluation.reference == "ann" else "all timesteps"
+    result = Result(100 * evaluation.reference_accuracy, chosen, (100 * low, 100 * high), name)
     fixed = [Point(t, 100 * accuracy) for t, accuracy in sorted(evaluation.accuracy_at.items())]
     curve = [Point(p.average_timesteps, 100 * p.accuracy) for p in evaluation.trade_off]
     return [
@@ -57,31 +58,33 @@ class Result:
     """What the ANN and early exit came to, accuracies in percent.
 
     Attributes:
-        ann: Accuracy of the ANN.
+        reference: Accuracy of the ANN, or of all timesteps where there is none.
         early: Average timesteps and accuracy of early exit.
         interval: The 95 % interval of that accuracy.
+        name: What the reference is called.
     """
 
-    ann: float
+    reference: float
     early: Point
     interval: tuple[float, float]
+    name: str = "ANN"
 
     def spoken(self) -> str:
         """Return the text alternative."""
         x, y = self.early
-        return f"; ANN {self.ann:.1f} %; early exit {y:.1f} % after {x:.2f} timesteps on average"
+        return f"; {self.name} {self.reference:.1f} %; early exit {y:.1f} % after {x:.2f} timesteps on average"
 
     def series(self, right: float, name: str) -> tuple[Series, Series]:
-        """Return the ANN as a line up to ``right``, and early exit as a diamond called ``name``."""
+        """Return the reference as a line up to ``right``, and early exit as a diamond called ``name``."""
         direct, intervals = f"{name} {self.early.y:.1f} %", ((self.early.x, *self.interval),)
         early = Series(name, "early", (self.early,), marker="diamond", direct=direct, intervals=intervals)
-        return ann_line(self.ann, right), early
+        return ann_line(self.reference, right, name=self.name), early
 
 
 def accuracy_plot(accuracy_at: Sequence[Point], timesteps: int, result: Result) -> Plot:
     """Return accuracy over timesteps, with the ANN as a line and early exit as a point."""
     x = timestep_axis(timesteps)
-    y = accuracy_axis([result.ann, result.early.y, *(p.y for p in accuracy_at)])
+    y = accuracy_axis([result.reference, result.early.y, *(p.y for p in accuracy_at)])
     fixed = _fixed(accuracy_at, line=True)
     spoken = "Accuracy over timesteps" + result.spoken()
     series = (fixed, *result.series(x.high, "early exit"))
@@ -93,7 +96,7 @@ def trade_off_plot(curve: Sequence[Point], fixed: Sequence[Point], timesteps: in
 
     Points far below the chosen one are cut off: the plot is about what is worth choosing between.
     """
-    values = [result.ann, *(p.y for p in (*curve, result.early, *fixed))]
+    values = [result.reference, *(p.y for p in (*curve, result.early, *fixed))]
     x, y = timestep_axis(timesteps), accuracy_axis([v for v in values if v >= result.early.y - SHOWN_BELOW])
     name = "one threshold for all timesteps"
     line = Series(name, "early", tuple(curve), line=True, direct=name)

@@ -105,7 +105,7 @@ class Plot:
         return self.x.at(0.4) - self.x.at(0.0)
 
 
-def ann_line(accuracy: float, right: float, kind: str = "reference") -> Series:
-    """Return the accuracy of the ANN as a level line."""
+def ann_line(accuracy: float, right: float, kind: str = "reference", name: str = "ANN") -> Series:
+    """Return the accuracy of the ANN, or of what takes its place, as a level line."""
     points = (Point(0.0, accuracy), Point(right, accuracy))
-    return Series("ANN", kind, points, "{y:.1f} %", line=True, direct=f"ANN {accuracy:.1f} %")
+    return Series(name, kind, points, "{y:.1f} %", line=True, direct=f"{name} {accuracy:.1f} %")

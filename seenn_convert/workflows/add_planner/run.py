@@ -70,11 +70,14 @@ def attach_policy(
     target = options.target or _target(artifact)
     split = split_calibration(len(data), options.seed, HELD_OUT_SHARE)
     model, plan = bare_network(artifact, options), untrained_head(artifact, options)
-    artifact.ann.graph_module.to(options.device)
+    ann = artifact.reference
+    if ann is not None:
+        ann.graph_module.to(options.device)
     start = perf_counter()
-    readouts = collect(artifact.ann, model, plan, data, options, progress)
+    readouts = collect(ann, model, plan, data, options, progress)
     seconds_seen = perf_counter() - start
-    artifact.ann.graph_module.to("cpu")
+    if ann is not None:
+        ann.graph_module.to("cpu")
     readouts = readouts.with_ann_temperature(split.fitting)
     heads = train(plan, readouts, split, options, progress)
     decision = decide(readouts, heads.planned, split, options.policy != "planned", target)

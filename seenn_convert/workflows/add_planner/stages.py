@@ -1,7 +1,7 @@
 """The stages of attaching a policy head that read the data: run everything once, then train from what was seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import perf_counter
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.analysis.memory import images_together
-from seenn_convert.data.checks import checked_labels
+from seenn_convert.data.checks import checked_labels, classes_of
 from seenn_convert.data.samples import Samples
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.tune import Split
@@ -50,19 +50,27 @@ class Heads:
 
 
 def collect(
-    ann: Program, model: SpikingModel, plan: HeadPlan, data: Samples, options: PolicyOptions, progress: Progress
+    ann: Program | None, model: SpikingModel, plan: HeadPlan, data: Samples, options: PolicyOptions, progress: Progress
 ) -> Readouts:
-    """Run stem, ANN and all timesteps once for every image: training reads nothing else."""
+    """Run stem, ANN and all timesteps once for every image: training reads nothing else.
+
+    Without an ANN all timesteps take its place.
+    """
 
     def features(image: Tensor, drives: tuple[Tensor, ...]) -> Tensor:
         return plan.features((image,) if plan.reads == "image" else drives)
 
     with torch.no_grad():
-        ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), progress)
-        labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
+        ann_logits = None
+        if ann is not None:
+            ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), progress)
+        labels = None if data.labels is None else checked_labels(data, classes_of(model.program))
         counter = Counter(progress, "all timesteps", len(data))
         images = (image for image, _ in data.batches(rows_together(model.program, options.batch_size)))
-        return collect_readouts(model, images, ann_logits, labels, features=features, progress=counter.add)
+        readouts = collect_readouts(
+            model, images, ann_logits, labels, features=features, keep_logits=ann is None, progress=counter.add
+        )
+    return replace(readouts.with_reference(), logits=None)
 
 
 def train(plan: HeadPlan, readouts: Readouts, split: Split, options: PolicyOptions, progress: Progress) -> Heads:

@@ -16,11 +16,11 @@ from seenn_convert.neurons.types import NEURON_TYPES, NeuronType, neuron_type
 MOST_TIMESTEPS = 2**20
 
 
-class _Default(int):
+class Default(int):
     """A number that nobody asked for; recordings replace it."""
 
 
-DEFAULT_TIMESTEPS = _Default(16)
+DEFAULT_TIMESTEPS = Default(16)
 FRONT_NUMBER = choices.Range(0, whole=True, words="none, auto, or a number of activations, such as 2")
 
 
@@ -120,7 +120,7 @@ class Options:
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
-        object.__setattr__(self, "timesteps", asked if isinstance(asked, _Default) else self.timesteps)
+        object.__setattr__(self, "timesteps", asked if isinstance(asked, Default) else self.timesteps)
 
     def for_frames(self, frames: int | None) -> "Options":
         """Return the options for recordings of so many ``frames``, None for images: one timestep for each frame.
@@ -137,7 +137,7 @@ class Options:
                 f"an analog front of {self.front} activations runs once per input, and the frames of a recording "
                 "differ from timestep to timestep; leave --front out (front)"
             )
-        return replace(self, timesteps=frames) if isinstance(self.timesteps, _Default) else self
+        return replace(self, timesteps=frames) if isinstance(self.timesteps, Default) else self
 
     @property
     def neuron_type(self) -> NeuronType:

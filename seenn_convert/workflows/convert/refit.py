@@ -54,7 +54,7 @@ def refit_exits(artifact: Artifact, options: Options, known: Known, progress: Pr
     session = _session(artifact, data, options, progress)
     bare = replace(copy.deepcopy(artifact.snn), policy_head=None)
     session.ann.graph_module.to(options.device)
-    tuning = fit_probed(session, bare)
+    tuning = fit_probed(session, bare, artifact.reference)
     snn = run_passes(bare, [ReplaceTemperatures(tuning.temperatures)])
     report = _report(artifact, session, snn, origin, tuning, known.accuracy)
     session.ann.graph_module.to("cpu")
@@ -120,9 +120,17 @@ def _provenance(artifact: Artifact, data: Samples, options: Options) -> Provenan
         artifact.provenance,
         validation=used_data(data),
         policy=None,
-        options=options.to_json(),
+        options=_options_of(artifact, options),
         environment=environment(),
     )
+
+
+def _options_of(artifact: Artifact, options: Options) -> dict[str, object]:
+    """Return the options of the artifact with those of its exits; an adopted network has no others of a conversion."""
+    found = options.to_json()
+    if artifact.reference is not None:
+        return found
+    return {name: found.get(name, value) for name, value in artifact.provenance.options.items()}
 
 
 def _report(
@@ -136,19 +144,28 @@ def _report(
     """Return the report of the conversion as it is now."""
     options, facts = session.options, artifact.facts
     model = SpikingModel(snn, options.timesteps, tuning.policy).to(options.device)
-    doubts = suspicions(session.ann, session.data, tuning.ann_logits, session.split.held_out)
+    reference = facts.reference
+    doubts = suspicions(artifact.reference, session.data, tuning.ann_logits, session.split.held_out)
     conversion = conversion_report(
         session.ann, snn, origin.thresholds, tuning, _facts(artifact, session, origin, tuning),
-        neuron=options.neuron_type.name, target=options.target, parity=facts.parity,
-        energy=estimated_energy(session, model, tuning.exit_counts), ann_accuracy=accuracy,
-        warnings=(*doubts, *head_gone(artifact)),
+        neuron=_neuron_name(artifact), target=options.target, parity=facts.parity,
+        energy=estimated_energy(session, model, tuning.exit_counts, reference), ann_accuracy=accuracy,
+        warnings=(*doubts, *head_gone(artifact)), reference=reference,
     )  # fmt: skip
     before = artifact.report.conversion
     conversion = conversion if before is None else replace(
         conversion, passes=before.passes, front=before.front, finetuning=before.finetuning
     )
-    known = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
-    return Report(model=known, conversion=conversion, environment=environment())
+    origin_facts = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
+    return Report(model=origin_facts, conversion=conversion, environment=environment())
+
+
+def _neuron_name(artifact: Artifact) -> str:
+    """Return what the neurons are called: by the option, or for an adopted network by its report."""
+    conversion = artifact.report.conversion
+    if artifact.reference is None and conversion is not None:
+        return conversion.neuron.kind
+    return options_from_json(artifact.provenance.options).neuron_type.name
 
 
 def _facts(artifact: Artifact, session: Session, origin: CalibrationOrigin, tuning: ExitTuning) -> CalibrationFacts:

@@ -146,7 +146,7 @@ def compile_ann(
     spiking = run_passes(tuned, spiking_passes(tuned, calibration.v_thresholds(), options.neuron_type))
     spiking = run_passes(spiking, of_stage(Stage.SNN, extra_passes))
     spiking = correct(session, spiking)
-    tuning = fit_exit(session.exits, spiking)
+    tuning = fit_exit(session.exits, spiking, ann)
     temperatures = tuning.temperatures.to(options.device, ann.input_dtype)
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     exits, logits = session.exits, tuning.ann_logits
@@ -240,6 +240,11 @@ def recalibrate(
     known = Known.of(ann_accuracy, exit_data, validation_data)
     if data is None:
         return _with_doubts(refit_exits(artifact, options, known, progress))
+    if artifact.reference is None:
+        raise InputError(
+            "the network was trained as a spiking one and adopted as it was, so there is nothing to calibrate; give "
+            "images for the exits alone (--exit-data, exit_data)"
+        )
     if artifact.provenance.finetuning is not None:
         raise InputError(
             "the network was fine-tuned, which calibrating it again would undo; give images for the exits alone "

@@ -19,6 +19,7 @@ class FinetuneOptions:
         use_labels: Whether labels are read, where there are any; else the ANN's answers stand in for them.
         quantised_share: Share of the time, or of the epochs, that trains the ANN with its activations quantised to at
             most T levels (QCFS), before the rest trains through time; 0 or 1 for one of them alone.
+        leak: Whether binary neurons become leaky ones (LIF) whose leak is learned.
         spike_penalty: What sending every spike, measured by the operations that spikes cause, counts in the loss; 0
             for nothing.
         minutes: How long training takes at most: the number of updates follows from the first ones.
@@ -28,7 +29,7 @@ class FinetuneOptions:
         mirror: Whether pictures are mirrored half the time.
         precision: ``"float32"``, or ``"bfloat16"`` for convolutions and linear layers in training.
         recompute: Whether activations are computed again backwards, so that memory does not grow with T.
-        held_out: Images that train nothing: they say which state of the training is kept, and fit the exits.
+        held_out: Images that train nothing but fit the exits, if there are no exit images.
         device: Where to train.
         seed: Of the order of the images, their moves, and the images held out.
 
@@ -40,6 +41,7 @@ class FinetuneOptions:
     objective: choices.Objective = "prefixes"
     use_labels: bool = True
     quantised_share: float = 0.0
+    leak: bool = False
     spike_penalty: float = 0.0
     minutes: float = 30.0
     epochs: float | None = None
@@ -74,7 +76,7 @@ class FinetuneOptions:
     def to_json(self) -> dict[str, object]:
         """Return what decides about the result, as plain data."""
         names = (
-            "timesteps", "objective", "use_labels", "quantised_share", "spike_penalty", "minutes", "epochs",
+            "timesteps", "objective", "use_labels", "quantised_share", "leak", "spike_penalty", "minutes", "epochs",
             "learning_rate", "batch_size", "mirror", "precision", "held_out", "seed",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}

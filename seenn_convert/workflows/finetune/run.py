@@ -18,8 +18,16 @@ from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
 from seenn_convert.data.fingerprint import joined
+from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
+from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.ir.operators import HeldState
 from seenn_convert.ir.program import Program
+from seenn_convert.neurons.layers import BinaryNeuron, Neuron
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
+from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.let_leak import LetLeak
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.training.keeping import save_state, saved_state
@@ -35,6 +43,7 @@ from seenn_convert.workflows.convert.refit import exit_images, refit_exits
 from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.finetune.teacher import AnnTeacher, FullRunTeacher, Teacher
 from seenn_convert.workflows.other_ann import other_ann
 
 LOOKS = 12
@@ -61,16 +70,18 @@ def finetune(
     """Return the artifact with its network trained through time, and its exits fitted again.
 
     Training starts from the converted network: weights, thresholds, initial potentials and timestep biases move so that
-    the answers of every prefix of a run come closer to the ANN's, or to labels. A part of the images trains nothing: it
-    says which state of the training is kept, and the exits are fitted to the other half of it.
+    the answers of every prefix of a run come closer to the ANN's, or to labels. A part of the
+    images trains nothing and fits the exits. A part of the exit images, if there are any, says which state of the
+    training is kept; else it is the last one.
 
     Args:
         artifact: What ``convert`` made, or its folder.
         data: Images to train on as ``convert`` takes them, never the test set; the more the better.
         options: How.
         progress: Told about each stage.
-        teacher: The ANN whose answers are followed, a program or what ``convert`` takes; the artifact's own if None.
-            A better one of the same classes and the same input is worth more.
+        teacher: The ANN whose answers are followed, a program or what ``convert`` takes; the artifact's own if None, or
+            for an adopted network its own answers after all timesteps. A better one of the same classes and the same
+            input is worth more.
         exit_data: Images that neither the ANN nor this training has seen; exits and certificate are fitted to them.
         state: File in which the training is kept on its way: it goes on from there if the file is there. Remove it
             once the result is written.
@@ -80,11 +91,7 @@ def finetune(
             the exit images. All of this is found before training.
     """
     artifact = as_artifact(artifact)
-    data = as_samples(data, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
-    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
-    check_shape(data, artifact.snn.input_shape)
-    if data.labels is not None:
-        checked_labels(data, classes_of(artifact.snn))
+    data = _samples(artifact, data, progress)
     timesteps = options.timesteps or artifact.timesteps
     if timesteps > artifact.timesteps:
         raise InputError(
@@ -95,21 +102,20 @@ def finetune(
         raise InputError(
             f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
         )
-    images = divided(artifact, data, options, exit_data is None)
+    images = divided(artifact, data, options, None if exit_data is None else _samples(artifact, exit_data, progress))
     used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
     planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
-    known = Known(exit_data=data.subset(images.exits) if exit_data is None else exit_data)
-    exits = exit_images(planned, options_from_json(changed), known, progress)
-    if exit_data is not None and overlap(used_data(exits), used):
+    exits = exit_images(planned, options_from_json(changed), Known(exit_data=images.exits), progress)
+    if exit_data is not None and (overlap(used_data(exits), used) or overlap(used_data(images.judging), used)):
         raise InputError(
             f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
             "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
         )
-    advice = "give a teacher of the same input and classes"
-    teaching_ann = artifact.ann if teacher is None else other_ann(teacher, artifact, advice)
     settled = replace(options, timesteps=timesteps)
-    of = _name_of(artifact, teaching_ann, images, used, settled)
-    training, ann_right = _trained(artifact, teaching_ann, images, settled, progress, state, of)
+    artifact = replace(artifact, snn=_trainable(artifact.snn, settled))
+    followed = _teacher(artifact, teacher, timesteps)
+    of = _name_of(artifact, followed, images, used, settled)
+    training, ann_right = _trained(artifact, followed, images, settled, progress, state, of)
     before = artifact.provenance.finetuning
     known_again = used.hashes if before is None else joined(before.hashes, used.hashes)
     origin = FinetuneOrigin(
@@ -131,7 +137,7 @@ def finetune(
 
 def _trained(
     artifact: Artifact,
-    teacher: Program,
+    teacher: Teacher,
     images: Images,
     options: FinetuneOptions,
     progress: Progress,
@@ -144,8 +150,8 @@ def _trained(
     """
     assert options.timesteps is not None
     network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
-    teacher.graph_module.to(options.device)
-    judge = Judge(teacher, images, options)
+    teacher.module.to(options.device)
+    judge = Judge(teacher, images, options, _target(artifact, options.timesteps))
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
@@ -176,7 +182,59 @@ def _trained(
     batches = _batches(images, options, course.done)
     teaching = replace(teaching, quantised=training.quantised)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
-    return training, judge.ann_right
+    return training, judge.teacher_right
+
+
+def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Samples:
+    """Return images that the network takes, with its classes."""
+    data = as_samples(given, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
+    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
+    check_shape(data, artifact.snn.input_shape)
+    if data.labels is not None:
+        checked_labels(data, classes_of(artifact.snn))
+    return data
+
+
+def _trainable(snn: Program, options: FinetuneOptions) -> Program:
+    """Return the network as it is trained: its neurons leak if that is asked for.
+
+    Raises:
+        InputError: Its neurons cannot be trained, or not so.
+    """
+    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
+    if any(isinstance(module, (TracedNeuron, HeldState)) for _, module in snn.calls()):
+        raise InputError(
+            "the network has neurons with a law of its own, which has no gradient here; train it where it was trained, "
+            "and adopt it again"
+        )
+    if options.quantised_share and (options.leak or any(isinstance(neuron, LeakyNeuron) for neuron in neurons)):
+        raise InputError(
+            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share)"
+        )
+    if not options.leak:
+        return snn
+    if not all(isinstance(neuron, BinaryNeuron) for neuron in neurons):
+        raise InputError(
+            "a leak is for binary neurons; convert the network with --neuron if, or leave out --leak (leak)"
+        )
+    return run_passes(snn, [LetLeak()])
+
+
+def _teacher(artifact: Artifact, teacher: Program | Model | None, timesteps: int) -> Teacher:
+    """Return whom to follow: what is given, the artifact's ANN, or the adopted network's own full run."""
+    if teacher is not None:
+        return AnnTeacher(other_ann(teacher, artifact, "give a teacher of the same input and classes"))
+    if artifact.reference is not None:
+        return AnnTeacher(artifact.reference)
+    return FullRunTeacher(Unrolled(artifact.snn).requires_grad_(False), timesteps)
+
+
+def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
+    """Return what the exits of an artifact aim for; None if that is a time, or longer than the longest run."""
+    target = options_from_json(artifact.provenance.options).target
+    if target is None or target.milliseconds is not None or (target.timesteps or 0) > timesteps:
+        return None
+    return target
 
 
 def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
@@ -209,26 +267,28 @@ def _begun(
     """Return the training before its first update, or as far as it was ``saved``."""
     if saved is not None:
         training = Training.of(network, saved["course"]["updates"], options.learning_rate, saved["shares"])
+        training.chooses = images.fresh
         training.go_on(saved)
         return training
     seen = judge(network)
     quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
     training = Training.of(network, quantised + through_time, options.learning_rate, seen["shares"])
-    training.quantised = quantised
+    training.quantised, training.chooses = quantised, images.fresh
     training.looked(**seen)
     return training
 
 
-def _name_of(artifact: Artifact, teacher: Program, images: Images, used: UsedData, options: FinetuneOptions) -> str:
+def _name_of(artifact: Artifact, teacher: Teacher, images: Images, used: UsedData, options: FinetuneOptions) -> str:
     """Return what a training that goes on must have in common with the one that began."""
-    graphs = {"network": artifact.snn.graph_module, "teacher": teacher.graph_module}
+    graphs = {"network": artifact.snn.graph_module, "teacher": teacher.module}
     weights = {
         f"{graph}.{name}": float(value.double().sum())
         for graph, module in graphs.items()
         for name, value in module.state_dict().items()
     }
     return sha256_of_json({
-        "options": options.to_json(), "images": used.fingerprint, "judging": images.judging, "weights": weights,
+        "options": options.to_json(), "images": used.fingerprint, "judging": used_data(images.judging).fingerprint,
+        "weights": weights,
     })  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from seenn_convert.ir.operators import step as steps
 from seenn_convert.ir.schema import OPTIONS
 from seenn_convert.ir.scores import SCORES
 from seenn_convert.neurons import layers as kinds
+from seenn_convert.neurons.leaky import LeakyNeuron
+from seenn_convert.neurons.traced import TracedNeuron
 
 THETA, START = torch.tensor([0.5, 0.3, 1.0]).reshape(3, 1, 1), torch.tensor(0.25)
 ROW, CURRENT = (3, 6, 5), (3, 4, 4)
@@ -159,6 +161,28 @@ MODULES: dict[str, tuple[nn.Module, list[Tensor]]] = {
         steps.MeanDifference(call("reciprocal.default", "@0")),
         [torch.tensor([0.0, 1.0, 2.0, 7.0]), rows(2), torch.tensor([[0.0, 1.0]] * 4), torch.zeros(4, 2)],
     ),
+    "FirstSpikes": (operators.FirstSpikes(kinds.BinaryNeuron(torch.tensor(0.5), torch.tensor(0.25))), [rows(3)]),
+    "FirstState": (operators.FirstState(rows(3)[0]), [rows(3)]),
+    "HeldState": (operators.HeldState(rows(3)[0]), [rows(3)]),
+    "KeepState": (operators.KeepState(), [rows(3), rows(2)]),
+    "EachStep": (operators.EachStep(nn.MaxPool2d(2)), [rows(*ROW)]),
+    "Latest": (operators.Latest(), [rows(3), torch.tensor([0.0, 1.0, 2.0, 7.0]), rows(3, seed=1)]),
+    "TracedNeuron": (
+        TracedNeuron(torch.tensor(1.0), torch.tensor(0.0), ("u", "w"), operators.Elementwise(3, ((0, 1), (3,), (3, 2), (4,)), (
+            operators.Add(), call("ge.Scalar", "@0", 0.5), call("mul.Tensor", "@0", "@1"), operators.Cast("float32"),
+        ), (6, 3, 5))),
+        [rows(3), rows(3, seed=1), rows(3, seed=2)],
+    ),
+    **{
+        f"LeakyNeuron {reset} {strict} {delayed}": (
+            LeakyNeuron(THETA, START, *map(torch.tensor, (0.9, 0.5, 0.1)), reset, strict, delayed),
+            [rows(*CURRENT, spread=2.0), rows(*CURRENT, seed=1)],
+        )
+        for reset, strict, delayed in (
+            ("subtract", False, False), ("rest", True, False), ("none", False, False), ("subtract", False, True),
+            ("rest", False, True),
+        )
+    },
     "Tick": (steps.Tick(), [torch.tensor([0.0, 1.0, 2.0, 7.0])]),
     "TimestepBias": (steps.TimestepBias(rows(3, 1, 1)), [rows(*ROW), torch.tensor([0.0, 1.0, 2.0, 7.0])]),
     "TimestepBias features": (steps.TimestepBias(rows(3)), [rows(3), torch.tensor([0.0, 1.0, 2.0, 7.0])]),

@@ -90,7 +90,7 @@ def test_biases_do_not_depend_on_the_batch_size() -> None:
 def test_tuning_leaves_the_spiking_program_as_it_was() -> None:
     spiking = small.spiking_program()
     before = list(spiking.graph_module.graph.nodes)
-    tuning = fit_exit(Session(small.ann_program(), small.dataset(), SPLIT, Options(timesteps=3)), spiking)
+    tuning = fit_exit(Session(small.ann_program(), small.dataset(), SPLIT, Options(timesteps=3)), spiking, small.ann_program())
     assert list(spiking.graph_module.graph.nodes) == before
     assert tuning.temperatures.shape == (3,)
     assert isinstance(SPLIT, Split)

@@ -11,7 +11,8 @@ from seenn_convert.analysis.memory import images_together
 from seenn_convert.artifact.schema.conversion import CalibrationFacts, ValidationFacts
 from seenn_convert.artifact.schema.evaluation import ThreeRuns
 from seenn_convert.artifact.schema.shared import AnnRight
-from seenn_convert.data.checks import checked_labels
+from seenn_convert.choices import Reference
+from seenn_convert.data.checks import checked_labels, classes_of
 from seenn_convert.data.samples import Samples, draw_of
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.step_time import StepTime, time_for
@@ -33,26 +34,33 @@ ESTIMATED_IMAGES = 16
 """Held-out images from which the energy is estimated."""
 
 
-def fit_exit(session: Session, spiking: Program) -> ExitTuning:
-    """Run the data of the session through all timesteps once and fit the exit decision to it."""
+def fit_exit(session: Session, spiking: Program, reference: Program | None) -> ExitTuning:
+    """Run the data of the session through all timesteps once and fit the exit decision to it.
+
+    Early exit is compared with the answers of the ANN ``reference``; if it is None, with those after all timesteps.
+    """
     unscaled = torch.ones(session.options.timesteps, dtype=session.ann.input_dtype)
-    return fit_probed(session, run_passes(spiking, [probe_pass(session.ann, session.options.exit_score, unscaled)]))
+    probed = run_passes(spiking, [probe_pass(session.ann, session.options.exit_score, unscaled)])
+    return fit_probed(session, probed, reference)
 
 
-def fit_probed(session: Session, probed: Program) -> ExitTuning:
+def fit_probed(session: Session, probed: Program, reference: Program | None) -> ExitTuning:
     """Do the same with a network that has an exit probe already, whose temperatures play no part."""
-    ann, data, options = session.ann, session.data, session.options
+    data, options = session.data, session.options
     model = SpikingModel(probed, options.timesteps, FixedPolicy(options.timesteps)).to(options.device)
     target, step_time = _in_timesteps(session, model)
     with torch.no_grad():
-        ann_logits = run_ann(ann, data, images_together(ann, options.batch_size), session.progress)
+        ann_logits = None
+        if reference is not None:
+            ann_logits = run_ann(reference, data, images_together(reference, options.batch_size), session.progress)
         counter = session.counter("tuning the exit", len(data))
         images = (image for image, _ in data.batches(rows_together(probed, options.batch_size)))
         floor = rows_together(probed, ROW_FLOOR)  # rows are not added where fewer fill the memory
-        labels = None if data.labels is None else checked_labels(data, ann_logits.shape[-1])
+        labels = None if data.labels is None else checked_labels(data, classes_of(probed))
         readouts = collect_readouts(
             model, images, ann_logits, labels, keep_logits=True, row_floor=floor, progress=counter.add
         )
+    readouts = readouts.with_reference()
     return replace(tune_exit(readouts, session.split, target, options.exit_score, options.certify), step_time=step_time)
 
 
@@ -66,12 +74,14 @@ def _in_timesteps(session: Session, model: SpikingModel) -> tuple[ExitTarget | N
     return ExitTarget(timesteps=found.timesteps), found
 
 
-def estimated_energy(session: Session, model: SpikingModel, exit_counts: Sequence[int]) -> ThreeRuns:
+def estimated_energy(
+    session: Session, model: SpikingModel, exit_counts: Sequence[int], reference: Reference = "ann"
+) -> ThreeRuns:
     """Return the energy estimated from what some held-out images do, if images leave as ``exit_counts`` say."""
     few, size = session.split.held_out[:ESTIMATED_IMAGES], session.options.batch_size
     with torch.no_grad():
         _, counts = run_counted(model, (image for image, _ in session.data.batches(size, few)), lambda done: None)
-    return expected_energy(session.ann, counts, exit_counts)
+    return expected_energy(session.ann, counts, exit_counts, reference)
 
 
 def calibration_facts(session: Session, tuning: ExitTuning) -> CalibrationFacts:

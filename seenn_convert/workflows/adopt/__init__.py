@@ -1,0 +1,1 @@
+"""A network that was trained as a spiking one in, an artifact with early exit out."""
