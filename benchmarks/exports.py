@@ -4,7 +4,8 @@ Run: ``python benchmarks/exports.py NAME=MODEL ... --calibration-data DATA --tes
 --test-images 1000 --output benchmarks/results/exports``.
 
 Each network is converted with each neuron type, exported to ``onnx`` and ``onnx-loop``, and run on test images.
-The times are medians of single timesteps that alternate between the two runtimes, on one thread. Rows are kept one by
+The times are medians of the processor time of single timesteps, which alternate between the two runtimes, on one
+thread. Rows are kept one by
 one.
 """
 
@@ -12,7 +13,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import click
@@ -79,16 +80,16 @@ def _measured(artifact: sc.Artifact, test: sc.Dataset) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _step_times(model: SpikingModel, network: ExportedNetwork, images: Tensor) -> dict[str, dict[str, float]]:
-    """Return batch size -> runtime -> median milliseconds of the second timestep."""
+    """Return batch size -> runtime -> median milliseconds of processor time of the second timestep."""
     found = {}
     for rows in BATCHES:
         calls = {"eager": _second_step(model, images[:rows]), "onnxruntime": _second_step(network, images[:rows])}
         seconds: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(REPEATS):
             for name, call in calls.items():
-                start = perf_counter()
+                start = process_time()
                 call()
-                seconds[name].append(perf_counter() - start)
+                seconds[name].append(process_time() - start)
         found[str(rows)] = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
     return found
 
