@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.check import check
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
-    from seenn_convert.workflows.evaluate import evaluate
+    from seenn_convert.workflows.evaluate import evaluate, evaluate_exported
     from seenn_convert.workflows.explore.run import explore
+    from seenn_convert.workflows.export import export
     from seenn_convert.workflows.finetune.options import FinetuneOptions
     from seenn_convert.workflows.finetune.run import finetune
     from seenn_convert.workflows.predict import Prediction, predict
@@ -62,7 +63,9 @@ _HOMES = {
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
+    "evaluate_exported": "workflows.evaluate",
     "explore": "workflows.explore.run",
+    "export": "workflows.export",
     "finetune": "workflows.finetune.run",
     "load": "workflows.convert.run",
     "load_artifact": "artifact.artifact",
@@ -99,7 +102,9 @@ __all__ = [
     "compare",
     "convert",
     "evaluate",
+    "evaluate_exported",
     "explore",
+    "export",
     "finetune",
     "load",
     "load_artifact",

@@ -10,7 +10,7 @@ from seenn_convert.cli.failures import debug_option
 from seenn_convert.cli.options import Parsed
 
 GROUPS = {
-    "Main options": "target data calibration-data output timesteps calibration target-drop format policy",
+    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to verify",
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",
@@ -21,7 +21,7 @@ GROUPS = {
     "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
-    "Run": "batch-size device seed report figures json debug help",
+    "Run": "batch-size device backend seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last, and one of two
 groups in that of which the command has more."""

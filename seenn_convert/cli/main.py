@@ -14,6 +14,7 @@ from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
 from seenn_convert.cli.evaluate import evaluate
+from seenn_convert.cli.export import export
 from seenn_convert.cli.failures import (
     debug_option,
     escaped,
@@ -39,7 +40,11 @@ def cli() -> None:
     """
 
 
-for command in (convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, inspect, check, demo):
+COMMANDS = (
+    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, check, inspect, demo,
+)  # fmt: skip
+
+for command in COMMANDS:
     cli.add_command(command)
 cli.params.append(debug_option)
 

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from seenn_convert.choices import (
+    BACKEND_NAMES,
     BOUND_NAMES,
     CORRECTION_NAMES,
     DEPTHWISE_NAMES,
@@ -99,6 +100,11 @@ figures_option = click.option(
     "--figures", type=PATH, help="Folder for each plot as SVG, and as PDF and PNG with the extra 'figures' [none]."
 )
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
+backend_option = click.option(
+    "--backend", type=click.Choice(BACKEND_NAMES),
+    help="What runs the network: PyTorch (eager), or onnxruntime, for which an artifact is exported first [eager, or "
+         "the runtime of an export].",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(
     "--weights", type=PATH, help="Weights (.safetensors or .pth) to load into the module that the factory returns."

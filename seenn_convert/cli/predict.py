@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seenn_convert.choices import Backend
 from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import columns_text, progress_bars
 from seenn_convert.cli.help import GroupedCommand
-from seenn_convert.cli.options import batch_size_option, device_option
+from seenn_convert.cli.options import backend_option, batch_size_option, device_option
 from seenn_convert.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,25 +30,28 @@ FORMATS = ("table", "csv", "jsonl")
 @class_names_option
 @batch_size_option(128)
 @device_option
+@backend_option
 def predict(
     artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None,
-    class_names: tuple[str, ...] | None, batch_size: int, device: str,
+    class_names: tuple[str, ...] | None, batch_size: int, device: str, backend: Backend | None,
 ) -> None:
     """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
+
+    ARTIFACT may be a folder that 'export' wrote, too; it then runs in the runtime of its target.
 
     IMAGES are files, or folders that are searched at any depth; or one .npz or IDX file, whose samples are named by
     their number. Nothing is written unless all could be read.
     """
-    from seenn_convert.artifact.artifact import load_artifact
     from seenn_convert.artifact.files import check_writable, write_text, written_to
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows import predict as prediction
+    from seenn_convert.workflows.runnable import runnable
 
     keep_pages()
     if output is not None:
         form = form or _by_ending(output)
         check_writable(output.parent, (output.name,))
-    network = load_artifact(artifact).with_classes(class_names)
+    network = runnable(artifact, backend, device).with_classes(class_names)
     with progress_bars() as progress:
         found = prediction.predict(network, images, batch_size, device, progress)
     text = _text(found, form or "table", network.timesteps)

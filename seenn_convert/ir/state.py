@@ -46,10 +46,18 @@ def rows_together(program: Program, wanted: int) -> int:
     Raises:
         InputError: ``wanted`` is not a whole number of at least 1.
     """
+    return rows_of_numbers(numbers_in_a_row(program), device_of(program.graph_module), wanted)
+
+
+def rows_of_numbers(a_row: int, device: torch.device, wanted: int) -> int:
+    """Return how many rows of ``a_row`` numbers of state to run together on a device, as ``rows_together`` does.
+
+    Raises:
+        InputError: ``wanted`` is not a whole number of at least 1.
+    """
     refuse(COUNT.problems("the batch size", wanted))
-    a_row = numbers_in_a_row(program)
     most = STATE_NUMBERS // a_row
-    if device_of(program.graph_module).type == "cpu":
+    if device.type == "cpu":
         numbers = NUMBERS_PER_THREAD * max(torch.get_num_threads(), FEWEST_THREADS)
         most = min(most, max(ROW_FLOOR, numbers // a_row))
     return max(1, min(int(wanted), most))

@@ -45,7 +45,6 @@ from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.policies import ExitPolicy, exit_steps, reads_plan
-from seenn_convert.runtime.spiking_model import SpikingModel
 
 __all__ = ["check_shape", "checked_labels", "classes_of", "measure", "run_ann"]
 
@@ -94,7 +93,7 @@ def measure(
     exact = model.device.type == "cpu" and model.dtype is torch.float32
     differing = _compare_with_hindsight(run, trace, artifact.policy, 0.0 if exact else ROUNDING_SHARE)
     layers, planning = _layers(artifact, seen), policy_macs(artifact.snn) if reads_plan(artifact.policy) else 0
-    early = _early_exit(trace, labels, artifact.timesteps)
+    early = early_exit_facts(trace, labels, artifact.timesteps)
     operations, energy = costs(artifact.ann, counts, trace.exit_step, planning, reference, other)
     certificate, full = artifact.certificate, run.predictions[-1]
     ann_right = seen.ann_logits.argmax(dim=-1) == labels
@@ -106,7 +105,7 @@ def measure(
         ann_accuracy=None if ann is None else here.share,
         accuracy_at={t: float(right.double().mean()) for t, right in enumerate(run.right, 1)},
         early_exit=early,
-        confidence=_confidence(trace, model, labels),
+        confidence=confidence_facts(trace, model.probe.temperatures, labels),
         target=_target(artifact, ann_right, trace.predictions == labels),
         certificate=check_certificate(certificate, trace.predictions, full, labels) if certificate else None,
         exit_drift=exit_drift(_held_out_counts(artifact), early.exit_counts),
@@ -166,7 +165,8 @@ def _compare_with_hindsight(run: Readouts, trace: ExitTrace, policy: ExitPolicy,
     return differing
 
 
-def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
+def early_exit_facts(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
+    """Return how often early exit is right, and when images left; ``labels`` ``(N,)``."""
     right = int((trace.predictions == labels).sum())
     counts = torch.bincount(trace.exit_step, minlength=timesteps + 1)[1:]
     return EarlyExit(
@@ -177,8 +177,9 @@ def _early_exit(trace: ExitTrace, labels: Tensor, timesteps: int) -> EarlyExit:
     )
 
 
-def _confidence(trace: ExitTrace, model: SpikingModel, labels: Tensor) -> ConfidenceFacts:
-    sure = exit_confidence(trace, model.probe.temperatures).float()
+def confidence_facts(trace: ExitTrace, temperatures: Tensor, labels: Tensor) -> ConfidenceFacts:
+    """Return how honest the probabilities at the exits are; ``temperatures`` ``(T,)``, ``labels`` ``(N,)``."""
+    sure = exit_confidence(trace, temperatures).float()
     return ConfidenceFacts(
         average=float(sure.double().mean()), calibration_error=calibration_error(sure, trace.predictions == labels)
     )

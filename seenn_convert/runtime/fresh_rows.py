@@ -42,8 +42,13 @@ def check_numbers(image: object) -> None:
 class Steppable(Protocol):
     """What running with early exit needs of a model."""
 
-    timesteps: int
-    policy: ExitPolicy
+    @property
+    def timesteps(self) -> int:
+        """The longest run T."""
+
+    @property
+    def policy(self) -> ExitPolicy:
+        """Who leaves when."""
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the drives of a batch."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from seenn_convert.artifact.artifact import Artifact, as_artifact
+from seenn_convert.artifact.artifact import Artifact
+from seenn_convert.choices import Backend
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape
 from seenn_convert.data.dataset import Dataset
@@ -24,13 +25,12 @@ from seenn_convert.data.readers.image_folder import IMAGE_SUFFIXES
 from seenn_convert.data.readers.open import is_data_file
 from seenn_convert.data.samples import Samples
 from seenn_convert.data.wanted import Wanted
-from seenn_convert.devices import check_device
 from seenn_convert.errors import InputError
-from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.reliability import exit_confidence
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.rows import ROW_FLOOR
 from seenn_convert.runtime.early_exit import run_early_exit
+from seenn_convert.workflows.runnable import Runnable, runnable
 
 __all__ = ["Prediction", "predict"]
 
@@ -58,11 +58,12 @@ class Prediction:
 
 
 def predict(
-    artifact: Artifact | Path | str,
+    artifact: Artifact | Runnable | Path | str,
     images: Pictures,
     batch_size: int = 128,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
+    backend: Backend | None = None,
 ) -> list[Prediction]:
     """Return what the network says about each image, in the order given, with the artifact's preprocessing.
 
@@ -70,7 +71,7 @@ def predict(
     round differently.
 
     Args:
-        artifact: What ``convert`` made, or its folder.
+        artifact: What ``convert`` made, or its folder, or a folder that ``export`` wrote.
         images: Image files, and folders whose images at any depth are taken, or one of them; or one ``.npz`` or IDX
             file; or images in memory, one or several: tensors, arrays, PIL images, and whatever else ``as_samples``
             takes. Pixels (``uint8``, PIL) are preprocessed, floating-point images are preprocessed already. Labels are
@@ -78,26 +79,25 @@ def predict(
         batch_size: Images that run together.
         device: Where to run.
         progress: Told about the images done.
+        backend: What runs the network, as ``runnable`` takes it: PyTorch, or the runtime of an export, where None.
 
     Raises:
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
-    check_device(device)
-    artifact = as_artifact(artifact)
-    data = _samples(images, artifact, progress)
-    model = artifact.model().to(device)
-    capacity = rows_together(artifact.snn, batch_size)
+    network = runnable(artifact, backend, device)
+    data = _samples(images, network, progress)
+    capacity = network.rows_together(batch_size)
     counter = Counter(progress, "predicting", len(data))
     with torch.no_grad():
         trace = run_early_exit(
-            model,
+            network.model,
             (image for image, _ in data.batches(capacity)),
             min(capacity, len(data)),
             row_floor=1 if len(data) == 1 else ROW_FLOOR,
             progress=counter.add,
         )
-    sure = exit_confidence(trace, model.probe.temperatures).tolist()
-    labels, names = trace.predictions.tolist(), artifact.class_names
+    sure = exit_confidence(trace, network.temperatures).tolist()
+    labels, names = trace.predictions.tolist(), network.class_names
     said = [None if names is None else names[label] for label in labels]
     found = zip(_places(data), labels, said, sure, trace.exit_step.tolist(), strict=True)
     return [Prediction(*facts) for facts in found]
@@ -111,9 +111,9 @@ def _places(data: Samples) -> list[str]:
     return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
 
 
-def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Samples:
+def _samples(images: Pictures, network: Runnable, progress: Progress) -> Samples:
     """Return what was given as samples that fit the model."""
-    wanted = _wanted(artifact)
+    wanted = _wanted(network)
     if isinstance(images, (str, Path)):
         images = [images]
     if isinstance(images, Image.Image):
@@ -124,7 +124,7 @@ def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Sample
         paths = [Path(one) for one in images]
         many = [path for path in paths if is_data_file(path) and not path.is_dir()]
         if not many:
-            return _open(paths, artifact)
+            return _open(paths, network)
         if len(paths) > 1:
             raise InputError(f"{many[0]}: holds samples of its own and goes alone; predict it apart from other files")
         images = paths[0]
@@ -132,8 +132,8 @@ def _samples(images: Pictures, artifact: Artifact, progress: Progress) -> Sample
         images = list(images)
     if isinstance(images, (Tensor, np.ndarray)) and _is_single(images, wanted):
         images = images[None]
-    data = as_samples(images, artifact.preprocessing, progress=progress, input_shape=wanted.shape)
-    check_shape(data, artifact.snn.input_shape)
+    data = as_samples(images, network.preprocessing, progress=progress, input_shape=wanted.shape)
+    check_shape(data, network.input_shape)
     return data
 
 
@@ -144,8 +144,8 @@ def _is_labelled(images: tuple[Any, ...], wanted: Wanted) -> bool:
     return not (isinstance(images[0], (Tensor, np.ndarray)) and _is_single(images[0], wanted))
 
 
-def _wanted(artifact: Artifact) -> Wanted:
-    return Wanted.by(artifact.preprocessing, artifact.snn.input_shape)
+def _wanted(network: Runnable) -> Wanted:
+    return Wanted.by(network.preprocessing, network.input_shape)
 
 
 def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:
@@ -156,11 +156,11 @@ def _is_single(image: Tensor | NDArray[Any], wanted: Wanted) -> bool:
     return image.ndim <= rank
 
 
-def _open(paths: Sequence[Path], artifact: Artifact) -> Dataset:
+def _open(paths: Sequence[Path], network: Runnable) -> Dataset:
     """Return image files as a data set; the first is read to see whether it fits."""
-    shape, layout = artifact.snn.input_shape, artifact.preprocessing.layout
+    shape, layout = network.input_shape, network.preprocessing.layout
     events = any(path.suffix.lower() in EVENT_SUFFIXES or _holds_events(path) for path in paths)
-    data = Dataset.of((list_events if events else list_images)(paths, _wanted(artifact)), artifact.preprocessing)
+    data = Dataset.of((list_events if events else list_images)(paths, _wanted(network)), network.preprocessing)
     if data.image_shape != shape:
         assert data.paths is not None
         found, wanted = (_size(one, layout) for one in (data.image_shape, shape))

@@ -1,0 +1,68 @@
+"""``seenn-convert export``: an artifact as files that another runtime runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seenn_convert.choices import TARGET_NAMES, Target
+from seenn_convert.cli.class_names import class_names_option
+from seenn_convert.cli.console import progress_bars, say_json
+from seenn_convert.cli.help import GroupedCommand
+from seenn_convert.cli.options import existing, json_option
+
+if TYPE_CHECKING:
+    from seenn_convert.exporters.exporter import Verification
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--to", "target", type=click.Choice(TARGET_NAMES), default="onnx", show_default=True,
+              help="onnx: stem and step as files, with a driver; onnx-loop: one file, image in and class out; pt2: "
+                   "programs of torch.export.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the export.")
+@click.option("--data", type=click.Path(path_type=Path), help="Images to run the export on [made up].")
+@click.option("--limit", type=click.IntRange(min=1), default=256, show_default=True, help="Images to run at most.")
+@click.option("--verify/--no-verify", default=True, show_default=True,
+              help="Run what was written beside the network; if it computes something else, keep nothing.")  # fmt: skip
+@class_names_option
+@json_option
+def export(
+    artifact: Path, target: Target, output: Path, data: Path | None, limit: int, verify: bool,
+    class_names: tuple[str, ...] | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the converted network ARTIFACT for another runtime, and run what was written beside it.
+
+    If the target cannot express a part of the network, each node is named with what would help.
+    """
+    from seenn_convert.artifact.artifact import load_artifact
+    from seenn_convert.artifact.files import check_replaceable
+    from seenn_convert.exporters.document import DOCUMENT
+    from seenn_convert.workflows import export as exporting
+
+    loaded = load_artifact(artifact).with_classes(class_names)
+    check_replaceable(output, DOCUMENT)
+    images = None if data is None else existing(data)
+    with progress_bars() as progress:
+        made = exporting.export(loaded, target, output, images, images=limit, verify=verify, progress=progress)
+    if as_json:
+        say_json({"folder": str(made.folder), "target": made.target, "verification": made.verification})
+        return
+    words = ["not run: --no-verify"] if made.verification is None else verification_lines(made.verification)
+    click.echo("\n".join([*words, f"wrote {output}"]))
+
+
+def verification_lines(found: "Verification") -> list[str]:
+    """Return what came out when an export was run, in a few lines."""
+    kind = "made-up inputs (give images with --data)" if found.made_up else "images"
+    flipped = f"; {found.flipped_rows} rows apart with a neuron on the edge of firing" if found.flipped_rows else ""
+    lines = [
+        f"run in {found.runtime} on {found.images} {kind}",
+        f"answers that differ: {found.answers_differ}; exit steps that differ: {found.exits_differ}",
+    ]
+    if found.answers_differ_by_rounding is not None and found.exits_differ_by_rounding is not None:
+        lines.append(
+            f"for comparison, single against double precision: {found.answers_differ_by_rounding} answers, "
+            f"{found.exits_differ_by_rounding} exit steps"
+        )
+    return [*lines, f"largest relative error where neither differs: {found.largest_error:.1e}{flipped}"]

@@ -1,0 +1,1 @@
+"""Spiking networks as ONNX: stem and step apart, or all in one file with the time loop inside."""

@@ -1,0 +1,1 @@
+"""What the ATen operators of the closed list are in ONNX."""

@@ -1,0 +1,168 @@
+"""PyTorch's own layers in ONNX."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from seenn_convert.exporters.onnx.graph import Graph, Operand, UntranslatableError, Value
+from seenn_convert.exporters.onnx.linear_maps import separable
+from seenn_convert.ir.operators import PaddedLinear
+
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d
+
+
+def convolution(g: Graph, m: Convolution, x: Value) -> str:
+    """Convolve."""
+    return g.op("Conv", x, *_weights(g, m), **_geometry(m), pads=_pads_of(m))
+
+
+def transposed_convolution(g: Graph, m: Transposed, x: Value) -> str:
+    """Convolve the other way round."""
+    return g.op(
+        "ConvTranspose", x, *_weights(g, m), **_geometry(m), pads=_pads_of(m), output_padding=list(m.output_padding)
+    )
+
+
+def linear(g: Graph, m: nn.Linear, x: Value) -> str:
+    """Multiply by the weights, and add the bias."""
+    weight = m.weight[:, : m.in_features] if isinstance(m, PaddedLinear) else m.weight
+    if x.rank == 2:
+        bias = () if m.bias is None else (g.constant(m.bias),)
+        return g.op("Gemm", x, g.constant(weight), *bias, transB=1)
+    product = g.op("MatMul", x, g.constant(weight.T))
+    return product if m.bias is None else g.op("Add", product, g.constant(m.bias))
+
+
+def batch_norm(g: Graph, m: nn.BatchNorm1d | nn.BatchNorm2d, x: Value) -> str:
+    """Scale and shift each channel."""
+    assert m.running_mean is not None and m.running_var is not None
+    weight = torch.ones_like(m.running_mean) if m.weight is None else m.weight
+    bias = torch.zeros_like(m.running_mean) if m.bias is None else m.bias
+    constants = (g.constant(one) for one in (weight, bias, m.running_mean, m.running_var))
+    return g.op("BatchNormalization", x, *constants, epsilon=m.eps)
+
+
+def layer_norm(g: Graph, m: nn.LayerNorm, x: Value) -> str:
+    """Normalise over the last axes."""
+    scale = torch.ones(tuple(m.normalized_shape)) if m.weight is None else m.weight
+    bias = () if m.bias is None else (g.constant(m.bias),)
+    axis = -len(m.normalized_shape)
+    return g.op("LayerNormalization", x, g.constant(scale), *bias, axis=axis, epsilon=m.eps)
+
+
+def group_norm(g: Graph, m: nn.GroupNorm, x: Value) -> str:
+    """Normalise over groups of channels."""
+    parts = g.reshape(x, 0, m.num_groups, -1)
+    ones, zeros = g.constant(torch.ones(m.num_groups)), g.constant(torch.zeros(m.num_groups))
+    normal = g.op("InstanceNormalization", parts, ones, zeros, epsilon=m.eps)
+    normal = g.reshape(normal, 0, *x.shape)
+    if m.weight is None or m.bias is None:
+        return normal
+    shape = (-1, *[1] * (x.rank - 2))
+    return g.op("Add", g.op("Mul", normal, g.constant(m.weight.reshape(shape))), g.constant(m.bias.reshape(shape)))
+
+
+def relu(g: Graph, m: nn.ReLU, x: Value) -> str:
+    """Rectify."""
+    return g.op("Relu", x)
+
+
+def leaky_relu(g: Graph, m: nn.LeakyReLU, x: Value) -> str:
+    """Rectify, with a slope below 0."""
+    return g.op("LeakyRelu", x, alpha=m.negative_slope)
+
+
+def prelu(g: Graph, m: nn.PReLU, x: Value) -> str:
+    """Rectify, with a slope for each channel below 0."""
+    shape = (-1, *[1] * (x.rank - 2)) if m.num_parameters > 1 else (1,)
+    return g.op("PRelu", x, g.constant(m.weight.reshape(shape)))
+
+
+def max_pool(g: Graph, m: nn.MaxPool1d | nn.MaxPool2d, x: Value) -> str:
+    """Take the largest of each window."""
+    axes = x.rank - 2
+    pads = _each(m.padding, axes)
+    return g.op(
+        "MaxPool", x, kernel_shape=_each(m.kernel_size, axes), strides=_each(m.stride, axes), pads=pads + pads,
+        dilations=_each(m.dilation, axes), ceil_mode=int(m.ceil_mode),
+    )  # fmt: skip
+
+
+def average_pool(g: Graph, m: nn.AvgPool1d | nn.AvgPool2d, x: Value) -> str:
+    """Take the mean of each window."""
+    return pooled_mean(
+        g, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, getattr(m, "divisor_override", None)
+    )
+
+
+def pooled_mean(
+    g: Graph, x: Value, kernel: object, stride: object, padding: object, ceil_mode: bool, counts_pads: bool,
+    divisor: int | None = None,
+) -> str:  # fmt: skip
+    """Return the mean of each window; ``divisor`` takes the place of the number of its elements."""
+    axes = x.rank - 2
+    size, pads = _each(kernel, axes), _each(padding, axes)
+    if ceil_mode and (divisor is not None or any(pads)):
+        raise UntranslatableError(
+            "average pooling with ceil_mode counts the elements of its last windows another way in ONNX runtimes",
+            "pad the image by a layer of its own, or leave out ceil_mode",
+        )
+    result = g.op(
+        "AveragePool", x, kernel_shape=size, strides=_each(stride, axes) or size, pads=pads + pads,
+        ceil_mode=int(ceil_mode), count_include_pad=int(counts_pads or divisor is not None),
+    )  # fmt: skip
+    elements = float(torch.tensor(size).prod())
+    return result if divisor is None else g.op("Mul", result, g.number(elements / divisor))
+
+
+def adaptive_average_pool(g: Graph, m: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, x: Value) -> str:
+    """Take means of a given number of windows."""
+    axes = list(range(2, x.rank))
+    if all(size == 1 for size in _each(m.output_size, x.rank - 2)):
+        return g.op("ReduceMean", x, g.integers(*axes), keepdims=1)
+    return separable(g, m, x, axes)
+
+
+def adaptive_max_pool(g: Graph, m: nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d, x: Value) -> str:
+    """Take the largest of a given number of windows."""
+    sizes, length = list(x.shape[1:]), _each(m.output_size, x.rank - 2)
+    wanted = [size if count is None else count for size, count in zip(sizes, length, strict=True)]
+    if any(size % count for size, count in zip(sizes, wanted, strict=True)):
+        raise UntranslatableError(
+            f"adaptive max pooling from {sizes} to {wanted} has windows of several sizes, and ONNX has no such pooling",
+            "pool to sizes that divide those of the input, or by MaxPool2d with a kernel of its own",
+        )
+    kernel = [size // count for size, count in zip(sizes, wanted, strict=True)]
+    return g.op("MaxPool", x, kernel_shape=kernel, strides=kernel)
+
+
+def identity(g: Graph, m: nn.Module, x: Value, *others: Value) -> str:
+    """Return what comes in."""
+    return x.name
+
+
+def _weights(g: Graph, m: Convolution | Transposed) -> tuple[Operand, ...]:
+    return (g.constant(m.weight), *(() if m.bias is None else (g.constant(m.bias),)))
+
+
+def _geometry(m: Convolution | Transposed) -> dict[str, Any]:
+    return {"strides": list(m.stride), "dilations": list(m.dilation), "group": m.groups}
+
+
+def _pads_of(m: Convolution | Transposed) -> list[int]:
+    """Return the padding at the beginning of each axis, then at the end of each."""
+    if not isinstance(m.padding, str):
+        return 2 * list(m.padding)
+    if m.padding == "valid":
+        return [0] * 2 * len(m.kernel_size)
+    total = [step * (size - 1) for step, size in zip(m.dilation, m.kernel_size, strict=True)]
+    return [one // 2 for one in total] + [one - one // 2 for one in total]
+
+
+def _each(value: object, axes: int) -> list[int]:
+    """Return a number for each axis, of one for all or of one each."""
+    values: list[Any] = list(value) if isinstance(value, Sequence) else [value]
+    return values * axes if len(values) == 1 else values
