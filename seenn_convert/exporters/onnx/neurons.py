@@ -162,10 +162,8 @@ def _nearest_power(g: Graph, due: str, levels: int) -> str:
 
 def _stairs(g: Graph, number: Operand, starts: list[float]) -> str:
     """Return ``2**k`` from the k-th of ``starts`` on, up to the next; 0 below the first."""
-    total = ""
+    total = g.number(0.0)
     for level, start in enumerate(starts):
-        reached = g.cast(g.op("GreaterOrEqual", number, g.number(start)), torch.float32)
-        height = 2.0 ** max(level - 1, 0)  # from one power to the next
-        step = reached if height == 1 else g.op("Mul", reached, g.number(height))
-        total = g.op("Add", total, step) if total else step
+        reached = g.op("GreaterOrEqual", number, g.number(start))
+        total = g.op("Where", reached, g.number(2.0**level), total)
     return total
