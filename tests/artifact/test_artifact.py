@@ -168,7 +168,7 @@ def test_saving_over_an_artifact_replaces_it_whole(saved: Path) -> None:
 
 def test_a_folder_that_is_no_artifact_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="has no manifest.json, so it is not replaced"):
+    with pytest.raises(InputError, match="not an artifact"):
         small.artifact().save(tmp_path)
     assert os.listdir(tmp_path) == ["mine.txt"]
 
