@@ -105,8 +105,8 @@ def check_replaceable(path: Path, marker: str) -> None:
             raise InputError(f"{path} exists and is a file; choose another output folder")
         if path.exists() and any(path.iterdir()) and not (path / marker).is_file():
             raise InputError(
-                f"{path} exists and is not an artifact or an export (it has no {marker}), so it is not replaced; choose "
-                "another output folder"
+                f"{path} exists and is not an artifact or an export (it has no {marker}), so it is not replaced; "
+                "choose another output folder"
             )
         target = _target_of(path)
         parent = next(folder for folder in target.parents if folder.exists())
