@@ -56,13 +56,13 @@ TITLES = {
     ),
     "policy_finetuned": (
         "Policy heads on fine-tuned networks",
-        "Two of the networks that were fine-tuned, T = 4. Half of the test images of CIFAR-10 train the heads and choose "
-        "the points, since ANN and network remember their training images; the other half judges.",
+        "Two of the networks that were fine-tuned, T = 4. Half of the test images of CIFAR-10 train the heads and "
+        "choose the points, since ANN and network remember their training images; the other half judges.",
     ),
     "validity_finetuned": (
         "How often certificates on fine-tuned networks are broken",
-        "Three of the networks that were fine-tuned, T = 4. Half of the test images of CIFAR-10 fit the thresholds, the "
-        "other half is the pool; 500 draws per row.",
+        "Three of the networks that were fine-tuned, T = 4. Half of the test images of CIFAR-10 fit the thresholds, "
+        "the other half is the pool; 500 draws per row.",
     ),
     "exits": (
         "Strategies for early exit",
