@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.adopt.options import AdoptOptions
     from seenn_convert.workflows.adopt.run import adopt
+    from seenn_convert.workflows.check import check
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
     from seenn_convert.workflows.evaluate import evaluate, evaluate_exported
@@ -58,6 +59,7 @@ _HOMES = {
     "adopt": "workflows.adopt.run",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
+    "check": "workflows.check",
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
     "evaluate": "workflows.evaluate",
@@ -96,6 +98,7 @@ __all__ = [
     "adopt",
     "as_samples",
     "attach_policy",
+    "check",
     "compare",
     "convert",
     "evaluate",

@@ -10,14 +10,15 @@ from seenn_convert.cli.failures import debug_option
 from seenn_convert.cli.options import Parsed
 
 GROUPS = {
-    "Main options": "data calibration-data output timesteps calibration target-drop format policy to verify",
+    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to verify",
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",
     "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
     "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
-    "Training": "minutes epochs objective labels held-out learning-rate mirror precision recompute",
+    "Training": "minutes epochs objective labels quantised-share leak spike-penalty held-out learning-rate mirror "
+    "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
     "Run": "batch-size device backend seed report figures json debug help",

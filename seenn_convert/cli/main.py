@@ -9,6 +9,7 @@ from seenn_convert import __version__
 from seenn_convert.cli.adopt import adopt
 from seenn_convert.cli.attach_policy import attach_policy
 from seenn_convert.cli.calibrate import calibrate
+from seenn_convert.cli.check import check
 from seenn_convert.cli.compare import compare
 from seenn_convert.cli.convert import convert
 from seenn_convert.cli.demo import demo
@@ -39,7 +40,9 @@ def cli() -> None:
     """
 
 
-COMMANDS = (convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, demo)
+COMMANDS = (
+    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, check, demo,
+)  # fmt: skip
 
 for command in COMMANDS:
     cli.add_command(command)

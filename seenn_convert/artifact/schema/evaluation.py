@@ -23,7 +23,7 @@ class TwoRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreeRuns:
-    """A quantity per image, of the ANN, of a run of all timesteps and of early exit; None for an ANN where none is."""
+    """A quantity per image, of the ANN (None if there is none), of a run of all timesteps and of early exit."""
 
     ann: float | None
     all_timesteps: float

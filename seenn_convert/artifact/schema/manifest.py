@@ -45,8 +45,8 @@ class ConversionFacts:
         target_timesteps: Average timesteps that a target in milliseconds stood for.
         ann_right: How often the ANN is right on the images to which the exits were fitted; None without labels.
         ann_confidence: How sure it is of its answers on them.
-        reference: What early exit is compared with: the ``"ann"``, or ``"full_run"`` where the network was adopted. For
-            that network, which takes the place of the ANN, the two facts above then are.
+        reference: What early exit is compared with: the ``"ann"``, or ``"full_run"`` if the network was adopted; the
+            two facts above are then about all its timesteps.
     """
 
     parity: float | None = None
