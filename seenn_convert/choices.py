@@ -71,14 +71,14 @@ OBJECTIVE_NAMES: tuple[Objective, ...] = get_args(Objective)
 Precision = Literal["float32", "bfloat16"]
 PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
 
+CheckTarget = Literal["speck2f", "speck2e", "akida1", "akida2", "xylo", "loihi2", "spinnaker2", "nir", "hls4ml"]
+CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
+
 Target = Literal["onnx", "onnx-loop", "pt2"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 
 Backend = Literal["eager", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
-
-CheckTarget = Literal["speck2f", "speck2e", "akida1", "akida2", "xylo", "loihi2", "spinnaker2", "nir", "hls4ml"]
-CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
 
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed of PyTorch's generator."""

@@ -35,7 +35,7 @@ def folder_named(path: object) -> Path:
 
 
 @contextmanager
-def replaced_folder(path: Path, marker: str, kind: str = "an artifact") -> Iterator[Path]:
+def replaced_folder(path: Path, marker: str) -> Iterator[Path]:
     """Yield a fresh sibling folder to fill; at the end it takes the place of ``path``, unless an error left the block.
 
     Where ``path`` is a link, its target is replaced and the link stays.
@@ -43,12 +43,11 @@ def replaced_folder(path: Path, marker: str, kind: str = "an artifact") -> Itera
     Args:
         path: The folder to make or replace.
         marker: A file that an existing ``path`` must hold to be replaced: nothing else is ever deleted.
-        kind: What such a folder is, for the message.
 
     Raises:
         InputError: ``path`` exists and is something else, or it cannot be written, as on a full disk.
     """
-    check_replaceable(path, marker, kind)
+    check_replaceable(path, marker)
     target = _target_of(path)
     fresh, old = _beside(target, "writing"), _beside(target, "old")
     with written_to(path):
@@ -92,7 +91,7 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def check_replaceable(path: Path, marker: str, kind: str = "an artifact") -> None:
+def check_replaceable(path: Path, marker: str) -> None:
     """Raise InputError where ``path`` is not a folder that holds ``marker`` (or is empty), or cannot be written.
 
     What is tried is what ``replaced_folder`` will do, so that nobody works for minutes and then cannot save.
@@ -105,7 +104,10 @@ def check_replaceable(path: Path, marker: str, kind: str = "an artifact") -> Non
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} exists and is a file; choose another output folder")
         if path.exists() and any(path.iterdir()) and not (path / marker).is_file():
-            raise InputError(f"{path} exists and is not {kind}; choose another output folder")
+            raise InputError(
+                f"{path} exists and is not an artifact or an export (it has no {marker}), so it is not replaced; "
+                "choose another output folder"
+            )
         target = _target_of(path)
         parent = next(folder for folder in target.parents if folder.exists())
         trial = _beside(parent / target.name, "writing")

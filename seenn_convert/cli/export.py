@@ -41,7 +41,7 @@ def export(
     from seenn_convert.workflows import export as exporting
 
     loaded = load_artifact(artifact).with_classes(class_names)
-    check_replaceable(output, DOCUMENT, "an export")
+    check_replaceable(output, DOCUMENT)
     images = None if data is None else existing(data)
     with progress_bars() as progress:
         made = exporting.export(loaded, target, output, images, images=limit, verify=verify, progress=progress)

@@ -41,7 +41,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, inspect, check, demo,
+    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, check, inspect, demo,
 )  # fmt: skip
 
 for command in COMMANDS:

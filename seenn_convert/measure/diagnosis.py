@@ -20,8 +20,13 @@ MOSTLY_DEAD = 0.5
 
 
 def diagnose(layers: Iterable[LayerRow], settings: Settings) -> Diagnosis:
-    """Return what is wrong with the layers of a network, in graph order; what was not measured may be missing."""
+    """Return what is wrong with the layers of a network, in graph order; what was not measured may be missing.
+
+    The layers of a network that was trained further need not follow the ANN's, so their errors are no faults.
+    """
     found = tuple(_layer(row) for row in layers)
+    if settings.trained:
+        return Diagnosis(layers=found, trained=True)
     broken = first_that_breaks(found)
     part, remedy = _blamed(found, broken, settings)
     return Diagnosis(

@@ -40,6 +40,7 @@ class Settings:
         correction: Of every layer's mean output.
         chosen: Whether the threshold rule was chosen among several by the error that it left.
         unclipped: Layers whose thresholds clipped no activation in calibration.
+        trained: Whether the network was trained further after its conversion.
     """
 
     timesteps: int | None = None
@@ -47,6 +48,7 @@ class Settings:
     correction: str = "timestep"
     chosen: bool = False
     unclipped: frozenset[str] = frozenset()
+    trained: bool = False
 
     @classmethod
     def of(cls, artifact: Artifact) -> "Settings":
@@ -59,6 +61,7 @@ class Settings:
             correction=str(options.get("correction", "timestep")),
             chosen=calibration is not None and bool(calibration.thresholds.choice),
             unclipped=frozenset(name for name, layer in layers.items() if layer.clipped_share == 0),
+            trained=artifact.provenance.finetuning is not None,
         )
 
 

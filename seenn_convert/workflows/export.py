@@ -70,7 +70,7 @@ def export(
     artifact, exporter, folder = as_artifact(artifact), exporter_of(to), folder_named(output)
     check_exportable(exporter, artifact)
     run = _images(artifact, data, images, progress) if verify else None
-    with replaced_folder(folder, DOCUMENT, "an export") as fresh:
+    with replaced_folder(folder, DOCUMENT) as fresh:
         progress(f"writing {exporter.name}", 0, 1)
         exporter.write(artifact, fresh)
         found = None if run is None else _verified(exporter, fresh, artifact, run, data is None, progress)

@@ -71,7 +71,8 @@ def test_every_option_that_a_message_names_exists() -> None:
     params = [param for command in cli.commands.values() for param in command.params]
     known = {"--help", "--version"}.union(*((*param.opts, *param.secondary_opts) for param in params))
     sources = Path(seenn_convert.__file__).parent.rglob("*.py")
-    nodes = (node for file in sources for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    ours = (file for file in sources if file.name != "run_seenn.py")  # a program of its own
+    nodes = (node for file in ours for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     named = {option for text in texts for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}
     assert "--target-drop" in named and named - known == set()

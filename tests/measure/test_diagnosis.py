@@ -25,6 +25,7 @@ from seenn_convert.measure.remedies import Settings
 from seenn_convert.neurons.types import NEURON_TYPES
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.sequence import ANN_PASSES, probe_pass, spiking_passes
+from seenn_convert.report.narrative.diagnosis import diagnosis_words
 from seenn_convert.runtime.policies import ThresholdPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.convert.options import Options
@@ -231,3 +232,11 @@ def test_following_the_suggestion_makes_the_error_of_a_whole_conversion_fall() -
 def test_an_error_beyond_all_measure_does_not_overflow() -> None:
     """A report edited by hand may hold any finite number."""
     assert own_error_of({"clipping": 1e308, "quantisation": -1e308}, 0.5) == 0.5
+
+
+def test_a_network_that_was_trained_further_has_no_layer_that_breaks() -> None:
+    rows = [row("first", clipping=0.1), row("second", clipping=0.6)]
+    assert diagnose(rows, SIGNED).breaks == "second"
+    found = diagnose(rows, replace(SIGNED, trained=True))
+    assert (found.breaks, found.part, found.option, found.suggestion) == (None, None, None, None)
+    assert "trained further" in diagnosis_words(found)

@@ -116,7 +116,7 @@ def test_an_unknown_target_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_artifact_is_not_overwritten(saved: Path) -> None:
-    with pytest.raises(InputError, match="exists and is not an export; choose another output folder"):
+    with pytest.raises(InputError, match=r"it has no seenn.json\), so it is not replaced"):
         sc.export(saved, output=saved)
 
 

@@ -77,6 +77,7 @@ class Diagnosis:
         part: The largest of its own parts, or ``"dead"`` if dead channels are to blame.
         option: The option of ``convert`` that helps; None if none does.
         suggestion: A sentence that names the option and the figure behind it; None if nothing is to be done.
+        trained: Whether the network was trained further: its layers need not follow the ANN's, and none breaks.
     """
 
     layers: tuple[LayerDiagnosis, ...] = ()
@@ -84,3 +85,4 @@ class Diagnosis:
     part: str | None = None
     option: str | None = None
     suggestion: str | None = None
+    trained: bool = False

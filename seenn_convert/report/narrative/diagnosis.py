@@ -7,6 +7,8 @@ def diagnosis_words(diagnosis: Diagnosis) -> str:
     """Return the first layer that breaks and the suggestion."""
     if not any(layer.parts for layer in diagnosis.layers):
         found = "What the errors of the layers are made of was not measured."
+    elif diagnosis.trained:
+        found = "The network was trained further: its layers need not follow those of the ANN, so these are no faults."
     elif diagnosis.breaks is None:
         found = "No layer has a large error of its own."
     else:
