@@ -5,8 +5,7 @@ Run: ``python benchmarks/exports.py NAME=MODEL ... --calibration-data DATA --tes
 
 Each network is converted with each neuron type, exported to ``onnx`` and ``onnx-loop``, and run on test images.
 The times are medians of the processor time of single timesteps, which alternate between the two runtimes, on one
-thread. Rows are kept one by
-one.
+thread. Rows are kept one by one.
 """
 
 import statistics

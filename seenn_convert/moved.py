@@ -89,6 +89,13 @@ class _Moved(ModuleType):
         return getattr(self._is_now, here)
 
 
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the function that is now where the module was: ``export`` alone is both."""
+        if self.__name__ != f"{PACKAGE}export":
+            raise TypeError(f"module {self.__name__!r} is not callable")
+        return importlib.import_module(f"{PACKAGE}workflows.export").export(*arguments, **named)
+
+
 class _Finder(MetaPathFinder, Loader):
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname.removeprefix(PACKAGE) in MODULES else None

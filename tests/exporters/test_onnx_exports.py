@@ -122,7 +122,7 @@ def test_the_driver_runs_alone(exported: Path, tmp_path: Path) -> None:
     """In a process that cannot import PyTorch or this package it gives our answers and exit steps."""
     np.savez(tmp_path / "images.npz", x=IMAGES.numpy())
     guard = "import sys; sys.modules.update(dict.fromkeys(('torch', 'onnx', 'seenn_convert')))"
-    code = f"{guard}; import runpy; sys.argv = ['run', {str(tmp_path / 'images.npz')!r}, '--capacity', '7']"
+    code = f"{guard}; import runpy; sys.argv = ['run', {str(tmp_path / 'images.npz')!r}, '--batch-size', '7']"
     code = f"{code}; runpy.run_path({str(exported / DRIVER)!r}, run_name='__main__')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -1,5 +1,6 @@
 """Exporting: what is written is run at once, nothing is left of an export that failed, and folders are used like artifacts."""
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,3 +173,9 @@ def test_the_commands_take_an_export(
     assert code == 0 and '"images": 40' in out
     code, out, err = run(capsys, "evaluate", exported, "--data", file, "--against", "x.onnx")
     assert code == 1 and "an export is evaluated alone" in err
+
+
+def test_the_function_is_found_behind_the_old_module_of_its_name(tmp_path: Path) -> None:
+    """Who imports ``seenn_convert.export.artifact``, as it was called once, can export all the same."""
+    importlib.import_module("seenn_convert.export")
+    assert sc.export(small.artifact(), output=tmp_path / "out", images=2).verification is not None

@@ -114,7 +114,7 @@ def main() -> None:
     """Classify the images of a file and print what each is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", help=".npy, or .npz: its array x, or its first array")
-    parser.add_argument("--capacity", type=int, default=64, help="images that run together [64]")
+    parser.add_argument("--batch-size", dest="capacity", type=int, default=64, help="images that run together [64]")
     given = parser.parse_args()
     loaded = np.load(given.images)
     images = loaded if isinstance(loaded, np.ndarray) else loaded["x" if "x" in loaded else loaded.files[0]]
