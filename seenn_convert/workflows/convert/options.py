@@ -131,13 +131,13 @@ class Options:
             InputError: An analog front is asked for, which has nothing to hold where the input varies in time.
         """
         if frames is None:
-            return self
+            return replace(self, timesteps=int(self.timesteps))  # a default that nothing replaces any more
         if self.front not in choices.FRONT_NAMES and self.front != 0:
             raise InputError(
                 f"an analog front of {self.front} activations runs once per input, and the frames of a recording "
                 "differ from timestep to timestep; leave --front out (front)"
             )
-        return replace(self, timesteps=frames) if isinstance(self.timesteps, Default) else self
+        return replace(self, timesteps=frames if isinstance(self.timesteps, Default) else self.timesteps)
 
     @property
     def neuron_type(self) -> NeuronType:

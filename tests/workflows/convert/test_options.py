@@ -159,3 +159,9 @@ def test_a_neuron_type_that_cannot_be_told_apart_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=reason):
             Options(**given)
+
+
+def test_a_default_becomes_a_plain_number_which_an_artifact_can_hold() -> None:
+    assert type(Options().for_frames(None).timesteps) is int
+    assert (type(Options().for_frames(10).timesteps), Options().for_frames(10).timesteps) == (int, 10)
+    assert Options(timesteps=7).for_frames(10).timesteps == 7
