@@ -134,6 +134,11 @@ def macs_of(module: nn.Module, output_shape: Shape, *input_shapes: Shape) -> int
     return 0
 
 
+def fan_out(module: nn.Module, output_shape: Shape, input_shape: Shape) -> float:
+    """Return the connections that one value of the input of a layer with weights has on average; as ``macs_of``."""
+    return macs_of(module, output_shape, input_shape) / math.prod(input_shape)
+
+
 def operator_name(module: nn.Module) -> str:
     """Return the name of a module in tables."""
     if isinstance(module, PerPart):

@@ -42,6 +42,18 @@ def checked_labels(data: Samples, classes: int) -> Tensor:
     return labels
 
 
+def checked_classes(data: Samples, class_names: Sequence[str] | None, classes: int) -> Samples:
+    """Return ``data`` with its classes matched as by ``matched_classes``, and its labels, if any, checked.
+
+    Raises:
+        InputError: As ``matched_classes`` and ``checked_labels``.
+    """
+    data = matched_classes(data, class_names, classes)
+    if data.labels is not None:
+        checked_labels(data, classes)
+    return data
+
+
 def checked_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
     """Return the names of a model's outputs; raises InputError unless there is a different, printable one for each."""
     if not isinstance(names, Iterable):

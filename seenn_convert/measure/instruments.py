@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.analysis.coverage import macs_of
+from seenn_convert.analysis.coverage import fan_out, macs_of
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.ir.interpreter import Inputs, Interpreter
 from seenn_convert.ir.operators import HeldState
@@ -61,10 +61,10 @@ class CountingModel:
                 self.watch(node.name, result[0], inputs[0], self.spikes[node.name])
         elif is_weighted(module) and isinstance(result, Tensor):
             current: Tensor = inputs[0]
-            fan_out = macs_of(module, _row(result), _row(current)) / current[0].numel()
+            connections = fan_out(module, _row(result), _row(current))
             known = self.fired.get(_sender(node))  # the same tensor need not be counted twice
             nonzero = nonzero_per_row(current) if known is None else known
-            self.operations[node.name] = nonzero * fan_out * self._spikes_per_input(node.name)
+            self.operations[node.name] = nonzero * connections * self._spikes_per_input(node.name)
         elif isinstance(module, MeanDifference):
             varied = inputs[2 : 2 + len(module.varying)]
             macs = macs_of(module.operator, _row(result[0]), *map(_row, varied))

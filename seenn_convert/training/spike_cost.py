@@ -1,6 +1,5 @@
 """What a spike of each layer costs, so that a training may learn to send fewer where they are dear."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from seenn_convert.analysis.coverage import macs_of
+from seenn_convert.analysis.coverage import fan_out
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.ir.interpreter import Inputs, Interpreter, device_of
 from seenn_convert.ir.operators import Add, Subtract
@@ -69,6 +68,5 @@ def spike_cost(program: Program) -> SpikeCost:
 def _operations(node: fx.Node, module: nn.Module, inputs: Inputs, result: Any) -> list[tuple[fx.Node, float]]:
     """Return each input of a call that spikes may drive, with the operations that one nonzero value of it causes."""
     if is_weighted(module) and isinstance(result, Tensor):
-        macs = macs_of(module, tuple(result.shape[1:]), tuple(inputs[0].shape[1:]))
-        return [(node.all_input_nodes[0], macs / math.prod(inputs[0].shape[1:]))]
+        return [(node.all_input_nodes[0], fan_out(module, tuple(result.shape[1:]), tuple(inputs[0].shape[1:])))]
     return [(source, 1.0) for source in node.all_input_nodes] if isinstance(module, (Add, Subtract)) else []

@@ -93,10 +93,12 @@ class Training:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, network: Unrolled, updates: int, rate: float, shares: Tensor) -> "Training":
+    def of(
+        cls, network: Unrolled, updates: int, rate: float, shares: Tensor, quantised: int = 0, chooses: bool = True
+    ) -> "Training":
         """Return a training before its first update."""
         optimizer = torch.optim.Adam(parameter_groups(network, rate))
-        return cls(network, Course(optimizer, updates, WARM_UP, MOST_GRADIENT), shares)
+        return cls(network, Course(optimizer, updates, WARM_UP, MOST_GRADIENT), shares, quantised, chooses)
 
     def looked(self, score: float, shares: Tensor, **facts: Any) -> None:
         """Note what held-out images show now; the parameters are kept if they are the best so far, or the last."""

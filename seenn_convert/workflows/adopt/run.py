@@ -6,13 +6,10 @@ from pathlib import Path
 from torch import nn
 
 from seenn_convert.artifact.artifact import Artifact
-from seenn_convert.artifact.provenance import environment, used_data
-from seenn_convert.artifact.schema.manifest import ConversionFacts
-from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
-from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.calibration.calibration import Calibration
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import checked_labels, checked_names, matched_classes, outputs_of
+from seenn_convert.data.checks import checked_classes, checked_names, outputs_of
 from seenn_convert.data.events import FRAME_AXES
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
@@ -24,7 +21,7 @@ from seenn_convert.frontend.spiking.explicit import read_explicit, step_of
 from seenn_convert.frontend.spiking.read import read_network
 from seenn_convert.frontend.spiking.source import SpikingSource
 from seenn_convert.ir.program import Program
-from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.conversion import conversion_report
 from seenn_convert.measure.data_cautions import data_cautions
 from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.neurons.layers import Neuron
@@ -37,6 +34,7 @@ from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.workflows.adopt.check import Agreement, check_agreement
 from seenn_convert.workflows.adopt.options import AdoptOptions
+from seenn_convert.workflows.convert.assemble import assembled, move
 from seenn_convert.workflows.convert.drawing import used_images
 from seenn_convert.workflows.convert.prepare import check_data, first_images
 from seenn_convert.workflows.convert.session import Session
@@ -127,10 +125,7 @@ def _named(data: Samples, class_names: Sequence[str] | None, classes: int) -> Sa
     """Return the data with its classes matched to the network's outputs, and its labels checked."""
     if class_names is not None:
         data = data.with_classes(checked_names(class_names, classes))
-    data = matched_classes(data, None, classes)
-    if data.labels is not None:
-        checked_labels(data, classes)
-    return data
+    return checked_classes(data, None, classes)
 
 
 def _with_exits(
@@ -149,36 +144,17 @@ def _with_exits(
     energy = estimated_energy(
         session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts, "full_run"
     )
-    for graph in (layers.graph_module, snn.graph_module, snn.stem):
-        assert graph is not None
-        graph.to("cpu")
+    move(layers, snn, "cpu")
     origin = ModelOrigin(
         name=source.name, format="spiking module", notes=(*source.notes, agreement.words(), *_uncounted(layers))
     )
-    calibration, used, machine = Calibration(AS_TRAINED, False, 0, {}), used_data(data), environment()
+    calibration = Calibration(AS_TRAINED, False, 0, {})
     conversion = conversion_report(
         layers, snn, calibration, tuning, calibration_facts(session, tuning), neuron=_neuron_name(snn),
         target=options.exits.target, parity=agreement.error, energy=energy, reference="full_run",
         warnings=(*suspicions(None, data, tuning.ann_logits, split.held_out), *data_cautions(data)),
     )  # fmt: skip
-    report = Report(model=model_facts(origin, snn, data.class_names), conversion=conversion, environment=machine)
-    return Artifact(
-        ann=layers,
-        snn=snn,
-        timesteps=options.timesteps,
-        policy=tuning.policy,
-        preprocessing=data.preprocessing,
-        class_names=data.class_names,
-        certificate=tuning.certificate,
-        provenance=Provenance(
-            model=origin,
-            calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            options=options.to_json(),
-            environment=machine,
-        ),
-        facts=ConversionFacts.of_report(report),
-        report=report,
-    )
+    return assembled(session, layers, snn, calibration, tuning, origin, conversion, options.to_json())
 
 
 def _neuron_name(snn: Program) -> str:

@@ -8,17 +8,11 @@ from torch import nn
 
 from seenn_convert.analysis.frames import frames_of
 from seenn_convert.artifact.artifact import Artifact, as_artifact, load_artifact
-from seenn_convert.artifact.provenance import environment, reused, used_data
-from seenn_convert.artifact.schema.manifest import ConversionFacts
-from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
-from seenn_convert.artifact.schema.report import Report
+from seenn_convert.artifact.provenance import reused, used_data
+from seenn_convert.artifact.schema.provenance import ModelOrigin, Provenance
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import (
-    checked_labels,
-    matched_classes,
-    outputs_of,
-)
+from seenn_convert.data.checks import checked_classes, outputs_of
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -27,13 +21,14 @@ from seenn_convert.exits.tune import split_calibration
 from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
-from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.conversion import conversion_report
 from seenn_convert.measure.data_cautions import data_cautions, frame_cautions
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
 from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.spiking_model import SpikingModel
+from seenn_convert.workflows.convert.assemble import assembled, move
 from seenn_convert.workflows.convert.drawing import used_images
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
@@ -154,32 +149,13 @@ def compile_ann(
               *data_cautions(data), *frame_cautions(frames_of(ann), options.timesteps), *warnings)  # fmt: skip
     energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
-    _move(ann, snn, "cpu")
-    used, machine = used_data(data), environment()
+    move(ann, snn, "cpu")
     conversion = conversion_report(
         ann, snn, calibration, tuning, facts,
         neuron=options.neuron_type.name, target=options.target, parity=parity, energy=energy,
         ann_accuracy=known.accuracy, front=front, warnings=doubts,
     )  # fmt: skip
-    report = Report(model=model_facts(model, snn, data.class_names), conversion=conversion, environment=machine)
-    return Artifact(
-        ann=ann,
-        snn=snn,
-        timesteps=options.timesteps,
-        policy=tuning.policy,
-        preprocessing=data.preprocessing,
-        class_names=data.class_names,
-        certificate=tuning.certificate,
-        provenance=Provenance(
-            model=model,
-            calibration=CalibrationOrigin(**vars(used), thresholds=calibration),
-            validation=None if session.validation is None else used_data(session.validation),
-            options=options.to_json(),
-            environment=machine,
-        ),
-        facts=ConversionFacts.of_report(report),
-        report=report,
-    )
+    return assembled(session, ann, snn, calibration, tuning, model, conversion, options.to_json())
 
 
 def open_session(ann: Program, data: Samples, options: Options, progress: Progress, known: Known = Known()) -> Session:
@@ -192,7 +168,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     passes = last_passes(options.skips, options.depthwise)
     ann = run_passes(asked_front(ann, options.front), passes, first_images(ann, data))
     check_spiking(ann, options.encode, options.require_spiking)
-    data = _checked_classes(ann, data)
+    data = checked_classes(data, None, outputs_of(ann))  # labels are checked now, not after the work
     ann.graph_module.to(options.device)
     split = split_calibration(len(data), options.seed)
     own = None if known.exit_data is None else used_data(data)
@@ -291,18 +267,3 @@ def load(
         ArtifactError: The folder is missing, damaged, or of another version.
     """
     return load_artifact(path, scores, extra_modules).model()
-
-
-def _checked_classes(ann: Program, data: Samples) -> Samples:
-    """Return the data with its classes matched to the ANN's outputs; labels are checked now, not after the work."""
-    classes = outputs_of(ann)
-    data = matched_classes(data, None, classes)
-    if data.labels is not None:
-        checked_labels(data, classes)
-    return data
-
-
-def _move(ann: Program, snn: Program, device: str) -> None:
-    for graph in (ann.graph_module, snn.graph_module, snn.stem):
-        assert graph is not None
-        graph.to(device)

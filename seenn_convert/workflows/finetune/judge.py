@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from seenn_convert.exits.readouts import Readouts, collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
@@ -49,13 +48,13 @@ class Judge:
     def __call__(self, network: Unrolled) -> dict[str, Any]:
         """Return what a look shows: how good the network is, what each prefix counts, and the accuracy at each t.
 
-        Images leave as early as costs at most half a point against all timesteps.
+        Images leave as the target lets them, against the network's own answers after all timesteps.
 
         It is as good as the share of right answers, each prefix by the share of images that leaves after it, less the
         penalty on its spikes.
         """
         (readouts, score), every = self.readouts(network), tuple(range(len(self.data)))
-        of_itself = replace(readouts, ann_logits=_last(readouts))  # else none leaves while the ANN is far off
+        of_itself = replace(readouts, ann_logits=None).with_reference()  # else none leaves while the ANN is far off
         tuning = tune_exit(of_itself, Split(every, every), self.target, score)
         shares = shares_of(torch.tensor(tuning.exit_counts))
         right = readouts.right.double().mean(dim=1)
@@ -77,9 +76,3 @@ class Judge:
                 given = images.to(self.options.device, network.program.input_dtype)
                 spent += float(network(given, self.options.timesteps)[1].mean(dim=0).sum())
         return self.options.spike_penalty * spent / len(self.data)
-
-
-def _last(readouts: Readouts) -> Tensor:
-    """Return the mean logits after all timesteps ``(N, K)``."""
-    assert readouts.logits is not None
-    return readouts.logits[-1]

@@ -16,7 +16,7 @@ from seenn_convert.artifact.provenance import environment, overlap, used_data
 from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
 from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
-from seenn_convert.data.checks import check_shape, checked_labels, classes_of, matched_classes
+from seenn_convert.data.checks import check_shape, checked_classes, classes_of
 from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -188,10 +188,8 @@ def _trained(
 def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Samples:
     """Return images that the network takes, with its classes."""
     data = as_samples(given, artifact.preprocessing, progress=progress, input_shape=artifact.snn.input_shape)
-    data = matched_classes(data, artifact.class_names, classes_of(artifact.snn))
+    data = checked_classes(data, artifact.class_names, classes_of(artifact.snn))
     check_shape(data, artifact.snn.input_shape)
-    if data.labels is not None:
-        checked_labels(data, classes_of(artifact.snn))
     return data
 
 
@@ -266,14 +264,14 @@ def _begun(
 ) -> Training:
     """Return the training before its first update, or as far as it was ``saved``."""
     if saved is not None:
-        training = Training.of(network, saved["course"]["updates"], options.learning_rate, saved["shares"])
-        training.chooses = images.fresh
+        updates, shares = saved["course"]["updates"], saved["shares"]
+        training = Training.of(network, updates, options.learning_rate, shares, chooses=images.fresh)
         training.go_on(saved)
         return training
     seen = judge(network)
     quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
-    training = Training.of(network, quantised + through_time, options.learning_rate, seen["shares"])
-    training.quantised, training.chooses = quantised, images.fresh
+    updates, shares = quantised + through_time, seen["shares"]
+    training = Training.of(network, updates, options.learning_rate, shares, quantised, images.fresh)
     training.looked(**seen)
     return training
 
