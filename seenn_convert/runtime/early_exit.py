@@ -13,6 +13,7 @@ from seenn_convert.finite import check_logits_finite
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
 from seenn_convert.runtime.fresh_rows import Fresh, FreshRows, Steppable
+from seenn_convert.runtime.overwriting import fast_step, own_start
 from seenn_convert.runtime.policies import ExitPolicy, Readout, reads_plan
 
 COMPACT_AT = 0.1
@@ -103,7 +104,7 @@ def run_early_exit(
     padded = fresh.each(lambda rows: pad_rows(rows, row_floor))
     rows = _Rows(model, policy, source, padded, len(fresh.index), row_floor, progress)
     if len(fresh.index):
-        unroll(model.step, padded.drives, model.initial_state(len(rows.index)), None, scheduler=rows)
+        unroll(fast_step(model), padded.drives, own_start(model, len(rows.index)), None, scheduler=rows)
     return _trace(rows.finished) if rows.finished else _nothing(model)
 
 
@@ -152,7 +153,7 @@ class _Rows:
             return drives, state
         slots = free[: fresh.index.shape[0]]
         if len(slots) == len(self.alive):  # all of them: nothing of the old ones is needed
-            drives, state = fresh.drives, self.model.initial_state(len(slots))
+            drives, state = fresh.drives, own_start(self.model, len(slots))
         else:
             for mine, new in zip(drives, fresh.drives, strict=True):
                 mine[slots] = new
