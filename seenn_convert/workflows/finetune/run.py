@@ -1,14 +1,12 @@
 """Fine-tune a converted network through time: the same network, right earlier."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import sha256_of_json, written_to
@@ -21,20 +19,13 @@ from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.ir.operators import HeldState
 from seenn_convert.ir.program import Program
-from seenn_convert.neurons.layers import BinaryNeuron, Neuron
-from seenn_convert.neurons.leaky import LeakyNeuron
-from seenn_convert.neurons.traced import TracedNeuron
-from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.let_leak import LetLeak
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.training.keeping import save_state, saved_state
 from seenn_convert.training.objectives import OBJECTIVES
-from seenn_convert.training.order import batches_from
 from seenn_convert.training.spike_cost import spike_cost
-from seenn_convert.training.through_time import Batch, Teaching, Training
+from seenn_convert.training.through_time import Teaching, Training
 from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
@@ -42,18 +33,16 @@ from seenn_convert.workflows.convert.options import options_from_json
 from seenn_convert.workflows.convert.refit import exit_images, refit_exits
 from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
+from seenn_convert.workflows.finetune.length import batches_of, updates_of
 from seenn_convert.workflows.finetune.options import FinetuneOptions
-from seenn_convert.workflows.finetune.teacher import AnnTeacher, FullRunTeacher, Teacher
-from seenn_convert.workflows.other_ann import other_ann
+from seenn_convert.workflows.finetune.teacher import Teacher, teacher_of
+from seenn_convert.workflows.finetune.trainable import trainable
 
 LOOKS = 12
 """How often held-out images are looked at."""
 
 KEPT_EVERY = 100
 """Updates between two times that the training is written to its file."""
-
-CHECKED = 3
-"""Batches that are timed before the first update, where minutes decide how many updates there are."""
 
 
 @torch.inference_mode(False)  # a caller's inference mode would leave no gradients
@@ -112,8 +101,8 @@ def finetune(
             "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
         )
     settled = replace(options, timesteps=timesteps)
-    artifact = replace(artifact, snn=_trainable(artifact.snn, settled))
-    followed = _teacher(artifact, teacher, timesteps)
+    artifact = replace(artifact, snn=trainable(artifact.snn, settled))
+    followed = teacher_of(artifact, teacher, timesteps)
     of = _name_of(artifact, followed, images, used, settled)
     training, ann_right = _trained(artifact, followed, images, settled, progress, state, of)
     before = artifact.provenance.finetuning
@@ -179,7 +168,7 @@ def _trained(
         counter.add(1)
 
     keep()  # a place that cannot be written is refused before the first update
-    batches = _batches(images, options, course.done)
+    batches = batches_of(images, options, course.done)
     teaching = replace(teaching, quantised=training.quantised)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.teacher_right
@@ -191,40 +180,6 @@ def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Sampl
     data = checked_classes(data, artifact.class_names, classes_of(artifact.snn))
     check_shape(data, artifact.snn.input_shape)
     return data
-
-
-def _trainable(snn: Program, options: FinetuneOptions) -> Program:
-    """Return the network as it is trained: its neurons leak if that is asked for.
-
-    Raises:
-        InputError: Its neurons cannot be trained, or not so.
-    """
-    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
-    if any(isinstance(module, (TracedNeuron, HeldState)) for _, module in snn.calls()):
-        raise InputError(
-            "the network has neurons with a law of its own, which has no gradient here; train it where it was trained, "
-            "and adopt it again"
-        )
-    if options.quantised_share and (options.leak or any(isinstance(neuron, LeakyNeuron) for neuron in neurons)):
-        raise InputError(
-            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share)"
-        )
-    if not options.leak:
-        return snn
-    if not all(isinstance(neuron, BinaryNeuron) for neuron in neurons):
-        raise InputError(
-            "a leak is for binary neurons; convert the network with --neuron if, or leave out --leak (leak)"
-        )
-    return run_passes(snn, [LetLeak()])
-
-
-def _teacher(artifact: Artifact, teacher: Program | Model | None, timesteps: int) -> Teacher:
-    """Return whom to follow: what is given, the artifact's ANN, or the adopted network's own full run."""
-    if teacher is not None:
-        return AnnTeacher(other_ann(teacher, artifact, "give a teacher of the same input and classes"))
-    if artifact.reference is not None:
-        return AnnTeacher(artifact.reference)
-    return FullRunTeacher(Unrolled(artifact.snn).requires_grad_(False), timesteps)
 
 
 def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
@@ -269,7 +224,7 @@ def _begun(
         training.go_on(saved)
         return training
     seen = judge(network)
-    quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
+    quantised, through_time = updates_of(teaching, network, images, options, seen["shares"])
     updates, shares = quantised + through_time, seen["shares"]
     training = Training.of(network, updates, options.learning_rate, shares, quantised, images.fresh)
     training.looked(**seen)
@@ -288,39 +243,3 @@ def _name_of(artifact: Artifact, teacher: Teacher, images: Images, used: UsedDat
         "options": options.to_json(), "images": used.fingerprint, "judging": used_data(images.judging).fingerprint,
         "weights": weights,
     })  # fmt: skip
-
-
-def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
-    """Yield batches of training images on the device, from the one behind ``done`` others."""
-    found = batches_from(images.data, images.training, options.batch_size, options.seed, done)
-    for number, batch, labels in found:
-        read = labels if options.use_labels and labels is not None else None
-        yield number, batch.to(options.device), None if read is None else read.to(options.device)
-
-
-def _updates(
-    teaching: Teaching, network: Unrolled, images: Images, options: FinetuneOptions, shares: Tensor
-) -> tuple[int, int]:
-    """Return the updates with activations quantised and those through time; a time is turned into updates by timing."""
-    share = options.quantised_share
-    if options.epochs is not None:
-        every = max(1, round(options.epochs * (len(images.training) // min(options.batch_size, len(images.training)))))
-        quantised = round(share * every)
-        return quantised, every - quantised
-    batches = list(islice(_batches(images, options, 0), CHECKED))
-
-    def within(time_share: float, quantised: int) -> int:
-        kind = replace(teaching, quantised=quantised)
-        seconds = min(_seconds(lambda batch: kind.loss(network, batch, shares), batch) for batch in batches)
-        network.zero_grad()
-        return max(1, int(60 * options.minutes * time_share / seconds))
-
-    return within(share, CHECKED) if share > 0 else 0, within(1 - share, 0) if share < 1 else 0
-
-
-def _seconds(loss_of: Callable[[Batch], Tensor], batch: Batch) -> float:
-    """Return how long an update with a batch takes."""
-    start = time.perf_counter()
-    with torch.enable_grad():
-        loss_of(batch).backward()  # type: ignore[no-untyped-call]
-    return time.perf_counter() - start
