@@ -196,7 +196,7 @@ class _Rows:
 
 
 def _first_of(mask: Tensor, count: int) -> Tensor:
-    """Return ``count`` places, those where ``mask`` ``(B,)`` is true first: so many are known, so nobody has to wait."""
+    """Return ``count`` places, first those where ``mask`` ``(B,)`` is true. Their number is known, so nobody waits."""
     return torch.argsort(~mask, stable=True)[:count]
 
 
