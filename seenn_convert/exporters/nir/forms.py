@@ -16,7 +16,7 @@ class Form:
             metadata for what it does not say; ``"synaptic"``: ``CubaLIF`` with time constants that leak nothing.
         strict: Whether neurons of the reader fire above the threshold, and not at it.
         dt: Length of a timestep for the reader, in seconds.
-        pool: ``"mean"``, ``"sum"``, or ``"none"`` if pooling is written as a convolution.
+        pool: ``"mean"`` or ``"sum"``; what it cannot say is written as a convolution.
         dilation: Whether it reads dilated convolutions; if not, they are written with zeros in the kernel.
         one_axis: Whether it reads convolutions of one axis.
         flatten: Whether it flattens maps in the order of NIR; if not, linear layers are written as convolutions.
@@ -26,7 +26,7 @@ class Form:
     neurons: Literal["cycle", "if", "synaptic"] = "if"
     strict: bool = False
     dt: float = 1.0
-    pool: Literal["mean", "sum", "none"] = "mean"
+    pool: Literal["mean", "sum"] = "mean"
     dilation: bool = True
     one_axis: bool = True
     flatten: bool = True
@@ -40,6 +40,6 @@ FORMS: Mapping[Reader, Form] = {
         pool="sum", dilation=False, one_axis=False, flatten=False, joins=False, strict=True,
     ),
     "norse": Form(neurons="synaptic", pool="sum", one_axis=False, strict=True),
-    "snntorch": Form(pool="none", one_axis=False, strict=True),
+    "snntorch": Form(one_axis=False, strict=True),
     "spikingjelly": Form(dt=1e-4),
 }  # fmt: skip
