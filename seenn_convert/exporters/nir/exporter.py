@@ -17,6 +17,7 @@ from seenn_convert.exporters.nir.graph import NirGraph
 from seenn_convert.exporters.nir.interpreter import run
 from seenn_convert.exporters.nir.layers import layers_of
 from seenn_convert.exporters.nir.reading import LOADER, is_installed, loader_of, reader_run
+from seenn_convert.exporters.verification import rounding_alone
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,13 @@ class NirExporter:
         """Read the file back, and run it in our interpreter; where the reader is installed, in the reader, too."""
         graph = read_graph(folder / FILE)
         found = compared_runs(artifact, lambda batch, timesteps: run(graph, batch, timesteps), images, nir_runtime())
-        if self.reader == "primitives":
-            return found
-        if not is_installed(self.reader):
-            return replace(found, runtime=f"{found.runtime} ({self.reader} is not installed)")
-        theirs = reader_run(self.reader, folder)
-        return compared_runs(artifact, theirs.run, images, theirs.runtime)
+        if is_installed(self.reader):
+            theirs = reader_run(self.reader, folder)
+            found = compared_runs(artifact, theirs.run, images, theirs.runtime)
+        elif self.reader != "primitives":
+            found = replace(found, runtime=f"{found.runtime} ({self.reader} is not installed)")
+        answers, exits = rounding_alone(artifact, images)
+        return replace(found, answers_differ_by_rounding=answers, exits_differ_by_rounding=exits)
 
     def _graph(self, artifact: Artifact) -> tuple[NirGraph, list[Refusal]]:
         network, refusals = layers_of(artifact)

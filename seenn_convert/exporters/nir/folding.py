@@ -103,7 +103,7 @@ class _Folding:
                 continue
             between = f"{self.sent[source]}_to_{file_name(layer)}"
             bias = None if left is None else self._by_channel(left.double(), shape) / scale
-            self.nodes[between] = diagonal(factor, bias, shape)
+            self._put({between: diagonal(factor, bias, shape)})
             self.edges += [(self.sent[source], between), (between, node)]
             left = None
         if left is not None:
@@ -115,7 +115,7 @@ class _Folding:
         start = (neuron.v_initial.double() / threshold).expand(layer.output_shape).reshape(shape)
         entry, nodes, edges = neurons(file_name(layer.name), start.float().contiguous(), self.form)
         self.connect(layer.name, entry, layer.read, self._taken(layer, neuron), shape)
-        self.nodes |= nodes
+        self._put(nodes)
         self.edges += edges
         self.keep(layer.name, layer.output_shape, self._by_channel(neuron.spike, layer.output_shape))
 
@@ -125,7 +125,7 @@ class _Folding:
         wanted, bias = self._wanted(layer.name, layer.output_shape), self._carried(layer)
         node = weighted(layer.module, before, after, by_channel(scale, before), by_channel(wanted, after), bias)
         self.connect(layer.name, file_name(layer.name), layer.read, scale, before)
-        self.nodes[file_name(layer.name)] = formed(node, self.form)
+        self._put({file_name(layer.name): formed(node, self.form)})
         self.keep(layer.name, layer.output_shape, by_channel(wanted, after))
 
     def _write_pool(self, layer: Layer) -> None:
@@ -134,7 +134,7 @@ class _Folding:
         flattens = len(layer.output_shape) == 1
         pooled = f"{name}_pool" if flattens else name
         self.connect(layer.name, pooled, layer.read, scale, layer.input_shape)
-        self.nodes[pooled] = node
+        self._put({pooled: node})
         scale = scale * factor
         if not flattens:
             self.keep(layer.name, layer.output_shape, scale)
@@ -153,8 +153,15 @@ class _Folding:
             return
         node = file_name(layer)
         self.connect(layer, node, read, scale, before)
-        self.nodes[node] = Flatten(before)
+        self._put({node: Flatten(before)})
         self.keep(layer, shape, flat)
+
+    def _put(self, nodes: dict[str, Node]) -> None:
+        """Add nodes."""
+        twice = next((name for name in nodes if name in self.nodes), None)
+        if twice is not None:
+            raise InexpressibleError(f"two nodes would be called {twice}", "call its module otherwise in the model")
+        self.nodes |= nodes
 
     def _common_scale(self, read: Sum) -> Tensor:
         """Return the scale in which a layer reads what comes from several: that of a single one, else 1."""

@@ -83,28 +83,29 @@ class _Reading:
             elif node.op == "call_module":
                 module = graph.get_submodule(str(node.target))
                 sums = [one for source in node.all_input_nodes if (one := values[source]) is not None]
-                before = shapes.get(node.all_input_nodes[0].name, ())
-                values[node] = self._called(node.name, module, sums, before, shapes.get(node.name, ()))
+                read = [shapes.get(source.name, ()) for source in node.all_input_nodes]
+                values[node] = self._called(node.name, module, sums, read, shapes.get(node.name, ()))
             else:
                 listed = node.args[0]
                 return [values[one] for one in ([listed] if isinstance(listed, fx.Node) else listed)]
         return []
 
-    def _called(self, name: str, module: nn.Module, read: list[Sum], before: Shape, after: Shape) -> Sum | None:
+    def _called(self, name: str, module: nn.Module, read: list[Sum], before: list[Shape], after: Shape) -> Sum | None:
         if isinstance(module, ExitProbe):
-            self.output, self.output_shape = read[0], before
+            self.output, self.output_shape = read[0], before[0]
             return None
         if isinstance(module, Tick):
             return None
         try:
             joined = _JOINS.get(type(module))
             if joined is not None:
+                _check_sum(module, before)
                 return joined(module, read)
-            check_expressible(module, before, after)
+            check_expressible(module, before[0], after)
         except InexpressibleError as error:
             self.refusals.append(Refusal(name, error.reason, error.remedy))
             return Sum({})
-        self.layers.append(Layer(name, module, read[0], before, after))
+        self.layers.append(Layer(name, module, read[0], before[0], after))
         return Sum({name: 1.0})
 
 
@@ -135,6 +136,11 @@ def check_expressible(module: nn.Module, before: Shape, after: Shape) -> None:
             raise InexpressibleError("its padding is a word", "give its padding as numbers")
     elif not isinstance(module, (BinaryNeuron, operators.Affine)):
         raise refused(module)
+
+
+def _check_sum(module: nn.Module, before: list[Shape]) -> None:
+    if isinstance(module, (operators.Add, operators.Subtract)) and len(set(before)) > 1:
+        raise InexpressibleError("it adds values of different shapes", "add values of one shape")
 
 
 def _check_pool(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, before: Shape, after: Shape) -> None:

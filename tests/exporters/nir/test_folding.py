@@ -17,6 +17,7 @@ from seenn_convert.exporters.nir.interpreter import run
 from seenn_convert.exporters.nir.layers import Layer, Layers, Sum, layers_of
 from seenn_convert.exporters.nir.shaping import pooling
 from seenn_convert.neurons.layers import BinaryNeuron
+from seenn_convert.neurons.leaky import LeakyNeuron
 
 BY_CHANNEL = torch.tensor([0.5, 2.0, 0.75]).reshape(3, 1, 1)
 
@@ -48,6 +49,18 @@ def test_the_spike_count_is_the_quantised_activation(reader: Reader) -> None:
     expected = theory.quantized_activation(drive, BY_CHANNEL, timesteps)
     torch.testing.assert_close(torch.stack(sent).mean(0), expected)
     assert bool((sent[0][0] > 0).all())
+
+
+def test_adopted_neurons_send_spikes_of_one() -> None:
+    """Their threshold and their gain are folded into what they read, and not into what reads them."""
+    theta, gain, zero = torch.tensor([0.5, 2.0]), torch.tensor(4.0), torch.zeros(())
+    neuron = LeakyNeuron(theta, zero, torch.ones(()), gain, zero)
+    first = Layer("fire", neuron, Sum({"input": 1.0}), (2,), (2,))
+    graph, refusals = folded(Layers((2,), (first,), Sum({"fire": 1.0}), (2,)), FORMS["primitives"])
+    sent = [one.output.tolist() for one in run(graph, torch.tensor([[0.0625, 0.5]]), 4)]
+
+    assert refusals == []
+    assert sent == [[[0.0, 1.0]], [[1.0, 1.0]], [[0.0, 1.0]], [[1.0, 1.0]]]  # 4 * input / theta is 1/2, and 1
 
 
 @pytest.mark.parametrize("reader", READER_NAMES)
@@ -165,6 +178,25 @@ def test_every_node_is_refused_with_what_helps() -> None:
     advised = Unportable()
     advised.pool = nn.AvgPool2d(2)  # type: ignore[assignment]
     assert NirExporter().refusals(portable.converted(advised.eval(), images, correction="potential")) == []
+
+
+class Broadcast(nn.Module):
+    """Adds the mean of a map to the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).relu()
+        return self.head(self.second(x + x.mean((2, 3), keepdim=True)).relu().mean((2, 3)))
+
+
+def test_a_sum_that_broadcasts_is_refused() -> None:
+    """Edges that meet at a node of NIR are added number by number."""
+    artifact = portable.converted(Broadcast().eval(), portable.images_of("chain", 60))
+    (refusal,) = NirExporter().refusals(artifact)
+    assert (refusal.node, refusal.reason) == ("add", "it adds values of different shapes")
 
 
 def test_an_analog_front_is_refused() -> None:
