@@ -10,7 +10,9 @@ import torch
 
 import seenn_convert as sc
 from seenn_convert.choices import READER_NAMES, Reader
+from seenn_convert.cli.export import verification_lines
 from seenn_convert.errors import ExportError, InputError
+from seenn_convert.exporters.exporter import Verification
 from seenn_convert.exporters.nir import files
 from seenn_convert.exporters.nir.files import read_graph, write_graph
 from seenn_convert.exporters.nir.folding import folded
@@ -91,6 +93,14 @@ def test_without_nir_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pyt
     ):
         sc.export(portable.artifact("flat"), "nir", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_differing_spikes_are_said() -> None:
+    found = Verification(
+        runtime="sinabs 3.1.3", images=4, made_up=False, largest_error=0.0, flipped_rows=1, compared_rows=4,
+        answers_differ=0, exits_differ=0, spikes=1234567, spikes_differ=2,
+    )  # fmt: skip
+    assert "spikes that differ: 2, beside 1,234,567 that were sent" in verification_lines(found)
 
 
 def test_other_targets_have_no_reader(tmp_path: Path) -> None:
