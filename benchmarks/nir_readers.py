@@ -43,7 +43,8 @@ SAID = {"snntorch": "TypeError: behind neurons it meets a pair of spikes and mem
 
 HEAD = (
     "network", "reader", "as imported: spikes that differ (of those sent)", "answers equal",
-    "with load_network.py: spikes", "spikes that differ", "images with equal counts", "answers equal", "largest error of an output",
+    "with load_network.py: spikes", "spikes that differ", "images with equal counts", "answers equal",
+    "largest error of an output",
 )  # fmt: skip
 
 
@@ -214,8 +215,8 @@ def text_of(rows: list[dict[str, Any]]) -> str:
     facts = {row["network"]: row for row in rows}
     notes = [
         f"- {name}: of 2,000 test images the ANN has {row['ann_accuracy']:.1%} right, all {TIMESTEPS} timesteps "
-        f"{row['accuracy']:.1%}; {row['seconds']:.0f} s of processor time to train and convert. In double precision the "
-        f"network itself sends {row['double']['spikes_differ']} spikes otherwise"
+        f"{row['accuracy']:.1%}; {row['seconds']:.0f} s of processor time to train and convert. In double precision "
+        f"the network itself sends {row['double']['spikes_differ']} spikes otherwise"
         for name, row in facts.items()
     ]
     return "\n".join([table(HEAD, lines), "", *notes])
