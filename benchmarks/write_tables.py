@@ -122,7 +122,7 @@ TITLES = {
         "Readers of NIR",
         "Binary neurons with one bias per channel, 16 timesteps, 200 test images of Fashion-MNIST, thresholds folded "
         "to 1, nir 1.0.8. The network is compared with what each reader makes of the file written for it (`--reader`): "
-        "as its importer makes it, and with `load_network.py`, which lies beside the file and sets what NIR cannot say. "
+        "as its importer makes it, and with `load_network.py`, which lies beside it and sets what NIR cannot say. "
         "The file of primitives says all; nirtorch runs it with modules for integrator, threshold, scale and affine "
         "layers, and our interpreter is in the columns of `load_network.py`. *Spikes that differ* are places and "
         "timesteps at which only one of the two sends a spike. *Equal counts*: each layer sends as many spikes for "
