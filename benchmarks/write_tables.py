@@ -118,6 +118,17 @@ TITLES = {
         "sample. Half of its 2,000 test images fit the exits, the other half judges. *May lose* are the points of "
         "accuracy that early exit may lose against all timesteps.",
     ),
+    "nir_readers": (
+        "Readers of NIR",
+        "Binary neurons with one bias per channel, 16 timesteps, 200 test images of Fashion-MNIST, thresholds folded "
+        "to 1, nir 1.0.8. The network is compared with what each reader makes of the file written for it (`--reader`): "
+        "as its importer makes it, and with `load_network.py`, which lies beside it and sets what NIR cannot say. "
+        "The file of primitives says all; nirtorch runs it with modules for integrator, threshold, scale and affine "
+        "layers, and our interpreter is in the columns of `load_network.py`. *Spikes that differ* are places and "
+        "timesteps at which only one of the two sends a spike. *Equal counts*: each layer sends as many spikes for "
+        "the image as ours. The chain was trained through time for NIR. What each reader does otherwise is "
+        "[described](../howto/export-nir.md).",
+    ),
     "zoo": (
         "Architectures of torchvision and timm",
         "Random weights; each network is calibrated on two images of its own.",

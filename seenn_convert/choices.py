@@ -74,8 +74,11 @@ PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
 CheckTarget = Literal["speck2f", "speck2e", "akida1", "akida2", "xylo", "loihi2", "spinnaker2", "nir", "hls4ml"]
 CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
 
-Target = Literal["onnx", "onnx-loop", "pt2"]
+Target = Literal["onnx", "onnx-loop", "pt2", "nir"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
+
+Reader = Literal["primitives", "sinabs", "spyx", "norse", "snntorch", "spikingjelly"]
+READER_NAMES: tuple[Reader, ...] = get_args(Reader)
 
 Backend = Literal["eager", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)

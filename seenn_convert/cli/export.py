@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seenn_convert.choices import TARGET_NAMES, Target
+from seenn_convert.choices import READER_NAMES, TARGET_NAMES, Reader, Target
 from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--to", "target", type=click.Choice(TARGET_NAMES), default="onnx", show_default=True,
               help="onnx: stem and step as files, with a driver; onnx-loop: one file, image in and class out; pt2: "
-                   "programs of torch.export.")  # fmt: skip
+                   "programs of torch.export; nir: a NIR file.")  # fmt: skip
+@click.option("--reader", type=click.Choice(READER_NAMES),
+              help="What will read the NIR file; primitives says all in nodes of NIR [primitives].")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the export.")
 @click.option("--data", type=click.Path(path_type=Path), help="Images to run the export on [made up].")
 @click.option("--limit", type=click.IntRange(min=1), default=256, show_default=True, help="Images to run at most.")
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 @class_names_option
 @json_option
 def export(
-    artifact: Path, target: Target, output: Path, data: Path | None, limit: int, verify: bool,
+    artifact: Path, target: Target, reader: Reader | None, output: Path, data: Path | None, limit: int, verify: bool,
     class_names: tuple[str, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the converted network ARTIFACT for another runtime, and run what was written beside it.
@@ -44,7 +46,9 @@ def export(
     check_replaceable(output, DOCUMENT)
     images = None if data is None else existing(data)
     with progress_bars() as progress:
-        made = exporting.export(loaded, target, output, images, images=limit, verify=verify, progress=progress)
+        made = exporting.export(
+            loaded, target, output, images, reader=reader, images=limit, verify=verify, progress=progress
+        )
     if as_json:
         say_json({"folder": str(made.folder), "target": made.target, "verification": made.verification})
         return
@@ -60,6 +64,8 @@ def verification_lines(found: "Verification") -> list[str]:
         f"run in {found.runtime} on {found.images} {kind}",
         f"answers that differ: {found.answers_differ}; exit steps that differ: {found.exits_differ}",
     ]
+    if found.spikes is not None:
+        lines.append(f"spikes that differ: {found.spikes_differ:,}, beside {found.spikes:,} that were sent")
     if found.answers_differ_by_rounding is not None and found.exits_differ_by_rounding is not None:
         lines.append(
             f"for comparison, single against double precision: {found.answers_differ_by_rounding} answers, "

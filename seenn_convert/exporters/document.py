@@ -14,6 +14,7 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.files import read_json, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
+from seenn_convert.choices import Reader
 from seenn_convert.errors import ArtifactError, ExportError, reason_of
 from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.exporters.exporter import Refusal
@@ -59,7 +60,7 @@ class Document:
     Attributes:
         format: Always ``"seenn-export"``.
         schema_version: Of this document.
-        target: ``"onnx"``, ``"onnx-loop"`` or ``"pt2"``.
+        target: ``"onnx"``, ``"onnx-loop"``, ``"pt2"`` or ``"nir"``.
         timesteps: The longest run T.
         policy: The exit policy.
         score: The exit score that the step returns.
@@ -73,6 +74,7 @@ class Document:
         certificate: What early exit costs at most; None if nothing was certified.
         origin: Name of the model that was converted.
         versions: Of Python and the packages that wrote the files.
+        reader: For which reader a NIR file was written; None for other targets.
         files: Name -> SHA-256 of the other files.
         checksum: SHA-256 of this document without this key, keys sorted, no spaces.
     """
@@ -93,6 +95,7 @@ class Document:
     certificate: Certificate | None = None
     origin: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    reader: Reader | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     checksum: str = ""
 

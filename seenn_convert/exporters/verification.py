@@ -117,6 +117,19 @@ def _counted(runtime: str, steps: _Found, ours: ExitTrace, theirs: ExitTrace, ex
     )
 
 
+def rounding_alone(artifact: Artifact, images: Tensor) -> tuple[int | None, int | None]:
+    """Return how many answers, and how many exit steps, differ if the network itself runs in double precision.
+
+    None for both if its own operators ask for single precision.
+    """
+    with torch.no_grad():
+        exact = _exact(artifact, images)
+        if exact is None:
+            return None, None
+        ours = _traced(artifact.model(), images)
+    return differing(ours.predictions, exact.predictions), differing(ours.exit_step, exact.exit_step)
+
+
 def differing(ours: Tensor, theirs: Tensor) -> int:
     """Return in how many places two tensors differ."""
     return int((ours != theirs).sum())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
 from seenn_convert.artifact.files import folder_named, replaced_folder, write_json
-from seenn_convert.choices import COUNT, Target
+from seenn_convert.choices import COUNT, Reader, Target
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.errors import refuse
 from seenn_convert.exporters.document import DOCUMENT, VERIFICATION
@@ -45,6 +45,7 @@ def export(
     output: Path | str = "exported",
     data: SampleData | None = None,
     *,
+    reader: Reader | None = None,
     images: int = IMAGES,
     verify: bool = True,
     progress: Progress = silent,
@@ -55,19 +56,20 @@ def export(
 
     Args:
         artifact: What ``convert`` made, or its folder.
-        to: ``"onnx"``, ``"onnx-loop"``, ``"pt2"``, or an exporter of your own.
+        to: ``"onnx"``, ``"onnx-loop"``, ``"pt2"``, ``"nir"``, or an exporter of your own.
         output: Folder to write; an earlier export there is replaced.
         data: Images to run, as ``convert`` takes them; without any, images are made up.
+        reader: For which reader of NIR the file is written, with ``to="nir"`` only; ``"primitives"`` if None.
         images: How many of them run at most.
         verify: Whether to run what was written.
         progress: Told about each stage.
 
     Raises:
         ExportError: The target cannot express the network, and every node is listed; or the export differs from it.
-        InputError: There is no such target, the images do not fit, or the folder cannot be written.
+        InputError: There is no such target or reader, the images do not fit, or the folder cannot be written.
     """
     refuse(COUNT.problems("the number of images to run", images))
-    artifact, exporter, folder = as_artifact(artifact), exporter_of(to), folder_named(output)
+    artifact, exporter, folder = as_artifact(artifact), exporter_of(to, reader), folder_named(output)
     check_exportable(exporter, artifact)
     run = _images(artifact, data, images, progress) if verify else None
     with replaced_folder(folder, DOCUMENT) as fresh:
