@@ -77,6 +77,9 @@ CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
 Target = Literal["onnx", "onnx-loop", "pt2"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 
+ExportPrecision = Literal["float32", "int8"]
+EXPORT_PRECISION_NAMES: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
+
 Backend = Literal["eager", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
 

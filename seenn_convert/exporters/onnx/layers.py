@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from seenn_convert.exporters.eight_bits import channel_axis, whole_numbers
 from seenn_convert.exporters.onnx.graph import Graph, Operand, UntranslatableError, Value
 from seenn_convert.exporters.onnx.linear_maps import separable
 from seenn_convert.ir.operators import PaddedLinear
@@ -31,8 +32,8 @@ def linear(g: Graph, m: nn.Linear, x: Value) -> str:
     weight = m.weight[:, : m.in_features] if isinstance(m, PaddedLinear) else m.weight
     if x.rank == 2:
         bias = () if m.bias is None else (g.constant(m.bias),)
-        return g.op("Gemm", x, g.constant(weight), *bias, transB=1)
-    product = g.op("MatMul", x, g.constant(weight.T))
+        return g.op("Gemm", x, _stored(g, weight, 0), *bias, transB=1)
+    product = g.op("MatMul", x, _stored(g, weight.T, 1))
     return product if m.bias is None else g.op("Add", product, g.constant(m.bias))
 
 
@@ -145,7 +146,20 @@ def identity(g: Graph, m: nn.Module, x: Value, *others: Value) -> str:
 
 
 def _weights(g: Graph, m: Convolution | Transposed) -> tuple[Operand, ...]:
-    return (g.constant(m.weight), *(() if m.bias is None else (g.constant(m.bias),)))
+    weight = _stored(g, m.weight, channel_axis(m))
+    return (weight, *(() if m.bias is None else (g.constant(m.bias),)))
+
+
+def _stored(g: Graph, weight: Tensor, axis: int) -> str:
+    """Return the name of weights; those that are 8-bit numbers times a scale for each channel are stored as such.
+
+    A cast and a product of constants are computed once, when the file is loaded; ``DequantizeLinear`` each time.
+    """
+    found = whole_numbers(weight, axis)
+    if found is None:
+        return g.constant(weight)
+    numbers, scale = found
+    return g.op("Mul", g.cast(g.constant(numbers), torch.float32), g.constant(scale))
 
 
 def _geometry(m: Convolution | Transposed) -> dict[str, Any]:
