@@ -154,8 +154,8 @@ def _text(rows: list[dict[str, Any]], of: int) -> str:
     parts = [
         f"{len(rows)} of {of} networks were tried, the smallest first: {len(good)} export and run in onnxruntime, "
         f"{len(refused)} hold a node that ONNX cannot express, {len(failed)} came to no end. Of the "
-        f"{sum(one['images'] for one in seen)} images, {sum(one['answers_differ'] for one in seen)} have another answer "
-        f"and {sum(one['exits_differ'] for one in seen)} another exit step; double precision changes "
+        f"{sum(one['images'] for one in seen)} images, {sum(one['answers_differ'] for one in seen)} have another "
+        f"answer and {sum(one['exits_differ'] for one in seen)} another exit step; double precision changes "
         f"{sum(one['answers_differ_by_rounding'] or 0 for one in seen)} and "
         f"{sum(one['exits_differ_by_rounding'] or 0 for one in seen)}.",
         "",

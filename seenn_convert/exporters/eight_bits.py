@@ -50,7 +50,7 @@ class Rounding:
 
 
 def rounded(artifact: Artifact) -> Artifact:
-    """Return the network with the weights of its layers in 8 bits; its certificate, which is about another one, is gone.
+    """Return the network with the weights of its layers in 8 bits, and without its certificate, which is about another.
 
     Biases, thresholds and the policy head stay as they are.
     """
@@ -70,7 +70,7 @@ def channel_axis(module: nn.Module) -> int:
 
 
 def on_grid(weight: Tensor, axis: int) -> Tensor:
-    """Return weights rounded to whole numbers times a scale for each channel along ``axis``; a second time, the same."""
+    """Return weights rounded to whole numbers times a scale for each channel along ``axis``; rounding twice is once."""
     scale = _scale(weight, axis)
     return ((weight.double() / scale).round() * scale).to(weight.dtype)
 
