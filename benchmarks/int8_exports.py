@@ -1,9 +1,9 @@
 """Export networks with weights in 8 bits, and write what that does to answers, exits, size and time.
 
 Run: ``python benchmarks/int8_exports.py NAME=MODEL ... --calibration-data DATA --test-data DATA --mean A,B,C
---std A,B,C --test-images 2000 --output benchmarks/results/int8_exports``.
+--std A,B,C --test-images 1300 --exit-images 300 --output benchmarks/results/int8_exports``.
 
-Half of the test images fit the exits of the rounded network, the other half judges. Both exports run in onnxruntime on
+Some of the test images fit the exits of both networks, the others judge. Both exports run in onnxruntime on
 one thread; times are medians of the processor time of single timesteps, which alternate between the two. Then come
 single layers with the integer kernels of onnxruntime.
 """
@@ -38,6 +38,7 @@ HEAD = (
 @click.command()
 @click.argument("models", nargs=-1)
 @click.option("--timesteps", type=int, default=8, show_default=True)
+@click.option("--exit-images", type=int, default=300, show_default=True, help="Of the test images, to fit exits to.")
 @click.option("--kernels", is_flag=True, help="Measure single layers, too.")
 @measuring.data_options
 @measuring.output_option
@@ -67,7 +68,8 @@ def _save(output: Path, kept: Mapping[str, Any]) -> None:
 def _measured(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return how one network in 8 bits compares with the same in single precision."""
     calibration, test = measuring.open_data(dict(given))
-    exits, judges = test.subset(range(0, len(test), 2)), test.subset(range(1, len(test), 2))
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0)).tolist()
+    exits, judges = test.subset(order[: given["exit_images"]]), test.subset(order[given["exit_images"] :])
     options = sc.Options(timesteps=given["timesteps"], calibration="fast")
     artifact = sc.recalibrate(sc.convert(model, calibration, options), exit_data=exits)
     traces: dict[str, ExitTrace] = {}
@@ -76,7 +78,7 @@ def _measured(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         for name in NAMES:
             folder = Path(place) / name
-            made = sc.export(artifact, "onnx", folder, exits, images=64, precision=name)
+            made = sc.export(artifact, "onnx", folder, exits, images=16, precision=name)
             networks[name] = exported_network(folder)
             traces[name] = _traced(networks[name], judges)
             found[name] = {
