@@ -7,6 +7,7 @@ import torch
 from onnx import TensorProto
 from torch import Tensor, nn
 
+import seenn_convert as sc
 from seenn_convert.exporters.eight_bits import WEIGHTED, channel_axis, on_grid, rounded, whole_numbers
 from seenn_convert.exporters.onnx.split import OnnxExporter
 from seenn_convert.ir.operators import PaddedLinear
@@ -82,3 +83,34 @@ def test_the_file_holds_8_bit_numbers_and_computes_the_same(tmp_path) -> None:
     weights = {(5, 1, 3, 3), (5, 5, 3, 3), (3, 20)}
     kinds = {tuple(one.dims): one.data_type for one in stored if tuple(one.dims) in weights}
     assert kinds == dict.fromkeys(weights, TensorProto.INT8)
+
+
+class Wide(nn.Module):
+    """A network whose inner layers are large enough for integer kernels, behind neurons of several kinds of threshold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 128, 3, stride=2), nn.Conv2d(128, 128, 3, padding=1, stride=2)
+        self.linear1, self.linear2, self.head = nn.Linear(512, 256), nn.Linear(256, 256), nn.Linear(256, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv2(self.conv1(x).relu()).relu().flatten(1)
+        return self.head(self.linear2(self.linear1(x).relu()).relu())
+
+
+@pytest.mark.parametrize("neuron", ["signed", "if", "multilevel"])
+def test_large_layers_read_spikes_by_integer_kernels(neuron: str, tmp_path) -> None:
+    """Spikes of either sign and of several sizes: from the same state the sums are those of PyTorch up to rounding."""
+    torch.manual_seed(0)
+    images = torch.randn(24, 1, 8, 8)
+    options = sc.Options(timesteps=3, neuron=neuron, calibration="fast", front="none")
+    artifact = rounded(sc.convert(Wide().eval(), images, options))
+    OnnxExporter().write(artifact, tmp_path)
+    found = OnnxExporter().verify(tmp_path, artifact, images)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "step.onnx").graph.node]
+
+    assert kinds.count("ConvInteger") == kinds.count("MatMulInteger") == 1
+    assert found.largest_error < 1e-5 and found.answers_differ <= found.flipped_rows
+    again = rounded(artifact).snn.graph_module.parameters()
+    for one, other in zip(artifact.snn.graph_module.parameters(), again, strict=True):
+        assert torch.equal(one, other)

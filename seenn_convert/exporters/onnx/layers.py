@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seenn_convert.exporters.eight_bits import channel_axis, whole_numbers
 from seenn_convert.exporters.onnx.graph import Graph, Operand, Value
 from seenn_convert.exporters.onnx.linear_maps import largest_of, separable
+from seenn_convert.exporters.onnx.whole_spikes import convolved_spikes, multiplied_spikes
 from seenn_convert.ir.operators import PaddedLinear
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -18,6 +19,10 @@ Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d
 
 def convolution(g: Graph, m: Convolution, x: Value) -> str:
     """Convolve."""
+    currents = convolved_spikes(g, m, x, _pads_of(m))
+    if currents is not None:
+        shape = (-1, *[1] * (x.rank - 2))
+        return currents if m.bias is None else g.op("Add", currents, g.constant(m.bias.reshape(shape)))
     return g.op("Conv", x, *_weights(g, m), **_geometry(m), pads=_pads_of(m))
 
 
@@ -31,6 +36,9 @@ def transposed_convolution(g: Graph, m: Transposed, x: Value) -> str:
 def linear(g: Graph, m: nn.Linear, x: Value) -> str:
     """Multiply by the weights, and add the bias."""
     weight = m.weight[:, : m.in_features] if isinstance(m, PaddedLinear) else m.weight
+    currents = multiplied_spikes(g, m, x)
+    if currents is not None:
+        return currents if m.bias is None else g.op("Add", currents, g.constant(m.bias))
     if x.rank == 2:
         bias = () if m.bias is None else (g.constant(m.bias),)
         return g.op("Gemm", x, _stored(g, weight, 0), *bias, transB=1)
