@@ -144,12 +144,12 @@ def _counted_mean(
     plain = pool(F.pad(ones, amounts), size, steps)
     padded = g.op("Pad", x, g.integers(0, 0, *pads, 0, 0, *ends))
     result = g.op("AveragePool", padded, kernel_shape=size, strides=steps)
-    kept = tuple(slice(0, count) for count in wanted.shape[2:])
-    factors = (wanted / plain[(..., *kept)]).float()[0]
     if plain.shape != wanted.shape:
         places = g.integers(*range(2, x.rank))
         result = g.op("Slice", result, g.integers(*[0] * axes), g.integers(*wanted.shape[2:]), places)
-    return g.op("Mul", result, g.constant(factors))
+        for axis, count in enumerate(wanted.shape[2:], 2):
+            plain = plain.narrow(axis, 0, count)
+    return g.op("Mul", result, g.constant((wanted / plain).float()[0]))
 
 
 def adaptive_average_pool(g: Graph, m: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, x: Value) -> str:

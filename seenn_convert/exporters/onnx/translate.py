@@ -150,7 +150,7 @@ def value_specs(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> dic
 
 def translated(
     graph: Graph,
-    translate: Translator,
+    translate: Translation,
     graph_module: fx.GraphModule,
     specs: Mapping[str, tuple[Value, ...]],
     given: Mapping[str, Value],
