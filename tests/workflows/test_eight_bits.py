@@ -6,17 +6,25 @@ from pathlib import Path
 
 import pytest
 import small_artifacts as small
+import spiking_networks as nets
 import torch
+from torch import nn
 
 import seenn_convert as sc
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.cli.main import main
 from seenn_convert.errors import InputError
 from seenn_convert.exits.certificates.certificate import Certify
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exits.tune import split_calibration
 from seenn_convert.exporters.document import read_document
 from seenn_convert.exporters.eight_bits import rounded
-from seenn_convert.runtime.policies import ThresholdPolicy
+from seenn_convert.ir.operators import Reshape
+from seenn_convert.passes.attach_policy import AttachPolicy, PolicyHead
+from seenn_convert.passes.base import run_passes
+from seenn_convert.runtime.policies import PlannedPolicy, ThresholdPolicy
+from seenn_convert.workflows.adopt.options import AdoptOptions
+from seenn_convert.workflows.adopt.run import adopt
 from seenn_convert.workflows.convert.options import options_from_json
 
 NEW = small.draw(120, 9)
@@ -67,6 +75,30 @@ def test_without_images_the_exits_stay_and_nothing_is_certified(tmp_path: Path) 
 
     assert made.rounding is not None and made.rounding.exits == "kept" and len(made.rounding.notes) == 2
     assert document.policy == artifact.policy.to_json() and document.certificate is None
+
+
+def test_a_policy_head_keeps_the_exits_that_it_was_trained_for(tmp_path: Path) -> None:
+    """Its network was another one, so nothing is fitted; all images judge."""
+    torch.manual_seed(0)
+    head = PolicyHead("image", ((nn.AdaptiveAvgPool2d(4), Reshape((16,))),), (nn.Linear(16, 8),))
+    artifact = replace(
+        small.artifact(), snn=run_passes(small.artifact().snn, [AttachPolicy(head, 8)]), policy=PlannedPolicy()
+    )
+    made = sc.export(artifact, "onnx", tmp_path / "out", NEW[0][:24], precision="int8")
+
+    assert made.rounding is not None and made.verification is not None
+    assert (made.rounding.exits, made.rounding.judged_images, made.rounding.accuracy) == ("kept", 24, None)
+    assert made.rounding.exits_changed == made.verification.exits_differ == 0
+    assert "since its policy head was trained on that network" in made.rounding.notes[0]
+
+
+def test_an_adopted_network_is_rounded_too(tmp_path: Path) -> None:
+    """Its answers after all timesteps stand for labels."""
+    options = AdoptOptions(timesteps=4, target=ExitTarget(drop=3.0))
+    artifact = adopt(nets.network(nets.SynapticNet), small.dataset(160), options)
+    made = sc.export(artifact, "onnx", tmp_path / "out", NEW[0], precision="int8")
+
+    assert made.rounding is not None and made.rounding.exits == "fitted" and made.rounding.accuracy is None
 
 
 def test_calibration_images_are_refused(tmp_path: Path) -> None:
