@@ -23,6 +23,7 @@ from int8_kernels import kernel_rows, kernel_table
 from torch import Tensor
 
 import seenn_convert as sc
+from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.exporters.network import ExportedNetwork
 from seenn_convert.exporters.targets import exported_network
 from seenn_convert.runtime.early_exit import ExitTrace
@@ -39,6 +40,7 @@ HEAD = (
 @click.argument("models", nargs=-1)
 @click.option("--timesteps", type=int, default=8, show_default=True)
 @click.option("--exit-images", type=int, default=300, show_default=True, help="Of the test images, to fit exits to.")
+@click.option("--average", type=float, help="Average timesteps that exits aim for [a drop of 0.5].")
 @click.option("--kernels", is_flag=True, help="Measure single layers, too.")
 @measuring.data_options
 @measuring.output_option
@@ -48,6 +50,7 @@ def main(models: tuple[str, ...], output: Path, kernels: bool, **given: Any) -> 
     data = output.with_suffix(".json")
     kept = json.loads(data.read_text()) if data.exists() else {"rows": [], "kernels": []}
     for name, model in measuring.named(models):
+        name = name if given["average"] is None else f"{name}, {given['average']:g} timesteps asked for"
         if any(row["network"] == name for row in kept["rows"]):
             continue
         kept["rows"].append({"network": name, **_measured(model, given)})
@@ -70,7 +73,8 @@ def _measured(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
     calibration, test = measuring.open_data(dict(given))
     order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0)).tolist()
     exits, judges = test.subset(order[: given["exit_images"]]), test.subset(order[given["exit_images"] :])
-    options = sc.Options(timesteps=given["timesteps"], calibration="fast")
+    target = None if given["average"] is None else ExitTarget(timesteps=given["average"])
+    options = sc.Options(timesteps=given["timesteps"], calibration="fast", target=target)
     artifact = sc.recalibrate(sc.convert(model, calibration, options), exit_data=exits)
     traces: dict[str, ExitTrace] = {}
     networks: dict[str, ExportedNetwork] = {}

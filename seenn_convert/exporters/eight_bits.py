@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.ir.operators import PaddedLinear
-from seenn_convert.neurons.layers import Neuron
+from seenn_convert.neurons.layers import LAYERS, Neuron
 
 LARGEST, SCALE_BITS = 127, 17
 NEARLY = 0.05
@@ -90,11 +90,15 @@ def _worths(graph: fx.GraphModule) -> dict[str, Tensor]:
         neurons = source.args[0]
         assert isinstance(neurons, fx.Node)
         layer = graph.get_submodule(str(neurons.target))
-        if isinstance(layer, Neuron) and layer.alphabet is not None and _pays(module):
+        if isinstance(layer, LAYERS) and _sends_8_bits(layer) and _pays(module):
             worth = worth_of_inputs(module, layer.spike)
             if worth is not None:
                 found[str(node.target)] = worth
     return found
+
+
+def _sends_8_bits(layer: Neuron) -> bool:
+    return layer.alphabet is not None and max(layer.alphabet) <= LARGEST
 
 
 def _pays(module: nn.Module) -> bool:
