@@ -10,7 +10,8 @@ from seenn_convert.cli.failures import debug_option
 from seenn_convert.cli.options import Parsed
 
 GROUPS = {
-    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to verify",
+    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to verify "
+    "precision netron",
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",
