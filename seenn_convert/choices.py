@@ -80,6 +80,9 @@ TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 Reader = Literal["primitives", "sinabs", "spyx", "norse", "snntorch", "spikingjelly"]
 READER_NAMES: tuple[Reader, ...] = get_args(Reader)
 
+ExportPrecision = Literal["float32", "int8"]
+EXPORT_PRECISION_NAMES: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
+
 Backend = Literal["eager", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
 

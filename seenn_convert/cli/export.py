@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seenn_convert.choices import READER_NAMES, TARGET_NAMES, Reader, Target
+from seenn_convert.choices import EXPORT_PRECISION_NAMES, READER_NAMES, TARGET_NAMES, ExportPrecision, Reader, Target
 from seenn_convert.cli.class_names import class_names_option
 from seenn_convert.cli.console import progress_bars, say_json
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import existing, json_option
 
 if TYPE_CHECKING:
+    from seenn_convert.exporters.eight_bits import Rounding
     from seenn_convert.exporters.exporter import Verification
 
 
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), default=256, show_default=True, help="Images to run at most.")
 @click.option("--verify/--no-verify", default=True, show_default=True,
               help="Run what was written beside the network; if it computes something else, keep nothing.")  # fmt: skip
+@click.option("--precision", type=click.Choice(EXPORT_PRECISION_NAMES), default="float32", show_default=True,
+              help="int8: weights in 8 bits (onnx, onnx-loop); exits and certificate are fitted again to the images of "
+                   "--data.")  # fmt: skip
 @class_names_option
 @json_option
 def export(
     artifact: Path, target: Target, reader: Reader | None, output: Path, data: Path | None, limit: int, verify: bool,
-    class_names: tuple[str, ...] | None, as_json: bool,
+    precision: ExportPrecision, class_names: tuple[str, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the converted network ARTIFACT for another runtime, and run what was written beside it.
 
@@ -47,13 +51,22 @@ def export(
     images = None if data is None else existing(data)
     with progress_bars() as progress:
         made = exporting.export(
-            loaded, target, output, images, reader=reader, images=limit, verify=verify, progress=progress
+            loaded,
+            target,
+            output,
+            images,
+            reader=reader,
+            images=limit,
+            verify=verify,
+            precision=precision,
+            progress=progress,
         )
     if as_json:
-        say_json({"folder": str(made.folder), "target": made.target, "verification": made.verification})
+        say_json(vars(made) | {"folder": str(made.folder)})
         return
     words = ["not run: --no-verify"] if made.verification is None else verification_lines(made.verification)
-    click.echo("\n".join([*words, f"wrote {output}"]))
+    rounding = [] if made.rounding is None else rounding_lines(made.rounding)
+    click.echo("\n".join([*rounding, *words, f"wrote {output}"]))
 
 
 def verification_lines(found: "Verification") -> list[str]:
@@ -72,3 +85,17 @@ def verification_lines(found: "Verification") -> list[str]:
             f"{found.exits_differ_by_rounding} exit steps"
         )
     return [*lines, f"largest relative error where neither differs: {found.largest_error:.1e}{flipped}"]
+
+
+def rounding_lines(found: "Rounding") -> list[str]:
+    """Return what weights in 8 bits changed, in a few lines."""
+    fitted = f"fitted to {found.fitted_images} images" if found.exits == "fitted" else "kept"
+    lines = [f"weights in {found.weight_bits} bits; exits {fitted}"]
+    if found.average_timesteps is not None:
+        before, after = found.average_timesteps
+        right = "" if found.accuracy is None else "accuracy {:.2%}, before {:.2%}; ".format(*reversed(found.accuracy))
+        lines.append(
+            f"on {found.judged_images} other images: {right}{found.answers_changed} answers and {found.exits_changed} "
+            f"exit steps differ; {after:.2f} timesteps on average, before {before:.2f}"
+        )
+    return [*lines, *(f"note: {note}" for note in found.notes)]

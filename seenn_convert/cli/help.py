@@ -11,7 +11,7 @@ from seenn_convert.cli.options import Parsed
 
 GROUPS = {
     "Main options": "target data calibration-data output timesteps calibration target-drop format policy to reader "
-    "verify",
+    "verify precision netron",
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",

@@ -17,6 +17,7 @@ from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.choices import Reader
 from seenn_convert.errors import ArtifactError, ExportError, reason_of
 from seenn_convert.exits.certificates.certificate import Certificate
+from seenn_convert.exporters.eight_bits import Rounding
 from seenn_convert.exporters.exporter import Refusal
 from seenn_convert.ir.program import IMAGE, plans_from_image
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy
@@ -72,6 +73,7 @@ class Document:
         preprocessing: From pixels to the image.
         class_names: Names by label, None if the artifact had none.
         certificate: What early exit costs at most; None if nothing was certified.
+        rounding: What weights in 8 bits changed; None if they are in single precision.
         origin: Name of the model that was converted.
         versions: Of Python and the packages that wrote the files.
         reader: For which reader a NIR file was written; None for other targets.
@@ -93,6 +95,7 @@ class Document:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
     certificate: Certificate | None = None
+    rounding: Rounding | None = None
     origin: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     reader: Reader | None = None
@@ -115,7 +118,7 @@ def general_refusals(artifact: Artifact) -> list[Refusal]:
     return found
 
 
-def document_of(artifact: Artifact, target: str) -> Document:
+def document_of(artifact: Artifact, target: str, rounding: Rounding | None = None) -> Document:
     """Return the document of an export, without its files."""
     model, snn = artifact.model(), artifact.snn
     with torch.no_grad():
@@ -135,6 +138,7 @@ def document_of(artifact: Artifact, target: str) -> Document:
         preprocessing=artifact.preprocessing.to_json(),
         class_names=artifact.class_names,
         certificate=artifact.certificate,
+        rounding=rounding,
         origin=artifact.provenance.model.name,
         versions=environment().versions,
     )

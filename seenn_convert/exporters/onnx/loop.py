@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exporters.document import document_of, general_refusals, read_document, state_starts, write_document
+from seenn_convert.exporters.eight_bits import Rounding
 from seenn_convert.exporters.exporter import Refusal, Verification
 from seenn_convert.exporters.onnx.graph import (
     BATCH,
@@ -47,9 +48,11 @@ class OnnxLoopExporter:
 
     Attributes:
         own: What writes a user's own modules, by class, as in ``OnnxExporter``.
+        rounding: What weights in 8 bits changed, as in ``OnnxExporter``.
     """
 
     own: Mapping[type[nn.Module], Translation] = field(default_factory=dict)
+    rounding: Rounding | None = None
     name: str = "onnx-loop"
 
     def refusals(self, artifact: Artifact) -> list[Refusal]:
@@ -59,7 +62,7 @@ class OnnxLoopExporter:
 
     def write(self, artifact: Artifact, folder: Path) -> None:
         """Write the files."""
-        document = document_of(artifact, self.name)
+        document = document_of(artifact, self.name, self.rounding)
         told = {key: to_plain(document)[key] for key in ("preprocessing", "class_names", "timesteps", "policy")}
         graph = _network(artifact, parts_of(artifact, Translator(self.own), prefixed=True))
         save_model(made_model(graph, {key: json.dumps(value) for key, value in told.items()}), folder / FILE)
