@@ -95,6 +95,7 @@ def _evaluate_exported(
 ) -> None:  # fmt: skip
     """Evaluate an export, or an artifact run by another backend, and print what came out."""
     from seenn_convert.data import open_dataset
+    from seenn_convert.measure.data_cautions import byte_cautions
     from seenn_convert.workflows import evaluate as judging
     from seenn_convert.workflows.runnable import runnable
 
@@ -103,6 +104,8 @@ def _evaluate_exported(
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
         found = judging.evaluate_exported(network, dataset, batch_size, progress)
+    for line in warning_lines(tuple(byte_cautions(dataset))):
+        click.echo(line, err=True)
     if as_json:
         say_json(found)
         return

@@ -11,7 +11,7 @@ import click
 
 from seenn_convert.choices import Backend
 from seenn_convert.cli.class_names import class_names_option
-from seenn_convert.cli.console import columns_text, progress_bars
+from seenn_convert.cli.console import columns_text, progress_bars, warning_lines
 from seenn_convert.cli.help import GroupedCommand
 from seenn_convert.cli.options import backend_option, batch_size_option, device_option
 from seenn_convert.errors import InputError
@@ -49,6 +49,7 @@ def predict(
     their number. Nothing is written unless all could be read.
     """
     from seenn_convert.artifact.files import check_writable, write_text, written_to
+    from seenn_convert.measure.data_cautions import byte_cautions
     from seenn_convert.runtime.memory import keep_pages
     from seenn_convert.workflows import predict as prediction
     from seenn_convert.workflows.runnable import runnable
@@ -59,7 +60,10 @@ def predict(
         check_writable(output.parent, (output.name,))
     network = runnable(artifact, backend, device).with_classes(class_names)
     with progress_bars() as progress:
-        found = prediction.predict(network, images, batch_size, device, progress)
+        data = prediction.opened(images, network, progress)
+        found = prediction.predict(network, data, batch_size, device, progress)
+    for line in warning_lines(tuple(byte_cautions(data))):
+        click.echo(line, err=True)
     text = _text(found, form or "table", network.timesteps)
     if output is None:
         click.echo(text, nl=False)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils import data as torch_data
 
 from seenn_convert.data.arrays import class_indices, images_of
+from seenn_convert.data.counts import check_no_bytes
 from seenn_convert.data.dataset import Dataset
 from seenn_convert.data.events import is_events
 from seenn_convert.data.preprocessing import Preprocessing
@@ -71,8 +72,18 @@ def as_samples(
 
     Raises:
         InputError: The data is of another kind, empty or endless, images differ in shape or hold NaN, or labels are no
-            class indices, or needed and not there.
+            class indices, or needed and not there; or bytes that are no images are given for numbers that are no pixels.
     """
+    samples = _samples(data, preprocessing, channels, progress, input_shape, labelled)
+    if preprocessing is not None and preprocessing.counts:
+        check_no_bytes(samples)
+    return samples
+
+
+def _samples(
+    data: SampleData, preprocessing: Preprocessing | None, channels: int | None, progress: Progress,
+    input_shape: Sequence[int] | None, labelled: bool,
+) -> Samples:  # fmt: skip
     if isinstance(data, Dataset) and preprocessing is not None:
         return data.laid_out(preprocessing.layout)
     if isinstance(data, Samples):

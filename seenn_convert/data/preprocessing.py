@@ -1,7 +1,7 @@
 """What is done to pixels before a model sees them: resize, centre crop, normalisation; a value that survives JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import accumulate
 from typing import Any, Literal, get_args
 
@@ -44,6 +44,8 @@ class Preprocessing:
         interpolation: Filter of the resize.
         layout: How the result lies in the model's input; ``convert`` finds it from the model.
         events: How the events of recordings become frames; the counts are the model's input as they are.
+        counts: Whether inputs are numbers that are no pixels, such as counts: bytes (``uint8``) are then refused unless
+            they are images, since they would be divided by 255. ``convert`` and ``adopt`` find it from their data.
 
     Raises:
         InputError: If a size is not a whole positive number, or a value is not finite, or a ``mean`` is for pixels of
@@ -57,6 +59,7 @@ class Preprocessing:
     interpolation: Interpolation = "bilinear"
     layout: ImageLayout = "channels_first"
     events: EventFrames | None = None
+    counts: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check every field, so that a value that exists can be applied."""
@@ -69,6 +72,8 @@ class Preprocessing:
             raise InputError(f"preprocessing: std must be positive, got {list(self.std)}; give the spread of a channel")
         _check_word("interpolation", self.interpolation, INTERPOLATIONS)
         _check_word("layout", self.layout, LAYOUTS)
+        if not isinstance(self.counts, bool):
+            raise InputError(f"preprocessing: counts must be true or false, got {self.counts!r}")
         if not isinstance(self.events, EventFrames | None):
             raise InputError(f"preprocessing: events must be EventFrames, such as EventFrames(10), got {self.events!r}")
 
@@ -110,9 +115,7 @@ class Preprocessing:
     def to_json(self) -> dict[str, object]:
         """Return the fields as plain JSON values; ``from_json`` reads them back."""
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        if self.events is None:
-            del plain["events"]
-        return plain
+        return {name: value for name, value in plain.items() if name not in ("events", "counts") or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Preprocessing":
@@ -123,7 +126,7 @@ class Preprocessing:
         """
         if not isinstance(data, Mapping):
             raise InputError(f"preprocessing: expected a JSON object, got {type(data).__name__}")
-        known = [field.name for field in fields(cls)]
+        known = [one.name for one in fields(cls)]
         unknown = [str(key) for key in data if key not in known]
         if unknown:
             raise InputError(f"preprocessing: unknown key {', '.join(sorted(unknown))}; use {', '.join(known)}")

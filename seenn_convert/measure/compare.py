@@ -42,6 +42,7 @@ from seenn_convert.ir.scores import SCORES
 from seenn_convert.ir.state import rows_together
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.costs import Tally
+from seenn_convert.measure.data_cautions import byte_cautions
 from seenn_convert.measure.judge import Judge
 from seenn_convert.measure.reliability import auroc, reliability_rows
 from seenn_convert.measure.timing import time_early_exit, time_plan, time_stem_and_step
@@ -150,7 +151,7 @@ def compare(
             for score in SCORES
         },
         reliability=tuple(reliability_rows(readouts, temperatures)),
-        warnings=tuple(_warnings(artifact, judging, choosing)),
+        warnings=(*_warnings(artifact, judging, choosing), *byte_cautions(data)),
         environment=environment(),
     )
 

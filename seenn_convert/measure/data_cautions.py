@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.data.counts import are_bytes
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 
@@ -25,12 +24,16 @@ def data_cautions(data: Samples) -> Iterator[Caution]:
             f"the classes are named by numbers and sorted as text ({', '.join(names[:SHOWN])}, ...), as torchvision's "
             "ImageFolder sorts them; if the model numbers them otherwise, name them in its order (--class-names)",
         )
-    first = data.original(0)
-    if first.dtype == torch.uint8 and first.ndim != 3:
+    yield from byte_cautions(data)
+
+
+def byte_cautions(data: Samples) -> Iterator[Caution]:
+    """Return an iterator over a warning if numbers of ``data`` that are no images were read as pixels."""
+    if are_bytes(data):
         yield Caution(
             "bytes_as_pixels",
-            f"x is uint8, so its numbers were read as pixels and divided by 255; if these {_shape(first.shape)} "
-            "numbers are no pixels, give them as float32",
+            "x is uint8, so its numbers were read as pixels and divided by 255; if these "
+            f"{_shape(data.original(0).shape)} numbers are no pixels, give them as float32",
         )
 
 

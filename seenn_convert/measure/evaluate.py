@@ -32,6 +32,7 @@ from seenn_convert.measure.ann_confidence import ann_confidence
 from seenn_convert.measure.ann_gap import Answers, Gap, evaluation_gap
 from seenn_convert.measure.certified import broken_words, check_certificate
 from seenn_convert.measure.costs import costs, operation_shares
+from seenn_convert.measure.data_cautions import byte_cautions
 from seenn_convert.measure.diagnosis import diagnose
 from seenn_convert.measure.drift import drift_words, exit_drift
 from seenn_convert.measure.examples import examples
@@ -130,7 +131,7 @@ def measure(
     gap = evaluation_gap(known, answers, seen.ann_logits.shape[-1], (*again, *doubts), NETWORK_WORDS[reference])
     reason = likely_reason(gap, found.exit_drift, answers.otherwise_sure(known))
     found = replace(found, target=with_reason(found.target, reason), certificate=with_reason(found.certificate, reason))
-    return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts))
+    return replace(found, warnings=(*_warnings(artifact, found, again, gap), *doubts, *byte_cautions(data)))
 
 
 def _warnings(artifact: Artifact, found: Evaluation, again: Iterable[Caution], gap: Gap | None) -> Iterator[Caution]:

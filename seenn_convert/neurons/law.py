@@ -193,7 +193,7 @@ def leaky_charge(current: Tensor, v: Tensor, leak: Tensor, gain: Tensor, v_rest:
 
 
 def leaky_reset(v: Tensor, spikes: Tensor, v_threshold: Tensor, v_rest: Tensor, reset: Reset) -> Tensor:
-    """Return the membrane potential after ``spikes`` ``(B, *F)``, each 0 or 1.
+    """Return the membrane potential after ``spikes`` ``(B, *F)``, each 0 or 1; -1 gives back what one took.
 
     They subtract the threshold (soft reset), set the membrane to ``v_rest`` (hard reset), or do nothing.
     """

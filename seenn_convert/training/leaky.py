@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import Function, FunctionCtx, once_differentiable
 
-from seenn_convert.neurons.law import fired, leaky_reset
+from seenn_convert.neurons.law import fired
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.training.surrogate import TrainedNeuron
 
@@ -28,7 +28,7 @@ class TrainedLeaky(TrainedNeuron):
         decay = -neuron.leak.log()
         learns = bool(((decay > 0) & decay.isfinite()).all())
         self.log_decay = nn.Parameter(decay.log()) if learns else None
-        self.charge = _Charge(neuron)
+        self.charge, self.reset = _Charge(neuron), _After(neuron)
 
     @property
     def leak(self) -> Tensor:
@@ -46,9 +46,8 @@ class TrainedLeaky(TrainedNeuron):
         learned = {"neuron.v_threshold": v_threshold, "neuron.leak": self.leak}
         charged: Tensor = torch.func.functional_call(self.charge, learned, inputs)
         spikes: Tensor = _Fire.apply(charged, v_threshold, neuron.strict)  # type: ignore[no-untyped-call]
-        if neuron.delayed:
-            return spikes, charged
-        return spikes, leaky_reset(charged, spikes.detach(), v_threshold, neuron.v_rest, neuron.reset)
+        following: Tensor = torch.func.functional_call(self.reset, learned, (charged, inputs[1], spikes.detach()))
+        return spikes, following
 
     def settled(self) -> LeakyNeuron:
         """Return a layer of neurons with what was learned."""
@@ -66,6 +65,17 @@ class _Charge(nn.Module):
 
     def forward(self, current: Tensor, v: Tensor) -> Tensor:
         return self.neuron.charged(current, v)
+
+
+class _After(nn.Module):
+    """What the membranes of leaky neurons hold after their spikes."""
+
+    def __init__(self, neuron: LeakyNeuron) -> None:
+        super().__init__()
+        self.neuron = neuron
+
+    def forward(self, charged: Tensor, v: Tensor, spikes: Tensor) -> Tensor:
+        return self.neuron.after(charged, v, spikes)
 
 
 class _Fire(Function):

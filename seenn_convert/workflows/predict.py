@@ -85,7 +85,7 @@ def predict(
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
     network = runnable(artifact, backend, device)
-    data = _samples(images, network, progress)
+    data = opened(images, network, progress)
     capacity = network.rows_together(batch_size)
     counter = Counter(progress, "predicting", len(data))
     with torch.no_grad():
@@ -103,16 +103,12 @@ def predict(
     return [Prediction(*facts) for facts in found]
 
 
-def _places(data: Samples) -> list[str]:
-    """Return the file of each image, with what is no text replaced, or its number."""
-    paths = data.paths if isinstance(data, Dataset) else None
-    if paths is None:
-        return [str(number) for number in range(len(data))]
-    return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
+def opened(images: Pictures, network: Runnable, progress: Progress = silent) -> Samples:
+    """Return what ``predict`` takes as samples that fit the network.
 
-
-def _samples(images: Pictures, network: Runnable, progress: Progress) -> Samples:
-    """Return what was given as samples that fit the model."""
+    Raises:
+        InputError: As ``predict``.
+    """
     wanted = _wanted(network)
     if isinstance(images, (str, Path)):
         images = [images]
@@ -135,6 +131,14 @@ def _samples(images: Pictures, network: Runnable, progress: Progress) -> Samples
     data = as_samples(images, network.preprocessing, progress=progress, input_shape=wanted.shape)
     check_shape(data, network.input_shape)
     return data
+
+
+def _places(data: Samples) -> list[str]:
+    """Return the file of each image, with what is no text replaced, or its number."""
+    paths = data.paths if isinstance(data, Dataset) else None
+    if paths is None:
+        return [str(number) for number in range(len(data))]
+    return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
 
 
 def _is_labelled(images: tuple[Any, ...], wanted: Wanted) -> bool:

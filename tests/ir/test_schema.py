@@ -130,6 +130,7 @@ EXAMPLES: list[tuple[nn.Module, tuple[Tensor, ...]]] = [
     (GroupEncoder(THRESHOLD, THRESHOLD / 2, 2), (IMAGE, IMAGE)),
     (LeakyNeuron(THRESHOLD, HALF - 0.5, HALF, HALF, HALF - 0.5), (IMAGE, IMAGE)),
     (LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "rest", strict=True, delayed=True), (IMAGE, IMAGE)),
+    (LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, strict=True, owing=True), (IMAGE, IMAGE)),
     (operators.FirstSpikes(LeakyNeuron(THRESHOLD, HALF, HALF, HALF, HALF, "none")), (IMAGE,)),
     (operators.FirstState(THRESHOLD, 3), (ROW,)),
     (operators.HeldState(THRESHOLD), (ROW,)),

@@ -49,6 +49,27 @@ def test_a_soft_reset_takes_the_threshold_with_the_weight_of_its_age(delayed: bo
     torch.testing.assert_close(v, (weights.unsqueeze(1) * (currents - theta * taken)).sum(0))
 
 
+def test_owing_neurons_take_two_thresholds_to_fire_again_at_once() -> None:
+    """What they hold is that of a soft reset; a spike needs two thresholds if one was left behind by the last."""
+    leak, theta, timesteps = 0.8, 0.2, 12
+    currents = torch.rand(timesteps, 50, dtype=torch.float64)
+    spikes, v = run(neuron(theta, leak, 1.0, owing=True), currents)
+    held, more = torch.zeros(50, dtype=torch.float64), 0
+    for current, sent in zip(currents, spikes, strict=True):
+        left = held >= theta
+        held = leak * held + current
+        assert torch.equal(sent, (held >= theta * (1 + left.double())).double())
+        more += int((left & (sent == 0)).sum())
+        held = held - theta * sent
+    assert more > 0
+    torch.testing.assert_close(v, held)
+
+
+def test_a_reset_is_either_delayed_or_owing() -> None:
+    with pytest.raises(ValueError, match="either delayed or owing"):
+        neuron(delayed=True, owing=True)
+
+
 def test_without_leak_a_constant_current_is_counted_in_whole_thresholds() -> None:
     spikes, v = run(neuron(1.0, 1.0), torch.full((10, 1), 0.375, dtype=torch.float64))
     assert spikes.sum() == math.floor(10 * 0.375) and v == 10 * 0.375 - spikes.sum()

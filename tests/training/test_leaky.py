@@ -17,9 +17,11 @@ def layer(leak: torch.Tensor = LEAK, **options: object) -> LeakyNeuron:
     return LeakyNeuron(THETA, 0.4 * THETA, leak, torch.tensor([1.0, 0.7]), rest, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("reset", "strict", "delayed"), itertools.product(RESET_NAMES, (False, True), (False, True)))
-def test_forwards_it_is_the_neuron_to_the_bit(reset: str, strict: bool, delayed: bool) -> None:
-    learned = TrainedLeaky(layer(reset=reset, strict=strict, delayed=delayed))
+@pytest.mark.parametrize(
+    ("reset", "strict", "when"), itertools.product(RESET_NAMES, (False, True), ({}, {"delayed": True}, {"owing": True}))
+)
+def test_forwards_it_is_the_neuron_to_the_bit(reset: str, strict: bool, when: dict[str, bool]) -> None:
+    learned = TrainedLeaky(layer(reset=reset, strict=strict, **when))
     with torch.no_grad():
         for one in learned.parameters():
             one.add_(0.1)

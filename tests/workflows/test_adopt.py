@@ -215,6 +215,37 @@ def test_predictions_are_those_of_the_network() -> None:
     )
 
 
+class InPlace(nn.Module):
+    """Writes into its input, its membranes and its running output, which it returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward, self.head = nn.Linear(64, 12), nn.Linear(12, 3)
+
+    def step(self, image: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        current = self.inward(image.sub_(0.1).flatten(1))
+        if state is None:
+            state = {"v": torch.zeros_like(current), "sum": image.new_zeros(len(image), 3)}
+        v = state["v"]
+        v += current
+        spikes = (v >= 0.2).to(v.dtype)
+        v[:] = v - 0.2 * spikes
+        state["sum"].mul_(0.5).add_(self.head(spikes))
+        return state["sum"], state
+
+
+def test_a_network_that_writes_into_its_state_is_adopted() -> None:
+    net, data, state, outputs = nets.network(InPlace), small.dataset(60), None, []
+    before, images = data[0][0].clone(), small.draw(30, 9)[0]
+    artifact = adopt(net, data, AdoptOptions(timesteps=4))
+    assert torch.equal(data[0][0], before) and len(artifact.model().layers) == 1
+    with torch.no_grad():
+        for _ in range(4):
+            output, state = net.step(images.clone(), state)
+            outputs.append(output.clone())
+    torch.testing.assert_close(mean_logits(artifact, images), prefixes(torch.stack(outputs)), rtol=1e-5, atol=1e-6)
+
+
 class FrameNet(nn.Module):
     """Reads a frame of two channels at each timestep."""
 

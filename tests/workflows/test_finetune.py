@@ -3,11 +3,12 @@
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import small_artifacts as small
 import torch
-from torch import nn
+from torch import fx, nn
 
 from seenn_convert.artifact.artifact import Artifact, load_artifact
 from seenn_convert.cli.console import conversion_text
@@ -16,6 +17,7 @@ from seenn_convert.errors import CalibrationDataError, InputError
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.exits.thresholds import ExitTarget
+from seenn_convert.ir.program import Program, Stage
 from seenn_convert.measure.costs import run_counted
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.let_leak import LEAK
@@ -34,6 +36,7 @@ from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.options import FinetuneOptions
 from seenn_convert.workflows.finetune.run import finetune
 from seenn_convert.workflows.finetune.teacher import AnnTeacher
+from seenn_convert.workflows.finetune.trainable import trainable
 
 OPTIONS = FinetuneOptions(epochs=4, batch_size=32, held_out=64, learning_rate=0.01)
 
@@ -342,8 +345,27 @@ def test_binary_neurons_can_learn_a_leak_and_be_trained_again_without_an_ann(tmp
     assert facts is not None and facts.ann_accuracy > 0.8  # of the network itself, after all timesteps
     with pytest.raises(InputError, match="do not compute a quantised activation"):
         finetune(adopted, small.dataset(512, 8), replace(OPTIONS, quantised_share=0.5))
+    with pytest.raises(InputError, match="neurons leak already; leave out --leak"):
+        finetune(again, small.dataset(512, 8), replace(OPTIONS, leak=True))
     with pytest.raises(InputError, match="a leak is for binary neurons"):
         finetune(converted(), small.dataset(512, 8), replace(OPTIONS, leak=True))
+
+
+@pytest.mark.parametrize(("leak", "options", "words"), [
+    (1.0, {"leak": True}, "with neurons that do not leak; train it with neurons that do and adopt it again"),
+    (1.0, {"quantised_share": 0.5}, "there is no ANN whose activations could be quantised"),
+    (1.0, {"leak": True, "quantised_share": 0.5}, "there is no ANN whose activations could be quantised"),
+    (0.5, {"leak": True}, "the neurons leak already; leave out --leak"),
+    (0.5, {"quantised_share": 0.5}, "neurons that leak do not compute a quantised activation; leave out --quantised-share"),
+])  # fmt: skip
+def test_what_a_network_trained_as_a_spiking_one_cannot_learn_is_told(
+    leak: float, options: dict[str, Any], words: str
+) -> None:
+    graph = fx.Graph()
+    graph.output(graph.call_module("neurons", (graph.placeholder("current"),)))
+    neurons = LeakyNeuron(*map(torch.tensor, (1.0, 0.0, leak, 1.0, 0.0)))
+    with pytest.raises(InputError, match=words):
+        trainable(Program(fx.GraphModule({"neurons": neurons}, graph), Stage.SNN, (3,)), replace(OPTIONS, **options))
 
 
 def test_it_is_judged_by_the_exits_that_it_will_have() -> None:

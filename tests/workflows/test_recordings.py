@@ -169,6 +169,46 @@ def test_what_would_look_ahead_or_stand_still_is_refused() -> None:
         sc.convert(network(), torch.zeros(20, FRAMES, 3, 8, 8))
 
 
+def counts_as(kind: type[np.generic], path: Path, most: int = 9) -> Path:
+    counts, labels = draw(60, 11)
+    np.savez(path, x=counts.clamp(max=most).numpy().astype(kind), y=labels.numpy())
+    return path
+
+
+def test_bytes_are_refused_by_a_network_of_counts(tmp_path: Path) -> None:
+    """They would be divided by 255; whoever reads data for the artifact is told."""
+    counts, numbers = counts_as(np.uint8, tmp_path / "bytes.npz"), counts_as(np.int16, tmp_path / "numbers.npz")
+    converted().save(tmp_path / "artifact")
+    artifact = sc.load_artifact(tmp_path / "artifact")
+    opened = sc.open_dataset(counts, input_shape=(FRAMES, *SHAPE))
+    assert sc.Preprocessing.from_json(artifact.preprocessing.to_json()) == artifact.preprocessing  # as exports keep it
+
+    for run in (
+        lambda given: sc.evaluate(artifact, given), lambda given: sc.predict(artifact, given),
+        lambda given: sc.recalibrate(artifact, exit_data=given),
+        lambda given: sc.finetune(artifact, given, sc.FinetuneOptions(epochs=1)),
+        lambda given: sc.convert(network(), draw(60, 1), OPTIONS, exit_data=given),
+    ):  # fmt: skip
+        for given in (counts, opened):
+            with pytest.raises(InputError, match=r"x is uint8, which is read as pixels .* x\.astype\('int16'\)"):
+                run(given)
+    assert sc.evaluate(artifact, numbers).ann_accuracy == 1
+
+
+def test_bytes_that_may_be_pixels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers in [0, 1] may have been pixels over 255, so what follows says how it reads bytes and goes on."""
+    (small, labels), counts = draw(60, 1), counts_as(np.uint8, tmp_path / "bytes.npz", most=1)
+    artifact = sc.convert(network(), (small.clamp(max=1), labels), OPTIONS)
+    assert not artifact.preprocessing.counts
+    artifact.save(tmp_path / "artifact")
+
+    assert "bytes_as_pixels" in {one.code for one in sc.evaluate(artifact, counts).warnings}
+    refitted = sc.recalibrate(artifact, exit_data=counts).report.conversion
+    assert refitted is not None and "bytes_as_pixels" in {one.code for one in refitted.warnings}
+    main(["predict", str(tmp_path / "artifact"), str(counts)])
+    assert "warning: x is uint8, so its numbers were read as pixels" in capsys.readouterr().err
+
+
 def make_network() -> nn.Module:
     """Return the network, for the command line."""
     return network()

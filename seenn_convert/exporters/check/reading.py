@@ -134,7 +134,7 @@ def _type_of(module: Neuron) -> str:
     """Return the type that ``--neuron`` names, or the class of neurons that are of none."""
     if isinstance(module, LeakyNeuron):
         keeps = bool((module.leak == 1).all()) and bool((module.gain == 1).all())
-        fires_like = module.reset == "subtract" and not module.strict and not module.delayed
+        fires_like = module.reset == "subtract" and not (module.strict or module.delayed or module.owing)
         return "if" if keeps and fires_like else "leaky"
     return _WORDS.get(type(module).__name__, type(module).__name__)
 

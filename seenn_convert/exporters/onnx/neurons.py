@@ -86,7 +86,7 @@ def multilevel_encoding(g: Graph, m: MultiLevelEncoder, current: Value, v: Value
 
 def leaky(g: Graph, m: LeakyNeuron, current: Value, v: Value) -> tuple[str, str]:
     """Leak, integrate, fire 0 or 1, and reset now or at the next timestep."""
-    if not m.delayed:
+    if not (m.delayed or m.owing):
         membrane = _charged(g, m, current, v)
         spikes = _fired(g, m, membrane)
         return spikes, _name(_reset(g, m, membrane, spikes))
@@ -95,7 +95,8 @@ def leaky(g: Graph, m: LeakyNeuron, current: Value, v: Value) -> tuple[str, str]
         membrane = g.op("Sub", _charged(g, m, current, v), g.op("Mul", before, g.constant(m.v_threshold)))
     else:
         membrane = _charged(g, m, current, _reset(g, m, v, before))
-    return _fired(g, m, membrane), membrane
+    spikes = _fired(g, m, membrane)
+    return spikes, _name(_reset(g, m, membrane, g.op("Sub", spikes, before))) if m.owing else membrane
 
 
 def traced(g: Graph, m: TracedNeuron, current: Value, *state: Value) -> tuple[str, ...]:

@@ -162,14 +162,14 @@ def _first(leaves: dict[str, Tensor], start: object, dtype: torch.dtype) -> list
                 f"{path} of the start has shape {tuple(given[path].shape)}; give that of one row, "
                 f"{(1, *value.shape[1:])}"
             )
-    return [given[path].detach().to(dtype).reshape(value.shape[1:]) for path, value in leaves.items()]
+    return [given[path].detach().to(dtype, copy=True).reshape(value.shape[1:]) for path, value in leaves.items()]
 
 
 def _check_start(step: Step, image: Tensor, first: Sequence[Tensor], rebuild: Rebuild) -> None:
     """Raise InputError unless a run that starts with None starts with this state."""
-    rows = [value.expand(len(image), *value.shape) for value in first]
-    with torch.no_grad():
-        (one, state), (other, again) = step(image, None), step(image, rebuild(rows))
+    rows = [value.expand(len(image), *value.shape).clone() for value in first]
+    with torch.no_grad():  # each its own memory, since a timestep may write into what it is given
+        (one, state), (other, again) = step(image.clone(), None), step(image.clone(), rebuild(rows))
     pairs = zip([_tensor(one), *flattened(state)[0].values()], [_tensor(other), *flattened(again)[0].values()],
                 strict=True)  # fmt: skip
     if any(float((a - b).abs().max()) > START * max(1.0, float(a.abs().max())) for a, b in pairs):
@@ -180,15 +180,18 @@ def _check_start(step: Step, image: Tensor, first: Sequence[Tensor], rebuild: Re
 
 
 def _record(module: nn.Module, inputs: Tensor, layers: dict[str, str]) -> Recording:
-    """Return what the module does with ``inputs`` ``(T, B, *F)``, with every state behind every timestep."""
+    """Return what the module does with ``inputs`` ``(T, B, *F)``, with every state behind every timestep.
+
+    Everything is copied, since the next timestep may write into it.
+    """
     step = step_of(copied_network(module))
     assert step is not None
     state, outputs, states = None, list[Tensor](), list[dict[str, Tensor]]()
     with torch.no_grad():
         for one in inputs:
-            output, state = step(one, state)
-            outputs.append(_tensor(output))
-            states.append(flattened(state)[0])
+            output, state = step(one.clone(), state)
+            outputs.append(_tensor(output).clone())
+            states.append({path: value.clone() for path, value in flattened(state)[0].items()})
     seen = {node: torch.stack([one[path] for one in states]) for node, path in layers.items()}
     return Recording(torch.stack(outputs), seen)
 

@@ -88,15 +88,19 @@ def _jelly_parametric(path: str, module: Any) -> LeakyNeuron:
 
 
 def _snntorch_leaky(path: str, module: Any) -> LeakyNeuron:
-    """Return ``Leaky``: ``beta * v + x``, fires above the threshold; a reset acts at the next timestep by default."""
+    """Return ``Leaky``: ``beta * v + x``, fires above the threshold; a reset acts at the next timestep by default.
+
+    One that acts at once is made again where it left the membrane above the threshold: the library decides about firing
+    with the reset of the timestep before taken off, and only then adds it back.
+    """
     for name, wanted in (("inhibition", False), ("state_quant", False), ("graded_spikes_factor", 1)):
         value = getattr(module, name, wanted)
         if bool(torch.as_tensor(value).ne(wanted).any()) if isinstance(value, Tensor) else value != wanted:
             raise InputError(f"{path}: {name} is set, which is not known here; train the network with {name}={wanted}")
-    reset = _RESETS[int(module.reset_mechanism_val)]
+    reset, delayed = _RESETS[int(module.reset_mechanism_val)], bool(getattr(module, "reset_delay", True))
     return LeakyNeuron(
         module.threshold.detach(), torch.tensor(0.0), module.beta.detach().clamp(0, 1), torch.tensor(1.0),
-        torch.tensor(0.0), reset, strict=True, delayed=getattr(module, "reset_delay", True),
+        torch.tensor(0.0), reset, strict=True, delayed=delayed, owing=not delayed and reset != "none",
     )  # fmt: skip
 
 

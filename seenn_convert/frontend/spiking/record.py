@@ -15,7 +15,8 @@ from seenn_convert.frontend.spiking.source import Recording
 def record_network(module: nn.Module, inputs: Tensor, layers: Mapping[str, str]) -> Recording:
     """Return what a network of SpikingJelly or snnTorch layers does with ``inputs`` ``(T, B, *F)``, from its start.
 
-    A copy of it runs; a network for several timesteps at once (step mode ``"m"``) gets them at once.
+    A copy of it runs, on copies of the inputs, since it may write into them; a network for several timesteps at once
+    (step mode ``"m"``) gets them at once.
 
     Args:
         module: The network.
@@ -33,7 +34,10 @@ def record_network(module: nn.Module, inputs: Tensor, layers: Mapping[str, str])
     hooks = [neuron.register_forward_hook(_keeper(sent[path])) for path, neuron in neurons.items()]
     try:
         with torch.no_grad():
-            outputs = _first(network(inputs) if at_once else [torch.stack([_first(network(one)) for one in inputs])])
+            if at_once:
+                outputs = _first(network(inputs.clone()))
+            else:
+                outputs = torch.stack([_first(network(one.clone())).clone() for one in inputs])
     except Exception as error:  # the user's code may raise anything
         raise InputError(f"the network fails on {inputs.shape[1]} images ({reason_of(error)})") from error
     finally:

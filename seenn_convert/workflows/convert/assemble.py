@@ -9,6 +9,7 @@ from seenn_convert.artifact.schema.manifest import ConversionFacts
 from seenn_convert.artifact.schema.provenance import CalibrationOrigin, ModelOrigin, Provenance
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.calibration.calibration import Calibration
+from seenn_convert.data.counts import noting_counts
 from seenn_convert.exits.tune import ExitTuning
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.conversion import model_facts
@@ -37,7 +38,7 @@ def assembled(
         snn=snn,
         timesteps=session.options.timesteps,
         policy=tuning.policy,
-        preprocessing=data.preprocessing,
+        preprocessing=noting_counts(data),
         class_names=data.class_names,
         certificate=tuning.certificate,
         provenance=Provenance(

@@ -17,6 +17,7 @@ from seenn_convert.exits.certificates.certificate import check_certifiable
 from seenn_convert.exits.tune import ExitTuning, split_calibration
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.conversion import conversion_report, model_facts
+from seenn_convert.measure.data_cautions import byte_cautions
 from seenn_convert.measure.suspicions import suspicions
 from seenn_convert.passes.base import run_passes
 from seenn_convert.passes.replace_temperatures import ReplaceTemperatures
@@ -146,7 +147,8 @@ def _report(
     options, facts = session.options, artifact.facts
     model = SpikingModel(snn, options.timesteps, tuning.policy).to(options.device)
     reference = facts.reference
-    doubts = suspicions(artifact.reference, session.data, tuning.ann_logits, session.split.held_out)
+    data = session.data
+    doubts = (*suspicions(artifact.reference, data, tuning.ann_logits, session.split.held_out), *byte_cautions(data))
     conversion = conversion_report(
         session.ann, snn, origin.thresholds, tuning, _facts(artifact, session, origin, tuning),
         neuron=_neuron_name(artifact), target=options.target, parity=facts.parity,

@@ -13,6 +13,7 @@ from seenn_convert.artifact.schema.provenance import ModelOrigin, Provenance
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import checked_classes, outputs_of
+from seenn_convert.data.counts import noting_counts
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
@@ -22,7 +23,7 @@ from seenn_convert.frontend.torch.aten import Operator
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.ir.scores import ExitScore
 from seenn_convert.measure.conversion import conversion_report
-from seenn_convert.measure.data_cautions import data_cautions, frame_cautions
+from seenn_convert.measure.data_cautions import byte_cautions, data_cautions, frame_cautions
 from seenn_convert.measure.suspicions import output_cautions, suspicions
 from seenn_convert.passes.base import Pass, run_passes
 from seenn_convert.passes.sequence import encoding_passes, last_passes, probe_pass, spiking_passes
@@ -146,7 +147,8 @@ def compile_ann(
     snn = run_passes(spiking, [probe_pass(ann, options.exit_score, temperatures)])
     exits, logits = session.exits, tuning.ann_logits
     doubts = (*output_cautions(ann, logits), *suspicions(ann, exits.data, logits, exits.split.held_out),
-              *data_cautions(data), *frame_cautions(frames_of(ann), options.timesteps), *warnings)  # fmt: skip
+              *data_cautions(data), *(byte_cautions(exits.data) if exits is not session else ()),
+              *frame_cautions(frames_of(ann), options.timesteps), *warnings)  # fmt: skip
     energy = estimated_energy(session, SpikingModel(snn, options.timesteps, tuning.policy), tuning.exit_counts)
     facts = calibration_facts(session, tuning)
     move(ann, snn, "cpu")
@@ -173,7 +175,7 @@ def open_session(ann: Program, data: Samples, options: Options, progress: Progre
     split = split_calibration(len(data), options.seed)
     own = None if known.exit_data is None else used_data(data)
     validation = known.exit_images(
-        data.preprocessing, data.class_names, own, ann.input_shape, outputs_of(ann), progress, options
+        noting_counts(data), data.class_names, own, ann.input_shape, outputs_of(ann), progress, options
     )
     session = Session(ann, data, split, options, progress, validation)
     if options.certify is not None:

@@ -13,6 +13,7 @@ from seenn_convert.artifact.schema.exploration import Exploration
 from seenn_convert.artifact.schema.shared import Caution
 from seenn_convert.choices import PREFER_NAMES, VARIED_NAMES, Prefer, Range, Varied, unknown
 from seenn_convert.data.adapters import SampleData, as_samples
+from seenn_convert.data.counts import noting_counts
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError, refuse
@@ -171,7 +172,7 @@ def _opened(prepared: Prepared, progress: Progress) -> Prepared:
     exits, shape = prepared.known.exit_data, prepared.ann.input_shape
     if exits is None:
         return prepared
-    opened = as_samples(exits, prepared.data.preprocessing, progress=progress, input_shape=shape)
+    opened = as_samples(exits, noting_counts(prepared.data), progress=progress, input_shape=shape)
     return replace(prepared, known=replace(prepared.known, exit_data=opened))
 
 

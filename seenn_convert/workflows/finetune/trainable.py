@@ -23,14 +23,41 @@ def trainable(snn: Program, options: FinetuneOptions) -> Program:
             "the network has neurons with a law of its own, which has no gradient here; train it where it was trained, "
             "and adopt it again"
         )
-    if options.quantised_share and (options.leak or any(isinstance(neuron, LeakyNeuron) for neuron in neurons)):
-        raise InputError(
-            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share)"
-        )
+    leaks = [bool((neuron.leak != 1).any()) for neuron in neurons if isinstance(neuron, LeakyNeuron)]
+    if options.quantised_share:
+        _check_quantised(leaks, options)
     if not options.leak:
         return snn
     if not all(isinstance(neuron, BinaryNeuron) for neuron in neurons):
-        raise InputError(
-            "a leak is for binary neurons; convert the network with --neuron if, or leave out --leak (leak)"
-        )
+        raise InputError(_why_no_leak(leaks))
     return run_passes(snn, [LetLeak()])
+
+
+def _check_quantised(leaks: list[bool], options: FinetuneOptions) -> None:
+    """Raise InputError if no activation could be quantised; ``leaks`` says of each layer of a library if it leaks."""
+    if options.leak and not leaks:
+        raise InputError(
+            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share) or "
+            "--leak (leak)"
+        )
+    if any(leaks):
+        raise InputError(
+            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share)"
+        )
+    if leaks:
+        raise InputError(
+            "the network was trained as a spiking one, so there is no ANN whose activations could be quantised; leave "
+            "out --quantised-share (quantised_share)"
+        )
+
+
+def _why_no_leak(leaks: list[bool]) -> str:
+    """Return why neurons cannot be made to leak; ``leaks`` as above."""
+    if not leaks:
+        return "a leak is for binary neurons; convert the network with --neuron if, or leave out --leak (leak)"
+    if all(leaks):
+        return "the neurons leak already; leave out --leak (leak)"
+    return (
+        "the network was trained as a spiking one, with neurons that do not leak; train it with neurons that do and "
+        "adopt it again, or leave out --leak (leak)"
+    )

@@ -183,13 +183,14 @@ MODULES: dict[str, tuple[nn.Module, list[Tensor]]] = {
         [rows(3), rows(3, seed=1), rows(3, seed=2)],
     ),
     **{
-        f"LeakyNeuron {reset} {strict} {delayed}": (
-            LeakyNeuron(THETA, START, *map(torch.tensor, (0.9, 0.5, 0.1)), reset, strict, delayed),
+        f"LeakyNeuron {reset} {strict} {delayed} {owing}": (
+            LeakyNeuron(THETA, START, *map(torch.tensor, (0.9, 0.5, 0.1)), reset, strict, delayed, owing),
             [rows(*CURRENT, spread=2.0), rows(*CURRENT, seed=1)],
         )
-        for reset, strict, delayed in (
-            ("subtract", False, False), ("rest", True, False), ("none", False, False), ("subtract", False, True),
-            ("rest", False, True),
+        for reset, strict, delayed, owing in (
+            ("subtract", False, False, False), ("rest", True, False, False), ("none", False, False, False),
+            ("subtract", False, True, False), ("rest", False, True, False), ("subtract", True, False, True),
+            ("rest", False, False, True),
         )
     },
     "Tick": (steps.Tick(), [torch.tensor([0.0, 1.0, 2.0, 7.0])]),

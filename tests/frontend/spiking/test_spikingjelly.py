@@ -152,6 +152,22 @@ def test_the_users_network_keeps_its_state() -> None:
     assert torch.equal(net[2].v, before)
 
 
+class Darker(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        return image.sub_(0.1)
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_a_network_that_writes_into_its_input_sees_each_image_as_it_is(mode: str) -> None:
+    plain, data = network(), small.dataset(60)
+    net, before = nn.Sequential(Darker(), *plain).eval(), data[0][0].clone()
+    functional.set_step_mode(net, mode)
+    images = small.draw(20, 9)[0]
+    torch.testing.assert_close(mean_logits(adopted(net), images), mean_logits(adopted(plain), images - 0.1))
+    record_network(net, (given := data[0][0]).expand(3, 1, *given.shape), {})
+    assert torch.equal(given, before)
+
+
 def test_neurons_that_are_not_known_are_refused_by_name() -> None:
     net = network()
     net[2] = neuron.QIFNode().eval()

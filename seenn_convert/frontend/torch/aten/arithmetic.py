@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.frontend.torch.aten.functional import as_it_stands, elementwise
 from seenn_convert.frontend.torch.aten.registry import TRAINING, Result, handles, operator_of
-from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, Same, rank_of
+from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, Same, layout_of, rank_of
 from seenn_convert.frontend.torch.layout import Layout
 from seenn_convert.ir.operators import Add, Affine, AtenOperator, Concatenate, ConstantRow, Mean, Reshape, Subtract
 
@@ -133,6 +133,19 @@ def dropout(call: Call) -> Result:
 def copy(call: Call) -> Result:
     """A copy, or a cast to the type the tensor has."""
     return Same(call.tensor("self"))
+
+
+@handles("copy", any_layout=True)
+def overwrite(call: Call) -> Result:
+    """A tensor overwritten by another of its shape: from there on, what is written."""
+    if not call.is_activation("src"):
+        return elementwise(call)
+    if not call.is_activation("self"):
+        raise Refusal("it writes the activation into a constant; use a call that returns its result")
+    written, source = call.tensor("self"), call.tensor("src")
+    if str(written.meta["val"].shape) != str(source.meta["val"].shape) or layout_of(written) != layout_of(source):
+        raise Refusal("it copies into a tensor of another shape; write the result out")
+    return Same(source)
 
 
 def _reduced(call: Call, name: str = "self") -> tuple[fx.Node, tuple[int, ...], Layout]:
