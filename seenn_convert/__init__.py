@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.finetune.options import FinetuneOptions
     from seenn_convert.workflows.finetune.run import finetune
     from seenn_convert.workflows.predict import Prediction, predict
+    from seenn_convert.workflows.runnable import runnable
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ _HOMES = {
     "predict": "workflows.predict",
     "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
+    "runnable": "workflows.runnable",
     "write_figures": "report.figures",
     "write_report": "report.write",
 }
@@ -112,6 +114,7 @@ __all__ = [
     "predict",
     "recalibrate",
     "run_early_exit",
+    "runnable",
     "write_figures",
     "write_report",
 ]

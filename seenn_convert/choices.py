@@ -77,7 +77,7 @@ CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
 Target = Literal["onnx", "onnx-loop", "pt2"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 
-Backend = Literal["eager", "onnxruntime"]
+Backend = Literal["auto", "eager", "compiled", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
 
 SEEDS = (-(2**63), 2**64 - 1)

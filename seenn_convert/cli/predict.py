@@ -54,6 +54,8 @@ def predict(
     network = runnable(artifact, backend, device).with_classes(class_names)
     with progress_bars() as progress:
         found = prediction.predict(network, images, batch_size, device, progress)
+    for note in network.notes:
+        click.echo(note, err=True)
     text = _text(found, form or "table", network.timesteps)
     if output is None:
         click.echo(text, nl=False)

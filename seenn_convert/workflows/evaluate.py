@@ -86,4 +86,4 @@ def evaluate_exported(
     labels = checked_labels(samples, network.classes)
     check_shape(samples, network.input_shape)
     rows = network.rows_together(batch_size)
-    return judge_exported(network.model, network.temperatures, samples, labels, rows, progress)
+    return judge_exported(network.backend, network.temperatures, samples, labels, rows, progress)
