@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.adopt.options import AdoptOptions
     from seenn_convert.workflows.adopt.run import adopt
+    from seenn_convert.workflows.bench import bench
     from seenn_convert.workflows.check import check
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
@@ -60,6 +61,7 @@ _HOMES = {
     "adopt": "workflows.adopt.run",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
+    "bench": "workflows.bench",
     "check": "workflows.check",
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
@@ -100,6 +102,7 @@ __all__ = [
     "adopt",
     "as_samples",
     "attach_policy",
+    "bench",
     "check",
     "compare",
     "convert",

@@ -88,6 +88,7 @@ FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of act
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SENSOR = Parsed("h,w", _sensor, "not a height and a width like 34,34")
+COUNTS = Parsed("n,n,...", _sizes, "not a list of whole numbers above 0 like 1,64,256")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
 EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
 PATH = click.Path(path_type=Path)

@@ -1,4 +1,4 @@
-"""What classifies images with early exit: an artifact by one of the backends, or an export in the runtime of its target."""
+"""What classifies images with early exit: an artifact by one of the backends, or an export in its runtime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -141,8 +141,8 @@ def _check_compiled(artifact: Artifact, model: SpikingModel, compiled: Steppable
             compared_steps(model, compiled, images.to(model.device, model.dtype))
     except ExportError as error:
         raise ExportError(
-            f"the compiled network computes something else ({reason_of(error).partition(';')[0]}); please report it, and "
-            "use --backend eager"
+            f"the compiled network computes something else ({reason_of(error).partition(';')[0]}); please report it, "
+            "and use --backend eager"
         ) from error
 
 

@@ -52,7 +52,7 @@ class CompiledModel:
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the drives of a batch."""
         self.original.check_image(image)
-        return _in_parts(self.stem, [image.to(self.device, self.dtype)], self.rows)
+        return in_parts(self.stem, [image.to(self.device, self.dtype)], self.rows)
 
     def plan(self, image: Tensor, drives: Iterable[Tensor]) -> Tensor:
         """Return the plan logits ``(B, T)``; the policy head is not compiled."""
@@ -60,30 +60,30 @@ class CompiledModel:
 
     def step(self, drives: Drives, state: State) -> tuple[Tensor, Tensor, State]:
         """Advance one timestep; return mean logits, score, next state."""
-        logits, score, *following = _in_parts(self.step_graph, [*drives, *state.values()], self.rows)
+        logits, score, *following = in_parts(self.step_graph, [*drives, *state.values()], self.rows)
         return logits, score, dict(zip(state, following, strict=True))
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state of fresh rows."""
-        return {name: _settled(value) for name, value in self.original.initial_state(batch_size).items()}
+        return {name: settled(value) for name, value in self.original.initial_state(batch_size).items()}
 
 
-def _settled(value: Tensor) -> Tensor:
+def settled(value: Tensor) -> Tensor:
     """Return a value with the one order in memory that compiled code knows."""
     return channels_last(value).contiguous(
         memory_format=torch.channels_last if value.dim() == 4 else torch.contiguous_format
     )
 
 
-def _in_parts(run: Run, values: Sequence[Tensor], rows: int) -> tuple[Tensor, ...]:
+def in_parts(run: Run, values: Sequence[Tensor], rows: int) -> tuple[Tensor, ...]:
     """Run a graph that takes ``rows`` rows on any number of them."""
     count = len(values[0])
     if count == rows:
-        return run(*map(_settled, values))
+        return run(*map(settled, values))
     parts = []
     for first in range(0, count, rows):
         part = [value[first : first + rows] for value in values]
-        found = run(*(_settled(pad_rows(value, rows)) for value in part))
+        found = run(*(settled(pad_rows(value, rows)) for value in part))
         parts.append([value[: len(part[0])] for value in found])
     return tuple(torch.cat(pieces) for pieces in zip(*parts, strict=True))
 
@@ -100,9 +100,9 @@ def compiled_graphs(model: SpikingModel, rows: int, cache: Path) -> tuple[Compil
     """Return stem and step, traced for ``rows`` rows."""
     image = torch.zeros(rows, *model.program.input_shape, dtype=model.dtype, device=model.device)
     with torch.no_grad():
-        drives = [_settled(drive) for drive in model.stem(_settled(image))]
-        state = [_settled(value) for value in model.initial_state(rows).values()]
-        stem = CompiledGraph(model.stem, [_settled(image)], cache)
+        drives = [settled(drive) for drive in model.stem(settled(image))]
+        state = [settled(value) for value in model.initial_state(rows).values()]
+        stem = CompiledGraph(model.stem, [settled(image)], cache)
         return stem, CompiledGraph(model.step_graph, [*drives, *state], cache)
 
 
