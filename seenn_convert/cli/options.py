@@ -103,8 +103,9 @@ figures_option = click.option(
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
 backend_option = click.option(
     "--backend", type=click.Choice(BACKEND_NAMES),
-    help="What runs the network: PyTorch (eager), PyTorch with a compiled timestep, which takes minutes once, an export in "
-         "onnxruntime, or whichever is fastest if there is much work (auto) [eager, or the runtime of an export].",
+    help="What runs the network: PyTorch (eager), PyTorch with a compiled timestep, which takes minutes once, an "
+         "export in onnxruntime, or whichever is fastest if there is much work (auto) [eager, or the runtime of an "
+         "export].",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(

@@ -33,7 +33,8 @@ from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.other_ann import other_ann
 from seenn_convert.workflows.runnable import backend_of
 
-BATCHES, BACKENDS = (1, 64, 256), ("eager", "onnxruntime")
+BATCHES = (1, 64, 256)
+BACKENDS: tuple[Backend, ...] = ("eager", "onnxruntime")
 """What is measured by default."""
 
 
@@ -151,11 +152,12 @@ def _rivals(
 ) -> dict[str, Callable[[int], Logits]]:  # fmt: skip
     """Return the ANN in each runtime; what cannot run is told."""
     ann = replace(ann, graph_module=copy.deepcopy(ann.graph_module).to(device))
+    parts = torch.split(images, 64)
     makers: dict[str, Callable[[], Callable[[int], Logits]]] = {
         "eager": lambda: lambda size: lambda image: ann(image.to(device)).cpu(),
         "compiled": lambda: {size: _compiled_ann(ann, size) for size in batches}.__getitem__,
         "onnxruntime": lambda: _any_size(ann_logits(write_ann(ann, folder))),
-        "onnxruntime int8": lambda: _any_size(ann_logits(write_int8_ann(write_ann(ann, folder), images.split(64)))),
+        "onnxruntime int8": lambda: _any_size(ann_logits(write_int8_ann(write_ann(ann, folder), parts))),
     }
     found = {}
     for name in [name for name in makers if name == "eager" or name.split()[0] in backends]:

@@ -1,6 +1,6 @@
 """What classifies images with early exit: an artifact by one of the backends, or an export in its runtime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -124,7 +124,10 @@ def backend_of(artifact: Artifact, model: SpikingModel, backend: Backend) -> Run
         return compiled
     if backend == "onnxruntime":
         return _onnx_backend(artifact, model)
-    others = {"onnxruntime": partial(_onnx_backend, artifact, model), "compiled": lambda: compiled}
+    others: dict[str, Callable[[], Running]] = {
+        "onnxruntime": partial(_onnx_backend, artifact, model),
+        "compiled": lambda: compiled,
+    }
     return AutoBackend(StepBackend(model), others, artifact.timesteps)
 
 

@@ -13,6 +13,7 @@ def speed_words(speed: Speed) -> str:
         what = images
     load = f"; under load {number(speed.arrivals, 1)} requests per second arrive" if speed.arrivals is not None else ""
     return (
-        f"{speed.network}, at most {speed.timesteps} timesteps, on {what}; {plural(speed.threads, 'thread', 'threads')}, "
-        f"medians of {plural(speed.rounds, 'round', 'rounds')} in which everything ran in turn{load}."
+        f"{speed.network}, at most {speed.timesteps} timesteps, on {what}; "
+        f"{plural(speed.threads, 'thread', 'threads')}, medians of {plural(speed.rounds, 'round', 'rounds')} in which "
+        f"everything ran in turn{load}."
     )

@@ -48,7 +48,7 @@ class CompiledGraph:
         Raises:
             InputError: There is no C++ compiler, or the graph cannot be compiled.
         """
-        from torch._inductor import CompiledArtifact
+        from torch._inductor.standalone_compile import CompiledArtifact
 
         if not self.is_kept:
             self._compile()
