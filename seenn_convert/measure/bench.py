@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -32,14 +32,16 @@ class Ways:
         spiking: Runtime -> how the spiking network runs in it.
         ann: Runtime -> how the ANN runs in it, for a batch size.
         rows: How many rows of the spiking network run together where so many images come together.
+        others: Name -> any other function of images that gives logits.
     """
 
     spiking: Mapping[str, Backend]
     ann: Mapping[str, Callable[[int], Logits]]
     rows: Callable[[int], int]
+    others: Mapping[str, Logits] = field(default_factory=dict)
 
 
-SPIKING, ANN = "spiking", "ANN"
+SPIKING, ANN, OTHER = "spiking", "ANN", ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +94,14 @@ def measured(
 
 
 def _names(ways: Ways) -> list[tuple[str, str]]:
-    return [*((SPIKING, runtime) for runtime in ways.spiking), *((ANN, runtime) for runtime in ways.ann)]
+    kinds = ((SPIKING, ways.spiking), (ANN, ways.ann), (OTHER, ways.others))
+    return [(kind, runtime) for kind, known in kinds for runtime in known]
 
 
 def _way(ways: Ways, kind: str, runtime: str, size: int, count: int) -> _Way:
-    name = f"{kind} {runtime}"
-    if kind == ANN:
-        logits = ways.ann[runtime](size)
+    name = f"{kind} {runtime}".strip()
+    if kind != SPIKING:
+        logits = ways.ann[runtime](size) if kind == ANN else ways.others[runtime]
         return _Way(name, runtime, lambda parts: (torch.cat([logits(p) for p in parts]).argmax(-1), None), None, size)
     backend, rows = ways.spiking[runtime], ways.rows(size)
 

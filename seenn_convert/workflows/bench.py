@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,7 @@ def bench(
     device: torch.device | str = "cpu",
     weights: Path | str | None = None,
     output_name: str | None = None,
+    others: Mapping[str, Logits] | None = None,
     progress: Progress = silent,
 ) -> Speed:
     """Return how fast ``artifact`` is beside its ANN, everything measured in turn in one run.
@@ -72,6 +73,7 @@ def bench(
         device: Where PyTorch runs.
         weights: State of that ANN's module, if it is given by a factory.
         output_name: Which of that ANN's outputs are its logits, if it has several.
+        others: Name -> a function of preprocessed images that returns logits; it is measured as well.
         progress: Told about each batch size.
 
     Raises:
@@ -87,7 +89,7 @@ def bench(
         left_out: dict[str, str] = {}
         spiking = _spiking(artifact, backends, batches, device, left_out)
         rivals = {} if ann is None else _rivals(ann, backends, batches, found, Path(folder), device, left_out)
-        ways = Ways(spiking, rivals, partial(rows_together, artifact.snn))
+        ways = Ways(spiking, rivals, partial(rows_together, artifact.snn), others or {})
         timed, answers, arrivals = measured(ways, found, labels, batches, rounds, singles, progress)
         return Speed(
             network=artifact.provenance.model.name, timesteps=artifact.timesteps, images=len(found),
