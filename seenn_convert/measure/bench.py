@@ -23,6 +23,9 @@ Logits = Callable[[Tensor], Tensor]
 LOAD = 0.7
 """Requests arrive at this share of what the fastest way of running the spiking network can serve one at a time."""
 
+SINGLE_ROUNDS = 10
+"""How often the parts of a single image's run are measured at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ways:
@@ -152,7 +155,7 @@ def _timed(
     ways: Sequence[_Way], times: Mapping[str, _Times], parts: Sequence[Tensor], size: int, rounds: int
 ) -> list[Timed]:
     """Return what was measured of each way, with the parts of a run measured in turn."""
-    images, parted = sum(map(len, parts)), _parts(ways, parts, rounds)
+    images, parted = sum(map(len, parts)), _parts(ways, parts, rounds if size > 1 else max(rounds, SINGLE_ROUNDS))
     found = []
     for way in ways:
         own, step = times[way.name], parted.get(way.name)

@@ -1,5 +1,6 @@
 """The backend ``compiled``: stem and step compiled by PyTorch for one number of rows, and kept for later processes."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,29 +125,32 @@ class CompiledBackend:
     check: Check
     cache: Path = field(default_factory=lambda: cache_folder() / "compiled")
     ready: dict[int, CompiledModel] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     name = "compiled"
 
     def model(self, rows: int) -> CompiledModel:
         """Return the network compiled for ``rows`` rows, or somewhat fewer."""
         rows = rows_compiled(rows)
-        if rows not in self.ready:
-            graphs = compiled_graphs(self.original, rows, self.cache)
-            kept = all(graph.is_kept for graph in graphs)
-            model = CompiledModel(self.original, rows, *(graph.run() for graph in graphs))
-            if not kept:
-                self._checked(model, graphs)
-            self.ready[rows] = model
+        with self.turn:  # threads that share the network wait for the one that compiles
+            if rows not in self.ready:
+                self.ready[rows] = self._prepared(rows)
         return self.ready[rows]
 
-    def _checked(self, model: CompiledModel, graphs: Sequence[CompiledGraph]) -> None:
-        """Run the check; what fails is not kept."""
+    def _prepared(self, rows: int) -> CompiledModel:
+        """Compile or load the network; what has been compiled just now is checked, and not kept if that fails."""
+        graphs = compiled_graphs(self.original, rows, self.cache)
+        kept = all(graph.is_kept for graph in graphs)
+        model = CompiledModel(self.original, rows, *(graph.run() for graph in graphs))
+        if kept:
+            return model
         try:
             self.check(self.original, model)
         except Exception:
             for graph in graphs:
                 graph.discard()
             raise
+        return model
 
     def is_kept(self, rows: int) -> bool:
         """Return whether running ``rows`` rows together compiles nothing."""

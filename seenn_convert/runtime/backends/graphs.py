@@ -1,6 +1,8 @@
 """Compile one graph for one shape, once: what is compiled is kept in a folder and loaded by later processes."""
 
+import contextlib
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from seenn_convert.runtime.backends.cache import key_of, made_private
 
 Run = Callable[..., tuple[Tensor, ...]]
 DONE = "compiled"
-"""The empty file that stands in the folder of a graph once all of it is there."""
+"""The empty file that says that all of a graph is there; a folder gets its name once it is complete."""
 
 
 class CompiledGraph:
@@ -68,15 +70,17 @@ class CompiledGraph:
         from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
         check_compiler()
-        made_private(self.folder.parent)
-        self.discard()  # what an earlier process left unfinished
-        made_private(self.folder)
+        fresh = Path(tempfile.mkdtemp(prefix="unfinished-", dir=made_private(self.folder.parent)))
         try:
-            with temporary_cache_dir(str(self.folder)):
+            with temporary_cache_dir(str(fresh)):
                 standalone_compile(self.module, [*self.held, *self.inputs], dynamic_shapes="from_example_inputs")
+            (fresh / DONE).touch()
+            with contextlib.suppress(OSError):  # another process was first
+                fresh.rename(self.folder)
         except Exception as error:  # whatever a compiler may provoke
             raise InputError(f"the network cannot be compiled ({reason_of(error)}); use --backend eager") from error
-        (self.folder / DONE).touch()
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def check_compiler() -> None:

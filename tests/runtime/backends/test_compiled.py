@@ -124,6 +124,9 @@ def test_a_network_is_compiled_once_and_agrees(tmp_path: Path) -> None:
     ours = run_early_exit(model, IMAGES, 20)
     assert torch.equal(trace.exit_step, ours.exit_step) and torch.equal(trace.predictions, ours.predictions)
     assert len(checked) == 1 and checked[0][0] <= 1e-5 and checked[0][1] == 0
+    libraries = sorted(tmp_path.rglob("*.so"))
     later = CompiledBackend(model, check, tmp_path)
-    assert later.is_kept(20) and not later.is_kept(1)
+    assert libraries and later.is_kept(20) and not later.is_kept(1)
     assert torch.equal(later.run(IMAGES, 20, len(IMAGES)).logits, trace.logits) and len(checked) == 1
+    assert sorted(tmp_path.rglob("*.so")) == libraries  # nothing was compiled again
+    assert not list(tmp_path.glob("unfinished-*"))
