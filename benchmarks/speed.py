@@ -28,7 +28,7 @@ from seenn_convert.report.numbers import number, percent, significant
 from seenn_convert.runtime.memory import keep_pages
 
 HEAD = (
-    "network", "way", "batch", "ms per image", "images per second", "timesteps", "ms per timestep",
+    "network", "way", "batch", "ms per image", "CPU ms", "images per second", "timesteps", "ms per timestep",
     "timestep over ANN", "efficiency", "p95, ms", "p95 under load, ms", "memory, MB", "accuracy", "same exits",
 )  # fmt: skip
 
@@ -122,6 +122,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         latency, load = ((row[name] or {}).get("p95") for name in ("latency", "under_load"))
         lines.append((
             row["network"], row["name"], row["batch"], significant(row["milliseconds"]),
+            significant(row["processor"]),
             significant(1000 / row["milliseconds"]), number(row["average_timesteps"], 2), significant(row["step"]),
             number(row["over_ann"], 2), number(row["efficiency"], 2), significant(latency), significant(load),
             number(row["peak_megabytes"]), percent(row["accuracy"], 2), percent(row["same_exits"], 2),

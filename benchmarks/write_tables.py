@@ -146,6 +146,8 @@ def main() -> None:
     """Rewrite the pages of docs/results and the marked parts of README and guides."""
     PAGES.mkdir(exist_ok=True)
     for name, (title, caption) in TITLES.items():
+        if not (RESULTS / f"{name}.md").exists():  # a benchmark that has not been run yet
+            continue
         found = (RESULTS / f"{name}.md").read_text(encoding="utf-8").strip()
         (PAGES / f"{name}.md").write_text(f"# {title}\n\n{caption}\n\n{found}\n", encoding="utf-8")
     readme = ROOT / "README.md"

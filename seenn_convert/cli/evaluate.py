@@ -98,7 +98,8 @@ def _evaluate_exported(
     from seenn_convert.workflows import evaluate as judging
     from seenn_convert.workflows.runnable import runnable
 
-    network = runnable(exported, backend, device).with_classes(class_names)
+    with progress_bars() as progress:
+        network = runnable(exported, backend, device, progress).with_classes(class_names)
     dataset = open_dataset(existing(data), network.preprocessing, input_shape=network.input_shape, labelled=True)
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:

@@ -51,8 +51,8 @@ def predict(
     if output is not None:
         form = form or _by_ending(output)
         check_writable(output.parent, (output.name,))
-    network = runnable(artifact, backend, device).with_classes(class_names)
     with progress_bars() as progress:
+        network = runnable(artifact, backend, device, progress).with_classes(class_names)
         found = prediction.predict(network, images, batch_size, device, progress)
     for note in network.notes:
         click.echo(note, err=True)

@@ -87,7 +87,7 @@ def bench(
     found, labels = _images(artifact, data, images, progress)
     with _threads(threads), tempfile.TemporaryDirectory() as folder:
         left_out: dict[str, str] = {}
-        spiking = _spiking(artifact, backends, batches, device, left_out)
+        spiking = _spiking(artifact, backends, batches, device, left_out, progress)
         rivals = {} if ann is None else _rivals(ann, backends, batches, found, Path(folder), device, left_out)
         ways = Ways(spiking, rivals, partial(rows_together, artifact.snn), others or {})
         timed, answers, arrivals = measured(ways, found, labels, batches, rounds, singles, progress)
@@ -131,13 +131,13 @@ def _threads(threads: int | None) -> Iterator[None]:
 
 def _spiking(
     artifact: Artifact, backends: Sequence[Backend], batches: Sequence[int], device: torch.device | str,
-    left_out: dict[str, str],
+    left_out: dict[str, str], progress: Progress,
 ) -> dict[str, Running]:  # fmt: skip
     """Return what can run the network, prepared; the others are told."""
     found: dict[str, Running] = {}
     for name in backends:
         try:
-            backend = backend_of(artifact, artifact.model().to(device), name)
+            backend = backend_of(artifact, artifact.model().to(device), name, progress)
             for size in batches:
                 backend.model(1 if size == 1 else rows_together(artifact.snn, size))
             found[name] = backend

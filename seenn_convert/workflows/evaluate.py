@@ -80,7 +80,7 @@ def evaluate_exported(
         InputError: The data do not fit, or the backend does not run the export.
         ArtifactError: The folder is neither an export nor an artifact, or was changed.
     """
-    network = runnable(exported, backend)
+    network = runnable(exported, backend, progress=progress)
     samples = as_samples(data, network.preprocessing, progress=progress, input_shape=network.input_shape, labelled=True)
     samples = matched_classes(samples, network.class_names, network.classes)
     labels = checked_labels(samples, network.classes)

@@ -83,7 +83,7 @@ def predict(
     Raises:
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
-    network = runnable(artifact, backend, device)
+    network = runnable(artifact, backend, device, progress)
     data = _samples(images, network, progress)
     capacity = network.rows_together(batch_size)
     counter = Counter(progress, "predicting", len(data))

@@ -22,6 +22,7 @@ from seenn_convert.exporters.onnx.backend import OnnxBackend, check_cpu
 from seenn_convert.exporters.targets import exported_network
 from seenn_convert.exporters.verification import ROWS, compared_steps
 from seenn_convert.ir.state import numbers_in_a_row, rows_of_numbers
+from seenn_convert.progress import Progress, silent
 from seenn_convert.runtime.backends.auto import AutoBackend
 from seenn_convert.runtime.backends.backend import Backend as Running
 from seenn_convert.runtime.backends.backend import StepBackend
@@ -74,7 +75,10 @@ class Runnable:
 
 
 def runnable(
-    network: "Artifact | Runnable | Path | str", backend: Backend | None = None, device: torch.device | str = "cpu"
+    network: "Artifact | Runnable | Path | str",
+    backend: Backend | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
 ) -> Runnable:
     """Return a network that is ready to run, for as many calls of ``predict`` as are to come.
 
@@ -86,6 +90,7 @@ def runnable(
             whichever is fastest when measured. None is eager for an artifact, and the runtime of its target for an
             export.
         device: Where to run; onnxruntime and exports run on the CPU.
+        progress: Told before the network is compiled.
 
     Raises:
         InputError: There is no such device, or the backend does not run the export, or not on the device.
@@ -99,7 +104,7 @@ def runnable(
     artifact = as_artifact(network)
     model = artifact.model().to(device)
     return Runnable(
-        backend_of(artifact, model, backend or "eager"),
+        backend_of(artifact, model, backend or "eager", progress),
         artifact.timesteps,
         model.device,
         artifact.preprocessing,
@@ -111,13 +116,13 @@ def runnable(
     )
 
 
-def backend_of(artifact: Artifact, model: SpikingModel, backend: Backend) -> Running:
+def backend_of(artifact: Artifact, model: SpikingModel, backend: Backend, progress: Progress = silent) -> Running:
     """Return what runs an artifact, whose ``model`` is where it is to run.
 
     Raises:
         InputError: The backend does not run on the device of the model.
     """
-    compiled = CompiledBackend(model, partial(_check_compiled, artifact))
+    compiled = CompiledBackend(model, partial(_check_compiled, artifact), progress=progress)
     if backend == "eager":
         return StepBackend(model)
     if backend == "compiled":
@@ -153,7 +158,7 @@ def _of_export(folder: Path, backend: Backend | None, device: torch.device | str
     check_cpu(device)
     target = read_document(folder).target
     runs = RUNTIMES.get(target)
-    if backend is not None and runs is not None and backend != runs:
+    if backend not in (None, "auto", runs) and runs is not None:
         raise InputError(f"{folder} is an export to {target}, which {backend} does not run; leave out --backend")
     return _of_network(exported_network(folder), runs or target)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from seenn_convert.progress import Progress, silent
 from seenn_convert.rows import ROW_FLOOR, channels_last, pad_rows
 from seenn_convert.runtime.backends.cache import cache_folder
 from seenn_convert.runtime.backends.graphs import CompiledGraph, Run
@@ -119,11 +120,13 @@ class CompiledBackend:
         original: The network; it is not changed.
         check: Runs on what has just been compiled, before it is used.
         cache: Where compiled code is kept.
+        progress: Told before something is compiled, which takes minutes.
     """
 
     original: SpikingModel
     check: Check
     cache: Path = field(default_factory=lambda: cache_folder() / "compiled")
+    progress: Progress = silent
     ready: dict[int, CompiledModel] = field(default_factory=dict)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,6 +144,8 @@ class CompiledBackend:
         """Compile or load the network; what has been compiled just now is checked, and not kept if that fails."""
         graphs = compiled_graphs(self.original, rows, self.cache)
         kept = all(graph.is_kept for graph in graphs)
+        if not kept:
+            self.progress("compiling, once", 0, 1)
         model = CompiledModel(self.original, rows, *(graph.run() for graph in graphs))
         if kept:
             return model

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, fx
-from torch._inductor.cpp_builder import get_cpp_compiler
 
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.runtime.backends.cache import key_of, made_private
@@ -85,12 +84,21 @@ class CompiledGraph:
 
 def check_compiler() -> None:
     """Raise InputError if this machine has no C++ compiler, or PyTorch is older than what compiles ahead of time."""
+    import torch._inductor  # takes a second, which only compiling is to cost
+
     if not hasattr(torch._inductor, "standalone_compile"):
         raise InputError(f"compiling needs PyTorch 2.8 or newer, this is {torch.__version__}; use --backend eager")
     try:
-        get_cpp_compiler()
+        _cpp_compiler()
     except Exception as error:  # its errors share no class of their own
         raise InputError(
             "the backend 'compiled' needs a C++ compiler and none is found; install g++ (apt-get install g++) or name "
             "one by the environment variable CXX, or use --backend eager or onnxruntime"
         ) from error
+
+
+def _cpp_compiler() -> str:
+    """Return the C++ compiler that Inductor would run; raises if there is none."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    return get_cpp_compiler()

@@ -77,7 +77,7 @@ def test_a_missing_compiler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.
     def missing() -> str:
         raise RuntimeError("none")
 
-    monkeypatch.setattr(graphs, "get_cpp_compiler", missing)
+    monkeypatch.setattr(graphs, "_cpp_compiler", missing)
     backend = CompiledBackend(small.model(), lambda *_: None, tmp_path)
     with pytest.raises(InputError, match=r"needs a C\+\+ compiler and none is found; install g\+\+") as error:
         backend.model(16)
@@ -104,11 +104,13 @@ def test_what_compiles_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     with pytest.raises(ExportError, match="one timestep of the export differs"):
         CompiledBackend(model, wrong, tmp_path).model(16)
-    seen = []
-    backend = CompiledBackend(model, lambda original, compiled: seen.append(compiled.rows), tmp_path)
+    seen, told = [], []
+    check = lambda original, compiled: seen.append(compiled.rows)  # noqa: E731
+    backend = CompiledBackend(model, check, tmp_path, lambda stage, done, total: told.append(stage))
     trace = backend.run(IMAGES, 20, len(IMAGES))
     assert seen == [16] and torch.equal(trace.exit_step, run_early_exit(model, IMAGES, 16).exit_step)
     assert backend.run(IMAGES[:1], 20, 1).exit_step.shape == (1,) and seen == [16, 1]
+    assert told == ["compiling, once"] * 2
 
 
 @pytest.mark.slow
