@@ -130,8 +130,8 @@ def _in_turn(ways: Sequence[_Way], parts: Sequence[Tensor], rounds: int) -> dict
     calls = [[part] for part in parts] if len(parts[0]) == 1 else [list(parts)]
     found = {}
     for way in ways:  # what is prepared at the first call is no part of the times
-        peak = peak_megabytes(partial(way.run, calls[0]))
-        found[way.name] = _Times([], [], way.run(calls[0]), peak)
+        answers = way.run(calls[0])
+        found[way.name] = _Times([], [], answers, peak_megabytes(partial(way.run, calls[0])))
     for number in range(rounds):
         said: dict[str, list[tuple[Tensor, Tensor | None]]] = {way.name: [] for way in ways}
         for place, call in enumerate(calls):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seenn_convert.errors import SeennConvertError
 from seenn_convert.runtime.backends.backend import Backend
-from seenn_convert.runtime.backends.compiled import CompiledBackend
+from seenn_convert.runtime.backends.compiled import CompiledBackend, CompiledModel
 from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.fresh_rows import Steppable
@@ -44,6 +44,7 @@ class AutoBackend:
     taken: dict[bool, Backend] = field(default_factory=dict)
     rate: dict[bool, float] = field(default_factory=dict)
     work: dict[bool, float] = field(default_factory=dict)
+    little: set[bool] = field(default_factory=set)
 
     name = "auto"
 
@@ -70,9 +71,18 @@ class AutoBackend:
                 self.rate[alone] = self._seconds(self.eager, image, alone)
             self.work[alone] = self.work.get(alone, 0.0) + images * self.rate[alone] * (1 if alone else self.timesteps)
             if self.work[alone] < WORTH_TRYING:
-                return self.eager
+                return self._left_to_eager(alone)
             self.taken[alone] = self._fastest(image, alone)
         return self.taken[alone]
+
+    def _left_to_eager(self, alone: bool) -> Backend:
+        """Return PyTorch as it is, and say why, once."""
+        if alone not in self.little:
+            self.little.add(alone)
+            self.said.append(
+                f"backend eager: the work takes {self.work[alone]:.2g} s at most, less than preparing another backend"
+            )
+        return self.eager
 
     def _fastest(self, image: Tensor, alone: bool) -> Backend:
         """Measure all that can run the network, and say what came out."""
@@ -103,7 +113,11 @@ class AutoBackend:
 
     def _seconds(self, backend: Backend, image: Tensor, alone: bool) -> float:
         """Return the median seconds per image: of a whole run for a single image, else of a timestep."""
-        return run_seconds(backend, image) if alone else step_seconds(backend.model(len(image)), image) / len(image)
+        if alone:
+            return run_seconds(backend, image)
+        model = backend.model(len(image))
+        rows = image[: model.rows] if isinstance(model, CompiledModel) else image
+        return step_seconds(model, rows) / len(rows)
 
 
 def run_seconds(backend: Backend, image: Tensor, repeats: int = MEASURED) -> float:

@@ -1,5 +1,6 @@
 """The backend ``compiled``: stem and step compiled by PyTorch for one number of rows, and kept for later processes."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.progress import Progress, silent
-from seenn_convert.rows import ROW_FLOOR, channels_last, pad_rows
+from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.backends.cache import cache_folder
 from seenn_convert.runtime.backends.graphs import CompiledGraph, Run
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
@@ -72,9 +73,7 @@ class CompiledModel:
 
 def settled(value: Tensor) -> Tensor:
     """Return a value with the one order in memory that compiled code knows."""
-    return channels_last(value).contiguous(
-        memory_format=torch.channels_last if value.dim() == 4 else torch.contiguous_format
-    )
+    return value.contiguous(memory_format=torch.channels_last if value.dim() == 4 else torch.contiguous_format)
 
 
 def in_parts(run: Run, values: Sequence[Tensor], rows: int) -> tuple[Tensor, ...]:
@@ -91,11 +90,11 @@ def in_parts(run: Run, values: Sequence[Tensor], rows: int) -> tuple[Tensor, ...
 
 
 def rows_compiled(wanted: int) -> int:
-    """Return for how many rows to compile: 1, or the power of two that is not above ``wanted`` and at least the floor.
+    """Return for how many rows to compile: 1, or the power of two nearest to ``wanted``, at least the floor.
 
     So a network is compiled a few times in all, whatever batch sizes are asked for.
     """
-    return 1 if wanted == 1 else max(ROW_FLOOR, 1 << (wanted.bit_length() - 1))
+    return 1 if wanted == 1 else max(ROW_FLOOR, 1 << round(math.log2(wanted)))
 
 
 def compiled_graphs(model: SpikingModel, rows: int, cache: Path) -> tuple[CompiledGraph, CompiledGraph]:
@@ -133,7 +132,7 @@ class CompiledBackend:
     name = "compiled"
 
     def model(self, rows: int) -> CompiledModel:
-        """Return the network compiled for ``rows`` rows, or somewhat fewer."""
+        """Return the network compiled for about ``rows`` rows."""
         rows = rows_compiled(rows)
         with self.turn:  # threads that share the network wait for the one that compiles
             if rows not in self.ready:
@@ -166,5 +165,5 @@ class CompiledBackend:
         self, batches: Iterable[Tensor], rows: int, images: int, progress: Callable[[int], None] | None = None
     ) -> ExitTrace:
         """Run images with early exit; the batch keeps the number of rows that the code was compiled for."""
-        model = self.model(1 if images == 1 else max(rows, ROW_FLOOR))
+        model = self.model(1 if images == 1 else max(min(rows, images), ROW_FLOOR))
         return run_early_exit(model, batches, model.rows, row_floor=model.rows, progress=progress)
