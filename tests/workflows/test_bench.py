@@ -93,6 +93,9 @@ def test_tables_and_plots_show_all(speed: Speed) -> None:
     plots = speed_plots(speed)
     assert [plot.y_label for plot in plots.values()] == ["Images answered, %", "Accuracy, %"]
     assert all([series.label for series in plot.series] == WAYS for plot in plots.values())
+    assert {(series.kind, series.marker) for series in plots["cost"].series if series.label.startswith("spiking")} == {
+        ("early", "diamond")
+    }  # the only kind of diamond that the style sheet fills
     unlabelled = replace(speed, answers=tuple(replace(one, accuracy=None) for one in speed.answers))
     assert speed_plots(unlabelled)["cost"].y_label == "Same answers as the ANN, %"
     overloaded = replace(speed, timed=tuple(replace(one, under_load=None) for one in speed.timed))

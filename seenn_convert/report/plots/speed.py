@@ -8,6 +8,9 @@ from seenn_convert.measure.speed import Speed, Timed
 from seenn_convert.report.plots.axes import accuracy_axis, horizontal_axis, nice_ticks, vertical_axis
 from seenn_convert.report.plots.plot import Plot, Point, Series
 
+_POINTS: dict[bool, tuple[str, Literal["diamond", "circle"]]] = {True: ("early", "diamond"), False: ("ann", "circle")}
+"""How the spiking network and the ANN are drawn where each is a point; the kinds of lines are below."""
+
 SPIKING_KINDS, ANN_KINDS = ("early", "planned", "joint"), ("ann", "reference", "other", "fixed")
 
 
@@ -41,9 +44,9 @@ def _cost_plot(speed: Speed, together: list[Timed], good: dict[str, float]) -> P
     labelled = any(one.accuracy is not None for one in speed.answers)
     ticks = nice_ticks(0.0, max(one.milliseconds for one in together), 8)
     series = []
-    for one, kind in zip(together, _kinds(together), strict=True):
+    for one in together:
         spiking = one.average_timesteps is not None
-        marker: Literal["diamond", "circle"] = "diamond" if spiking else "circle"
+        kind, marker = _POINTS[spiking]
         point = Point(one.milliseconds, 100 * good[one.name])
         series.append(Series(one.name, kind, (point,), "{x:.3g} ms, {y:.1f} %", marker=marker, direct=one.name))
     what = "Accuracy" if labelled else "Same answers as the ANN"
