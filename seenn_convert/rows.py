@@ -1,4 +1,6 @@
-"""How rows lie in memory, and how many a batch has at least."""
+"""How rows lie in memory, what of it may be written over, and how many a batch has at least."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -6,6 +8,38 @@ from torch import Tensor
 ROW_FLOOR = 16
 """Fewest rows in a batch by default. Below this, CPU matrix kernels change their order of summation with the number
 of rows, and a sample's result would depend on who else is in the batch."""
+
+
+class Reuse(NamedTuple):
+    """Which tensors a module may write over because nobody reads them again: its current, and its state."""
+
+    current: bool = False
+    state: bool = False
+
+
+NOTHING = Reuse()
+"""Every tensor stays as it is."""
+
+
+def into(buffer: Tensor, like: Tensor, allowed: bool) -> Tensor | None:
+    """Return ``buffer`` where a result that lies in memory as ``like`` may be written into it; None for a fresh one.
+
+    Not even where it is ``allowed`` if it lies otherwise, or if some of its numbers are one and the same in memory.
+    """
+    if not allowed or buffer.shape != like.shape or buffer.dtype != like.dtype or buffer.stride() != like.stride():
+        return None
+    return buffer if each_number_apart(buffer) else None
+
+
+def summed(current: Tensor, state: Tensor, reuse: Reuse) -> Tensor:
+    """Return ``current + state``, which lies in memory as the current does, into the current where that is free."""
+    out = current if reuse.current and current.shape == state.shape and current.dtype == state.dtype else None
+    return torch.add(current, state, out=out if out is not None and each_number_apart(out) else None)
+
+
+def each_number_apart(values: Tensor) -> bool:
+    """Return whether no two of the numbers are one and the same in memory, as far as that is quickly seen."""
+    return values.is_contiguous() or (values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last))
 
 
 def pad_rows(rows: Tensor, floor: int = ROW_FLOOR) -> Tensor:

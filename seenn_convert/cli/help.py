@@ -16,7 +16,7 @@ GROUPS = {
     "ann-accuracy limit images calibration-images",
     "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
-    "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
+    "Exit": "target-timesteps target-ms certify certify-risk certify-bound score precision",
     "Training": "minutes epochs objective labels quantised-share leak spike-penalty held-out learning-rate mirror "
     "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",

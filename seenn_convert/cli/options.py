@@ -16,6 +16,7 @@ from seenn_convert.choices import (
     ENCODE_NAMES,
     FRONT_NAMES,
     NEURON_NAMES,
+    PRECISION_NAMES,
     PRESET_NAMES,
     RISK_NAMES,
     SCORE_NAMES,
@@ -173,6 +174,8 @@ def exit_options(function: F) -> F:
                           "its share; 0 uses all."),
         device_option,
         batch_size_option(128),
+        click.option("--precision", type=click.Choice(PRECISION_NAMES), default="float32", show_default=True,
+                     help="What convolutions and linear layers of a timestep compute in; exits are fitted to it."),
         click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,
                      help="Exit score: largest probability (confidence), entropy, difference of the two largest "
                           "probabilities (margin) or logits (gap), log-sum-exp of the logits (energy), or the number "
@@ -312,6 +315,7 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 SAME_NAMES = (
     "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
     "calibration", "correction", "score", "calibration_images", "batch_size", "device", "seed",
+    "precision",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device")
 """What an artifact does not record, since the result does not depend on it."""

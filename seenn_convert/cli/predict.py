@@ -32,8 +32,14 @@ FORMATS = ("table", "csv", "jsonl")
 @device_option
 @backend_option
 def predict(
-    artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None,
-    class_names: tuple[str, ...] | None, batch_size: int, device: str, backend: Backend | None,
+    artifact: Path,
+    images: tuple[Path, ...],
+    form: str | None,
+    output: Path | None,
+    class_names: tuple[str, ...] | None,
+    batch_size: int,
+    device: str,
+    backend: Backend | None,
 ) -> None:
     """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
 

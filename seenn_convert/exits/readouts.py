@@ -13,6 +13,7 @@ from seenn_convert.ir.scores import ExitScore, scores_of
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import Drives, Observer, Results, State, unroll
 from seenn_convert.runtime.fresh_rows import Steppable
+from seenn_convert.runtime.overwriting import fast_step, own_start
 from seenn_convert.runtime.policies import planned_timesteps
 
 Features = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
@@ -203,14 +204,16 @@ def _unrolled(
     """Return logits ``(T, B, K)`` and scores ``(T, B)`` of the first ``count`` rows."""
     found: list[Results] = []
 
+    make = model.step if observers else fast_step(model)  # an observer may keep the state it sees
+
     def step(drives: Drives, state: State) -> tuple[*Results, State]:
-        *results, state = model.step(drives, state)
+        *results, state = make(drives, state)
         return *(result[:count] for result in results), state
 
     def keep(t: int, results: Results, state: State) -> None:
         found.append(results)
 
-    unroll(step, drives, model.initial_state(rows), model.timesteps, (keep, *observers))
+    unroll(step, drives, own_start(model, rows), model.timesteps, (keep, *observers))
     logits, scores = zip(*found, strict=True)
     return torch.stack(logits), torch.stack(scores)
 

@@ -10,6 +10,7 @@ from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
 from seenn_convert.rows import ROW_FLOOR, pad_rows
 from seenn_convert.runtime.engine import unroll
+from seenn_convert.runtime.overwriting import fast_step, own_start
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.runtime.stopwatch import timed
 
@@ -83,6 +84,6 @@ def _medians(model: SpikingModel, images: Tensor) -> tuple[float, float]:
     stem, step = list[float](), list[float]()
     drive = timed(lambda t: model.drive(rows), model.device, stem)
     with torch.no_grad():
-        state = model.initial_state(len(rows))
-        unroll(timed(model.step, model.device, step), drive, state, WARM_UP + REPEATS)
+        make = timed(fast_step(model), model.device, step)
+        unroll(make, drive, own_start(model, len(rows)), WARM_UP + REPEATS)
     return statistics.median(stem[WARM_UP:]), statistics.median(step[WARM_UP:])

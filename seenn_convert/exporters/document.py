@@ -99,10 +99,13 @@ class Document:
 
 def general_refusals(artifact: Artifact) -> list[Refusal]:
     """Return what no target of graphs and a document can express."""
-    found, model = [], artifact.model()
+    found, model = [], artifact.model("float32")
     if model.dtype != torch.float32:
         kind = str(model.dtype).removeprefix("torch.")
         found.append(Refusal("the network", f"it computes in {kind}", "convert the model in single precision"))
+    if artifact.precision != "float32":
+        remedy = "fit them again in single precision (seenn-convert calibrate --precision float32)"
+        found.append(Refusal("the exits", f"they were fitted for {artifact.precision}", remedy))
     if type(artifact.policy) not in (FixedPolicy, ThresholdPolicy, PlannedPolicy):
         kind = type(artifact.policy).__name__
         found.append(Refusal("the exit policy", f"{kind} is your own", "convert with a policy of this package"))

@@ -11,6 +11,7 @@ from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.program import Program
 from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.runtime.engine import unroll
+from seenn_convert.runtime.overwriting import fast_step, own_start
 from seenn_convert.runtime.policies import ExitPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
 from seenn_convert.runtime.stopwatch import timed
@@ -48,7 +49,7 @@ def time_parts(ann: Program, model: SpikingModel, image: Tensor, steps: int = 2,
     rows = image.to(model.device, model.dtype)
 
     def first_steps(data: Sequence[Tensor]) -> None:
-        unroll(model.step, model.drive(data[0]), model.initial_state(len(data[0])), steps)
+        unroll(fast_step(model), model.drive(data[0]), own_start(model, len(data[0])), steps)
 
     ways: list[Way] = [lambda data: ann(data[0]), lambda data: model.drive(data[0]), first_steps]
     anns, stems, wholes = _in_turn(ways, [rows], model.device, repeats)

@@ -1,6 +1,8 @@
 """Integrate-and-fire arithmetic on tensors: state in, state out, the law of every neuron written once.
 
-Fresh temporaries are reused in place: most of a step's time outside the convolutions goes into memory traffic.
+Fresh temporaries are reused in place: most of a step's time outside the convolutions goes into memory traffic. For the
+same reason a caller may say, as ``reuse``, that nobody reads the current or the state again: then results are written
+over them, with the same bits.
 The current comes first in a sum with a state, for the sum then lies in memory in the order that the layer before chose.
 ``floor(v / theta) >= 1`` holds exactly when ``v >= theta`` in floating point, since the quotient of a smaller number
 never rounds up to 1.
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from seenn_convert.choices import Reset
+from seenn_convert.rows import NOTHING, Reuse, into, summed
 
 
 def initial_membrane(v_threshold: Tensor, shape: Sequence[int], fraction: float = 0.5) -> Tensor:
@@ -35,7 +38,7 @@ def initial_membrane(v_threshold: Tensor, shape: Sequence[int], fraction: float 
     return (fraction * v_threshold).expand(tuple(shape))
 
 
-def if_step(current: Tensor, v: Tensor, v_threshold: Tensor) -> tuple[Tensor, Tensor]:
+def if_step(current: Tensor, v: Tensor, v_threshold: Tensor, *, reuse: Reuse = NOTHING) -> tuple[Tensor, Tensor]:
     """Advance binary integrate-and-fire neurons by one timestep; firing subtracts the threshold (soft reset).
 
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable. Returns ``(output, v_next)``;
@@ -43,12 +46,14 @@ def if_step(current: Tensor, v: Tensor, v_threshold: Tensor) -> tuple[Tensor, Te
 
     Source: reset by subtraction, Rueckauer et al. 2017.
     """
-    v = current + v
-    output = torch.div(v, v_threshold).floor_().clamp_(0, 1).mul_(v_threshold)
-    return output, v.sub_(output)
+    charged = summed(current, v, reuse)
+    output = torch.div(charged, v_threshold, out=into(v, charged, reuse.state)).floor_().clamp_(0, 1).mul_(v_threshold)
+    return output, charged.sub_(output)
 
 
-def signed_step(current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def signed_step(
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, *, reuse: Reuse = NOTHING
+) -> tuple[Tensor, Tensor, Tensor]:
     """Advance signed integrate-and-fire neurons: as ``if_step``, and a spike already sent can be taken back.
 
     A neuron fires -1 when ``v < 0`` and it has sent more positive than negative spikes, so its running output
@@ -60,11 +65,11 @@ def signed_step(current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor
 
     Source: signed neuron with memory, Wang et al. 2022 (SNM).
     """
-    return group_step(current, v, emitted, v_threshold, members=1)
+    return group_step(current, v, emitted, v_threshold, members=1, reuse=reuse)
 
 
 def group_step(
-    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, members: int
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, members: int, *, reuse: Reuse = NOTHING
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Advance groups of signed neurons with one membrane: up to ``members`` spikes leave, or are taken back, at once.
 
@@ -74,17 +79,18 @@ def group_step(
 
     Source: group neurons, Lv et al. 2024 (ICASSP).
     """
-    v = current + v
+    charged = summed(current, v, reuse)
     negated = -v_threshold
-    owed = torch.div(v, negated).ceil_()  # whole spikes to take back; below 0 where the membrane holds some
+    # whole spikes to take back; below 0 where the membrane holds some
+    owed = torch.div(charged, negated, out=into(v, charged, reuse.state)).ceil_()
     taken = owed.clamp_(max=emitted).clamp_(-members, members)
-    emitted = emitted - taken
+    emitted = torch.sub(emitted, taken, out=into(emitted, taken, reuse.state))
     output = taken.mul_(negated)
-    return output, v.sub_(output), emitted
+    return output, charged.sub_(output), emitted
 
 
 def multilevel_step(
-    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, levels: int
+    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, levels: int, *, reuse: Reuse = NOTHING
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Advance multi-level neurons: as ``signed_step``, but a spike is a power of two, from 1 to ``2**(levels - 1)``.
 
@@ -97,15 +103,17 @@ def multilevel_step(
 
     Source: Huang et al. 2025 (multi-threshold neuron).
     """
-    v = current + v
-    spike = _nearest_power(_due(v, v_threshold, levels))
+    charged = summed(current, v, reuse)
+    spike = _nearest_power(_due(charged, v_threshold, levels, into(v, charged, reuse.state)))
     spike = torch.maximum(spike, _power_within(emitted).neg_())
-    emitted = emitted + spike
+    emitted = torch.add(emitted, spike, out=into(emitted, spike, reuse.state))
     output = spike.mul_(v_threshold)
-    return output, v.sub_(output), emitted
+    return output, charged.sub_(output), emitted
 
 
-def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
+def unsigned_multilevel_step(
+    current: Tensor, v: Tensor, v_threshold: Tensor, levels: int, *, reuse: Reuse = NOTHING
+) -> tuple[Tensor, Tensor]:
     """Advance multi-level neurons that take nothing back: a spike is the largest power of two that is due.
 
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable. Returns ``(output, v_next)``; ``output``
@@ -113,25 +121,34 @@ def unsigned_multilevel_step(current: Tensor, v: Tensor, v_threshold: Tensor, le
 
     Source: Huang et al. 2025 (multi-threshold neuron), without its negative thresholds.
     """
-    v = current + v
-    output = _power_within(_due(v, v_threshold, levels).clamp_(min=0)).mul_(v_threshold)
-    return output, v.sub_(output)
+    charged = summed(current, v, reuse)
+    due = _due(charged, v_threshold, levels, into(v, charged, reuse.state))
+    output = _power_within(due.clamp_(min=0)).mul_(v_threshold)
+    return output, charged.sub_(output)
 
 
-def multilevel_encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, levels: int) -> tuple[Tensor, Tensor]:
+def multilevel_encoding_step(
+    current: Tensor, v: Tensor, v_threshold: Tensor, levels: int, *, reuse: Reuse = NOTHING
+) -> tuple[Tensor, Tensor]:
     """Advance multi-level encoding neurons: as ``encoding_step``, but a spike is the power of two nearest to the due.
 
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable. Returns ``(output, v_next)``.
 
     Source: Huang et al. 2025 (multi-threshold neuron).
     """
-    v = current + v
-    output = _nearest_power(_due(v, v_threshold, levels)).mul_(v_threshold)
-    return output, v.sub_(output)
+    charged = summed(current, v, reuse)
+    output = _nearest_power(_due(charged, v_threshold, levels, into(v, charged, reuse.state))).mul_(v_threshold)
+    return output, charged.sub_(output)
 
 
 def tracking_step(
-    current: Tensor, v: Tensor, emitted: Tensor, v_threshold: Tensor, most: Tensor | None = None
+    current: Tensor,
+    v: Tensor,
+    emitted: Tensor,
+    v_threshold: Tensor,
+    most: Tensor | None = None,
+    *,
+    reuse: Reuse = NOTHING,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Advance tracking neurons: as ``signed_step``, but all spikes that are due leave at once, as one graded spike.
 
@@ -142,26 +159,28 @@ def tracking_step(
     Shapes: ``current``, ``v`` and ``emitted`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most``, broadcastable, is
     the largest net number of spikes allowed so far. Returns ``(output, v_next, emitted_next)``.
     """
-    v = current + v
-    total = torch.div(v, v_threshold).floor_().add_(emitted).clamp_(min=0)
+    charged = summed(current, v, reuse)
+    total = torch.div(charged, v_threshold, out=into(v, charged, reuse.state)).floor_().add_(emitted).clamp_(min=0)
     if most is not None:
         total = torch.minimum(total, most)
-    output = (total - emitted).mul_(v_threshold)
-    return output, v.sub_(output), total
+    output = torch.sub(total, emitted, out=into(emitted, total, reuse.state)).mul_(v_threshold)
+    return output, charged.sub_(output), total
 
 
-def encoding_step(current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0) -> tuple[Tensor, Tensor]:
+def encoding_step(
+    current: Tensor, v: Tensor, v_threshold: Tensor, most: float | None = 1.0, *, reuse: Reuse = NOTHING
+) -> tuple[Tensor, Tensor]:
     """Advance encoding neurons: they send a graded signal of either sign as spikes of either sign.
 
     Shapes: ``current`` and ``v`` ``(B, *F)``, ``v_threshold`` broadcastable; ``most`` is the largest spike in units of
     the threshold, None for any. Returns ``(output, v_next)``.
     """
-    v = current + v
-    spike = torch.div(v, v_threshold).floor_()
+    charged = summed(current, v, reuse)
+    spike = torch.div(charged, v_threshold, out=into(v, charged, reuse.state)).floor_()
     if most is not None:
         spike.clamp_(-most, most)
     output = spike.mul_(v_threshold)
-    return output, v.sub_(output)
+    return output, charged.sub_(output)
 
 
 def leaky_charge(current: Tensor, v: Tensor, leak: Tensor, gain: Tensor, v_rest: Tensor) -> Tensor:
@@ -197,10 +216,10 @@ _FRACTIONS: dict[torch.dtype, tuple[torch.dtype, int]] = {
 """Floating-point type -> the integer type of its width, and how many of its low bits are the fraction."""
 
 
-def _due(v: Tensor, v_threshold: Tensor, levels: int) -> Tensor:
+def _due(v: Tensor, v_threshold: Tensor, levels: int, out: Tensor | None) -> Tensor:
     """Return the whole thresholds that the membrane holds, at most the largest spike of either sign."""
     most = 2 ** (levels - 1)
-    return torch.div(v, v_threshold).floor_().clamp_(-most, most)
+    return torch.div(v, v_threshold, out=out).floor_().clamp_(-most, most)
 
 
 def _power_within(number: Tensor) -> Tensor:

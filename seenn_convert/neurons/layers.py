@@ -21,7 +21,7 @@ from seenn_convert.neurons.law import (
     tracking_step,
     unsigned_multilevel_step,
 )
-from seenn_convert.rows import in_memory_order, nonzero_per_row, per_row
+from seenn_convert.rows import NOTHING, Reuse, in_memory_order, nonzero_per_row, per_row
 
 MOST_LEVELS, MOST_MEMBERS = 16, 256
 """The most levels of a multi-level neuron, whose largest spike is then 32,768 units; the most members of a group."""
@@ -33,8 +33,9 @@ class Neuron(nn.Module):
     ``state_names`` lists the state a neuron takes and returns, in order; ``v`` starts at ``v_initial``, the others
     at zero. ``alphabet`` lists the possible spikes in units of ``spike``, ascending; None if a spike is any whole
     number. A neuron with ``reads_clock`` takes the clock after its current; one with ``together`` stands for several
-    that may fire at once. ``options`` lists the other arguments of the constructor, each also an attribute, and
-    ``tensors`` those that are tensors: with them a loaded artifact makes the layer again.
+    that may fire at once; one that ``reuses`` takes, as ``reuse``, which of its inputs it may write over.
+    ``options`` lists the other arguments of the constructor, each also an attribute, and ``tensors`` those that are
+    tensors: with them a loaded artifact makes the layer again.
     """
 
     state_names: ClassVar[tuple[str, ...]]
@@ -43,6 +44,7 @@ class Neuron(nn.Module):
     alphabet: tuple[int, ...] | None
     reads_clock: ClassVar[bool] = False
     together: ClassVar[bool] = False
+    reuses: ClassVar[bool] = False
     v_threshold: Tensor
     v_initial: Tensor
 
@@ -75,10 +77,12 @@ class _ByLaw(Neuron):
     """A neuron whose step is ``law(current, *state, v_threshold, *options)``."""
 
     law: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    reuses = True
 
-    def forward(self, current: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, current: Tensor, *state: Tensor, reuse: Reuse = NOTHING) -> tuple[Tensor, ...]:
         """Return ``(output, *state_next)``, each ``(B, *F)``."""
-        return self.law(current, *state, self.v_threshold, *(getattr(self, option) for option in self.options))
+        options = (getattr(self, option) for option in self.options)
+        return self.law(current, *state, self.v_threshold, *options, reuse=reuse)
 
     def extra_repr(self) -> str:
         """Show the range of the thresholds and the options."""
@@ -173,17 +177,20 @@ class TrackingNeuron(Neuron):
     options = ("maximum",)
     alphabet = None
     reads_clock = True
+    reuses = True
 
     def __init__(self, v_threshold: Tensor, v_initial: Tensor, maximum: float = math.inf) -> None:
         super().__init__(v_threshold, v_initial)
         self.maximum = maximum
 
-    def forward(self, current: Tensor, clock: Tensor, v: Tensor, emitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, current: Tensor, clock: Tensor, v: Tensor, emitted: Tensor, *, reuse: Reuse = NOTHING
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``(output, v_next, emitted_next)``, each ``(B, *F)``; ``clock`` ``(B,)`` counts the steps done."""
         most = None
         if self.maximum < math.inf:
             most = (per_row(clock + 1, current) * self.maximum / self.v_threshold + 0.5).floor()
-        return tracking_step(current, v, emitted, self.v_threshold, most)
+        return tracking_step(current, v, emitted, self.v_threshold, most, reuse=reuse)
 
 
 class EncodingNeuron(_ByLaw):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from seenn_convert.choices import COUNT
 from seenn_convert.errors import InputError, reason_of, refuse
@@ -16,7 +16,11 @@ from seenn_convert.neurons.layers import Neuron
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.engine import State
 from seenn_convert.runtime.fresh_rows import check_numbers
+from seenn_convert.runtime.overwriting import overwriting
 from seenn_convert.runtime.policies import ExitPolicy, reads_plan
+
+_COUNTED = {torch.bfloat16: 256, torch.float16: 2048}
+"""Whole numbers that a type of few bits has without a gap, from 0 on."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class SpikingModel(nn.Module):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{computed}'")
         if reads_plan(policy) and program.policy_head is None:
             raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
+        self._overwriting: tuple[fx.GraphModule] | None = None  # a tuple, for its modules are those of the step graph
         self.eval().requires_grad_(False)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -86,9 +91,25 @@ class SpikingModel(nn.Module):
         logits, score, *following = self.step_graph(*drives, *state.values())
         return logits, score, dict(zip(state, following, strict=True))
 
+    def advance(self, drives: Iterable[Tensor], state: State) -> tuple[Tensor, Tensor, State]:
+        """Make the same timestep, and write over ``state``, which is the model's from now on: faster, for a loop.
+
+        State to give away starts as a copy of ``initial_state`` or as what ``step`` returned.
+        """
+        if torch.is_grad_enabled() and any(value.requires_grad for value in (*drives, *state.values())):
+            return self.step(drives, state)
+        if self._overwriting is None:
+            self._overwriting = (overwriting(self.program),)
+        logits, score, *following = self._overwriting[0](*drives, *state.values())
+        return logits, score, dict(zip(state, following, strict=True))
+
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first timestep of ``batch_size`` rows."""
         return initial_state(self.program, batch_size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what the first timestep makes again."""
+        return {**self.__dict__, "_overwriting": None}
 
     def forward(self, image: Tensor) -> ExitTrace:
         """Run a batch ``(B, *input_shape)`` of preprocessed images, of any floating-point type, with early exit."""
@@ -111,6 +132,12 @@ class SpikingModel(nn.Module):
                 f"the model cannot be moved or cast ({reason_of(error)}); use cpu, or cuda with a CUDA build of "
                 "PyTorch and a free device"
             ) from error
+        counted = _COUNTED.get(self.dtype)
+        if counted is not None and self.timesteps > counted:
+            raise InputError(
+                f"{str(self.dtype).removeprefix('torch.')} counts timesteps up to {counted} and the model runs for "
+                f"{self.timesteps}; call artifact.model(precision='bfloat16'), which leaves clocks and sums in float32"
+            )
         return self
 
     def __repr__(self) -> str:

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+
+from seenn_convert.rows import NOTHING, Reuse, summed
 
 
 @dataclass(eq=False, repr=False)
@@ -48,9 +50,11 @@ class Operator(nn.Module):
 class Add(Operator):
     """``x + y`` of two tensors ``(B, *F)``, broadcast as PyTorch does."""
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+    reuses: ClassVar[bool] = True
+
+    def forward(self, x: Tensor, y: Tensor, *, reuse: Reuse = NOTHING) -> Tensor:
         """Return the sum."""
-        return x + y
+        return summed(x, y, reuse)
 
 
 class Subtract(Operator):

@@ -4,13 +4,14 @@ Each takes its input current and its state and returns its output and the next s
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from seenn_convert.ir.operators.basic import Operator
 from seenn_convert.ir.scores import Evidence, ExitScore, next_run_length
-from seenn_convert.rows import per_row
+from seenn_convert.rows import NOTHING, Reuse, into, per_row, summed
 
 
 @dataclass(eq=False, repr=False)
@@ -23,10 +24,12 @@ class TimestepBias(Operator):
     """
 
     bias: Tensor
+    reuses: ClassVar[bool] = True
 
-    def forward(self, current: Tensor, clock: Tensor) -> Tensor:
+    def forward(self, current: Tensor, clock: Tensor, *, reuse: Reuse = NOTHING) -> Tensor:
         """Return the corrected current ``(B, *F)``."""
-        return current + self.bias[clock.long().clamp(max=self.bias.shape[0] - 1)]
+        bias = self.bias[clock.long().clamp(max=self.bias.shape[0] - 1)]
+        return torch.add(current, bias, out=into(current, current, reuse.current))
 
     def extra_repr(self) -> str:
         """Show the number of timesteps."""
@@ -61,12 +64,15 @@ class TemporalDifference(Operator):
     """
 
     operator: nn.Module
+    reuses: ClassVar[bool] = True
 
-    def forward(self, current: Tensor, running_sum: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, current: Tensor, running_sum: Tensor, previous: Tensor, *, reuse: Reuse = NOTHING
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return ``(output, running_sum_next, value)``; ``previous`` is the last ``value``, zero at the start."""
-        running_sum = current + running_sum
-        value: Tensor = self.operator(running_sum)
-        return value - previous, running_sum, value
+        following = summed(current, running_sum, reuse)
+        value: Tensor = self.operator(following)
+        return torch.sub(value, previous, out=into(previous, value, reuse.state)), following, value
 
 
 class RectifiedDifference(Operator):
@@ -76,10 +82,13 @@ class RectifiedDifference(Operator):
     it as a state of its own.
     """
 
-    def forward(self, current: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
+    reuses: ClassVar[bool] = True
+
+    def forward(self, current: Tensor, running_sum: Tensor, *, reuse: Reuse = NOTHING) -> tuple[Tensor, Tensor]:
         """Return ``(output, running_sum_next)``, each ``(B, *F)``."""
-        following = current + running_sum
-        return following.relu().sub_(running_sum.relu()), following
+        following = summed(current, running_sum, reuse)
+        before = torch.clamp_min(running_sum, 0, out=into(running_sum, following, reuse.state))
+        return following.relu().sub_(before), following
 
 
 @dataclass(eq=False, repr=False)
@@ -90,13 +99,17 @@ class ClippedDifference(Operator):
     """
 
     maximum: float
+    reuses: ClassVar[bool] = True
 
-    def forward(self, current: Tensor, clock: Tensor, running_sum: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, current: Tensor, clock: Tensor, running_sum: Tensor, *, reuse: Reuse = NOTHING
+    ) -> tuple[Tensor, Tensor]:
         """Return ``(output, running_sum_next)``, each ``(B, *F)``; ``clock`` ``(B,)`` counts the steps done."""
-        following = current + running_sum
-        before, most = (per_row(steps * self.maximum, current) for steps in (clock, clock + 1))
+        following = summed(current, running_sum, reuse)
+        least, most = (per_row(steps * self.maximum, current) for steps in (clock, clock + 1))
         value = torch.minimum(following, most).relu_()  # twice as fast as to clamp between two tensors
-        return value.sub_(torch.minimum(running_sum, before).relu_()), following
+        before = torch.minimum(running_sum, least, out=into(running_sum, following, reuse.state))
+        return value.sub_(before.relu_()), following
 
 
 @dataclass(eq=False, repr=False)
@@ -112,27 +125,30 @@ class MeanDifference(Operator):
 
     operator: nn.Module
     varying: tuple[bool, ...] = (True,)
+    reuses: ClassVar[bool] = True
 
-    def forward(self, clock: Tensor, previous: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, clock: Tensor, previous: Tensor, *inputs: Tensor, reuse: Reuse = NOTHING) -> tuple[Tensor, ...]:
         """Return ``(output, value, *sums_next)``.
 
         Args:
             clock: ``(B,)``, the steps each row has done.
             previous: ``(B, *G)``, the last ``value``, zero at the start.
             inputs: The operator's inputs at this step, then the running sum of each one that varies.
+            reuse: Whether ``previous`` and the sums may be written over.
         """
         t, count = clock + 1, len(self.varying)
         sums, means, following = iter(inputs[count:]), [], []
         for current, varies in zip(inputs[:count], self.varying, strict=True):
             if varies:
-                following.append(current + next(sums))
+                running = next(sums)
+                following.append(torch.add(current, running, out=into(running, current, reuse.state)))
                 means.append(following[-1] / per_row(t, current))
             else:
                 means.append(current)
         result: Tensor = self.operator(*means)
         value = result * per_row(t, result)
         value = torch.where(value.isfinite(), value, previous)
-        return value - previous, value, *following
+        return torch.sub(value, previous, out=into(previous, value, reuse.state)), value, *following
 
     def extra_repr(self) -> str:
         """Show which inputs vary, where not all do."""

@@ -1,40 +1,31 @@
 """Fine-tune a converted network through time: the same network, right earlier."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
-from seenn_convert.artifact.files import sha256_of_json, written_to
-from seenn_convert.artifact.provenance import environment, overlap, used_data
-from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
+from seenn_convert.artifact.files import sha256_of_json
+from seenn_convert.artifact.provenance import overlap, used_data
+from seenn_convert.artifact.schema.finetuning import FinetuneFacts, Look
 from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_classes, classes_of
-from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
-from seenn_convert.ir.operators import HeldState
 from seenn_convert.ir.program import Program
-from seenn_convert.neurons.layers import BinaryNeuron, Neuron
-from seenn_convert.neurons.leaky import LeakyNeuron
-from seenn_convert.neurons.traced import TracedNeuron
-from seenn_convert.passes.base import run_passes
-from seenn_convert.passes.let_leak import LetLeak
 from seenn_convert.progress import Counter, Progress, silent
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.training.keeping import save_state, saved_state
 from seenn_convert.training.objectives import OBJECTIVES
-from seenn_convert.training.order import batches_from
 from seenn_convert.training.spike_cost import spike_cost
-from seenn_convert.training.through_time import Batch, Teaching, Training
+from seenn_convert.training.through_time import Teaching, Training
 from seenn_convert.training.unrolled import Unrolled
 from seenn_convert.workflows.convert.inputs import Model
 from seenn_convert.workflows.convert.known import Known
@@ -42,18 +33,17 @@ from seenn_convert.workflows.convert.options import options_from_json
 from seenn_convert.workflows.convert.refit import exit_images, refit_exits
 from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
+from seenn_convert.workflows.finetune.length import batches_of, updates_of
 from seenn_convert.workflows.finetune.options import FinetuneOptions
-from seenn_convert.workflows.finetune.teacher import AnnTeacher, FullRunTeacher, Teacher
-from seenn_convert.workflows.other_ann import other_ann
+from seenn_convert.workflows.finetune.origin import check_new, origin_of, with_gain
+from seenn_convert.workflows.finetune.teacher import Teacher, teacher_of
+from seenn_convert.workflows.finetune.trainable import trainable
 
 LOOKS = 12
 """How often held-out images are looked at."""
 
 KEPT_EVERY = 100
 """Updates between two times that the training is written to its file."""
-
-CHECKED = 3
-"""Batches that are timed before the first update, where minutes decide how many updates there are."""
 
 
 @torch.inference_mode(False)  # a caller's inference mode would leave no gradients
@@ -98,6 +88,13 @@ def finetune(
             f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
             f"-T {timesteps} first"
         )
+    target = options_from_json(artifact.provenance.options).target
+    if target is not None and (target.timesteps or 0) > timesteps:
+        raise InputError(
+            f"the exits of the artifact aim for {target.timesteps:g} timesteps on average, and -T {timesteps} allows "
+            "fewer; fit them for another target first (seenn-convert calibrate ARTIFACT --target-drop 0.5 --exit-data "
+            "IMAGES), or give a larger -T (timesteps)"
+        )
     if options.precision != "float32" and artifact.snn.input_dtype != torch.float32:
         raise InputError(
             f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
@@ -105,22 +102,20 @@ def finetune(
     images = divided(artifact, data, options, None if exit_data is None else _samples(artifact, exit_data, progress))
     used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
     planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
-    exits = exit_images(planned, options_from_json(changed), Known(exit_data=images.exits), progress)
+    refitting = options_from_json(changed, calibration_images=0)  # all that are given fit the exits
+    exits = exit_images(planned, refitting, Known(exit_data=images.exits), progress)
     if exit_data is not None and (overlap(used_data(exits), used) or overlap(used_data(images.judging), used)):
         raise InputError(
             f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
             "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
         )
-    settled = replace(options, timesteps=timesteps)
-    artifact = replace(artifact, snn=_trainable(artifact.snn, settled))
-    followed = _teacher(artifact, teacher, timesteps)
+    settled, before = replace(options, timesteps=timesteps), artifact.provenance.finetuning
+    check_new(images, before)
+    artifact = replace(artifact, snn=trainable(artifact.snn, settled))
+    followed = teacher_of(artifact, teacher, timesteps)
     of = _name_of(artifact, followed, images, used, settled)
     training, ann_right = _trained(artifact, followed, images, settled, progress, state, of)
-    before = artifact.provenance.finetuning
-    known_again = used.hashes if before is None else joined(before.hashes, used.hashes)
-    origin = FinetuneOrigin(
-        **vars(replace(used, hashes=known_again)), options=settled.to_json(), environment=environment()
-    )
+    origin = origin_of(used, images, before, settled)
     conversion = artifact.report.conversion
     if conversion is not None:
         conversion = replace(conversion, finetuning=_facts(training, images, options, ann_right))
@@ -132,7 +127,18 @@ def finetune(
         provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
         report=replace(artifact.report, conversion=conversion, evaluation=None),
     )
-    return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
+    return with_gain(refit_exits(fresh, refitting, Known(exit_data=exits), progress), changed, training)
+
+
+@contextmanager
+def _kept_in(file: Path) -> Iterator[None]:
+    """Say what to do where the training cannot be kept in its file."""
+    try:
+        yield
+    except OSError as error:
+        goes_on = "make room and run the same again: it goes on"
+        advice = goes_on if file.exists() else "make room, or choose another place"
+        raise InputError(f"{file} cannot be written ({error.strerror or error}); {advice}") from error
 
 
 def _trained(
@@ -151,7 +157,7 @@ def _trained(
     assert options.timesteps is not None
     network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
     teacher.module.to(options.device)
-    judge = Judge(teacher, images, options, _target(artifact, options.timesteps))
+    judge = Judge(teacher, images, options, _target(artifact))
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
@@ -167,7 +173,7 @@ def _trained(
 
     def keep() -> None:
         if file is not None:
-            with written_to(file):
+            with _kept_in(file):
                 save_state(file, of, training.to_save())
 
     def behind(done: int) -> None:
@@ -179,7 +185,7 @@ def _trained(
         counter.add(1)
 
     keep()  # a place that cannot be written is refused before the first update
-    batches = _batches(images, options, course.done)
+    batches = batches_of(images, options, course.done)
     teaching = replace(teaching, quantised=training.quantised)
     course.run(batches, lambda batch: teaching.loss(network, batch, training.shares), behind)
     return training, judge.teacher_right
@@ -193,46 +199,10 @@ def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Sampl
     return data
 
 
-def _trainable(snn: Program, options: FinetuneOptions) -> Program:
-    """Return the network as it is trained: its neurons leak if that is asked for.
-
-    Raises:
-        InputError: Its neurons cannot be trained, or not so.
-    """
-    neurons = [module for _, module in snn.calls() if isinstance(module, Neuron)]
-    if any(isinstance(module, (TracedNeuron, HeldState)) for _, module in snn.calls()):
-        raise InputError(
-            "the network has neurons with a law of its own, which has no gradient here; train it where it was trained, "
-            "and adopt it again"
-        )
-    if options.quantised_share and (options.leak or any(isinstance(neuron, LeakyNeuron) for neuron in neurons)):
-        raise InputError(
-            "neurons that leak do not compute a quantised activation; leave out --quantised-share (quantised_share)"
-        )
-    if not options.leak:
-        return snn
-    if not all(isinstance(neuron, BinaryNeuron) for neuron in neurons):
-        raise InputError(
-            "a leak is for binary neurons; convert the network with --neuron if, or leave out --leak (leak)"
-        )
-    return run_passes(snn, [LetLeak()])
-
-
-def _teacher(artifact: Artifact, teacher: Program | Model | None, timesteps: int) -> Teacher:
-    """Return whom to follow: what is given, the artifact's ANN, or the adopted network's own full run."""
-    if teacher is not None:
-        return AnnTeacher(other_ann(teacher, artifact, "give a teacher of the same input and classes"))
-    if artifact.reference is not None:
-        return AnnTeacher(artifact.reference)
-    return FullRunTeacher(Unrolled(artifact.snn).requires_grad_(False), timesteps)
-
-
-def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
-    """Return what the exits of an artifact aim for; None if that is a time, or longer than the longest run."""
+def _target(artifact: Artifact) -> ExitTarget | None:
+    """Return what the exits of an artifact aim for; None if that is a time."""
     target = options_from_json(artifact.provenance.options).target
-    if target is None or target.milliseconds is not None or (target.timesteps or 0) > timesteps:
-        return None
-    return target
+    return None if target is None or target.milliseconds is not None else target
 
 
 def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
@@ -269,7 +239,7 @@ def _begun(
         training.go_on(saved)
         return training
     seen = judge(network)
-    quantised, through_time = _updates(teaching, network, images, options, seen["shares"])
+    quantised, through_time = updates_of(teaching, network, images, options, seen["shares"])
     updates, shares = quantised + through_time, seen["shares"]
     training = Training.of(network, updates, options.learning_rate, shares, quantised, images.fresh)
     training.looked(**seen)
@@ -286,41 +256,5 @@ def _name_of(artifact: Artifact, teacher: Teacher, images: Images, used: UsedDat
     }
     return sha256_of_json({
         "options": options.to_json(), "images": used.fingerprint, "judging": used_data(images.judging).fingerprint,
-        "weights": weights,
+        "weights": weights, "target": artifact.provenance.options.get("target"),
     })  # fmt: skip
-
-
-def _batches(images: Images, options: FinetuneOptions, done: int) -> Iterator[Batch]:
-    """Yield batches of training images on the device, from the one behind ``done`` others."""
-    found = batches_from(images.data, images.training, options.batch_size, options.seed, done)
-    for number, batch, labels in found:
-        read = labels if options.use_labels and labels is not None else None
-        yield number, batch.to(options.device), None if read is None else read.to(options.device)
-
-
-def _updates(
-    teaching: Teaching, network: Unrolled, images: Images, options: FinetuneOptions, shares: Tensor
-) -> tuple[int, int]:
-    """Return the updates with activations quantised and those through time; a time is turned into updates by timing."""
-    share = options.quantised_share
-    if options.epochs is not None:
-        every = max(1, round(options.epochs * (len(images.training) // min(options.batch_size, len(images.training)))))
-        quantised = round(share * every)
-        return quantised, every - quantised
-    batches = list(islice(_batches(images, options, 0), CHECKED))
-
-    def within(time_share: float, quantised: int) -> int:
-        kind = replace(teaching, quantised=quantised)
-        seconds = min(_seconds(lambda batch: kind.loss(network, batch, shares), batch) for batch in batches)
-        network.zero_grad()
-        return max(1, int(60 * options.minutes * time_share / seconds))
-
-    return within(share, CHECKED) if share > 0 else 0, within(1 - share, 0) if share < 1 else 0
-
-
-def _seconds(loss_of: Callable[[Batch], Tensor], batch: Batch) -> float:
-    """Return how long an update with a batch takes."""
-    start = time.perf_counter()
-    with torch.enable_grad():
-        loss_of(batch).backward()  # type: ignore[no-untyped-call]
-    return time.perf_counter() - start

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from seenn_convert.analysis.memory import images_together
+from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.data.samples import Samples
 from seenn_convert.ir.program import Program
 from seenn_convert.measure.ann import run_ann
 from seenn_convert.training.unrolled import Unrolled
+from seenn_convert.workflows.convert.inputs import Model
+from seenn_convert.workflows.other_ann import other_ann
 
 
 class Teacher(ABC):
@@ -75,3 +78,12 @@ class FullRunTeacher(Teacher):
         """Return the mean logits after all timesteps for all of ``data``."""
         device = next(self.network.parameters()).device
         return torch.cat([self(images.to(device)).cpu() for images, _ in data.batches(batch_size)])
+
+
+def teacher_of(artifact: Artifact, teacher: Program | Model | None, timesteps: int) -> Teacher:
+    """Return whom to follow: what is given, the artifact's ANN, or the adopted network's own full run."""
+    if teacher is not None:
+        return AnnTeacher(other_ann(teacher, artifact, "give a teacher of the same input and classes"))
+    if artifact.reference is not None:
+        return AnnTeacher(artifact.reference)
+    return FullRunTeacher(Unrolled(artifact.snn).requires_grad_(False), timesteps)
