@@ -83,7 +83,7 @@ READER_NAMES: tuple[Reader, ...] = get_args(Reader)
 ExportPrecision = Literal["float32", "int8"]
 EXPORT_PRECISION_NAMES: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
 
-Backend = Literal["eager", "onnxruntime"]
+Backend = Literal["auto", "eager", "compiled", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
 
 SEEDS = (-(2**63), 2**64 - 1)

@@ -22,7 +22,7 @@ GROUPS = {
     "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
-    "Run": "batch-size device backend seed report figures json debug help",
+    "Run": "batch-size batch device backend threads singles rounds seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last, and one of two
 groups in that of which the command has more."""

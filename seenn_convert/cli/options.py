@@ -89,6 +89,7 @@ FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of act
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SENSOR = Parsed("h,w", _sensor, "not a height and a width like 34,34")
+COUNTS = Parsed("n,n,...", _sizes, "not a list of whole numbers above 0 like 1,64,256")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
 EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
 PATH = click.Path(path_type=Path)
@@ -103,8 +104,9 @@ figures_option = click.option(
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
 backend_option = click.option(
     "--backend", type=click.Choice(BACKEND_NAMES),
-    help="What runs the network: PyTorch (eager), or onnxruntime, for which an artifact is exported first [eager, or "
-         "the runtime of an export].",
+    help="What runs the network: PyTorch (eager), PyTorch with a compiled timestep, which takes minutes once, an "
+         "export in onnxruntime, or whichever is fastest if there is much work (auto) [eager, or the runtime of an "
+         "export].",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(

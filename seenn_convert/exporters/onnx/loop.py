@@ -1,7 +1,7 @@
 """The target ``onnx-loop``: one file that takes images and returns answers, with the time loop inside."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,14 +70,24 @@ class OnnxLoopExporter:
 
     def verify(self, folder: Path, artifact: Artifact, images: Tensor) -> Verification:
         """Run the file in onnxruntime beside the network, all images together and some alone."""
-        read_document(folder)
-        run = runner(folder / FILE)
+        return compared_answers(artifact, loop_network(folder), images, RUNTIME)
 
-        def traced(batch: Tensor) -> ExitTrace:
-            found = dict(zip(RESULTS, run((batch,)), strict=True))
-            return ExitTrace(found["label"], found["logits"], found["exit_step"], found["score"])
 
-        return compared_answers(artifact, traced, images, RUNTIME)
+def loop_network(folder: Path) -> Callable[[Tensor], ExitTrace]:
+    """Return what the target ``onnx-loop`` wrote into a folder, as a function of images ``(B, *input_shape)``.
+
+    Raises:
+        ArtifactError: The folder is no export, or was changed.
+        ExportError: onnxruntime cannot load it.
+    """
+    read_document(folder)
+    run = runner(folder / FILE)
+
+    def traced(images: Tensor) -> ExitTrace:
+        found = dict(zip(RESULTS, run((images,)), strict=True))
+        return ExitTrace(found["label"], found["logits"], found["exit_step"], found["score"])
+
+    return traced
 
 
 def _network(artifact: Artifact, parts: Mapping[str, Part]) -> Any:
