@@ -17,6 +17,7 @@ from seenn_convert.runtime.backends.auto import step_seconds
 from seenn_convert.runtime.backends.backend import Backend
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.fresh_rows import Steppable
+from seenn_convert.runtime.overwriting import fast_step, own_start
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -212,7 +213,7 @@ def _parts(ways: Sequence[_Way], parts: Sequence[Tensor], rounds: int) -> dict[s
 
 def _all_timesteps(model: Steppable, image: Tensor) -> None:
     rows = image.to(model.device, model.dtype)
-    unroll(model.step, model.drive(rows), model.initial_state(len(rows)), model.timesteps)
+    unroll(fast_step(model), model.drive(rows), own_start(model, len(rows)), model.timesteps)
 
 
 def _seconds(work: Callable[[], object]) -> float:

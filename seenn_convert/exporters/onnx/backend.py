@@ -69,7 +69,7 @@ class OnnxBackend:
             network = onnx_network(folder)
         images = made_up_images(self.artifact.snn.input_shape, self.artifact.preprocessing, ROWS[-1])
         with torch.no_grad():
-            compared_steps(self.artifact.model(), network, images)
+            compared_steps(self.artifact.model("float32"), network, images)
         return network
 
     @cached_property

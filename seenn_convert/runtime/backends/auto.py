@@ -15,6 +15,7 @@ from seenn_convert.runtime.backends.compiled import CompiledBackend, CompiledMod
 from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.fresh_rows import Steppable
+from seenn_convert.runtime.overwriting import fast_step, own_start
 
 WORTH_TRYING, WORTH_COMPILING = 5.0, 600.0
 """Seconds that the work takes at most in PyTorch as it is, from which on other backends are measured, and from which on
@@ -129,11 +130,12 @@ def step_seconds(model: Steppable, image: Tensor, repeats: int = MEASURED) -> fl
     """Return the median seconds of a timestep of the rows of ``image``, their state carried on."""
     with torch.no_grad():
         drives = model.drive(image.to(model.device, model.dtype))
-        state = unroll(model.step, drives, model.initial_state(len(image)), 1)
+        make = fast_step(model)
+        state = unroll(make, drives, own_start(model, len(image)), 1)
 
         def step() -> None:
             nonlocal state
-            state = unroll(model.step, drives, state, 1)
+            state = unroll(make, drives, state, 1)
 
         return _median(step, repeats)
 
