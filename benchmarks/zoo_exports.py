@@ -152,7 +152,7 @@ def _text(rows: list[dict[str, Any]], of: int) -> str:
     refused, failed = ([row for row in rows if key in row] for key in ("refusals", "failed"))
     seen = [row["verification"] for row in good]
     parts = [
-        f"{len(rows)} of {of} networks were tried, the smallest first: {len(good)} export and run in onnxruntime, "
+        f"{len(rows)} of {of} networks were tried: {len(good)} export and run in onnxruntime, "
         f"{len(refused)} hold a node that ONNX cannot express, {len(failed)} came to no end. Of the "
         f"{sum(one['images'] for one in seen)} images, {sum(one['answers_differ'] for one in seen)} have another "
         f"answer and {sum(one['exits_differ'] for one in seen)} another exit step; double precision changes "
