@@ -53,18 +53,21 @@ TITLES = {
         "60,000 of Fashion-MNIST) with one thread, and judged on test images. The images that judge fitted no exit "
         "and chose no state that is kept: other test images did. The default learning rate, and that no part trains a "
         "quantised ANN, were first chosen in short trials of ResNet-20 that looked at 2,000 of the test images of "
-        "CIFAR-10; trials judged on 3,000 training images that did not train led to the same choice. *Points lost* are points of accuracy below the ANN, with half of "
+        "CIFAR-10; trials judged on 3,000 training images that did not train led to the same choice. *Points lost* "
+        "are points of accuracy below the ANN, with half of "
         "the 95 % interval where they are of exits. Beside the trainings other work ran on the machine, so lengths "
         "are epochs and processor time.",
     ),
     "policy_finetuned": (
         "Policy heads on fine-tuned networks",
-        "Two networks that were fine-tuned, T = 4 (the binary ResNet-20 on 96,000 images, not as long as now). Half of the test images of CIFAR-10 train the heads and "
+        "Two networks that were fine-tuned, T = 4 (the binary ResNet-20 on 96,000 images, not as long as now). Half "
+        "of the test images of CIFAR-10 train the heads and "
         "choose the points, since ANN and network remember their training images; the other half judges.",
     ),
     "validity_finetuned": (
         "How often certificates on fine-tuned networks are broken",
-        "Three networks that were fine-tuned, T = 4 (the binary ResNet-20 on 96,000 images, not as long as now). Half of the test images of CIFAR-10 fit the thresholds, "
+        "Three networks that were fine-tuned, T = 4 (the binary ResNet-20 on 96,000 images, not as long as now). "
+        "Half of the test images of CIFAR-10 fit the thresholds, "
         "the other half is the pool; 500 draws per row.",
     ),
     "exits": (
