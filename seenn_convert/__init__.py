@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.add_planner.run import attach_policy
     from seenn_convert.workflows.adopt.options import AdoptOptions
     from seenn_convert.workflows.adopt.run import adopt
+    from seenn_convert.workflows.bench import bench
     from seenn_convert.workflows.check import check
     from seenn_convert.workflows.convert.options import Options
     from seenn_convert.workflows.convert.run import convert, load, recalibrate
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from seenn_convert.workflows.finetune.options import FinetuneOptions
     from seenn_convert.workflows.finetune.run import finetune
     from seenn_convert.workflows.predict import Prediction, predict
+    from seenn_convert.workflows.runnable import runnable
 
 __version__ = "0.1.0"
 
@@ -59,6 +61,7 @@ _HOMES = {
     "adopt": "workflows.adopt.run",
     "as_samples": "data",
     "attach_policy": "workflows.add_planner.run",
+    "bench": "workflows.bench",
     "check": "workflows.check",
     "compare": "measure.compare",
     "convert": "workflows.convert.run",
@@ -73,6 +76,7 @@ _HOMES = {
     "predict": "workflows.predict",
     "recalibrate": "workflows.convert.run",
     "run_early_exit": "runtime.early_exit",
+    "runnable": "workflows.runnable",
     "write_figures": "report.figures",
     "write_report": "report.write",
 }
@@ -98,6 +102,7 @@ __all__ = [
     "adopt",
     "as_samples",
     "attach_policy",
+    "bench",
     "check",
     "compare",
     "convert",
@@ -112,6 +117,7 @@ __all__ = [
     "predict",
     "recalibrate",
     "run_early_exit",
+    "runnable",
     "write_figures",
     "write_report",
 ]

@@ -74,10 +74,16 @@ PRECISION_NAMES: tuple[Precision, ...] = get_args(Precision)
 CheckTarget = Literal["speck2f", "speck2e", "akida1", "akida2", "xylo", "loihi2", "spinnaker2", "nir", "hls4ml"]
 CHECK_TARGET_NAMES: tuple[CheckTarget, ...] = get_args(CheckTarget)
 
-Target = Literal["onnx", "onnx-loop", "pt2"]
+Target = Literal["onnx", "onnx-loop", "pt2", "nir"]
 TARGET_NAMES: tuple[Target, ...] = get_args(Target)
 
-Backend = Literal["eager", "onnxruntime"]
+Reader = Literal["primitives", "sinabs", "spyx", "norse", "snntorch", "spikingjelly"]
+READER_NAMES: tuple[Reader, ...] = get_args(Reader)
+
+ExportPrecision = Literal["float32", "int8"]
+EXPORT_PRECISION_NAMES: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
+
+Backend = Literal["auto", "eager", "compiled", "onnxruntime"]
 BACKEND_NAMES: tuple[Backend, ...] = get_args(Backend)
 
 SEEDS = (-(2**63), 2**64 - 1)

@@ -88,7 +88,6 @@ class _Moved(ModuleType):
             return getattr(importlib.import_module(PACKAGE + ELSEWHERE[name]), name)
         return getattr(self._is_now, here)
 
-
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Call the function that is now where the module was: ``export`` alone is both."""
         if self.__name__ != f"{PACKAGE}export":

@@ -10,8 +10,8 @@ import seenn_convert
 PUBLIC = [
     "AdoptOptions", "Artifact", "Certify", "Dataset", "EventFrames", "ExitScore", "ExitTarget", "ExitTrace", "FinetuneOptions", "Options", "PolicyOptions", "Prediction",
     "Preprocessing", "Samples", "SeennConvertError", "SpikingModel",
-    "__version__", "adopt", "as_samples", "attach_policy", "check", "compare", "convert", "evaluate", "evaluate_exported", "explore", "export", "finetune", "load", "load_artifact", "open_dataset",
-    "predict", "recalibrate", "run_early_exit", "write_figures", "write_report",
+    "__version__", "adopt", "as_samples", "attach_policy", "bench", "check", "compare", "convert", "evaluate", "evaluate_exported", "explore", "export", "finetune", "load", "load_artifact", "open_dataset",
+    "predict", "recalibrate", "run_early_exit", "runnable", "write_figures", "write_report",
 ]  # fmt: skip
 
 

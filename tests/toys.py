@@ -178,6 +178,11 @@ def adaptive() -> Toy:
     return toy(body, conv=conv(), head=nn.Linear(24, 5))
 
 
+def gamma() -> Toy:
+    """A function that ONNX has no operator for."""
+    return toy(lambda m, x: m.head(torch.lgamma(F.relu(m.conv(x)) + 1).flatten(1)), conv=conv(), head=nn.Linear(256, 5))
+
+
 def arithmetic() -> Toy:
     """Constants added, subtracted, multiplied and divided, on either side."""
 

@@ -17,6 +17,7 @@ from seenn_convert.artifact.schema.coding import from_plain, to_plain
 from seenn_convert.artifact.schema.manifest import FORMAT, ConversionFacts, Manifest
 from seenn_convert.artifact.schema.provenance import Provenance
 from seenn_convert.artifact.schema.report import Report, migrated
+from seenn_convert.choices import PRECISION_NAMES, Precision
 from seenn_convert.data.checks import checked_names, classes_of
 from seenn_convert.data.preprocessing import Preprocessing
 from seenn_convert.errors import ArtifactError, InputError
@@ -24,6 +25,7 @@ from seenn_convert.exits.certificates.certificate import Certificate
 from seenn_convert.ir.program import PassRecord, Program, Stage, StateSpec
 from seenn_convert.ir.schema import Extras
 from seenn_convert.ir.scores import ExitScore, score_named
+from seenn_convert.passes.lower_precision import in_precision
 from seenn_convert.rows import channels_last
 from seenn_convert.runtime.policies import (
     ExitPolicy,
@@ -109,9 +111,20 @@ class Artifact:
         report = self.report if facts is None else replace(self.report, model=replace(facts, class_names=names))
         return replace(self, class_names=names, report=report)
 
-    def model(self) -> SpikingModel:
-        """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone."""
-        return SpikingModel(copy.deepcopy(self.snn), self.timesteps, self.policy)
+    @property
+    def precision(self) -> Precision:
+        """What its exits were fitted for: the precision in which convolutions and linear layers of a step compute."""
+        found = self.provenance.options.get("precision")
+        return next((name for name in PRECISION_NAMES if name == found), "float32")
+
+    def model(self, precision: Precision | None = None) -> SpikingModel:
+        """Return the spiking network as a module of its own: moving or casting it leaves the artifact alone.
+
+        It computes in ``precision``, or in that for which its exits were fitted. In another one a certificate says
+        nothing.
+        """
+        found = in_precision(copy.deepcopy(self.snn), precision or self.precision)
+        return SpikingModel(found, self.timesteps, self.policy)
 
     def save(self, path: Path | str) -> None:
         """Write the artifact to the folder ``path``; a crash leaves what was there before.

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from seenn_convert.artifact.files import sha256_of
+from seenn_convert.artifact.schema.finetuning import FinetuneOrigin
 from seenn_convert.artifact.schema.provenance import ModelOrigin
 from seenn_convert.artifact.schema.shared import Caution, Environment, UsedData, WarningCode
 from seenn_convert.data.fingerprint import fingerprint_of, shares_in_common
@@ -45,18 +46,19 @@ def reused(
     policy: UsedData | None,
     data: UsedData,
     validation: UsedData | None = None,
-    finetuning: UsedData | None = None,
+    finetuning: FinetuneOrigin | None = None,
 ) -> list[Caution]:
     """Return a warning for each use that images of ``data`` were put to before.
 
     They may have been the ``calibration`` or ``validation`` images, those of a ``policy`` head, or those of
-    ``finetuning``, as far as these are known.
+    ``finetuning``, which trained the network or chose among its states, as far as these are known.
     """
     uses: tuple[tuple[WarningCode, UsedData | None, str], ...] = (
         ("calibration_images", calibration, "calibration images"),
         ("validation_images", validation, "exit images"),
         ("policy_images", policy, "images of the policy head"),
         ("finetuning_images", finetuning, "images that trained the network"),
+        ("finetuning_images", finetuning and finetuning.chosen_by, "images that chose its state in the training"),
     )
     return [
         Caution(code, _reused_words(data, known, name))

@@ -55,7 +55,7 @@ def adopt(
 
     keep_pages()
     check_replaceable(output, MANIFEST)
-    same = ("timesteps", "readout", "score", "calibration_images", "batch_size", "device", "seed")
+    same = ("timesteps", "readout", "score", "calibration_images", "batch_size", "device", "seed", "precision")
     values = {name: given[name] for name in same if given[name] is not None}
     options = AdoptOptions(**values, target=target_of(given), certify=certify_of(given))
     existing(data)

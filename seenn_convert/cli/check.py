@@ -15,8 +15,11 @@ from seenn_convert.cli.options import SEED, SHAPE, existing, json_option, output
 @click.argument("artifact_or_model")
 @click.option("--target", required=True, metavar="TARGET",
               help=f"What it has to fit: {', '.join(CHECK_TARGET_NAMES)}, or a .toml file of your own.")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path),
-              help="Images on which an artifact is run with the number formats of the target, best with labels [none].")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Images on which an artifact is run with the number formats of the target, best with labels [none].",
+)
 @click.option("--limit", type=click.IntRange(min=1), default=256, show_default=True,
               help="Draw N of these images, each class by its share.")  # fmt: skip
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for drawing the images of --limit.")

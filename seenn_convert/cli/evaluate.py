@@ -63,7 +63,7 @@ def evaluate(
     if backend is not None or is_export(artifact):
         if against or figures:
             raise InputError("an export is evaluated alone; leave out --against and --figures, or --backend")
-        _evaluate_exported(artifact, data, limit, class_names, batch_size, seed, backend, as_json)
+        _evaluate_exported(artifact, data, limit, class_names, batch_size, device, seed, backend, as_json)
         return
     loaded = load_artifact(artifact).with_classes(class_names)
     if report:
@@ -90,8 +90,8 @@ def evaluate(
 
 
 def _evaluate_exported(
-    exported: Path, data: Path, limit: int | None, class_names: tuple[str, ...] | None, batch_size: int, seed: int,
-    backend: Backend | None, as_json: bool,
+    exported: Path, data: Path, limit: int | None, class_names: tuple[str, ...] | None, batch_size: int, device: str,
+    seed: int, backend: Backend | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate an export, or an artifact run by another backend, and print what came out."""
     from seenn_convert.data import open_dataset
@@ -99,13 +99,16 @@ def _evaluate_exported(
     from seenn_convert.workflows import evaluate as judging
     from seenn_convert.workflows.runnable import runnable
 
-    network = runnable(exported, backend).with_classes(class_names)
+    with progress_bars() as progress:
+        network = runnable(exported, backend, device, progress).with_classes(class_names)
     dataset = open_dataset(existing(data), network.preprocessing, input_shape=network.input_shape, labelled=True)
     dataset = dataset if limit is None else dataset.take(limit, seed)
     with progress_bars() as progress:
         found = judging.evaluate_exported(network, dataset, batch_size, progress)
     for line in warning_lines(tuple(byte_cautions(dataset))):
         click.echo(line, err=True)
+    for note in network.notes:
+        click.echo(note, err=True)
     if as_json:
         say_json(found)
         return

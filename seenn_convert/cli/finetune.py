@@ -24,7 +24,7 @@ STATE = "training.pt"
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the result.")
 @click.option("--teacher", help="ANN to follow: .onnx, .pt2 or package.module:factory [the artifact's own].")
 @click.option("-T", "--timesteps", type=click.IntRange(min=1), help="Longest run of the result [that of ARTIFACT].")
-@click.option("--minutes", type=float, default=30.0, show_default=True, help="How long to train, at most.")
+@click.option("--minutes", type=float, default=30.0, show_default=True, help="About how long to train.")
 @click.option("--epochs", type=float, help="How often each image serves, instead of a time.")
 @click.option("--objective", type=click.Choice(OBJECTIVE_NAMES), default="prefixes", show_default=True,
               help="Follow the ANN's predictions at every prefix of the run, labels, or both.")  # fmt: skip
@@ -84,9 +84,7 @@ def finetune(
     place = output.resolve() if output.name in ("", "..") else output  # such as "."
     state = place.with_name(f"{place.name}.{STATE}")
     with progress_bars() as progress, _saying_how_to_go_on(state):
-        fresh = training.finetune(
-            old, dataset, options, progress, teacher=teacher, exit_data=exit_data, state=state
-        )
+        fresh = training.finetune(old, dataset, options, progress, teacher=teacher, exit_data=exit_data, state=state)
         fresh.save(output)
         state.unlink(missing_ok=True)
     say_json(fresh.report) if as_json else click.echo(f"{conversion_text(fresh.report)}\nwrote {output}")

@@ -10,18 +10,19 @@ from seenn_convert.cli.failures import debug_option
 from seenn_convert.cli.options import Parsed
 
 GROUPS = {
-    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to verify",
+    "Main options": "target data calibration-data output timesteps calibration target-drop format policy to reader "
+    "verify precision netron",
     "Model": "weights input-shape output-name against teacher",
     "Data": "preprocessing mean std resize interpolation crop frames frames-by sensor class-names exit-data "
     "ann-accuracy limit images calibration-images",
     "Network": "readout neuron neuron-levels encode skips depthwise front front-budget require-spiking",
     "Calibration": "threshold levels percentile per-layer correction",
-    "Exit": "target-timesteps target-ms certify certify-risk certify-bound score",
+    "Exit": "target-timesteps target-ms certify certify-risk certify-bound score precision",
     "Training": "minutes epochs objective labels quantised-share leak spike-penalty held-out learning-rate mirror "
     "precision recompute",
     "Policy head": "reads reward price beta right gradient epochs",
     "Exploring": "explore minutes prefer",
-    "Run": "batch-size device backend seed report figures json debug help",
+    "Run": "batch-size batch device backend threads singles rounds seed report figures json debug help",
 }
 """Group -> its options, in the order in which they are listed; an option that is in none is listed last, and one of two
 groups in that of which the command has more."""

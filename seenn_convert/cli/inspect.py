@@ -31,10 +31,21 @@ MOST_FRONTS = 8
               help="Shape of one image, for package.module:factory or a file that leaves sizes "
                    "open, e.g. 3,32,32.")  # fmt: skip
 @output_name_option
+@click.option(
+    "--netron",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.onnx",
+    help="Write the network to look at in Netron: each node says how it is treated [none].",
+)
+@click.option(
+    "--target",
+    metavar="TARGET",
+    help="With --netron: each node says, too, whether it fits this target of check [none].",
+)
 @json_option
 def inspect(
     model_or_artifact: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None,
-    as_json: bool,
+    netron: Path | None, target: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show operators and their treatment, passes, and the program text of MODEL_OR_ARTIFACT.
 
@@ -43,11 +54,15 @@ def inspect(
     from seenn_convert.artifact.artifact import is_artifact, load_artifact
 
     path = Path(model_or_artifact)
+    if target is not None and netron is None:
+        raise click.UsageError("--target says what --netron shows; give --netron FILE.onnx, or use check --target")
     if not is_artifact(path):
-        found = _inspect_model(model_or_artifact, weights, input_shape, output_name)
+        found, ann = _inspect_model(model_or_artifact, weights, input_shape, output_name)
+        _draw(ann, netron, target, str(found["name"]))
         say_json(found) if as_json else click.echo(_text(found))
         return
     artifact = load_artifact(path)
+    _draw(artifact, netron, target, str(path))
     calibrated, measured, diagnosis = _diagnosis(artifact)
     found = _inspect_artifact(path, artifact)
     if as_json:
@@ -59,16 +74,24 @@ def inspect(
         click.echo(_text(found, table))
 
 
+def _draw(network: "Artifact | Program", file: Path | None, target: str | None, name: str) -> None:
+    from seenn_convert.workflows.picture import write_picture
+
+    if file is not None:
+        write_picture(network, file, target, name)
+        click.echo(f"wrote {file}", err=True)
+
+
 def _inspect_model(
     model: str, weights: Path | None, input_shape: tuple[int, ...] | None, output_name: str | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], "Program"]:
     from seenn_convert.frontend.load import read_model
     from seenn_convert.passes.base import run_passes
     from seenn_convert.passes.sequence import ANN_PASSES
 
     source = read_model(model, input_shape, weights, output_name)
     ann = run_passes(source.program, ANN_PASSES)
-    return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape), "notes": source.notes})
+    return _describe(source.name, ann, ann, {"input_shape": list(ann.input_shape), "notes": source.notes}), ann
 
 
 def _inspect_artifact(path: Path, artifact: "Artifact") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 from seenn_convert import __version__
 from seenn_convert.cli.adopt import adopt
 from seenn_convert.cli.attach_policy import attach_policy
+from seenn_convert.cli.bench import bench
 from seenn_convert.cli.calibrate import calibrate
 from seenn_convert.cli.check import check
 from seenn_convert.cli.compare import compare
@@ -41,7 +42,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, export, check, inspect, demo,
+    convert, adopt, calibrate, finetune, attach_policy, evaluate, compare, predict, bench, export, check, inspect, demo,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -16,6 +16,7 @@ from seenn_convert.choices import (
     ENCODE_NAMES,
     FRONT_NAMES,
     NEURON_NAMES,
+    PRECISION_NAMES,
     PRESET_NAMES,
     RISK_NAMES,
     SCORE_NAMES,
@@ -88,6 +89,7 @@ FRONT = Parsed("none|auto|n", _front, "neither none nor auto nor a number of act
 SHARE = Parsed("share", _share, "no accuracy like 0.93 or 93%")
 NUMBERS = Parsed("a,b,c", _numbers, "not a list of numbers like 0.5,0.5,0.5")
 SENSOR = Parsed("h,w", _sensor, "not a height and a width like 34,34")
+COUNTS = Parsed("n,n,...", _sizes, "not a list of whole numbers above 0 like 1,64,256")
 SHAPE = Parsed("c,h,w", _sizes, "not a shape like 3,32,32")
 EPSILON_DELTA = Parsed("epsilon,delta", _pair, "neither a pair of numbers like 0.01,0.05 nor none")
 PATH = click.Path(path_type=Path)
@@ -102,8 +104,9 @@ figures_option = click.option(
 device_option = click.option("--device", default="cpu", show_default=True, help="Device: cpu, cuda or cuda:1.")
 backend_option = click.option(
     "--backend", type=click.Choice(BACKEND_NAMES),
-    help="What runs the network: PyTorch (eager), or onnxruntime, for which an artifact is exported first [eager, or "
-         "the runtime of an export].",
+    help="What runs the network: PyTorch (eager), PyTorch with a compiled timestep, which takes minutes once, an "
+         "export in onnxruntime, or whichever is fastest if there is much work (auto) [eager, or the runtime of an "
+         "export].",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 weights_option = click.option(
@@ -171,6 +174,8 @@ def exit_options(function: F) -> F:
                           "its share; 0 uses all."),
         device_option,
         batch_size_option(128),
+        click.option("--precision", type=click.Choice(PRECISION_NAMES), default="float32", show_default=True,
+                     help="What convolutions and linear layers of a timestep compute in; exits are fitted to it."),
         click.option("--score", type=click.Choice(SCORE_NAMES), default="confidence", show_default=True,
                      help="Exit score: largest probability (confidence), entropy, difference of the two largest "
                           "probabilities (margin) or logits (gap), log-sum-exp of the logits (energy), or the number "
@@ -310,6 +315,7 @@ def make_options(given: dict[str, Any], before: Mapping[str, Any] | None = None)
 SAME_NAMES = (
     "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget", "require_spiking",
     "calibration", "correction", "score", "calibration_images", "batch_size", "device", "seed",
+    "precision",
 )  # fmt: skip
 OWN_DEFAULTS = ("batch_size", "device")
 """What an artifact does not record, since the result does not depend on it."""

@@ -32,8 +32,14 @@ FORMATS = ("table", "csv", "jsonl")
 @device_option
 @backend_option
 def predict(
-    artifact: Path, images: tuple[Path, ...], form: str | None, output: Path | None,
-    class_names: tuple[str, ...] | None, batch_size: int, device: str, backend: Backend | None,
+    artifact: Path,
+    images: tuple[Path, ...],
+    form: str | None,
+    output: Path | None,
+    class_names: tuple[str, ...] | None,
+    batch_size: int,
+    device: str,
+    backend: Backend | None,
 ) -> None:
     """Classify IMAGES with the converted network ARTIFACT and its own preprocessing.
 
@@ -52,11 +58,11 @@ def predict(
     if output is not None:
         form = form or _by_ending(output)
         check_writable(output.parent, (output.name,))
-    network = runnable(artifact, backend, device).with_classes(class_names)
     with progress_bars() as progress:
+        network = runnable(artifact, backend, device, progress).with_classes(class_names)
         data = prediction.opened(images, network, progress)
         found = prediction.predict(network, data, batch_size, device, progress)
-    for line in warning_lines(tuple(byte_cautions(data))):
+    for line in (*network.notes, *warning_lines(tuple(byte_cautions(data)))):
         click.echo(line, err=True)
     text = _text(found, form or "table", network.timesteps)
     if output is None:

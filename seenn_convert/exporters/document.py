@@ -14,8 +14,10 @@ from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.files import read_json, sha256_of, sha256_of_json, write_json
 from seenn_convert.artifact.provenance import environment
 from seenn_convert.artifact.schema.coding import from_plain, to_plain
+from seenn_convert.choices import Reader
 from seenn_convert.errors import ArtifactError, ExportError, reason_of
 from seenn_convert.exits.certificates.certificate import Certificate
+from seenn_convert.exporters.eight_bits import Rounding
 from seenn_convert.exporters.exporter import Refusal
 from seenn_convert.ir.program import IMAGE, plans_from_image
 from seenn_convert.runtime.policies import FixedPolicy, PlannedPolicy, ThresholdPolicy
@@ -59,7 +61,7 @@ class Document:
     Attributes:
         format: Always ``"seenn-export"``.
         schema_version: Of this document.
-        target: ``"onnx"``, ``"onnx-loop"`` or ``"pt2"``.
+        target: ``"onnx"``, ``"onnx-loop"``, ``"pt2"`` or ``"nir"``.
         timesteps: The longest run T.
         policy: The exit policy.
         score: The exit score that the step returns.
@@ -71,8 +73,10 @@ class Document:
         preprocessing: From pixels to the image.
         class_names: Names by label, None if the artifact had none.
         certificate: What early exit costs at most; None if nothing was certified.
+        rounding: What weights in 8 bits changed; None if they are in single precision.
         origin: Name of the model that was converted.
         versions: Of Python and the packages that wrote the files.
+        reader: For which reader a NIR file was written; None for other targets.
         files: Name -> SHA-256 of the other files.
         checksum: SHA-256 of this document without this key, keys sorted, no spaces.
     """
@@ -91,25 +95,30 @@ class Document:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
     certificate: Certificate | None = None
+    rounding: Rounding | None = None
     origin: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    reader: Reader | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     checksum: str = ""
 
 
 def general_refusals(artifact: Artifact) -> list[Refusal]:
     """Return what no target of graphs and a document can express."""
-    found, model = [], artifact.model()
+    found, model = [], artifact.model("float32")
     if model.dtype != torch.float32:
         kind = str(model.dtype).removeprefix("torch.")
         found.append(Refusal("the network", f"it computes in {kind}", "convert the model in single precision"))
+    if artifact.precision != "float32":
+        remedy = "fit them again in single precision (seenn-convert calibrate --precision float32)"
+        found.append(Refusal("the exits", f"they were fitted for {artifact.precision}", remedy))
     if type(artifact.policy) not in (FixedPolicy, ThresholdPolicy, PlannedPolicy):
         kind = type(artifact.policy).__name__
         found.append(Refusal("the exit policy", f"{kind} is your own", "convert with a policy of this package"))
     return found
 
 
-def document_of(artifact: Artifact, target: str) -> Document:
+def document_of(artifact: Artifact, target: str, rounding: Rounding | None = None) -> Document:
     """Return the document of an export, without its files."""
     model, snn = artifact.model(), artifact.snn
     with torch.no_grad():
@@ -129,6 +138,7 @@ def document_of(artifact: Artifact, target: str) -> Document:
         preprocessing=artifact.preprocessing.to_json(),
         class_names=artifact.class_names,
         certificate=artifact.certificate,
+        rounding=rounding,
         origin=artifact.provenance.model.name,
         versions=environment().versions,
     )

@@ -47,6 +47,8 @@ class Verification:
         answers_differ_by_rounding: Images whose answer differs if the network runs in double precision: what rounding
             alone does. None where that was not run.
         exits_differ_by_rounding: The same for the timestep.
+        spikes: Spikes that the network sent in whole runs. None where the target shows no spikes.
+        spikes_differ: Places and timesteps at which only one of the two sent a spike.
     """
 
     runtime: str
@@ -59,6 +61,8 @@ class Verification:
     exits_differ: int
     answers_differ_by_rounding: int | None = None
     exits_differ_by_rounding: int | None = None
+    spikes: int | None = None
+    spikes_differ: int | None = None
 
 
 class Exporter(Protocol):

@@ -14,7 +14,6 @@ from torch import Tensor, fx
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.errors import ExportError
 from seenn_convert.exporters.exporter import Verification
-from seenn_convert.exporters.network import ExportedNetwork
 from seenn_convert.ir.interpreter import magnitudes
 from seenn_convert.ir.operators import QuantisedReLU
 from seenn_convert.neurons.layers import Neuron
@@ -22,6 +21,7 @@ from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.neurons.traced import TracedNeuron
 from seenn_convert.runtime.early_exit import ExitTrace, run_early_exit
 from seenn_convert.runtime.engine import Drives, State, unroll
+from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.spiking_model import SpikingModel
 
 TOLERANCE = 1e-4
@@ -88,7 +88,7 @@ def _joined(traces: Sequence[ExitTrace]) -> ExitTrace:
     return ExitTrace(*(torch.cat([getattr(trace, name) for trace in traces]) for name in fields))
 
 
-def verified(artifact: Artifact, network: ExportedNetwork, images: Tensor, runtime: str) -> Verification:
+def verified(artifact: Artifact, network: Steppable, images: Tensor, runtime: str) -> Verification:
     """Return how an export compares with the network on preprocessed images ``(N, *input_shape)``.
 
     Raises:
@@ -117,12 +117,25 @@ def _counted(runtime: str, steps: _Found, ours: ExitTrace, theirs: ExitTrace, ex
     )
 
 
+def rounding_alone(artifact: Artifact, images: Tensor) -> tuple[int | None, int | None]:
+    """Return how many answers, and how many exit steps, differ if the network itself runs in double precision.
+
+    None for both if its own operators ask for single precision.
+    """
+    with torch.no_grad():
+        exact = _exact(artifact, images)
+        if exact is None:
+            return None, None
+        ours = _traced(artifact.model(), images)
+    return differing(ours.predictions, exact.predictions), differing(ours.exit_step, exact.exit_step)
+
+
 def differing(ours: Tensor, theirs: Tensor) -> int:
     """Return in how many places two tensors differ."""
     return int((ours != theirs).sum())
 
 
-def _traced(model: SpikingModel | ExportedNetwork, images: Tensor) -> ExitTrace:
+def _traced(model: Steppable, images: Tensor) -> ExitTrace:
     return run_early_exit(model, _batches(images), min(TOGETHER, len(images)))
 
 
@@ -138,7 +151,7 @@ def _batches(images: Tensor) -> list[Tensor]:
     return [images[first : first + TOGETHER] for first in range(0, len(images), TOGETHER)]
 
 
-def compared_steps(model: SpikingModel, network: ExportedNetwork, images: Tensor) -> _Found:
+def compared_steps(model: SpikingModel, network: Steppable, images: Tensor) -> _Found:
     """Compare stem and first timesteps, each from our own state, for several batch sizes."""
     found = _Found()
     for count in sorted({min(rows, len(images)) for rows in ROWS}):
@@ -160,7 +173,7 @@ def _stem_compared(model: SpikingModel, ours: Drives, theirs: Drives) -> _Found:
     return _Found(float(errors[~far].max()) if bool((~far).any()) else 0.0, int(far.sum()), 0)
 
 
-def _run_compared(model: SpikingModel, network: ExportedNetwork, drives: Drives) -> _Found:
+def _run_compared(model: SpikingModel, network: Steppable, drives: Drives) -> _Found:
     """Compare the first timesteps of a run of ours."""
     before, found = model.initial_state(len(drives[0])), _Found()
 

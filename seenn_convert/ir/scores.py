@@ -60,7 +60,6 @@ class ExitScore:
         if not callable(self.of):
             raise InputError(f"the exit score {self.name} must be computed by a function of Evidence, got {self.of!r}")
 
-
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Copy and pickle a score of this package by its name: what computes it has no name of its own."""
         return (score_named, (self.name,)) if self in SCORES else super().__reduce__()

@@ -92,8 +92,15 @@ def conversion_report(
         energy=energy,
         dead_channels={name: len(layer.dead_channels) for name, layer in calibration.layers.items()},
         warnings=(
-            *cautions(calibration, tuning, data, classes_of(snn), ann_accuracy, unit_spikes=facts.unit_spikes,
-                      reference=reference),
+            *cautions(
+                calibration,
+                tuning,
+                data,
+                classes_of(snn),
+                ann_accuracy,
+                unit_spikes=facts.unit_spikes,
+                reference=reference,
+            ),
             *of_options,
             *more_energy(ann, energy, "held-out calibration images"),
             *warnings,

@@ -11,8 +11,7 @@ from seenn_convert.artifact.schema.evaluation import ConfidenceFacts, EarlyExit
 from seenn_convert.data.samples import Samples
 from seenn_convert.measure.evaluate import confidence_facts, early_exit_facts
 from seenn_convert.progress import Counter, Progress
-from seenn_convert.runtime.early_exit import run_early_exit
-from seenn_convert.runtime.fresh_rows import Steppable
+from seenn_convert.runtime.backends.backend import Backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +32,9 @@ class ExportedEvaluation:
 
 
 def judge_exported(
-    model: Steppable, temperatures: Tensor, data: Samples, labels: Tensor, rows: int, progress: Progress
+    backend: Backend, temperatures: Tensor, data: Samples, labels: Tensor, rows: int, progress: Progress
 ) -> ExportedEvaluation:
-    """Run ``model`` with early exit on ``data`` with the class indices ``labels`` ``(N,)``, ``rows`` at a time."""
+    """Run a network with early exit on ``data`` with the class indices ``labels`` ``(N,)``, ``rows`` at a time."""
     counter, reading = Counter(progress, "evaluating", len(data)), [0.0]
 
     def batches() -> Iterator[Tensor]:
@@ -50,11 +49,11 @@ def judge_exported(
 
     start = perf_counter()
     with torch.no_grad():
-        trace = run_early_exit(model, batches(), min(rows, len(data)), progress=counter.add)
+        trace = backend.run(batches(), rows, len(data), counter.add)
     seconds = perf_counter() - start - reading[0]
     return ExportedEvaluation(
         images=len(data),
-        early_exit=early_exit_facts(trace, labels, model.timesteps),
+        early_exit=early_exit_facts(trace, labels, len(temperatures)),
         confidence=confidence_facts(trace, temperatures, labels),
         milliseconds_per_image=1000 * seconds / len(data),
     )

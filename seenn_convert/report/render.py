@@ -13,15 +13,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from seenn_convert.artifact.schema.comparison import Comparison
 from seenn_convert.artifact.schema.report import Report
 from seenn_convert.artifact.schema.shared import Caution
+from seenn_convert.measure.speed import Speed
 from seenn_convert.report import comparison as comparing
-from seenn_convert.report import examples, exploration, headline, layers, numbers, tables
+from seenn_convert.report import examples, exploration, headline, layers, numbers, speed, tables
 from seenn_convert.report.narrative import certificate, depthwise, diagnosis, exits, finetuning, front, timing, verdicts
 from seenn_convert.report.narrative import exploration as exploring
+from seenn_convert.report.narrative.speed import speed_words
 from seenn_convert.report.plots.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from seenn_convert.report.plots.comparison import comparison_plots, reliability_timestep
 from seenn_convert.report.plots.evaluation import report_plots
 from seenn_convert.report.plots.labels import placed_labels
 from seenn_convert.report.plots.plot import Plot
+from seenn_convert.report.plots.speed import speed_plots
 
 FILTERS = (
     certificate.evidence, certificate.outcome, certificate.promise, comparing.auroc_table, comparing.comparison_tiles,
@@ -32,7 +35,8 @@ FILTERS = (
     exploring.kept_words, exploring.tried_words, finetuning.finetuning_words, finetuning.gained_words,
     front.front_words, front.spiking_words, headline.tiles,
     layers.activity_table, layers.error_table, numbers.number, numbers.percent, numbers.plural, numbers.significant,
-    placed_labels, reliability_timestep, report_plots, tables.cost_table, tables.exit_table, tables.front_table,
+    placed_labels, reliability_timestep, report_plots, speed.answers_table, speed.latency_table, speed.times_table,
+    speed_plots, speed_words, tables.cost_table, tables.exit_table, tables.front_table,
     tables.operator_table, tables.pass_table, timing.timing_words, verdicts.measured_words, verdicts.shown_words,
     verdicts.verdicts,
 )  # fmt: skip
@@ -48,6 +52,11 @@ def report_page(report: Report) -> str:
 def comparison_page(comparison: Comparison) -> str:
     """Return the page of a comparison."""
     return _page("comparison.html.j2", comparison.model, comparison.warnings, comparison=comparison)
+
+
+def speed_page(found: Speed) -> str:
+    """Return the page of what ``bench`` measured."""
+    return _page("speed.html.j2", found.network, (), speed=found)
 
 
 def plot_svg(plot: Plot) -> str:

@@ -113,6 +113,9 @@ class _Rows:
 
     The timesteps are counted here too, in whole numbers: the clock in the state has the model's type of number, and
     bfloat16 cannot count beyond 256.
+
+    All decisions are made on the device. The processor learns one number in a timestep, how many rows leave, and
+    waits for the device once for it; where they are it need not know.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class _Rows:
         self.model, self.policy, self.source, self.row_floor, self.progress = model, policy, source, row_floor, progress
         self.index, self.planned = fresh.index, fresh.planned
         self.alive = torch.arange(len(self.index), device=model.device) < count
+        self.running = count
         self.t = torch.zeros_like(self.index)
         self.finished: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
@@ -137,21 +141,24 @@ class _Rows:
         self.t = self.t + 1
         leaving = self.policy.exits(Readout(logits, score, self.planned), self.t, self.index)
         leaving = (leaving | (self.t >= self.model.timesteps)) & self.alive
-        if not bool(leaving.any()):
+        count = int(leaving.sum())
+        if count == 0:
             return drives, state
-        self.finished.append((self.index[leaving], logits[leaving], score[leaving], self.t[leaving]))
+        rows = _first_of(leaving, count)
+        self.finished.append((self.index[rows], logits[rows], score[rows], self.t[rows]))
         self.alive &= ~leaving
+        self.running -= count
         if self.progress is not None:
-            self.progress(int(leaving.sum()))
+            self.progress(count)
         return self._compacted(*self._refilled(drives, state))
 
     def _refilled(self, drives: Drives, state: State) -> tuple[Drives, State]:
         """Put fresh samples into finished rows, in place: only those rows are written."""
-        free = (~self.alive).nonzero().flatten()
-        fresh = self.source.take(free.shape[0])
-        if fresh.index.shape[0] == 0:
+        fresh = self.source.take(len(self.alive) - self.running)
+        if len(fresh.index) == 0:
             return drives, state
-        slots = free[: fresh.index.shape[0]]
+        slots = _first_of(~self.alive, len(fresh.index))
+        self.running += len(slots)
         if len(slots) == len(self.alive):  # all of them: nothing of the old ones is needed
             drives, state = fresh.drives, own_start(self.model, len(slots))
         else:
@@ -169,17 +176,16 @@ class _Rows:
 
         Where those that stay are the first ones, as the longest plans are, nothing is copied, and none has to wait.
         """
-        alive = int(self.alive.sum())
-        if alive == 0:
+        if self.running == 0:
             return None
-        size = self.alive.shape[0]
-        target = max(alive, min(self.row_floor, size))
+        size = len(self.alive)
+        target = max(self.running, min(self.row_floor, size))
         if size == target:
             return drives, state
-        if bool(self.alive[:alive].all()):
+        if bool(self.alive[: self.running].all()):
             return self._kept(slice(target), drives, state)
         if size - target >= max(1, COMPACT_AT * size):
-            return self._kept(torch.argsort(~self.alive, stable=True)[:target], drives, state)
+            return self._kept(_first_of(self.alive, target), drives, state)
         return drives, state
 
     def _kept(self, rows: slice | Tensor, drives: Drives, state: State) -> tuple[Drives, State]:
@@ -187,6 +193,11 @@ class _Rows:
         if self.planned is not None:
             self.planned = self.planned[rows]
         return [drive[rows] for drive in drives], {name: value[rows] for name, value in state.items()}
+
+
+def _first_of(mask: Tensor, count: int) -> Tensor:
+    """Return ``count`` places, first those where ``mask`` ``(B,)`` is true. Their number is known, so nobody waits."""
+    return torch.argsort(~mask, stable=True)[:count]
 
 
 def _trace(finished: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> ExitTrace:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 
 import torch
@@ -92,7 +93,7 @@ class ThresholdPolicy:
 
     def exits(self, readout: Readout, t: Tensor, index: Tensor) -> Tensor:
         """Return the rows that are sure enough."""
-        thresholds = torch.tensor(self.thresholds, dtype=readout.score.dtype, device=readout.score.device)
+        thresholds = _on_device(self.thresholds, readout.score.dtype, readout.score.device)
         return readout.score > thresholds[(t - 1).clamp(max=len(self.thresholds) - 1)]
 
     def to_json(self) -> dict[str, object]:
@@ -135,6 +136,13 @@ class PlannedPolicy:
         if self.early is None:
             return {"policy": PLANNED}
         return {**self.early.to_json(), "policy": f"{PLANNED}+{self.score_name}"}
+
+
+@lru_cache(maxsize=64)
+def _on_device(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return ``numbers`` as a tensor that need not be copied to the device at every timestep; nobody writes to it."""
+    with torch.inference_mode(False):
+        return torch.tensor(numbers, dtype=dtype).to(device)
 
 
 PLANNED = "planned"

@@ -19,6 +19,9 @@ from seenn_convert.runtime.fresh_rows import check_numbers
 from seenn_convert.runtime.overwriting import overwriting
 from seenn_convert.runtime.policies import ExitPolicy, reads_plan
 
+_COUNTED = {torch.bfloat16: 256, torch.float16: 2048}
+"""Whole numbers that a type of few bits has without a gap, from 0 on."""
+
 
 @dataclass(frozen=True)
 class LayerInfo:
@@ -129,6 +132,12 @@ class SpikingModel(nn.Module):
                 f"the model cannot be moved or cast ({reason_of(error)}); use cpu, or cuda with a CUDA build of "
                 "PyTorch and a free device"
             ) from error
+        counted = _COUNTED.get(self.dtype)
+        if counted is not None and self.timesteps > counted:
+            raise InputError(
+                f"{str(self.dtype).removeprefix('torch.')} counts timesteps up to {counted} and the model runs for "
+                f"{self.timesteps}; call artifact.model(precision='bfloat16'), which leaves clocks and sums in float32"
+            )
         return self
 
     def __repr__(self) -> str:

@@ -28,16 +28,20 @@ class Seen:
         teacher: ``(B, K)`` logits of the ANN.
         labels: ``(B,)`` true classes, None where there are none.
         shares: ``(T,)`` what each prefix counts, with the sum 1: the share of the images that leave there.
+        latest: Whether the readout is no mean over the timesteps but the latest value.
     """
 
     means: Tensor
     teacher: Tensor
     labels: Tensor | None
     shares: Tensor
+    latest: bool = False
 
     @property
     def steps(self) -> Tensor:
         """The logits of each timestep alone, ``(T, B, K)``."""
+        if self.latest:
+            return self.means
         t = torch.arange(1, len(self.means) + 1, dtype=self.means.dtype, device=self.means.device).view(-1, 1, 1)
         sums = t * self.means
         return torch.cat([sums[:1], sums[1:] - sums[:-1]])

@@ -19,8 +19,8 @@ def parameter_groups(network: Unrolled, rate: float) -> list[dict[str, Any]]:
     ]
     neurons = network.neurons()
     for neuron in neurons.values():
-        groups.append({"params": [neuron.log_threshold], "lr": THRESHOLDS * rate})
-        groups.append({"params": [neuron.share], "lr": POTENTIALS * rate})
+        groups.append({"params": [neuron.log_change], "lr": THRESHOLDS * rate})
+        groups.append({"params": [neuron.shift], "lr": POTENTIALS * rate})
         if isinstance(neuron, TrainedLeaky) and neuron.log_decay is not None:
             groups.append({"params": [neuron.log_decay], "lr": DECAYS * rate})
     for name, bias in network.biases().items():

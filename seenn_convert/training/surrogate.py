@@ -13,8 +13,8 @@ from seenn_convert.neurons.layers import Neuron
 class TrainedNeuron(nn.Module):
     """A layer of neurons whose thresholds and initial potentials are learned.
 
-    Thresholds are learned as logarithms, so they stay positive; initial potentials as shares of them. The arithmetic
-    is that of the ``neuron`` itself, whatever its type.
+    Thresholds are learned as logarithms of their change, so they stay positive; initial potentials in thresholds.
+    Before anything is learned both are those of the ``neuron``, to the bit, and so is the arithmetic of any type.
 
     Args:
         neuron: Its law, its options and the values to start from.
@@ -23,18 +23,23 @@ class TrainedNeuron(nn.Module):
     def __init__(self, neuron: Neuron) -> None:
         super().__init__()
         self.neuron = neuron
-        self.log_threshold = nn.Parameter(neuron.v_threshold.log())
-        self.share = nn.Parameter((neuron.v_initial / neuron.v_threshold).expand_as(neuron.v_threshold).clone())
+        self.log_change = nn.Parameter(torch.zeros_like(neuron.v_threshold))
+        self.shift = nn.Parameter(torch.zeros_like(neuron.v_threshold))
 
     @property
     def v_threshold(self) -> Tensor:
         """The firing threshold, positive."""
-        return self.log_threshold.exp()
+        return self.neuron.v_threshold * self.log_change.exp()
 
     @property
     def v_initial(self) -> Tensor:
         """The membrane potential before the first timestep."""
-        return self.share * self.v_threshold
+        return self.neuron.v_initial * self.log_change.exp() + self.shift * self.v_threshold
+
+    @property
+    def share(self) -> Tensor:
+        """The same in thresholds."""
+        return self.neuron.v_initial / self.neuron.v_threshold + self.shift
 
     @property
     def spike(self) -> Tensor:

@@ -64,7 +64,7 @@ class Teaching:
                 spent = means.new_zeros(())
             else:
                 means, spent = network(images, self.timesteps, self.recompute)
-        loss = self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares))
+        loss = self.objective(Seen(means.to(wanted.dtype), wanted, labels, shares, network.reads_latest))
         return loss + self.spike_penalty * spent.mean() if self.spike_penalty else loss
 
 

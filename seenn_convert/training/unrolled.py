@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from seenn_convert.ir.interpreter import Inputs, Interpreter
+from seenn_convert.ir.operators import Latest
 from seenn_convert.ir.operators.step import ClippedDifference, RectifiedDifference, TimestepBias
 from seenn_convert.ir.operators.treatment import CONVOLUTIONS
 from seenn_convert.ir.program import Program
@@ -82,6 +83,11 @@ class Unrolled(nn.Module):
                 self.step_graph.set_submodule(str(node.target), trained)
         for layer in self.layers():
             layer.requires_grad_()
+
+    @property
+    def reads_latest(self) -> bool:
+        """Whether its readout is the latest value instead of the mean over the timesteps."""
+        return any(isinstance(module, Latest) for _, module in self.program.calls())
 
     def layers(self) -> Iterator[nn.Module]:
         """Yield convolutions and linear layers of stem and step, each once."""

@@ -80,10 +80,10 @@ def evaluate_exported(
         InputError: The data do not fit, or the backend does not run the export.
         ArtifactError: The folder is neither an export nor an artifact, or was changed.
     """
-    network = runnable(exported, backend)
+    network = runnable(exported, backend, progress=progress)
     samples = as_samples(data, network.preprocessing, progress=progress, input_shape=network.input_shape, labelled=True)
     samples = matched_classes(samples, network.class_names, network.classes)
     labels = checked_labels(samples, network.classes)
     check_shape(samples, network.input_shape)
     rows = network.rows_together(batch_size)
-    return judge_exported(network.model, network.temperatures, samples, labels, rows, progress)
+    return judge_exported(network.backend, network.temperatures, samples, labels, rows, progress)

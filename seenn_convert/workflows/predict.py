@@ -28,8 +28,6 @@ from seenn_convert.data.wanted import Wanted
 from seenn_convert.errors import InputError
 from seenn_convert.measure.reliability import exit_confidence
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.rows import ROW_FLOOR
-from seenn_convert.runtime.early_exit import run_early_exit
 from seenn_convert.workflows.runnable import Runnable, runnable
 
 __all__ = ["Prediction", "predict"]
@@ -79,23 +77,18 @@ def predict(
         batch_size: Images that run together.
         device: Where to run.
         progress: Told about the images done.
-        backend: What runs the network, as ``runnable`` takes it: PyTorch, or the runtime of an export, where None.
+        backend: What runs the network, as ``runnable`` takes it: PyTorch, or the runtime of an export, where None. For
+            several calls, give what ``runnable`` returned as the artifact: it is prepared once.
 
     Raises:
         InputError: An image is missing, unreadable, or of a size that the model does not take; or no such device.
     """
-    network = runnable(artifact, backend, device)
+    network = runnable(artifact, backend, device, progress)
     data = opened(images, network, progress)
     capacity = network.rows_together(batch_size)
     counter = Counter(progress, "predicting", len(data))
     with torch.no_grad():
-        trace = run_early_exit(
-            network.model,
-            (image for image, _ in data.batches(capacity)),
-            min(capacity, len(data)),
-            row_floor=1 if len(data) == 1 else ROW_FLOOR,
-            progress=counter.add,
-        )
+        trace = network.backend.run((image for image, _ in data.batches(capacity)), capacity, len(data), counter.add)
     sure = exit_confidence(trace, network.temperatures).tolist()
     labels, names = trace.predictions.tolist(), network.class_names
     said = [None if names is None else names[label] for label in labels]

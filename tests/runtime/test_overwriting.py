@@ -2,36 +2,15 @@
 
 import copy
 import pickle
-from functools import cache
 
 import pytest
-import small_artifacts as small
 import torch
-import toys
+from converted_toys import NETWORKS, T, converted
 
-from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.rows import Reuse, each_number_apart, into, summed
 from seenn_convert.runtime.overwriting import own_start
 from seenn_convert.runtime.policies import FixedPolicy
 from seenn_convert.runtime.spiking_model import SpikingModel
-from seenn_convert.workflows.convert.options import Options
-from seenn_convert.workflows.convert.run import convert
-
-T = 4
-
-NETWORKS = [
-    ("residual", "signed", {}), ("residual", "if", {"skips": "spiking"}), ("clipped", "multilevel", {}),
-    ("residual", "multilevel-unsigned", {}), ("clipped", "tracking", {}), ("pool_between_neurons", "group", {}),
-    ("tokens", "signed", {}), ("residual", "multilevel", {"skips": "spiking"}),
-]  # fmt: skip
-
-
-@cache
-def converted(network: str, neuron: str, skips: str) -> Artifact:
-    toy = getattr(toys, network)()
-    pixels = torch.rand(48, *toy.input_shape, generator=torch.Generator().manual_seed(5))
-    options = Options(timesteps=T, neuron=neuron, skips=skips, front="none", calibration="fast")  # type: ignore[arg-type]
-    return convert(toy, small.as_dataset(pixels, None), options)
 
 
 @pytest.mark.parametrize(("network", "neuron", "options"), NETWORKS)

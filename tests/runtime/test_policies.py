@@ -91,7 +91,9 @@ def test_the_json_of_versions_before_is_written_and_read() -> None:
 def test_a_score_of_the_user_s_own_must_be_handed_in() -> None:
     data, own = {"policy": "lead", "thresholds": [0.5]}, ExitScore("lead", lambda seen: seen.logits[..., 0])
     assert policy_from_json(data, (own,)) == ThresholdPolicy("lead", (0.5,))
-    assert policy_from_json({**data, "policy": "planned+lead"}, (own,)) == PlannedPolicy(ThresholdPolicy("lead", (0.5,)))
+    assert policy_from_json({**data, "policy": "planned+lead"}, (own,)) == PlannedPolicy(
+        ThresholdPolicy("lead", (0.5,))
+    )
     with pytest.raises(ArtifactError, match="'lead'"):
         policy_from_json(data)
 

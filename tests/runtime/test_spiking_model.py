@@ -57,6 +57,16 @@ def test_it_runs_in_half_precision(dtype: torch.dtype) -> None:
     assert float((trace.predictions == exact.predictions).double().mean()) > 0.8
 
 
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 256), (torch.float16, 2048)])
+def test_a_type_that_cannot_count_the_timesteps_is_refused(dtype: torch.dtype, most: int) -> None:
+    longest = torch.full((), most, dtype=dtype)
+    assert longest - 1 + 1 == longest and longest + 1 == longest  # the type counts so far, and no further
+    program = small.model().program
+    SpikingModel(copy.deepcopy(program), most, FixedPolicy(most)).to(dtype)
+    with pytest.raises(InputError, match=f"counts timesteps up to {most} and the model runs for {most + 1}"):
+        SpikingModel(copy.deepcopy(program), most + 1, FixedPolicy(most)).to(dtype)
+
+
 def test_a_copy_is_whole_and_independent() -> None:
     model = small.model()
     twin = copy.deepcopy(model)

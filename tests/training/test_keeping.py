@@ -1,12 +1,13 @@
 """The state of a training comes back whole, on the device that goes on with it."""
 
+import errno
 from pathlib import Path
 
 import pytest
 import torch
 
 from seenn_convert.errors import InputError
-from seenn_convert.training.keeping import save_state, saved_state
+from seenn_convert.training.keeping import save_state, saved_state, write_state
 
 
 def test_a_state_comes_back_on_the_device_that_goes_on(tmp_path: Path) -> None:
@@ -24,3 +25,30 @@ def test_a_state_comes_back_on_the_device_that_goes_on(tmp_path: Path) -> None:
 def test_nobody_is_told_to_remove_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this is not a file; name a file"):
         saved_state(tmp_path, "this")
+
+
+class _FullDisk:
+    """A file of which only the beginning fits."""
+
+    def __init__(self) -> None:
+        self.room = 100_000
+
+    def write(self, data: bytes) -> int:
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    """Whatever the size of the state: torch tells of it as a defect inside its own writer."""
+    for size in (10, 100_000, 1_000_000):
+        state = {"weights": torch.randn(size)}
+        if size == 10:
+            write_state(state, _FullDisk())  # type: ignore[arg-type]
+            continue
+        with pytest.raises(OSError, match="No space left"):
+            write_state(state, _FullDisk())  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def test_the_surrogate_of_a_spike_is_a_triangle_around_the_threshold() -> None:
         learned(current, torch.zeros(6))[0].sum().backward()
     assert torch.equal(current.grad, torch.tensor([0.0, 0.0, 0.25, 0.5, 0.25, 0.0]))  # of height 1 / theta
     # d / d log(theta) is -v times that of v: -(1 * 0.25 + 2 * 0.5 + 3 * 0.25)
-    torch.testing.assert_close(learned.log_threshold.grad, torch.tensor(-2.0))
+    torch.testing.assert_close(learned.log_change.grad, torch.tensor(-2.0))
 
 
 def test_what_is_kept_of_the_membrane_has_a_gradient_and_stays_between_0_and_1() -> None:

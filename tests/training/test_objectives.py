@@ -27,6 +27,14 @@ def test_the_logits_of_single_timesteps() -> None:
     assert found.tolist() == pytest.approx([1.0, 5.0, 0.0])
 
 
+def test_where_the_readout_is_the_latest_value_it_is_what_a_timestep_says() -> None:
+    latest = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.9, 0.0]]).view(3, 1, 2)
+    found = Seen(latest, torch.zeros(1, 2), torch.tensor([0]), torch.full((3,), 1 / 3), latest=True)
+    assert torch.equal(found.steps, latest)
+    wanted = F.cross_entropy(latest.flatten(0, 1), torch.tensor([0, 0, 0]))
+    assert cross_entropy(found).item() == pytest.approx(wanted.item())
+
+
 def test_who_answers_as_the_ann_does_has_no_loss_to_its_answers() -> None:
     assert prefix_distillation(seen(TEACHER.expand(3, 2, 3))).item() == pytest.approx(0.0, abs=1e-6)
 

@@ -36,8 +36,8 @@ def test_forwards_it_is_the_neuron_to_the_bit(name: str, role: str) -> None:
     neuron = getattr(NEURON_TYPES[name], role)(THRESHOLDS)
     learned = trained(neuron)
     with torch.no_grad():
-        learned.log_threshold += 0.1
-        learned.share += 0.2
+        learned.log_change += 0.1
+        learned.shift += 0.2
     settled = learned.settled()
     assert not torch.equal(settled.v_threshold, neuron.v_threshold)
     currents = torch.randn(9, 4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
@@ -71,8 +71,8 @@ def test_gradients_of_a_step() -> None:
     assert (output.item(), v.item()) == pytest.approx((2.0, 0.6))
     output.backward(retain_graph=True)
     assert current.grad is not None and current.grad.item() == pytest.approx(0.7)  # u = 1.3
-    assert learned.log_threshold.grad is not None
-    assert learned.log_threshold.grad.item() == pytest.approx(2.0 * (1 - 0.7 * 1.3))  # d/d log theta = theta d/d theta
+    assert learned.log_change.grad is not None
+    assert learned.log_change.grad.item() == pytest.approx(2.0 * (1 - 0.7 * 1.3))  # d/d log theta = theta d/d theta
     current.grad = None
     v.backward()
     assert current.grad is not None and current.grad.item() == 1.0
@@ -83,5 +83,5 @@ def test_thresholds_stay_positive_and_start_where_they_were() -> None:
     torch.testing.assert_close(learned.v_threshold, THRESHOLDS)
     torch.testing.assert_close(learned.v_initial, THRESHOLDS / 4)
     with torch.no_grad():
-        learned.log_threshold -= 50
+        learned.log_change -= 50
     assert bool((learned.settled().v_threshold > 0).all())

@@ -1,6 +1,6 @@
 """Fine-tuning a converted network: right earlier, the same if it goes on, and nobody judges what it was trained on."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from seenn_convert.measure.costs import run_counted
 from seenn_convert.neurons.leaky import LeakyNeuron
 from seenn_convert.passes.let_leak import LEAK
 from seenn_convert.report.render import report_page
+from seenn_convert.training.keeping import FORMAT
 from seenn_convert.training.loop import Course
 from seenn_convert.training.through_time import Training
 from seenn_convert.training.unrolled import Unrolled
@@ -56,6 +57,15 @@ def agreement_at_first(artifact: Artifact) -> float:
         wanted = converted().ann(images).argmax(dim=-1)
         found = collect_readouts(artifact.model(), [images]).predictions[0]
     return float((found == wanted).double().mean())
+
+
+def killed(*given: object, **named: object) -> None:
+    raise KeyboardInterrupt
+
+
+def joined_data(one: Dataset, other: Dataset) -> Dataset:
+    pixels = [torch.cat([image for image, _ in data.batches(64)]) for data in (one, other)]
+    return small.as_dataset(torch.cat(pixels), torch.cat([one.labels, other.labels]))
 
 
 def test_new_images_get_the_answer_of_the_ann_at_the_first_timestep_more_often() -> None:
@@ -98,6 +108,43 @@ def test_images_that_trained_the_network_judge_nothing() -> None:
     assert "finetuning_images" not in [warning.code for warning in evaluate(tuned(), small.dataset(40, 99)).warnings]
 
 
+def test_images_that_chose_its_state_judge_nothing_and_fit_no_exits() -> None:
+    exits = small.dataset(80, 21)
+    found = finetune(converted(), small.dataset(448, 7), replace(OPTIONS, epochs=1), exit_data=exits)
+    order = torch.randperm(80, generator=torch.Generator().manual_seed(0)).tolist()
+    chose, fitted = exits.subset(sorted(order[:20])), exits.subset(sorted(order[20:]))
+    told = {name: [one.text for one in evaluate(found, data).warnings if one.code == "finetuning_images"]
+            for name, data in {"chose": chose, "fitted": fitted}.items()}  # fmt: skip
+    assert not told["fitted"] and len(told["chose"]) == 1 and "chose its state" in told["chose"][0]
+    doubtful = recalibrate(found, exit_data=exits)
+    assert "finetuning_images" in [one.code for one in doubtful.report.conversion.warnings]
+    for before, said in ((chose, "chose its state"), (small.dataset(448, 7).take(60), "trained the network")):
+        with pytest.raises(InputError, match=said):
+            finetune(found, small.dataset(96, 33), replace(OPTIONS, epochs=1), exit_data=before)
+
+
+def test_images_that_trained_it_before_are_not_held_out() -> None:
+    both = joined_data(small.dataset(512, 7), small.dataset(64, 44))
+    again = finetune(tuned(), both, replace(OPTIONS, epochs=1, held_out=128, seed=5))
+    judging = again.report.conversion.finetuning.judging_images + again.provenance.validation.images
+    assert 3 <= judging < 64  # of the 128 that were drawn, those that are new
+
+
+def test_it_says_if_nothing_was_gained() -> None:
+    spoilt = replace(OPTIONS, epochs=1, learning_rate=1.0)
+    found = finetune(converted(), small.dataset(448, 7), spoilt, exit_data=small.dataset(80, 21))
+    facts, codes = found.report.conversion.finetuning, [one.code for one in found.report.conversion.warnings]
+    assert (facts.kept == 0) == ("nothing_gained" in codes) and facts.kept == 0
+    assert "nothing_gained" not in [one.code for one in tuned().report.conversion.warnings]
+
+
+def test_fewer_timesteps_than_the_exits_aim_for_are_refused() -> None:
+    aimed = convert(small.trained_net(), small.dataset(),
+                    Options(timesteps=4, front="none", calibration="fast", target=ExitTarget(timesteps=3)))  # fmt: skip
+    with pytest.raises(InputError, match="aim for 3 timesteps on average, and -T 2 allows fewer"):
+        finetune(aimed, small.dataset(512, 7), replace(OPTIONS, timesteps=2))
+
+
 def test_exits_can_be_fitted_again_and_thresholds_cannot() -> None:
     with pytest.raises(InputError, match="fine-tuned, which calibrating it again would undo"):
         recalibrate(tuned(), small.dataset())
@@ -135,9 +182,24 @@ def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
     state.write_bytes(b"no training")
     with pytest.raises(InputError, match="no training on its way"):
         finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
-    torch.save({"of": "another"}, state)
+    torch.save({"of": "another", "format": FORMAT}, state)
     with pytest.raises(InputError, match="another training"):
         finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+    torch.save({"of": "another"}, state)
+    with pytest.raises(InputError, match="another version"):
+        finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+
+
+def test_the_state_of_a_training_for_another_target_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state.pt"
+    with monkeypatch.context() as patched:
+        patched.setattr(Course, "run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(converted(), small.dataset(512, 7), OPTIONS, state=state)
+    options = {**converted().provenance.options, "target": asdict(ExitTarget(timesteps=1.2))}
+    other = replace(converted(), provenance=replace(converted().provenance, options=options))
+    with pytest.raises(InputError, match="another training"):
+        finetune(other, small.dataset(512, 7), OPTIONS, state=state)
 
 
 def test_images_that_calibrated_hold_nothing_out() -> None:
@@ -146,8 +208,8 @@ def test_images_that_calibrated_hold_nothing_out() -> None:
 
 
 def test_too_few_held_out_images_are_named_as_what_they_are() -> None:
-    with pytest.raises(CalibrationDataError, match="2 held-out images are too few .* give at least 3"):
-        finetune(converted(), small.dataset(512, 7), replace(OPTIONS, held_out=2))
+    with pytest.raises(InputError, match="held out must be at least 3, got 2"):
+        replace(OPTIONS, held_out=2)
 
 
 def test_more_timesteps_than_the_artifact_has_are_refused() -> None:

@@ -67,7 +67,14 @@ class FinetuneFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneOrigin(UsedData):
-    """What a network was trained on, with which options, and where."""
+    """What a network was trained on, with which options, and where.
+
+    Attributes:
+        options: Those of the training.
+        environment: Where it ran.
+        chosen_by: The images that said which state of the training is kept; None if that is the last one.
+    """
 
     options: Mapping[str, Any]
     environment: Environment
+    chosen_by: UsedData | None = None

@@ -55,6 +55,7 @@ WarningCode = Literal[
     "validation_images",
     "policy_images",
     "finetuning_images",
+    "nothing_gained",
     "policy_images_choose",
     "exit_drift",
     "certificate_fails",

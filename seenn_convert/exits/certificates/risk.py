@@ -1,6 +1,5 @@
 """What leaving early may cost, image by image: another answer, or an answer that is no longer right."""
 
-
 import torch
 from torch import Tensor
 

@@ -63,6 +63,23 @@ class Value:
         return torch.zeros(2, *self.shape, dtype=self.dtype, device=device)
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a layer of neurons has sent as whole numbers.
+
+    Attributes:
+        name: Of the whole numbers.
+        worth: What one of them is worth, broadcastable to a row.
+        most: The largest that they can be.
+        signed: Whether they can be as far below 0.
+    """
+
+    name: str
+    worth: Tensor
+    most: int
+    signed: bool
+
+
 Operand: TypeAlias = Value | str
 Names: TypeAlias = str | tuple[str, ...]
 Translation: TypeAlias = Callable[..., Names]
@@ -81,6 +98,7 @@ class Graph:
         self.prefix, self._translate, self._place = prefix, translate, ""
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self.sent: dict[str, Sent] = {}
         self._known: dict[tuple[object, ...], str] = {}
         self._used: dict[str, int] = {}
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from seenn_convert.exporters.onnx.graph import Graph, Operand, UntranslatableError, Value
-from seenn_convert.exporters.onnx.linear_maps import separable
+from seenn_convert.exporters.eight_bits import channel_axis, whole_numbers
+from seenn_convert.exporters.onnx.graph import Graph, Operand, Value
+from seenn_convert.exporters.onnx.linear_maps import largest_of, separable
+from seenn_convert.exporters.onnx.whole_spikes import convolved_spikes, multiplied_spikes
 from seenn_convert.ir.operators import PaddedLinear
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -16,6 +19,10 @@ Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d
 
 def convolution(g: Graph, m: Convolution, x: Value) -> str:
     """Convolve."""
+    currents = convolved_spikes(g, m, x, _pads_of(m))
+    if currents is not None:
+        shape = (-1, *[1] * (x.rank - 2))
+        return currents if m.bias is None else g.op("Add", currents, g.constant(m.bias.reshape(shape)))
     return g.op("Conv", x, *_weights(g, m), **_geometry(m), pads=_pads_of(m))
 
 
@@ -29,10 +36,13 @@ def transposed_convolution(g: Graph, m: Transposed, x: Value) -> str:
 def linear(g: Graph, m: nn.Linear, x: Value) -> str:
     """Multiply by the weights, and add the bias."""
     weight = m.weight[:, : m.in_features] if isinstance(m, PaddedLinear) else m.weight
+    currents = multiplied_spikes(g, m, x)
+    if currents is not None:
+        return currents if m.bias is None else g.op("Add", currents, g.constant(m.bias))
     if x.rank == 2:
         bias = () if m.bias is None else (g.constant(m.bias),)
-        return g.op("Gemm", x, g.constant(weight), *bias, transB=1)
-    product = g.op("MatMul", x, g.constant(weight.T))
+        return g.op("Gemm", x, _stored(g, weight, 0), *bias, transB=1)
+    product = g.op("MatMul", x, _stored(g, weight.T, 1))
     return product if m.bias is None else g.op("Add", product, g.constant(m.bias))
 
 
@@ -106,16 +116,40 @@ def pooled_mean(
     axes = x.rank - 2
     size, pads = _each(kernel, axes), _each(padding, axes)
     if ceil_mode and (divisor is not None or any(pads)):
-        raise UntranslatableError(
-            "average pooling with ceil_mode counts the elements of its last windows another way in ONNX runtimes",
-            "pad the image by a layer of its own, or leave out ceil_mode",
-        )
+        return _counted_mean(g, x, size, _each(stride, axes) or size, pads, counts_pads, divisor)
     result = g.op(
         "AveragePool", x, kernel_shape=size, strides=_each(stride, axes) or size, pads=pads + pads,
         ceil_mode=int(ceil_mode), count_include_pad=int(counts_pads or divisor is not None),
     )  # fmt: skip
     elements = float(torch.tensor(size).prod())
     return result if divisor is None else g.op("Mul", result, g.number(elements / divisor))
+
+
+def _counted_mean(
+    g: Graph, x: Value, size: list[int], steps: list[int], pads: list[int], counts_pads: bool, divisor: int | None
+) -> str:
+    """Return means with ``ceil_mode`` and padding, whose last windows runtimes count in several ways.
+
+    The image is padded until every window lies in it, so that each mean is over all elements, and then multiplied by
+    what PyTorch makes of an image of ones over what this makes of it.
+    """
+    axes = len(size)
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[axes - 1]
+    more = {} if axes == 1 else {"divisor_override": divisor}
+    ones = torch.ones(1, 1, *x.shape[1:], dtype=torch.float64)
+    wanted = pool(ones, size, steps, pads, True, counts_pads, **more)
+    windows = zip(wanted.shape[2:], steps, size, x.shape[1:], pads, strict=True)
+    ends = [max(0, (count - 1) * step + one - length - pad) for count, step, one, length, pad in windows]
+    amounts = [amount for pair in zip(reversed(pads), reversed(ends), strict=True) for amount in pair]
+    plain = pool(F.pad(ones, amounts), size, steps)
+    padded = g.op("Pad", x, g.integers(0, 0, *pads, 0, 0, *ends))
+    result = g.op("AveragePool", padded, kernel_shape=size, strides=steps)
+    if plain.shape != wanted.shape:
+        places = g.integers(*range(2, x.rank))
+        result = g.op("Slice", result, g.integers(*[0] * axes), g.integers(*wanted.shape[2:]), places)
+        for axis, count in enumerate(wanted.shape[2:], 2):
+            plain = plain.narrow(axis, 0, count)
+    return g.op("Mul", result, g.constant((wanted / plain).float()[0]))
 
 
 def adaptive_average_pool(g: Graph, m: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, x: Value) -> str:
@@ -131,12 +165,20 @@ def adaptive_max_pool(g: Graph, m: nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d, 
     sizes, length = list(x.shape[1:]), _each(m.output_size, x.rank - 2)
     wanted = [size if count is None else count for size, count in zip(sizes, length, strict=True)]
     if any(size % count for size, count in zip(sizes, wanted, strict=True)):
-        raise UntranslatableError(
-            f"adaptive max pooling from {sizes} to {wanted} has windows of several sizes, and ONNX has no such pooling",
-            "pool to sizes that divide those of the input, or by MaxPool2d with a kernel of its own",
-        )
+        result: Operand = x
+        for axis, (size, count) in enumerate(zip(sizes, wanted, strict=True), 2):
+            result = largest_of(g, result, axis, _windows(size, count))
+        return str(result)
     kernel = [size // count for size, count in zip(sizes, wanted, strict=True)]
     return g.op("MaxPool", x, kernel_shape=kernel, strides=kernel)
+
+
+def _windows(length: int, count: int) -> Tensor:
+    """Return the places in each of ``count`` windows of an axis, a row for each; the last place fills up short ones."""
+    starts = [(number * length) // count for number in range(count)]
+    ends = [-(-(number + 1) * length // count) for number in range(count)]
+    most = max(end - start for start, end in zip(starts, ends, strict=True))
+    return torch.tensor([[min(s + i, e - 1) for i in range(most)] for s, e in zip(starts, ends, strict=True)])
 
 
 def identity(g: Graph, m: nn.Module, x: Value, *others: Value) -> str:
@@ -145,7 +187,20 @@ def identity(g: Graph, m: nn.Module, x: Value, *others: Value) -> str:
 
 
 def _weights(g: Graph, m: Convolution | Transposed) -> tuple[Operand, ...]:
-    return (g.constant(m.weight), *(() if m.bias is None else (g.constant(m.bias),)))
+    weight = _stored(g, m.weight, channel_axis(m))
+    return (weight, *(() if m.bias is None else (g.constant(m.bias),)))
+
+
+def _stored(g: Graph, weight: Tensor, axis: int) -> str:
+    """Return the name of weights; those that are 8-bit numbers times a scale for each channel are stored as such.
+
+    A cast and a product of constants are computed once, when the file is loaded; ``DequantizeLinear`` each time.
+    """
+    found = whole_numbers(weight, axis)
+    if found is None:
+        return g.constant(weight)
+    numbers, scale = found
+    return g.op("Mul", g.cast(g.constant(numbers), torch.float32), g.constant(scale))
 
 
 def _geometry(m: Convolution | Transposed) -> dict[str, Any]:

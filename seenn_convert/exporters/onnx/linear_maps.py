@@ -1,17 +1,21 @@
-"""Linear operators that ONNX has no words for, by what they do: they move numbers, or act along one axis after another.
+"""Operators that ONNX has no words for, by what they do: move numbers, or act along one axis after another.
 
-Both are found by asking the operator itself, so they hold for every one of its options.
+Where they are linear they are found by asking the operator itself, so they hold for every one of its options.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from seenn_convert.exporters.onnx.graph import Graph, UntranslatableError, Value
+from seenn_convert.exporters.onnx.graph import Graph, Operand, UntranslatableError, Value
 
 MOST_MOVED = 2**24
 """Numbers of a row's result at most, each of which takes a place of 8 bytes in the file."""
+
+MOST_SUMMED = 2**24
+"""Numbers of a matrix at most, of 4 bytes each."""
 
 
 def moved(g: Graph, operator: Callable[[Tensor], Tensor], x: Value) -> str:
@@ -55,6 +59,28 @@ def separable(g: Graph, operator: Callable[[Tensor], Tensor], x: Value, axes: Se
         result = turned if axis == x.rank - 1 else g.op("Transpose", turned, perm=back)
         shape[axis - 1] = matrix.shape[0]
     return result
+
+
+def summed(g: Graph, operator: Callable[[Tensor], Tensor], x: Value, inputs: Sequence[int], channels: int) -> str:
+    """Write a linear operator that treats ``channels`` alike as a product with one matrix.
+
+    ``x`` is read as rows of ``channels`` times ``inputs``, the shape of what the operator takes of one channel.
+
+    Raises:
+        UntranslatableError: The matrix is too large.
+    """
+    size = math.prod(inputs)
+    outputs = operator(torch.zeros(1, *inputs)).shape[1:]
+    if size * math.prod(outputs) > MOST_SUMMED:
+        raise UntranslatableError("it adds so many numbers that its matrix fills the file", "export with --to pt2")
+    matrix = operator(torch.eye(size).reshape(size, *inputs)).reshape(size, -1)
+    product = g.op("MatMul", g.reshape(x, 0, channels, size), g.constant(matrix))
+    return g.reshape(product, 0, channels * outputs[0], *outputs[1:])
+
+
+def largest_of(g: Graph, x: Operand, axis: int, table: Tensor, kind: str = "ReduceMax") -> str:
+    """Return the largest of several places along an axis, for each row of ``table``; a place may stand there twice."""
+    return g.op(kind, g.op("Gather", x, g.constant(table), axis=axis), g.integers(axis + 1), keepdims=0)
 
 
 def _along(operator: Callable[[Tensor], Tensor], shape: Sequence[int], axis: int) -> Tensor:

@@ -1,7 +1,7 @@
 """The target ``onnx-loop``: one file that takes images and returns answers, with the time loop inside."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.artifact.schema.coding import to_plain
 from seenn_convert.exporters.document import document_of, general_refusals, read_document, state_starts, write_document
+from seenn_convert.exporters.eight_bits import Rounding
 from seenn_convert.exporters.exporter import Refusal, Verification
 from seenn_convert.exporters.onnx.graph import (
     BATCH,
@@ -47,9 +48,11 @@ class OnnxLoopExporter:
 
     Attributes:
         own: What writes a user's own modules, by class, as in ``OnnxExporter``.
+        rounding: What weights in 8 bits changed, as in ``OnnxExporter``.
     """
 
     own: Mapping[type[nn.Module], Translation] = field(default_factory=dict)
+    rounding: Rounding | None = None
     name: str = "onnx-loop"
 
     def refusals(self, artifact: Artifact) -> list[Refusal]:
@@ -59,7 +62,7 @@ class OnnxLoopExporter:
 
     def write(self, artifact: Artifact, folder: Path) -> None:
         """Write the files."""
-        document = document_of(artifact, self.name)
+        document = document_of(artifact, self.name, self.rounding)
         told = {key: to_plain(document)[key] for key in ("preprocessing", "class_names", "timesteps", "policy")}
         graph = _network(artifact, parts_of(artifact, Translator(self.own), prefixed=True))
         save_model(made_model(graph, {key: json.dumps(value) for key, value in told.items()}), folder / FILE)
@@ -67,14 +70,24 @@ class OnnxLoopExporter:
 
     def verify(self, folder: Path, artifact: Artifact, images: Tensor) -> Verification:
         """Run the file in onnxruntime beside the network, all images together and some alone."""
-        read_document(folder)
-        run = runner(folder / FILE)
+        return compared_answers(artifact, loop_network(folder), images, RUNTIME)
 
-        def traced(batch: Tensor) -> ExitTrace:
-            found = dict(zip(RESULTS, run((batch,)), strict=True))
-            return ExitTrace(found["label"], found["logits"], found["exit_step"], found["score"])
 
-        return compared_answers(artifact, traced, images, RUNTIME)
+def loop_network(folder: Path) -> Callable[[Tensor], ExitTrace]:
+    """Return what the target ``onnx-loop`` wrote into a folder, as a function of images ``(B, *input_shape)``.
+
+    Raises:
+        ArtifactError: The folder is no export, or was changed.
+        ExportError: onnxruntime cannot load it.
+    """
+    read_document(folder)
+    run = runner(folder / FILE)
+
+    def traced(images: Tensor) -> ExitTrace:
+        found = dict(zip(RESULTS, run((images,)), strict=True))
+        return ExitTrace(found["label"], found["logits"], found["exit_step"], found["score"])
+
+    return traced
 
 
 def _network(artifact: Artifact, parts: Mapping[str, Part]) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from seenn_convert.exporters.onnx.graph import Graph, Operand, Value
+from seenn_convert.exporters.onnx.graph import Graph, Operand, Sent, Value
 from seenn_convert.neurons.layers import (
     BinaryNeuron,
     EncodingNeuron,
@@ -45,6 +45,7 @@ def signed(g: Graph, m: SignedNeuron | GroupNeuron, current: Value, v: Value, em
     owed = g.op("Min", g.op("Ceil", g.op("Div", membrane, negated)), emitted)
     taken = _clip(g, owed, -members, members)
     output = g.op("Mul", taken, negated)
+    g.sent[output] = Sent(taken, -m.v_threshold, members, signed=True)
     return output, g.op("Sub", membrane, output), g.op("Sub", emitted, taken)
 
 
@@ -67,8 +68,8 @@ def multilevel(g: Graph, m: MultiLevelNeuron, current: Value, v: Value, emitted:
     membrane, due = _integrated(g, m, current, v)
     due = _clip(g, due, *_range(m.levels))
     spike = g.op("Max", _nearest_power(g, due, m.levels), g.op("Neg", _power_within(g, emitted, m.levels)))
-    output = g.op("Mul", spike, g.constant(m.v_threshold))
-    return output, g.op("Sub", membrane, output), g.op("Add", emitted, spike)
+    output, following = _sent(g, m, membrane, spike)
+    return output, following, g.op("Add", emitted, spike)
 
 
 def unsigned_multilevel(g: Graph, m: UnsignedMultiLevelNeuron, current: Value, v: Value) -> tuple[str, str]:
@@ -140,6 +141,8 @@ def _fire(
 
 def _sent(g: Graph, m: Neuron, membrane: str, spike: str) -> tuple[str, str]:
     output = g.op("Mul", spike, g.constant(m.v_threshold))
+    if m.alphabet is not None:
+        g.sent[output] = Sent(spike, m.v_threshold, max(m.alphabet), signed=min(m.alphabet) < 0)
     return output, g.op("Sub", membrane, output)
 
 

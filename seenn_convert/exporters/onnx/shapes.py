@@ -1,8 +1,10 @@
 """The package's own operators in ONNX: sums, shapes, constants, clips, and what acts on the parts of a row."""
 
 import math
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
 from seenn_convert.exporters.onnx.graph import Graph, UntranslatableError, Value
 from seenn_convert.ir.operators import (
@@ -161,11 +163,27 @@ def per_part(g: Graph, m: PerPart, *inputs: Value) -> str:
 
 
 def row_convolution(g: Graph, m: RowConvolution, x: Value, weight: Value) -> str:
-    """Refuse a convolution with weights of each row's own."""
-    raise UntranslatableError(
-        "a convolution whose weights each image computes for itself: in ONNX the number of groups is fixed",
-        "export with --to pt2",
-    )
+    """Convolve each row with weights of its own: what each place sees, times the weights.
+
+    As a grouped convolution it would need as many groups as there are rows, and that number is fixed in ONNX.
+    """
+    channels, *size = x.shape
+    outputs, _, *kernel = weight.shape
+    places = torch.arange(1, math.prod(size) + 1, dtype=torch.float64).reshape(1, 1, *_flat(size, 1))
+    geometry = (_flat(one, rest) for one, rest in ((m.dilation, 1), (m.padding, 0), (m.stride, 1)))
+    table = F.unfold(places, _flat(kernel, 1), *geometry)[0].long()
+    seen = g.op("Pad", g.reshape(x, 0, channels, -1), g.integers(0, 0, 1, 0, 0, 0))  # place 0 holds a 0
+    seen = g.op("Gather", seen, g.constant(table.flatten()), axis=2)
+    seen = g.reshape(seen, 0, m.groups, -1, table.shape[1])
+    product = g.op("MatMul", g.reshape(weight, 0, m.groups, outputs // m.groups, -1), seen)
+    lengths = zip(size, kernel, m.stride, m.padding, m.dilation, strict=True)
+    following = [(one + 2 * pad - step * (window - 1) - 1) // stride + 1 for one, window, stride, pad, step in lengths]
+    return g.reshape(product, 0, outputs, *following)
+
+
+def _flat(values: Sequence[int], rest: int) -> tuple[int, ...]:
+    """Return two numbers: those of an image, or ``rest`` and that of a signal, as an image of height 1."""
+    return tuple(values) if len(values) == 2 else (rest, *values)
 
 
 def _pads(amounts: tuple[int, ...], rank: int) -> list[int]:

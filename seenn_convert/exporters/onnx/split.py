@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from seenn_convert.artifact.artifact import Artifact
 from seenn_convert.exporters.document import document_of, drive_names, general_refusals, write_document, write_starts
+from seenn_convert.exporters.eight_bits import Rounding
 from seenn_convert.exporters.exporter import Refusal, Verification
 from seenn_convert.exporters.onnx.graph import Graph, Translation, Value, made_graph, made_model, value_info
 from seenn_convert.exporters.onnx.sessions import RUNTIME, onnx_network
@@ -93,9 +94,11 @@ class OnnxExporter:
     Attributes:
         own: What writes a user's own modules, by class: ``write(graph, module, *inputs)`` adds nodes and returns the
             names of the results.
+        rounding: What weights in 8 bits changed, for ``seenn.json``; None if they were not rounded.
     """
 
     own: Mapping[type[nn.Module], Translation] = field(default_factory=dict)
+    rounding: Rounding | None = None
     name: str = "onnx"
 
     def refusals(self, artifact: Artifact) -> list[Refusal]:
@@ -111,7 +114,7 @@ class OnnxExporter:
             save_model(made_model(made_graph(part.graph, name, inputs, outputs), {}), folder / f"{name}.onnx")
             files.append(f"{name}.onnx")
         (folder / DRIVER).write_text(Path(__file__).with_name(DRIVER).read_text(encoding="utf-8"), encoding="utf-8")
-        write_document(document_of(artifact, self.name), folder, [*files, DRIVER])
+        write_document(document_of(artifact, self.name, self.rounding), folder, [*files, DRIVER])
 
     def verify(self, folder: Path, artifact: Artifact, images: Tensor) -> Verification:
         """Run the files in onnxruntime beside the network."""

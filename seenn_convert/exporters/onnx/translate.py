@@ -11,7 +11,7 @@ from seenn_convert.exporters.exporter import Refusal
 from seenn_convert.exporters.onnx import layers, neurons, shapes, step
 from seenn_convert.exporters.onnx.aten.call import Call
 from seenn_convert.exporters.onnx.aten.elementwise import ELEMENTWISE
-from seenn_convert.exporters.onnx.aten.general import GENERAL, REFUSED
+from seenn_convert.exporters.onnx.aten.general import GENERAL
 from seenn_convert.exporters.onnx.graph import Graph, Names, Translation, UntranslatableError, Value
 from seenn_convert.ir import operators
 from seenn_convert.ir.interpreter import Interpreter
@@ -111,7 +111,7 @@ class Translator:
     def _aten(self, graph: Graph, module: operators.AtenOperator, inputs: tuple[Value, ...]) -> Names:
         write = ELEMENTWISE.get(module.name) or GENERAL.get(module.name)
         if write is None:
-            what = REFUSED.get(module.name, f"the PyTorch operator {module.operator}")
+            what = f"the PyTorch operator {module.operator}"
             raise UntranslatableError(f"{what} has no translation to ONNX", "export with --to pt2")
         try:
             return write(Call.of(graph, module, inputs))
@@ -150,7 +150,7 @@ def value_specs(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> dic
 
 def translated(
     graph: Graph,
-    translate: Translator,
+    translate: Translation,
     graph_module: fx.GraphModule,
     specs: Mapping[str, tuple[Value, ...]],
     given: Mapping[str, Value],

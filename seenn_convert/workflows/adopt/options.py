@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from seenn_convert.choices import READOUT_NAMES, Readout, unknown
+from seenn_convert.choices import READOUT_NAMES, Precision, Readout, unknown
 from seenn_convert.errors import refuse
 from seenn_convert.exits.certificates.certificate import Certify
 from seenn_convert.exits.thresholds import ExitTarget
@@ -32,6 +32,7 @@ class AdoptOptions:
         batch_size: Images that run together.
         device: Where to run.
         seed: Of the draw and the split of the images.
+        precision: What convolutions and linear layers of a timestep compute in; exits are fitted to it.
 
     Raises:
         InputError: Lists every option that makes no sense.
@@ -46,6 +47,7 @@ class AdoptOptions:
     batch_size: int = 128
     device: str = "cpu"
     seed: int = 0
+    precision: Precision = "float32"
     exits: Options = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +57,7 @@ class AdoptOptions:
             timesteps=self.timesteps, neuron="if", target=self.target, certify=self.certify,
             score=self.score,  # type: ignore[arg-type]
             calibration_images=self.calibration_images, batch_size=self.batch_size, device=self.device, seed=self.seed,
-            front="none", encode="never", calibration="fast", correction="none",
+            front="none", encode="never", calibration="fast", correction="none", precision=self.precision,
         )  # fmt: skip
         object.__setattr__(self, "exits", exits)
 

@@ -62,6 +62,8 @@ class Options:
         front_budget: Largest share of the multiply-accumulates that ``"auto"`` may leave to what runs once for an
             image, with what does so in any case.
         require_spiking: Smallest share of the multiply-accumulates that spikes must drive.
+        precision: What a timestep computes in: ``"float32"``, or with ``"bfloat16"`` its convolutions and linear layers
+            in 16 bits, and membranes, sums and scores in float32. Exits are fitted to it.
         certify: What leaving early may cost at most, with a stated probability.
 
     Raises:
@@ -88,6 +90,7 @@ class Options:
     front_budget: float = 0.125
     require_spiking: float = 0.0
     certify: Certify | None = None
+    precision: choices.Precision = "float32"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -117,6 +120,7 @@ class Options:
         problems += choices.unknown("depthwise", self.depthwise, choices.DEPTHWISE_NAMES)
         if not (isinstance(self.front, str) and self.front in choices.FRONT_NAMES):
             problems += choices.settle_numbers(self, front=FRONT_NUMBER)
+        problems += choices.unknown("precision", self.precision, choices.PRECISION_NAMES)
         problems += _problems_of_score(self.score)
         refuse(problems)
         check_device(self.device)
@@ -177,6 +181,7 @@ class Options:
             "target": None if self.target is None else asdict(self.target),
             "certify": None if self.certify is None else asdict(self.certify),
             "score": self.exit_score.name,
+            "precision": self.precision,
             "calibration_images": self.calibration_images,
             "seed": self.seed,
         }
@@ -197,6 +202,7 @@ def options_from_json(data: Mapping[str, Any], rule: ThresholdRule | AutoRule | 
     same = (
         "timesteps", "neuron", "neuron_levels", "encode", "skips", "depthwise", "front", "front_budget",
         "require_spiking", "per_channel", "calibration", "correction", "score", "calibration_images", "seed",
+        "precision",
     )  # fmt: skip
     if rule is None:
         if "rule" not in data and data.get("threshold", "auto") not in ("auto", "max"):

@@ -29,8 +29,8 @@ from seenn_convert.workflows.convert.session import Session
 from seenn_convert.workflows.convert.spiking import check_converted
 from seenn_convert.workflows.convert.stages.exit import estimated_energy, exit_facts, fit_probed
 
-OF_EXITS = ("target", "certify", "calibration_images", "seed", "require_spiking")
-"""Options of a conversion that leave the network as it is."""
+OF_EXITS = ("target", "certify", "calibration_images", "seed", "require_spiking", "precision")
+"""Options of a conversion that leave the network that is stored as it is."""
 
 HEAD_GONE = Caution(
     "policy_head_gone",
@@ -131,7 +131,8 @@ def _options_of(artifact: Artifact, options: Options) -> dict[str, object]:
     found = options.to_json()
     if artifact.reference is not None:
         return found
-    return {name: found.get(name, value) for name, value in artifact.provenance.options.items()}
+    same = {name: found.get(name, value) for name, value in artifact.provenance.options.items()}
+    return {**same, "precision": options.precision}  # which older artifacts do not know
 
 
 def _report(
@@ -155,8 +156,10 @@ def _report(
         warnings=(*doubts, *head_gone(artifact)), reference=reference,
     )  # fmt: skip
     before = artifact.report.conversion
-    conversion = conversion if before is None else replace(
-        conversion, passes=before.passes, front=before.front, finetuning=before.finetuning
+    conversion = (
+        conversion
+        if before is None
+        else replace(conversion, passes=before.passes, front=before.front, finetuning=before.finetuning)
     )
     origin_facts = artifact.report.model or model_facts(artifact.provenance.model, snn, artifact.class_names)
     return Report(model=origin_facts, conversion=conversion, environment=environment())

@@ -1,5 +1,6 @@
 """How many updates a fine-tuning makes, and the batches they read."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -39,9 +40,9 @@ def updates_of(
 
     def within(time_share: float, quantised: int) -> int:
         kind = replace(teaching, quantised=quantised)
-        seconds = min(_seconds(lambda batch: kind.loss(network, batch, shares), batch) for batch in batches)
+        found = [_seconds(lambda batch: kind.loss(network, batch, shares), batch) for batch in batches]
         network.zero_grad()
-        return max(1, int(60 * options.minutes * time_share / seconds))
+        return max(1, int(60 * options.minutes * time_share / statistics.median(found)))
 
     return within(share, CHECKED) if share > 0 else 0, within(1 - share, 0) if share < 1 else 0
 

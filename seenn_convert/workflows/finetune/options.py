@@ -22,7 +22,7 @@ class FinetuneOptions:
         leak: Whether binary neurons become leaky ones (LIF) whose leak is learned.
         spike_penalty: What sending every spike, measured by the operations that spikes cause, counts in the loss; 0
             for nothing.
-        minutes: How long training takes at most: the number of updates follows from the first ones.
+        minutes: About how long training takes: the number of updates follows from how long the first ones take.
         epochs: How often each image serves, instead of a time.
         learning_rate: The largest one, relative to the size of what is learned.
         batch_size: Images in an update.
@@ -65,7 +65,7 @@ class FinetuneOptions:
             epochs=choices.Range(above=0, optional=True),
             learning_rate=choices.Range(above=0, most=1),
             batch_size=choices.COUNT,
-            held_out=choices.Range(least=2, whole=True),
+            held_out=choices.Range(least=3, whole=True),
             seed=choices.SEED,
         )
         problems += choices.unknown("objective", self.objective, choices.OBJECTIVE_NAMES)

@@ -1,7 +1,8 @@
 """Fine-tune a converted network through time: the same network, right earlier."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,12 @@ from typing import Any
 import torch
 
 from seenn_convert.artifact.artifact import Artifact, as_artifact
-from seenn_convert.artifact.files import sha256_of_json, written_to
-from seenn_convert.artifact.provenance import environment, overlap, used_data
-from seenn_convert.artifact.schema.finetuning import FinetuneFacts, FinetuneOrigin, Look
+from seenn_convert.artifact.files import sha256_of_json
+from seenn_convert.artifact.provenance import overlap, used_data
+from seenn_convert.artifact.schema.finetuning import FinetuneFacts, Look
 from seenn_convert.artifact.schema.shared import UsedData
 from seenn_convert.data.adapters import SampleData, as_samples
 from seenn_convert.data.checks import check_shape, checked_classes, classes_of
-from seenn_convert.data.fingerprint import joined
 from seenn_convert.data.samples import Samples
 from seenn_convert.errors import InputError
 from seenn_convert.exits.thresholds import ExitTarget
@@ -35,6 +35,7 @@ from seenn_convert.workflows.finetune.images import Images, divided
 from seenn_convert.workflows.finetune.judge import Judge
 from seenn_convert.workflows.finetune.length import batches_of, updates_of
 from seenn_convert.workflows.finetune.options import FinetuneOptions
+from seenn_convert.workflows.finetune.origin import check_new, origin_of, with_gain
 from seenn_convert.workflows.finetune.teacher import Teacher, teacher_of
 from seenn_convert.workflows.finetune.trainable import trainable
 
@@ -87,6 +88,13 @@ def finetune(
             f"the artifact runs for at most {artifact.timesteps} timesteps, got {timesteps}; convert it with "
             f"-T {timesteps} first"
         )
+    target = options_from_json(artifact.provenance.options).target
+    if target is not None and (target.timesteps or 0) > timesteps:
+        raise InputError(
+            f"the exits of the artifact aim for {target.timesteps:g} timesteps on average, and -T {timesteps} allows "
+            "fewer; fit them for another target first (seenn-convert calibrate ARTIFACT --target-drop 0.5 --exit-data "
+            "IMAGES), or give a larger -T (timesteps)"
+        )
     if options.precision != "float32" and artifact.snn.input_dtype != torch.float32:
         raise InputError(
             f"the network computes in float64, which precision={options.precision!r} leaves as it is; leave it out"
@@ -94,22 +102,20 @@ def finetune(
     images = divided(artifact, data, options, None if exit_data is None else _samples(artifact, exit_data, progress))
     used, changed = used_data(data), {**artifact.provenance.options, "timesteps": timesteps}
     planned = replace(artifact, provenance=replace(artifact.provenance, options=changed))
-    exits = exit_images(planned, options_from_json(changed), Known(exit_data=images.exits), progress)
+    refitting = options_from_json(changed, calibration_images=0)  # all that are given fit the exits
+    exits = exit_images(planned, refitting, Known(exit_data=images.exits), progress)
     if exit_data is not None and (overlap(used_data(exits), used) or overlap(used_data(images.judging), used)):
         raise InputError(
             f"{exits.name}: exit images are among {data.name}, which train the network; give images that are used for "
             "nothing else, or leave out --exit-data (exit_data): a part of the others is kept for the exits then"
         )
-    settled = replace(options, timesteps=timesteps)
+    settled, before = replace(options, timesteps=timesteps), artifact.provenance.finetuning
+    check_new(images, before)
     artifact = replace(artifact, snn=trainable(artifact.snn, settled))
     followed = teacher_of(artifact, teacher, timesteps)
     of = _name_of(artifact, followed, images, used, settled)
     training, ann_right = _trained(artifact, followed, images, settled, progress, state, of)
-    before = artifact.provenance.finetuning
-    known_again = used.hashes if before is None else joined(before.hashes, used.hashes)
-    origin = FinetuneOrigin(
-        **vars(replace(used, hashes=known_again)), options=settled.to_json(), environment=environment()
-    )
+    origin = origin_of(used, images, before, settled)
     conversion = artifact.report.conversion
     if conversion is not None:
         conversion = replace(conversion, finetuning=_facts(training, images, options, ann_right))
@@ -121,7 +127,18 @@ def finetune(
         provenance=replace(artifact.provenance, options=changed, policy=None, finetuning=origin),
         report=replace(artifact.report, conversion=conversion, evaluation=None),
     )
-    return refit_exits(fresh, options_from_json(changed), Known(exit_data=exits), progress)
+    return with_gain(refit_exits(fresh, refitting, Known(exit_data=exits), progress), changed, training)
+
+
+@contextmanager
+def _kept_in(file: Path) -> Iterator[None]:
+    """Say what to do where the training cannot be kept in its file."""
+    try:
+        yield
+    except OSError as error:
+        goes_on = "make room and run the same again: it goes on"
+        advice = goes_on if file.exists() else "make room, or choose another place"
+        raise InputError(f"{file} cannot be written ({error.strerror or error}); {advice}") from error
 
 
 def _trained(
@@ -140,7 +157,7 @@ def _trained(
     assert options.timesteps is not None
     network = Unrolled(artifact.snn, spike_cost(artifact.snn) if options.spike_penalty else None).to(options.device)
     teacher.module.to(options.device)
-    judge = Judge(teacher, images, options, _target(artifact, options.timesteps))
+    judge = Judge(teacher, images, options, _target(artifact))
     teaching = Teaching(
         teacher, OBJECTIVES[options.objective], options.timesteps, options.mirror,
         getattr(torch, options.precision), options.recompute, options.seed, options.spike_penalty,
@@ -156,7 +173,7 @@ def _trained(
 
     def keep() -> None:
         if file is not None:
-            with written_to(file):
+            with _kept_in(file):
                 save_state(file, of, training.to_save())
 
     def behind(done: int) -> None:
@@ -182,12 +199,10 @@ def _samples(artifact: Artifact, given: SampleData, progress: Progress) -> Sampl
     return data
 
 
-def _target(artifact: Artifact, timesteps: int) -> ExitTarget | None:
-    """Return what the exits of an artifact aim for; None if that is a time, or longer than the longest run."""
+def _target(artifact: Artifact) -> ExitTarget | None:
+    """Return what the exits of an artifact aim for; None if that is a time."""
     target = options_from_json(artifact.provenance.options).target
-    if target is None or target.milliseconds is not None or (target.timesteps or 0) > timesteps:
-        return None
-    return target
+    return None if target is None or target.milliseconds is not None else target
 
 
 def _facts(training: Training, images: Images, options: FinetuneOptions, ann_right: float) -> FinetuneFacts:
@@ -241,5 +256,5 @@ def _name_of(artifact: Artifact, teacher: Teacher, images: Images, used: UsedDat
     }
     return sha256_of_json({
         "options": options.to_json(), "images": used.fingerprint, "judging": used_data(images.judging).fingerprint,
-        "weights": weights,
+        "weights": weights, "target": artifact.provenance.options.get("target"),
     })  # fmt: skip

@@ -41,7 +41,7 @@ def test_they_are_plain_data_without_what_does_not_matter() -> None:
         "rule": {"kind": "percentile", "percentile": 99}, "per_channel": False,
         "calibration": "balanced", "correction": "none", "target": {"drop": None, "timesteps": 2, "milliseconds": None}, "score": "entropy", "seed": 5, "calibration_images": 1000,
         "encode": "auto", "skips": "graded", "depthwise": "graded", "front": "auto", "front_budget": 0.125,
-        "require_spiking": 0.0, "certify": None,
+        "require_spiking": 0.0, "certify": None, "precision": "float32",
     }  # fmt: skip
     assert Options().target == ExitTarget(drop=0.5)
 

@@ -175,9 +175,11 @@ def _shrunk(soft: bool, call: Call) -> str:
 
 
 def _rounded(call: Call) -> str:
-    if call.given.get("decimals", 0):
-        raise UntranslatableError("it rounds to decimals", "scale, round and scale back")
-    return call.graph.op("Round", call.x)
+    decimals, g = call.given.get("decimals", 0), call.graph
+    if not decimals:
+        return g.op("Round", call.x)
+    power, (there, back) = g.number(10.0 ** abs(decimals)), ("Mul", "Div") if decimals > 0 else ("Div", "Mul")
+    return g.op(back, g.op("Round", g.op(there, call.x, power)), power)
 
 
 def _is_finite(call: Call) -> str:

@@ -7,9 +7,9 @@ from functools import partial
 import torch
 
 from seenn_convert.exporters.onnx.aten.call import AtenTranslation, Call
-from seenn_convert.exporters.onnx.graph import UntranslatableError
+from seenn_convert.exporters.onnx.graph import UntranslatableError, Value
 from seenn_convert.exporters.onnx.layers import pooled_mean
-from seenn_convert.exporters.onnx.linear_maps import moved, separable
+from seenn_convert.exporters.onnx.linear_maps import largest_of, moved, separable, summed
 
 FLOAT = torch.float32
 MOVING = (
@@ -47,8 +47,9 @@ def _einsum(call: Call) -> str:
 def _attention(call: Call) -> str:
     """Write softmax(q k^T / sqrt(d) + mask) v."""
     g, query, key = call.graph, call["query"], call["key"]
+    value = call["value"]
     if call.given.get("enable_gqa"):
-        raise UntranslatableError("attention whose heads share keys", "repeat the keys for every head")
+        key, value = (_for_every_head(call, shared, query.shape[-3]) for shared in (key, value))
     scale = call["scale"] if call["scale"] is not None else 1 / math.sqrt(query.shape[-1])
     turned = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
     scores = g.op("MatMul", g.op("Mul", query, g.number(scale)), g.op("Transpose", key, perm=turned))
@@ -60,7 +61,15 @@ def _attention(call: Call) -> str:
             scores = g.op("Where", call.operand(mask, torch.bool), scores, g.number(-math.inf))
         else:
             scores = g.op("Add", scores, call.operand(mask, FLOAT))
-    return g.op("MatMul", g.op("Softmax", scores, axis=-1), call["value"])
+    return g.op("MatMul", g.op("Softmax", scores, axis=-1), value)
+
+
+def _for_every_head(call: Call, shared: Value, heads: int) -> Value:
+    """Return keys or values that several heads share, once for every head."""
+    own, axis = shared.shape[-3], shared.rank - 3
+    places = torch.arange(own).repeat_interleave(heads // own)
+    name = call.graph.op("Gather", shared, call.graph.constant(places), axis=axis)
+    return Value(name, (*shared.shape[:-3], heads, *shared.shape[-2:]), shared.dtype)
 
 
 def _norm(call: Call) -> str:
@@ -178,6 +187,25 @@ def _summed(call: Call) -> str:
     return call.graph.op("CumSum", call.x, call.graph.number(call.axis(), torch.int64))
 
 
+def _extreme_so_far(kind: str, call: Call) -> str:
+    """Write the largest, or smallest, up to each place of an axis."""
+    length = call.x.shape[call.axis() - 1]
+    if length > MOST_SO_FAR:
+        raise UntranslatableError(f"it looks back over {length} places", "export with --to pt2")
+    table = torch.arange(length).expand(length, length).tril()
+    return largest_of(call.graph, call.x, call.axis(), table, kind)
+
+
+def _windows_added(call: Call) -> str:
+    """Write a sum of overlapping windows: the reverse of reading them."""
+    elements = math.prod(call["kernel_size"])
+    channels, windows = call.x.shape[0] // elements, call.x.shape[1]
+    return summed(call.graph, call.alone(), call.x, (elements, windows), channels)
+
+
+MOST_SO_FAR = 512
+"""Places of an axis whose largest so far is written at most: the work grows with their square."""
+
 GENERAL: Mapping[str, AtenTranslation] = {
     **{name: lambda c: moved(c.graph, c.alone(), c.x) for name in MOVING},
     **{name: lambda c: separable(c.graph, c.alone(), c.x, range(2, c.x.rank)) for name in INTERPOLATING},
@@ -205,12 +233,8 @@ GENERAL: Mapping[str, AtenTranslation] = {
     "max_pool3d": _max_pool,
     "avg_pool3d": _average_pool,
     "cumsum": _summed,
+    "cummax": partial(_extreme_so_far, "ReduceMax"),
+    "cummin": partial(_extreme_so_far, "ReduceMin"),
+    "col2im": _windows_added,
 }  # fmt: skip
 """ATen name -> what it is in ONNX."""
-
-REFUSED: Mapping[str, str] = {
-    "cummax": "the largest so far along an axis",
-    "cummin": "the smallest so far along an axis",
-    "col2im": "a sum of overlapping windows",
-}
-"""Operators of the closed list that ONNX has no words for, by what they do."""

@@ -100,4 +100,3 @@ def _clamp(low: float | None, high: float | None) -> AtenOperator:
 
 def _shift(amount: float, dtype: torch.dtype) -> Affine:
     return Affine(torch.tensor(1.0, dtype=dtype), torch.tensor(amount, dtype=dtype))
-

@@ -24,6 +24,7 @@ from seenn_convert.measure.ann import run_ann
 from seenn_convert.measure.ann_confidence import ann_confidence
 from seenn_convert.measure.costs import expected_energy, run_counted
 from seenn_convert.passes.base import run_passes
+from seenn_convert.passes.lower_precision import in_precision
 from seenn_convert.passes.sequence import probe_pass
 from seenn_convert.rows import ROW_FLOOR
 from seenn_convert.runtime.policies import FixedPolicy
@@ -47,7 +48,8 @@ def fit_exit(session: Session, spiking: Program, reference: Program | None) -> E
 def fit_probed(session: Session, probed: Program, reference: Program | None) -> ExitTuning:
     """Do the same with a network that has an exit probe already, whose temperatures play no part."""
     data, options = session.data, session.options
-    model = SpikingModel(probed, options.timesteps, FixedPolicy(options.timesteps)).to(options.device)
+    computed = in_precision(probed, options.precision)
+    model = SpikingModel(computed, options.timesteps, FixedPolicy(options.timesteps)).to(options.device)
     target, step_time = _in_timesteps(session, model)
     with torch.no_grad():
         ann_logits = None

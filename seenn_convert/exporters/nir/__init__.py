@@ -1,0 +1,1 @@
+"""The target ``nir``: thresholds folded into weights, a file in the form that a reader needs, and what runs it."""
