@@ -18,8 +18,8 @@ _CONTAINERS = ("MultiStepContainer", "SeqToANNContainer", "StepModeContainer")
 
 
 LOOP = (
-    "the network repeats its layers over time within forward; take the loop out, with the mean or sum behind it, and give "
-    "the network of one timestep, from an image or frame (B, ...) to what it returns at that timestep, (B, K)"
+    "the network repeats its layers over time within forward; take the loop out, with the mean or sum behind it, and "
+    "give the network of one timestep, from an image or frame (B, ...) to what it returns at that timestep, (B, K)"
 )
 
 
