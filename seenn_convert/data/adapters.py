@@ -72,7 +72,7 @@ def as_samples(
 
     Raises:
         InputError: The data is of another kind, empty or endless, images differ in shape or hold NaN, or labels are no
-            class indices, or needed and not there; or bytes that are no images are given for numbers that are no pixels.
+            class indices, or needed and not there; or bytes are given for numbers that are no pixels.
     """
     samples = _samples(data, preprocessing, channels, progress, input_shape, labelled)
     if preprocessing is not None and preprocessing.counts:

@@ -113,7 +113,7 @@ def check_expressible(module: nn.Module, before: Shape, after: Shape) -> None:
     """Raise InexpressibleError unless a module is a layer that NIR has words for."""
     if isinstance(module, LeakyNeuron):
         keeps = bool((module.leak == 1).all()) and module.reset == "subtract"
-        if not keeps or module.strict or module.delayed:
+        if not keeps or module.strict or module.delayed or module.owing:
             raise InexpressibleError("its neurons leak, or reset otherwise than by subtraction", "train it with others")
     elif isinstance(module, (nn.AvgPool2d, nn.AdaptiveAvgPool2d)):
         _check_pool(module, before, after)

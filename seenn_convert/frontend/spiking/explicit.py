@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seenn_convert.errors import InputError, reason_of
 from seenn_convert.frontend.spiking.libraries import as_ours, keeps_state, library_neurons
-from seenn_convert.frontend.spiking.places import copied_network
+from seenn_convert.frontend.spiking.places import copied_network, put
 from seenn_convert.frontend.spiking.source import Recording, SpikingSource, check_output
 from seenn_convert.frontend.spiking.states import Rebuild, flattened
 from seenn_convert.frontend.torch.aten import Operator
@@ -210,7 +210,7 @@ def _with_own_neurons(module: nn.Module) -> nn.Module:
                 "or give the network without a state of its own"
             )
         dtype = next((value.dtype for value in module.parameters()), torch.float32)
-        copied.set_submodule(path, _Explicit(as_ours(path, child, dtype)).eval())
+        put(copied, path, _Explicit(as_ours(path, child, dtype)).eval())
     return copied
 
 

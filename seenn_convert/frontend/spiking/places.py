@@ -9,12 +9,18 @@ from torch import Tensor, nn
 from seenn_convert.errors import InputError
 from seenn_convert.frontend.spiking.libraries import SNNTORCH, library_of
 from seenn_convert.frontend.torch.aten import Operator
-from seenn_convert.frontend.torch.call import Call, Lifted, Refusal
+from seenn_convert.frontend.torch.call import Call, Lifted, Refusal, describe_source, operator_name
 from seenn_convert.ir.operators import FirstSpikes
 from seenn_convert.neurons.layers import Neuron
 
 _CONTAINERS = ("MultiStepContainer", "SeqToANNContainer", "StepModeContainer")
 """Of SpikingJelly: they only fold time and batch into one, or call what they hold step by step."""
+
+
+LOOP = (
+    "the network repeats its layers over time within forward; take the loop out, with the mean or sum behind it, and "
+    "give the network of one timestep, from an image or frame (B, ...) to what it returns at that timestep, (B, K)"
+)
 
 
 @torch.library.custom_op("seenn_convert::neurons", mutates_args=())
@@ -52,7 +58,7 @@ def with_places(module: nn.Module, neurons: Mapping[str, nn.Module]) -> nn.Modul
         stand_in = _Place(place, pair).eval()
         if not path:
             return stand_in
-        copied.set_submodule(path, stand_in)
+        put(copied, path, stand_in)
     for path, child in list(copied.named_modules()):
         if type(child).__name__ in _CONTAINERS and type(child).__module__.startswith("spikingjelly."):
             plain = nn.Sequential(*child.children()).eval()
@@ -64,6 +70,14 @@ def with_places(module: nn.Module, neurons: Mapping[str, nn.Module]) -> nn.Modul
         if hasattr(child, "step_mode"):
             setattr(child, "step_mode", "s")  # noqa: B010  # mypy does not know of such an attribute
     return copied
+
+
+def put(network: nn.Module, path: str, stand_in: nn.Module) -> None:
+    """Let a module be in the place of the one at ``path``, under all names that this has."""
+    old = network.get_submodule(path)
+    for name, child in list(network.named_modules(remove_duplicate=False)):
+        if child is old:
+            network.set_submodule(name, stand_in)
 
 
 def copied_network(module: nn.Module) -> nn.Module:
@@ -83,16 +97,19 @@ def copied_network(module: nn.Module) -> nn.Module:
 
 def place_operator(neurons: Sequence[Neuron]) -> Operator:
     """Return how the call of a place is read: as what its neurons send at the first timestep."""
-    seen: set[int] = set()
+    seen: dict[int, set[tuple[str, str]]] = {}
 
     def lift(call: Call) -> Lifted:
-        place = call.integer("place")
+        place, source = call.integer("place"), call.tensor("x")
+        made = (describe_source(source), operator_name(source))
+        if made in seen.get(place, ()):  # the same line of the same layer made its input before
+            raise InputError(LOOP)
         if place in seen:
             raise Refusal(
                 "a layer of neurons is called several times in one timestep and shares its state; give each call a "
                 "layer of its own"
             )
-        seen.add(place)
-        return Lifted(FirstSpikes(neurons[place]), (call.tensor("x"),))
+        seen.setdefault(place, set()).add(made)
+        return Lifted(FirstSpikes(neurons[place]), (source,))
 
     return Operator("seenn_convert::neurons", lift)

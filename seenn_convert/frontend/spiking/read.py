@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from seenn_convert.errors import InputError
+from seenn_convert.errors import InputError, UnsupportedOperatorError
 from seenn_convert.frontend.spiking.libraries import as_ours, keeps_state, library_neurons
-from seenn_convert.frontend.spiking.places import place_operator, with_places
-from seenn_convert.frontend.spiking.record import record_network
+from seenn_convert.frontend.spiking.places import LOOP, copied_network, place_operator, with_places
+from seenn_convert.frontend.spiking.record import record_network, takes_all_timesteps
 from seenn_convert.frontend.spiking.source import SpikingSource, check_output
 from seenn_convert.frontend.torch.read import from_torch
 from seenn_convert.ir.operators import FirstSpikes
@@ -41,7 +41,12 @@ def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") 
     dtype = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.float32)
     neurons = [as_ours(path or type(one).__name__, one, dtype) for path, one in found.items()]
     bare = with_places(module, found)
-    program = from_torch(bare, input_shape, dtype, _first_of(bare), [place_operator(neurons)])
+    try:
+        program = from_torch(bare, input_shape, dtype, _first_of(bare), [place_operator(neurons)])
+    except UnsupportedOperatorError:
+        raise
+    except InputError as error:
+        raise InputError(LOOP) if _repeats_itself(module, input_shape, dtype) else error from None
     check_output(program)
     paths = {id(neuron): path for path, neuron in zip(found, neurons, strict=True)}
     layers = {node.name: paths[id(one.neuron)] for node, one in program.calls() if isinstance(one, FirstSpikes)}
@@ -54,6 +59,18 @@ def read_network(module: nn.Module, input_shape: Sequence[int], name: str = "") 
         lambda inputs: record_network(module, inputs, layers),
         layers,
     )
+
+
+def _repeats_itself(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Return whether a network for several timesteps at once takes single images and makes an answer of each."""
+    if not takes_all_timesteps(module):
+        return False
+    try:
+        with torch.no_grad():
+            answers = copied_network(module)(torch.zeros(2, *input_shape, dtype=dtype))
+    except Exception:  # the user's code may raise anything
+        return False
+    return isinstance(answers, Tensor) and answers.dim() == 2 and len(answers) == 2
 
 
 def _first_of(module: nn.Module) -> str | None:

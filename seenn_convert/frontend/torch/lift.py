@@ -210,7 +210,10 @@ class _Lifter:
             raise Refusal(REFUSED[full_name])
         own = self.extra.get(full_name)
         if own is None and not full_name.startswith(("aten::", "prims::")):
-            raise Refusal(f"{full_name} belongs to another library; define its conversion with extra_operators")
+            raise Refusal(
+                f"{full_name} belongs to another library; write it with operators of PyTorch, or define its conversion "
+                "(extra_operators of convert)"
+            )
         handler = own.lift if own else HANDLERS.get(name, elementwise)
         first = next((layout_of(n) for n in node.all_input_nodes if n in self.values), PLAIN)
         aware = own.any_layout if own else name in AWARE or name not in HANDLERS

@@ -196,6 +196,48 @@ def test_a_layer_called_twice_is_refused() -> None:
 
     with pytest.raises(InputError, match="called several times in one timestep"):
         adopted(Twice().eval())
+    one = neuron.IFNode()
+    layers = layer.Flatten(), layer.Linear(64, 12), one, layer.Linear(12, 12), one, layer.Linear(12, 3)
+    with pytest.raises(InputError, match="called several times in one timestep"):
+        adopted(nn.Sequential(*layers).eval())
+
+
+def test_a_layer_of_two_names_is_one() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = network()
+            self.first = self.layers[2]
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.layers[3:](self.first(self.layers[:2](image)))
+
+    images = small.draw(20, 9)[0]
+    assert torch.equal(mean_logits(adopted(Named().eval()), images), mean_logits(adopted(network()), images))
+
+
+class Looped(nn.Module):
+    """Runs over time itself: in a loop, or as a network for all timesteps at once."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.layers, self.how = network(), how
+        functional.set_step_mode(self, "m" if how == "at once" else "s")
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.how == "at once":
+            return self.layers(image.expand(4, *image.shape)).mean(0)
+        if self.how == "behind the first layer":
+            current = self.layers[:2](image)
+            return sum(self.layers[2:](current) for _ in range(4)) / 4
+        return torch.stack([self.layers(image) for _ in range(4)])
+
+
+@pytest.mark.parametrize("how", ["at once", "behind the first layer", "whole"])
+def test_a_loop_over_time_is_to_be_taken_out(how: str) -> None:
+    """One sentence, however often the loop runs; the layers in it, which are one timestep, are adopted."""
+    with pytest.raises(InputError, match=r"^the network repeats its layers over time within forward; take the loop out"):
+        adopted(Looped(how).eval())
 
 
 def test_another_law_is_found_out_at_its_layer_and_timestep(monkeypatch: pytest.MonkeyPatch) -> None:
