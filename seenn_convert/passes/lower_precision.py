@@ -8,7 +8,8 @@ from torch import nn
 from seenn_convert.choices import Precision
 from seenn_convert.errors import InputError, PreconditionError
 from seenn_convert.ir.editor import Draft
-from seenn_convert.ir.operators import CONVOLUTIONS, Cast
+from seenn_convert.ir.operators import CONVOLUTIONS
+from seenn_convert.ir.operators.elementwise import Recast
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage
 from seenn_convert.passes.base import Pass
@@ -45,11 +46,11 @@ class LowerPrecision(Pass):
                 draft.decline(node, "its result is the readout")
                 continue
             source = draft.source_of(node)
-            lowered = draft.insert_after(node.prev, f"{node.name}_down", Cast(down), [source])
+            lowered = draft.insert_after(node.prev, f"{node.name}_down", Recast(down), [source])
             node.replace_input_with(source, lowered)
             draft.replace_module(node, _rounded(module, self.dtype))
             readers = list(node.users)
-            raised = draft.insert_after(node, f"{node.name}_up", Cast(up), [node])
+            raised = draft.insert_after(node, f"{node.name}_up", Recast(up), [node])
             for reader in readers:
                 reader.replace_input_with(node, raised)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from seenn_convert.choices import COUNT, Range
 from seenn_convert.errors import InputError, refuse
 from seenn_convert.finite import check_logits_finite
-from seenn_convert.rows import ROW_FLOOR, pad_rows
+from seenn_convert.rows import ROW_FLOOR, each_number_apart, pad_rows
 from seenn_convert.runtime.engine import Drives, Results, State, unroll
 from seenn_convert.runtime.fresh_rows import Fresh, FreshRows, Steppable
 from seenn_convert.runtime.overwriting import fast_step, own_start
@@ -162,6 +162,7 @@ class _Rows:
         if len(slots) == len(self.alive):  # all of them: nothing of the old ones is needed
             drives, state = fresh.drives, own_start(self.model, len(slots))
         else:
+            drives, state = _apart(drives, state)
             for mine, new in zip(drives, fresh.drives, strict=True):
                 mine[slots] = new
             for name, new in self.model.initial_state(1).items():
@@ -193,6 +194,20 @@ class _Rows:
         if self.planned is not None:
             self.planned = self.planned[rows]
         return [drive[rows] for drive in drives], {name: value[rows] for name, value in state.items()}
+
+
+def _apart(drives: Drives, state: State) -> tuple[Drives, State]:
+    """Return the same, each in memory of its own: a step may hand on a drive, or one tensor as two states."""
+    known: set[int] = set()
+
+    def own(value: Tensor) -> Tensor:
+        memory = value.untyped_storage()._cdata
+        if memory in known or not each_number_apart(value):
+            return value.clone()
+        known.add(memory)
+        return value
+
+    return [own(drive) for drive in drives], {name: own(value) for name, value in state.items()}
 
 
 def _first_of(mask: Tensor, count: int) -> Tensor:

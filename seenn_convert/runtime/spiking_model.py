@@ -63,7 +63,8 @@ class SpikingModel(nn.Module):
             raise InputError(f"the exit policy reads '{policy.score_name}' but the probe computes '{computed}'")
         if reads_plan(policy) and program.policy_head is None:
             raise InputError("the exit policy follows a plan and the program has no policy head; attach one")
-        self._overwriting: tuple[fx.GraphModule] | None = None  # a tuple, for its modules are those of the step graph
+        # in a tuple, or its modules, which are those of the step graph, would be registered twice
+        self._overwriting: tuple[fx.GraphModule, tuple[int, ...]] | None = None
         self.eval().requires_grad_(False)
 
     def drive(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -94,12 +95,14 @@ class SpikingModel(nn.Module):
     def advance(self, drives: Iterable[Tensor], state: State) -> tuple[Tensor, Tensor, State]:
         """Make the same timestep, and write over ``state``, which is the model's from now on: faster, for a loop.
 
-        State to give away starts as a copy of ``initial_state`` or as what ``step`` returned.
+        State to give away starts as a copy of ``initial_state`` or as what ``step`` returned. A hook that keeps the
+        state of a layer of neurons will find it written over; spikes stay.
         """
         if torch.is_grad_enabled() and any(value.requires_grad for value in (*drives, *state.values())):
             return self.step(drives, state)
-        if self._overwriting is None:
-            self._overwriting = (overwriting(self.program),)
+        modules = tuple(map(id, self.step_graph.modules()))
+        if self._overwriting is None or self._overwriting[1] != modules:  # never made, or a module was replaced
+            self._overwriting = (overwriting(self.program), modules)
         logits, score, *following = self._overwriting[0](*drives, *state.values())
         return logits, score, dict(zip(state, following, strict=True))
 
@@ -126,6 +129,7 @@ class SpikingModel(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move or cast every tensor, as ``to``, ``cuda``, ``half`` and their like ask."""
         try:
+            self._check_kept(fn)
             super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         except (AssertionError, RuntimeError) as error:  # each backend has its own way to say that it is not there
             raise InputError(
@@ -139,6 +143,16 @@ class SpikingModel(nn.Module):
                 f"{self.timesteps}; call artifact.model(precision='bfloat16'), which leaves clocks and sums in float32"
             )
         return self
+
+    def _check_kept(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """Raise InputError where ``fn`` would change a type of number of a model that computes in two."""
+        kinds = {one.dtype for one in self.parameters() if one.is_floating_point()} | {self.dtype}
+        if len(kinds) > 1 and any(fn(torch.zeros(1, dtype=kind)).dtype is not kind for kind in kinds):
+            named = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+            raise InputError(
+                f"the model computes in {named} and cannot be cast to one type; artifact.model(precision='float32') "
+                "can, and artifact.model(precision='bfloat16') gives this one again"
+            )
 
     def __repr__(self) -> str:
         """Return what the model takes and gives; ``print(model.step_graph)`` lists the modules."""

@@ -13,6 +13,7 @@ from seenn_convert.choices import PRECISION_NAMES
 from seenn_convert.errors import ExportError, InputError
 from seenn_convert.exits.readouts import collect_readouts
 from seenn_convert.ir.operators import Cast
+from seenn_convert.measure.instruments import CountingModel
 from seenn_convert.neurons.layers import Neuron
 from seenn_convert.passes.lower_precision import LowerPrecision, in_precision
 from seenn_convert.runtime.policies import FixedPolicy
@@ -82,3 +83,23 @@ def test_double_precision_is_left_alone(artifact: Artifact) -> None:
     with pytest.raises(InputError, match="computes in float64"):
         in_precision(replace(artifact.snn, input_dtype=torch.float64), "bfloat16")
     assert in_precision(artifact.snn, "float32") is artifact.snn
+
+
+def test_spikes_drive_the_layers_as_before(artifact: Artifact) -> None:
+    """Casts around a layer hand on spikes: its operations stay accumulates."""
+    images = torch.rand(4, *artifact.snn.input_shape, generator=torch.Generator().manual_seed(8))
+    counted = {}
+    for precision in PRECISION_NAMES:
+        model = CountingModel(artifact.model(precision))
+        with torch.no_grad():
+            model.step(model.drive(images), model.initial_state(4))
+        counted[precision] = (model.graded, {name: found.tolist() for name, found in model.operations.items()})
+    assert counted["float32"][1] and counted["bfloat16"] == counted["float32"]
+
+
+def test_a_model_of_two_types_is_not_cast_to_one(artifact: Artifact) -> None:
+    for cast in (torch.float32, torch.float64, torch.bfloat16):
+        with pytest.raises(InputError, match="bfloat16 and float32 and cannot be cast to one type"):
+            artifact.model("bfloat16").to(cast)
+    model = artifact.model("bfloat16").to("cpu")
+    assert len(model(torch.rand(2, *artifact.snn.input_shape))) == 2

@@ -75,6 +75,11 @@ def reader_run(reader: Reader, folder: Path) -> InReader:
         with quiet(), redirect_stdout(StringIO()):
             spec.loader.exec_module(script)
             network = script.Network(folder)
+    except ImportError as error:
+        raise ExportError(
+            f"{reader} is installed and cannot be imported ({error}); install what it needs, or use --no-verify to "
+            "have the files"
+        ) from error
     except Exception as error:  # whatever another library may raise
         raise ExportError(
             f"{reader} does not load the file ({type(error).__name__}: {reason_of(error)}); use --no-verify to have "

@@ -1,5 +1,6 @@
 """PyTorch's own layers in ONNX."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,12 +94,32 @@ def prelu(g: Graph, m: nn.PReLU, x: Value) -> str:
 
 def max_pool(g: Graph, m: nn.MaxPool1d | nn.MaxPool2d, x: Value) -> str:
     """Take the largest of each window."""
+    return pooled_maximum(g, x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode)
+
+
+def pooled_maximum(
+    g: Graph, x: Value, kernel: object, stride: object, padding: object, dilation: object, ceil_mode: bool
+) -> str:
+    """Return the largest number of each window.
+
+    With ``ceil_mode`` PyTorch leaves out a window that begins behind the image, and ONNX does not. So the padding at
+    the end is written as what the windows that PyTorch has need.
+    """
     axes = x.rank - 2
-    pads = _each(m.padding, axes)
-    return g.op(
-        "MaxPool", x, kernel_shape=_each(m.kernel_size, axes), strides=_each(m.stride, axes), pads=pads + pads,
-        dilations=_each(m.dilation, axes), ceil_mode=int(m.ceil_mode),
-    )  # fmt: skip
+    size, pads, gaps = _each(kernel, axes), _each(padding, axes), _each(dilation, axes)
+    steps, ends = _each(stride, axes) or size, pads
+    if ceil_mode:
+        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1]
+        counts = pool(torch.zeros(1, 1, *x.shape[1:]), size, steps, pads, gaps, True).shape[2:]
+        windows = zip(counts, steps, size, gaps, x.shape[1:], pads, strict=True)
+        ends = [max(0, (count - 1) * step + (one - 1) * gap + 1 - length - pad)
+                for count, step, one, gap, length, pad in windows]  # fmt: skip
+    if any(end >= one for end, one in zip(ends, size, strict=True)):  # with gaps; runtimes take no such padding
+        longer = tuple(length + end for length, end in zip(x.shape[1:], ends, strict=True))
+        padded = g.op("Pad", x, g.integers(0, 0, *[0] * axes, 0, 0, *ends), g.number(-math.inf))
+        x = Value(padded, (x.shape[0], *longer), x.dtype)
+        ends = [0] * axes
+    return g.op("MaxPool", x, kernel_shape=size, strides=steps, pads=pads + ends, dilations=gaps)
 
 
 def average_pool(g: Graph, m: nn.AvgPool1d | nn.AvgPool2d, x: Value) -> str:

@@ -116,7 +116,10 @@ def main() -> None:
     parser.add_argument("images", help=".npy, or .npz: its array x, or its first array")
     parser.add_argument("--batch-size", dest="capacity", type=int, default=64, help="images that run together [64]")
     given = parser.parse_args()
-    loaded = np.load(given.images)
+    try:
+        loaded = np.load(given.images)
+    except (OSError, ValueError) as error:
+        parser.error(f"{given.images} cannot be read: {error}")
     images = loaded if isinstance(loaded, np.ndarray) else loaded["x" if "x" in loaded else loaded.files[0]]
     network = Network()
     names = network.facts["class_names"]

@@ -35,6 +35,11 @@ class Cast(basic.Operator):
         return x.to(target)
 
 
+@dataclass(eq=False, repr=False)
+class Recast(Cast):
+    """A cast to another type around a layer in lower precision: spikes that come in go on as spikes."""
+
+
 class Elementwise(nn.Module):
     """A function of each element, such as ``x * (x > 1)``, written as several calls.
 

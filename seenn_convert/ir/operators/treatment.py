@@ -9,6 +9,7 @@ from seenn_convert.ir.operators import basic
 from seenn_convert.ir.operators.adopted import EachStep, FirstSpikes, FirstState, HeldState, KeepState
 from seenn_convert.ir.operators.aten import LINEAR, AtenOperator
 from seenn_convert.ir.operators.custom import CustomOperator
+from seenn_convert.ir.operators.elementwise import Recast
 
 
 class Treatment(Enum):
@@ -62,6 +63,8 @@ def passes_spikes(module: nn.Module) -> bool:
         return is_homogeneous(module.operator)
     if isinstance(module, (FirstState, HeldState)):
         return False
+    if isinstance(module, Recast):
+        return True
     return treatment_of(module) is Treatment.LINEAR
 
 

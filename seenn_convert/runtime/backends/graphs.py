@@ -46,6 +46,8 @@ class CompiledGraph:
     def run(self) -> Run:
         """Return the compiled graph; it takes inputs whose shapes and order in memory are those it was traced for.
 
+        Code that was kept and cannot be loaded, as after a crash, is compiled again.
+
         Raises:
             InputError: There is no C++ compiler, or the graph cannot be compiled.
         """
@@ -53,7 +55,12 @@ class CompiledGraph:
 
         if not self.is_kept:
             self._compile()
-        compiled = CompiledArtifact.load(path=str(self.folder), format="unpacked")
+        try:
+            compiled = CompiledArtifact.load(path=str(self.folder), format="unpacked")
+        except Exception:  # whatever reading damaged files may provoke
+            self.discard()
+            self._compile()
+            compiled = CompiledArtifact.load(path=str(self.folder), format="unpacked")
 
         def run(*inputs: Tensor) -> tuple[Tensor, ...]:
             return tuple(compiled(*self.held, *inputs))

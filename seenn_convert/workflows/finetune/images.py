@@ -50,13 +50,14 @@ def divided(artifact: Artifact, data: Samples, options: FinetuneOptions, exits: 
         return Images(data, list(range(len(data))), exits.subset(judging), exits.subset(others), True)
     order = torch.randperm(len(data), generator=generator).tolist()
     held_out = order[: min(options.held_out, int(len(data) * MOST_HELD_OUT))]
+    count = len(held_out)
     for known in (artifact.provenance.calibration, artifact.provenance.finetuning):
         if known is not None:
             held_out = not_among(known.hashes, data, held_out)
     if len(held_out) < 3:
         raise CalibrationDataError(
-            f"{data.name}: {len(data)} images are too few to fine-tune, beside those that calibrated or trained the "
-            "network; give at least some hundreds others"
+            f"{data.name}: {len(data)} images are too few to fine-tune: of {count} that were held out, {len(held_out)} "
+            "did not calibrate or train the network before; give at least some hundreds others"
         )
     apart, half = set(held_out), len(held_out) // 2
     training = [place for place in order if place not in apart]

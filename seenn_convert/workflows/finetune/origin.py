@@ -20,6 +20,13 @@ NOTHING_GAINED = Caution(
 )
 
 
+NOTHING_SHOWN = Caution(
+    "nothing_gained",
+    "on the images that were held out the network is no better than before its training; the ANN may remember these, "
+    "so give new ones to see what was gained (--exit-data, exit_data), or train longer",
+)
+
+
 def check_new(images: Images, before: FinetuneOrigin | None) -> None:
     """Raise InputError where images that fit the exits trained the network before, or chose among its states."""
     uses = () if before is None else ((before, "trained the network"), (before.chosen_by, "chose its state"))
@@ -51,7 +58,9 @@ def with_gain(artifact: Artifact, options: Mapping[str, object], training: Train
     """Return the result with the options that later calibrations start from, and a warning if nothing was gained."""
     artifact = replace(artifact, provenance=replace(artifact.provenance, options=options))
     conversion = artifact.report.conversion
-    if training.kept > 0 or conversion is None:
+    gained = training.history[training.kept]["score"] > training.history[0]["score"]
+    if gained or conversion is None:
         return artifact
-    conversion = replace(conversion, warnings=(*conversion.warnings, NOTHING_GAINED))
+    doubt = NOTHING_GAINED if training.chooses else NOTHING_SHOWN
+    conversion = replace(conversion, warnings=(*conversion.warnings, doubt))
     return replace(artifact, report=replace(artifact.report, conversion=conversion))

@@ -8,7 +8,7 @@ import torch
 
 from seenn_convert.exporters.onnx.aten.call import AtenTranslation, Call
 from seenn_convert.exporters.onnx.graph import UntranslatableError, Value
-from seenn_convert.exporters.onnx.layers import pooled_mean
+from seenn_convert.exporters.onnx.layers import pooled_maximum, pooled_mean
 from seenn_convert.exporters.onnx.linear_maps import largest_of, moved, separable, summed
 
 FLOAT = torch.float32
@@ -168,13 +168,9 @@ def _sampled(call: Call) -> str:
 
 
 def _max_pool(call: Call) -> str:
-    size, pads, steps = (call[name] for name in ("kernel_size", "padding", "dilation"))
-    axes = call.x.rank - 2
-    size, pads, steps = ((one * axes if len(one) == 1 else one) for one in (size, pads, steps))
-    return call.graph.op(
-        "MaxPool", call.x, kernel_shape=size, strides=call["stride"] or size, pads=pads + pads, dilations=steps,
-        ceil_mode=int(call["ceil_mode"]),
-    )  # fmt: skip
+    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+    size, stride, pads, gaps, ceil_mode = (call[name] for name in names)
+    return pooled_maximum(call.graph, call.x, size, stride or size, pads, gaps, ceil_mode)
 
 
 def _average_pool(call: Call) -> str:
