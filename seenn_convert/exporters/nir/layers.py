@@ -52,7 +52,7 @@ class Layers:
 
 def layers_of(artifact: Artifact) -> tuple[Layers, list[Refusal]]:
     """Return the network as layers, and every node that NIR has no words for."""
-    model, reader = artifact.model(), _Reading()
+    model, reader = artifact.model("float32"), _Reading()
     image = torch.zeros(2, *artifact.snn.input_shape)
     with torch.no_grad():
         drives = model.drive(image)
