@@ -13,11 +13,12 @@ from seenn_convert.measure.latency import latency_of, queued
 from seenn_convert.measure.peak_memory import peak_megabytes
 from seenn_convert.measure.speed import Answers, Timed
 from seenn_convert.progress import Counter, Progress, silent
-from seenn_convert.runtime.backends.auto import step_seconds
+from seenn_convert.runtime.backends.auto import MEASURED, step_seconds
 from seenn_convert.runtime.backends.backend import Backend
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.overwriting import fast_step, own_start
+from seenn_convert.runtime.stopwatch import median_seconds
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -200,7 +201,7 @@ def _parts(ways: Sequence[_Way], parts: Sequence[Tensor], rounds: int) -> dict[s
         for way in ways:
             image = parts[0][: way.rows]
             if way.model is None:
-                seconds = _settled_seconds(partial(way.run, [image]))
+                seconds = median_seconds(partial(way.run, [image]), image.device, MEASURED)
                 found[way.name].append((seconds / len(image), seconds / len(image)))
             else:
                 full = _seconds(partial(_all_timesteps, way.model, image))
@@ -220,12 +221,6 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _settled_seconds(work: Callable[[], object]) -> float:
-    """Return what it takes behind a call that is not timed, as a timestep is timed: the median of three."""
-    work()
-    return statistics.median(_seconds(work) for _ in range(3))
 
 
 def _loaded(rows: Sequence[Timed], times: Mapping[str, _Times]) -> tuple[float | None, list[Timed]]:

@@ -166,6 +166,15 @@ def _first_difference(before: Program, after: Program, image: Tensor, tolerance:
     return "the output"
 
 
+def with_parameters(module: nn.Module, **values: Tensor | None) -> nn.Module:
+    """Return a copy of a module with other ``values`` of parameters, not to be trained; it shares all the others."""
+    copied = copy.copy(module)
+    copied._parameters = dict(module._parameters)
+    for name, value in values.items():
+        copied._parameters[name] = None if value is None else nn.Parameter(value, requires_grad=False)
+    return copied
+
+
 def channel_scale(values: Tensor, module: nn.Module) -> Tensor:
     """Return per-output-channel ``values`` shaped to multiply the weight of a convolution or linear layer."""
     weight = module.get_parameter("weight")

@@ -1,6 +1,5 @@
 """Fold what scales and shifts spikes into the layer with weights that reads them."""
 
-import copy
 from dataclasses import dataclass, replace
 
 from torch import Tensor, fx, nn
@@ -8,7 +7,7 @@ from torch import Tensor, fx, nn
 from seenn_convert.analysis.spike_sources import is_weighted, sources
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import CONVOLUTIONS, SPIKING_OPERATORS, Affine, Mean, Pad, PerPart, Reshape
-from seenn_convert.passes.base import Pass
+from seenn_convert.passes.base import Pass, with_parameters
 
 UNIFORM = 1e-12
 """Relative difference between places up to which a shift counts as the same at all of them, in double precision."""
@@ -125,15 +124,13 @@ def _fold(draft: Draft, at: _Reader) -> None:
     layer = draft.module_at(at.node)
     assert isinstance(layer, (*CONVOLUTIONS, nn.Linear))
     moved = _without_bias(layer)(at.shift.unsqueeze(0))[0] if bool((at.shift != 0).any()) else None
-    folded = copy.copy(layer)
-    folded._parameters = dict(layer._parameters)
     weight = layer.weight.detach()
     scaled = weight.double() * _input_scale(layer, at.scale)
-    folded.weight = nn.Parameter(scaled.to(weight.dtype), requires_grad=False)
+    folded = with_parameters(layer, weight=scaled.to(weight.dtype))
     channels = None if moved is None else _uniform(layer, moved)
     if channels is not None:
         bias = channels if layer.bias is None else layer.bias.detach().double() + channels
-        folded.bias = nn.Parameter(bias.to(weight.dtype), requires_grad=False)
+        folded = with_parameters(folded, bias=bias.to(weight.dtype))
     draft.replace_module(at.node, folded)
     if moved is not None and channels is None:
         users = list(at.node.users)
@@ -145,10 +142,7 @@ def _fold(draft: Draft, at: _Reader) -> None:
 
 def _without_bias(layer: nn.Module) -> nn.Module:
     """Return a layer in double precision that has no bias."""
-    alone = copy.copy(layer)
-    weight = layer.get_parameter("weight").detach().double()
-    alone._parameters = {"weight": nn.Parameter(weight, requires_grad=False), "bias": None}
-    return alone
+    return with_parameters(layer, weight=layer.get_parameter("weight").detach().double(), bias=None)
 
 
 def _input_scale(layer: nn.Module, scale: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Fold batch norm into the layer before it; a batch norm that stands alone becomes a per-channel affine."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +7,7 @@ from seenn_convert.errors import PostconditionError
 from seenn_convert.ir.editor import Draft
 from seenn_convert.ir.operators import Affine
 from seenn_convert.ir.program import Program
-from seenn_convert.passes.base import Pass, channel_scale
+from seenn_convert.passes.base import Pass, channel_scale, with_parameters
 
 
 class FoldBatchNorm(Pass):
@@ -61,10 +59,6 @@ def _obstacle(layer: nn.Module | None, axes: int, users: int) -> str | None:
 
 
 def _folded(layer: nn.Module, scale: Tensor, shift: Tensor) -> nn.Module:
-    folded = copy.copy(layer)
-    folded._parameters = dict(layer._parameters)
     weight, bias = layer.get_parameter("weight"), layer._parameters.get("bias")
-    folded.weight = nn.Parameter(weight.detach() * channel_scale(scale, layer), requires_grad=False)
     old = torch.zeros_like(shift) if bias is None else bias.detach()
-    folded.bias = nn.Parameter(old * scale + shift, requires_grad=False)
-    return folded
+    return with_parameters(layer, weight=weight.detach() * channel_scale(scale, layer), bias=old * scale + shift)

@@ -1,7 +1,5 @@
 """Let convolutions and linear layers compute in lower precision; membranes, sums, clocks and scores stay."""
 
-import copy
-
 import torch
 from torch import nn
 
@@ -12,7 +10,7 @@ from seenn_convert.ir.operators import CONVOLUTIONS
 from seenn_convert.ir.operators.elementwise import Recast
 from seenn_convert.ir.operators.step import ExitProbe
 from seenn_convert.ir.program import Program, Stage
-from seenn_convert.passes.base import Pass
+from seenn_convert.passes.base import Pass, with_parameters
 
 _WEIGHTED = (*CONVOLUTIONS, nn.Linear)
 
@@ -73,9 +71,4 @@ def in_precision(program: Program, precision: Precision) -> Program:
 
 def _rounded(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Return the module with rounded weights in the same order in memory."""
-    rounded = copy.copy(module)
-    rounded._parameters = {
-        name: None if one is None else nn.Parameter(one.detach().to(dtype), requires_grad=False)
-        for name, one in module._parameters.items()
-    }
-    return rounded
+    return with_parameters(module, **{name: one.detach().to(dtype) for name, one in module.named_parameters()})

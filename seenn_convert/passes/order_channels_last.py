@@ -1,11 +1,9 @@
 """Let convolutions read and write images with the channels last in memory, as the kernels of processors do."""
 
-import copy
-
 from torch import nn
 
 from seenn_convert.ir.editor import Draft
-from seenn_convert.passes.base import Pass
+from seenn_convert.passes.base import Pass, with_parameters
 from seenn_convert.rows import channels_last
 
 
@@ -24,7 +22,4 @@ class OrderChannelsLast(Pass):
             weight = channels_last(before)
             if weight.stride() == before.stride():
                 continue
-            ordered = copy.copy(module)
-            ordered._parameters = dict(module._parameters)
-            ordered._parameters["weight"] = nn.Parameter(weight, requires_grad=False)
-            draft.replace_module(node, ordered)
+            draft.replace_module(node, with_parameters(module, weight=weight))

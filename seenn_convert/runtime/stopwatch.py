@@ -1,5 +1,6 @@
 """Wall time of calls, on whatever device they run."""
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -22,6 +23,15 @@ def timed(work: Callable[P, R], device: torch.device, seconds: list[float]) -> C
         return result
 
     return measured
+
+
+def median_seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Return the median seconds of ``repeats`` calls, behind one in which allocators and kernels settle."""
+    found: list[float] = []
+    run = timed(work, device, found)
+    for _ in range(repeats + 1):
+        run()
+    return statistics.median(found[1:])
 
 
 def _wait(device: torch.device) -> None:

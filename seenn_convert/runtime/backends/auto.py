@@ -1,8 +1,6 @@
 """The backend ``auto``: PyTorch as it is, until there is so much work that another backend pays; then the fastest."""
 
 import itertools
-import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +14,7 @@ from seenn_convert.runtime.early_exit import ExitTrace
 from seenn_convert.runtime.engine import unroll
 from seenn_convert.runtime.fresh_rows import Steppable
 from seenn_convert.runtime.overwriting import fast_step, own_start
+from seenn_convert.runtime.stopwatch import median_seconds
 
 WORTH_TRYING, WORTH_COMPILING = 5.0, 600.0
 """Seconds that the work takes at most in PyTorch as it is, from which on other backends are measured, and from which on
@@ -123,7 +122,8 @@ class AutoBackend:
 
 def run_seconds(backend: Backend, image: Tensor, repeats: int = MEASURED) -> float:
     """Return the median seconds of a run of a single image ``(1, *input_shape)``."""
-    return _median(lambda: backend.run([image], 1, 1), repeats)
+    with torch.no_grad():
+        return median_seconds(lambda: backend.run([image], 1, 1), image.device, repeats)
 
 
 def step_seconds(model: Steppable, image: Tensor, repeats: int = MEASURED) -> float:
@@ -137,14 +137,4 @@ def step_seconds(model: Steppable, image: Tensor, repeats: int = MEASURED) -> fl
             nonlocal state
             state = unroll(make, drives, state, 1)
 
-        return _median(step, repeats)
-
-
-def _median(work: Callable[[], object], repeats: int) -> float:
-    found = []
-    with torch.no_grad():
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            work()
-            found.append(time.perf_counter() - start)
-    return statistics.median(found[1:])
+        return median_seconds(step, model.device, repeats)
